@@ -1,0 +1,1 @@
+"""Decides what runs, in what order, and where results lie."""

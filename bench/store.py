@@ -1,0 +1,147 @@
+"""Content-addressed artifacts on disk: written whole or not at all, and checked when read.
+
+An artifact is a set of arrays with a small dictionary beside them, kept in one safetensors file whose
+name is the key. The checksum of everything in it travels inside the file, so that a file that was cut
+short or altered is recognised, set aside and computed again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hexadecimal) of a value made of dicts, lists, strings, numbers, booleans and None.
+
+    Raises
+    ------
+    TypeError
+        If the value holds anything else: a key must not depend on how an object prints.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (hexadecimal) of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """SHA-256 (hexadecimal) of an array's type, shape and values."""
+    contiguous = np.ascontiguousarray(array)
+    summary = hashlib.sha256(f"{contiguous.dtype.str}{contiguous.shape}".encode())
+    summary.update(contiguous.view(np.uint8).data if contiguous.size else b"")
+    return summary.hexdigest()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well.
+
+    Whatever goes wrong inside the block, `path` is left as it was and the temporary file goes.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files that only their owner reads; results are shared like any other file.
+        temporary.chmod(0o666 & ~_umask())
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """What the store gives back: arrays by name, and the dictionary that was stored with them."""
+
+    arrays: Arrays
+    meta: dict[str, Any]
+
+
+class Store:
+    """A folder of artifacts, shared by all runs; safe to use from several processes at once."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, kind: str, key: str) -> Path:
+        """Where the artifact of this kind and key lies, whether it stands there or not."""
+        return self.root / kind / key[:2] / f"{key}.safetensors"
+
+    def __contains__(self, address: tuple[str, str]) -> bool:
+        return self.path(*address).is_file()
+
+    def put(self, kind: str, key: str, arrays: Mapping[str, NDArray[Any]], meta: object) -> None:
+        """Keep arrays and a JSON-able dictionary under a key, atomically."""
+        from safetensors.numpy import save_file
+
+        contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+        text = json.dumps(meta, sort_keys=True, allow_nan=False)
+        header = {"meta": text, "sha256": _checksum(contiguous, text)}
+        with atomic_path(self.path(kind, key)) as temporary:
+            save_file(contiguous, temporary, metadata=header)
+
+    def get(self, kind: str, key: str) -> Artifact | None:
+        """The artifact, or None where there is none; a damaged one is removed and counts as none."""
+        from safetensors import SafetensorError, safe_open
+
+        path = self.path(kind, key)
+        try:
+            with safe_open(path, framework="numpy") as stream:
+                header = stream.metadata() or {}
+                arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+        except FileNotFoundError:
+            return None
+        except (SafetensorError, OSError, ValueError):
+            path.unlink(missing_ok=True)
+            return None
+        if header.get("sha256") != _checksum(arrays, header.get("meta", "")):
+            path.unlink(missing_ok=True)
+            return None
+        return Artifact(arrays, json.loads(header["meta"]))
+
+    def get_or_make(self, kind: str, key: str, make: Callable[[], tuple[Arrays, object]]) -> Artifact:
+        """The artifact from the store, made and kept first where it does not stand there."""
+        found = self.get(kind, key)
+        if found is not None:
+            return found
+        arrays, meta = make()
+        self.put(kind, key, arrays, meta)
+        kept = self.get(kind, key)
+        if kept is None:
+            raise OSError(f"{self.path(kind, key)}: written, but it does not read back")
+        return kept
+
+
+def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:
+    return digest([text, {name: array_digest(value) for name, value in arrays.items()}])
+
+
+def _umask() -> int:
+    current = os.umask(0)
+    os.umask(current)
+    return current

@@ -1,0 +1,81 @@
+"""The columns of the tables that a run folder holds and that reports are made from.
+
+A run folder is the only input of a report. `bench` writes these tables, `reports` reads them; the
+columns are declared here, where they are consumed.
+"""
+
+# Identity of one row of the comparison: two units of work with the same values in all of these
+# belong to the same system under the same conditions and are averaged over folds and repeats.
+SYSTEM_COLUMNS = (
+    "dataset",
+    "subset",
+    "region",
+    "size",
+    "protocol",
+    "extractor",
+    "weights",
+    "recipe",
+    "classifier",
+    "C",
+    "scale",
+    "tuned",
+    "train_fraction",
+    "seed",
+)
+
+# The five measures of summary.csv, in its order.
+SUMMARY_MEASURES = ("accuracy", "auc", "sensitivity", "specificity", "mcc")
+
+# summary.csv, column for column.
+SUMMARY_COLUMNS = (
+    *SYSTEM_COLUMNS,
+    "n_train",
+    "n_test",
+    "n_patients",
+    "n_runs",
+    *(
+        f"{measure}{suffix}"
+        for measure in SUMMARY_MEASURES
+        for suffix in ("", "_std", "_ci_low", "_ci_high")
+    ),
+    "training_time_s",
+    "extraction_time_s",
+    "fit_time_s",
+    "status",
+    "notes",
+)
+
+# units.parquet: one row a unit of work (a system on one fold of one repeat).
+UNIT_COLUMNS = (
+    "unit",  # the unit's key, a SHA-256 in hexadecimal
+    *SYSTEM_COLUMNS,
+    "repeat",  # from 0
+    "fold",  # from 0
+    "n_train",  # training crops
+    "n_test",  # test crops
+    "n_test_patients",
+    "threshold",  # a score above it is called positive
+    "training_time_s",  # all that must be spent before the first prediction, as if run alone
+    "extraction_time_s",  # features of the training crops
+    "gram_time_s",
+    "fit_time_s",  # Gram matrix and fit
+    "iterations",  # of the SVM solver; missing for other classifiers
+    "n_support",  # support vectors; missing for other classifiers
+    "converged",  # missing where it has no meaning
+    "precision",  # of the feature extraction: float32 or bfloat16; empty without images
+    "status",  # "ok" or the reason why not
+    "notes",
+)
+
+# predictions.parquet: one row a test crop of one unit.
+PREDICTION_COLUMNS = (
+    "unit",
+    "repeat",
+    "fold",
+    "crop_id",
+    "lesion_id",
+    "patient_id",
+    "rotation",  # degrees; 0 where the protocol turns nothing
+    "score",  # higher means more likely positive
+    "label",  # 1 is the positive class
+)
