@@ -1,8 +1,8 @@
 """Content-addressed artifacts on disk: written whole or not at all, and checked when read.
 
-An artifact is a set of arrays with a small dictionary beside them, kept in one safetensors file whose
-name is the key. The checksum of everything in it travels inside the file, so that a file that was cut
-short or altered is recognised, set aside and computed again.
+An artifact is a set of arrays with a small dictionary beside them, kept in one safetensors file
+whose name is the key. The checksum of everything in it travels inside the file, so that a file that
+was cut short or altered is recognised, removed and computed again.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,7 @@ class Store:
             save_file(contiguous, temporary, metadata=header)
 
     def get(self, kind: str, key: str) -> Artifact | None:
-        """The artifact, or None where there is none; a damaged one is removed and counts as none."""
+        """The artifact, or None where there is none; a damaged one is removed: none, too."""
         from safetensors import SafetensorError, safe_open
 
         path = self.path(kind, key)
@@ -123,18 +123,6 @@ class Store:
             path.unlink(missing_ok=True)
             return None
         return Artifact(arrays, json.loads(header["meta"]))
-
-    def get_or_make(self, kind: str, key: str, make: Callable[[], tuple[Arrays, object]]) -> Artifact:
-        """The artifact from the store, made and kept first where it does not stand there."""
-        found = self.get(kind, key)
-        if found is not None:
-            return found
-        arrays, meta = make()
-        self.put(kind, key, arrays, meta)
-        kept = self.get(kind, key)
-        if kept is None:
-            raise OSError(f"{self.path(kind, key)}: written, but it does not read back")
-        return kept
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], text: str) -> str:

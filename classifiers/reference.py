@@ -1,0 +1,131 @@
+"""Reference classifiers on the same features and splits as the SVMs.
+
+They answer what a figure is worth: an SVM that does no better than these has added nothing.
+"""
+
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifiers.gram import Standardisation
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class ReferenceFit:
+    """What one reference classifier gave.
+
+    Attributes
+    ----------
+    score
+        Scores of the test rows, shape (m,); higher means more likely positive.
+    threshold
+        A score above it is called positive.
+    seconds
+        Time for fit and test scores.
+    converged
+        False where an iterative solver came to its limit; None where nothing iterates.
+    """
+
+    score: FloatArray
+    threshold: float
+    seconds: float
+    converged: bool | None
+
+
+class _Reference(Protocol):
+    def __call__(
+        self, train: FloatArray, labels: NDArray[np.int64], test: FloatArray
+    ) -> tuple[FloatArray, float, bool | None]: ...
+
+
+def _majority(
+    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
+) -> tuple[FloatArray, float, bool | None]:
+    # The score is the same constant in every fold and only the threshold knows the majority. The
+    # fold's prevalence as a score would rank below chance when folds are pooled: a fold with more
+    # positives in training has fewer in test.
+    positive = 2 * int(labels.sum()) > len(labels)
+    return np.zeros(len(test)), -0.5 if positive else 0.5, None
+
+
+def _logistic(
+    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
+) -> tuple[FloatArray, float, bool | None]:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1.0, max_iter=2000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(train, labels)
+    return model.decision_function(test), 0.0, bool(model.n_iter_[0] < model.max_iter)
+
+
+def _knn(
+    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
+) -> tuple[FloatArray, float, bool | None]:
+    from sklearn.neighbors import KNeighborsClassifier
+
+    model = KNeighborsClassifier(n_neighbors=min(5, len(train))).fit(train, labels)
+    return model.predict_proba(test)[:, 1], 0.5, None
+
+
+# Name -> (what it is, fit). Features are standardised by the training rows before each of them.
+_TABLE: Mapping[str, tuple[str, _Reference]] = MappingProxyType(
+    {
+        "logistic": ("logistic regression, L2 penalty, C = 1", _logistic),
+        "knn": ("5 nearest neighbours, share of positive ones", _knn),
+        "majority": ("always the class that is more frequent in training", _majority),
+    }
+)
+REFERENCE_CLASSIFIERS: Mapping[str, str] = MappingProxyType(
+    {name: what for name, (what, _) in _TABLE.items()}
+)
+
+
+def fit_reference(
+    name: str, train_features: ArrayLike, train_labels: ArrayLike, test_features: ArrayLike
+) -> ReferenceFit:
+    """Fit one reference classifier and score the test rows.
+
+    Parameters
+    ----------
+    name
+        A key of `REFERENCE_CLASSIFIERS`.
+    train_features, test_features
+        Shapes (n, P) and (m, P), not standardised.
+    train_labels
+        Shape (n,), 1 for the positive class and 0 for the other.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown, a class is missing or a feature is not finite.
+    """
+    if name not in _TABLE:
+        raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_TABLE)}")
+    started = time.perf_counter()
+    labels = np.asarray(train_labels, dtype=np.int64)
+    if len(np.unique(labels)) < 2:
+        raise ValueError("the training rows are all of one class")
+    train, test = _standardised(train_features, test_features)
+    score, threshold, converged = _TABLE[name][1](train, labels, test)
+    return ReferenceFit(score, threshold, time.perf_counter() - started, converged)
+
+
+def _standardised(train: ArrayLike, test: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    values: list[Any] = [np.asarray(train), np.asarray(test)]
+    for what, rows in zip(("training", "test"), values, strict=True):
+        bad = int((~np.isfinite(rows)).any(axis=1).sum())
+        if bad:
+            raise ValueError(f"features are not finite in {bad} of {len(rows)} {what} rows")
+    standardisation = Standardisation.fit(values[0])
+    return standardisation.apply(values[0]), standardisation.apply(values[1])
