@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
+
+WRITING = ".writing-"
+STALE_SECONDS = 3600
 
 
 def digest(value: object) -> str:
@@ -54,7 +58,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Whatever goes wrong inside the block, `path` is left as it was and the temporary file goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".writing-", suffix=path.suffix, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=WRITING, suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -88,6 +92,14 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def tidy(self) -> None:
+        """Remove what writers that were killed have left behind; a younger file may be at work."""
+        eldest = time.time() - STALE_SECONDS
+        for temporary in self.root.glob(f"**/{WRITING}*"):
+            with contextlib.suppress(OSError):
+                if temporary.stat().st_mtime < eldest:
+                    temporary.unlink()
+
     def path(self, kind: str, key: str) -> Path:
         """Where the artifact of this kind and key lies, whether it stands there or not."""
         return self.root / kind / key[:2] / f"{key}.safetensors"
@@ -97,13 +109,18 @@ class Store:
 
     def put(self, kind: str, key: str, arrays: Mapping[str, NDArray[Any]], meta: object) -> None:
         """Keep arrays and a JSON-able dictionary under a key, atomically."""
+        from safetensors import SafetensorError
         from safetensors.numpy import save_file
 
         contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         text = json.dumps(meta, sort_keys=True, allow_nan=False)
         header = {"meta": text, "sha256": _checksum(contiguous, text)}
         with atomic_path(self.path(kind, key)) as temporary:
-            save_file(contiguous, temporary, metadata=header)
+            try:
+                save_file(contiguous, temporary, metadata=header)
+            except SafetensorError as error:
+                # A full disk comes out of the library as an error of its own.
+                raise OSError(None, str(error), str(self.root)) from error
 
     def get(self, kind: str, key: str) -> Artifact | None:
         """The artifact, or None where there is none; a damaged one is removed: none, too."""

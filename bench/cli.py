@@ -1,0 +1,256 @@
+"""The command line: parses options, calls what does the work, prints what came of it."""
+
+import errno
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.errors import UnusableInput
+
+app = typer.Typer(
+    help="Benchmark of hybrid ViT-plus-SVM classification for medical images with small data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+data_app = typer.Typer(help="Look at a data set, or write a synthetic one.", no_args_is_help=True)
+list_app = typer.Typer(help="List what can be named on the command line.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+app.add_typer(list_app, name="list")
+
+# Status of a process that Ctrl-C ended, by the shells' convention.
+INTERRUPTED = 130
+
+
+@app.command("all")
+def run_all(
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder, archive or manifest; else $BENCH_DATA, else the phantom."),
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
+    ] = "auto",
+    tables: Annotated[
+        Path | None, typer.Option(help="Folder of the case tables, if not beside the images.")
+    ] = None,
+    subset: Annotated[
+        list[str] | None, typer.Option(help="Subsets, separated by commas; all by default.")
+    ] = None,
+    fit: Annotated[
+        str, typer.Option(help="How a crop becomes square: pad (zeros) or stretch.")
+    ] = "pad",
+    size: Annotated[int, typer.Option(help="Side of the stored crops in pixels.")] = 256,
+    preset: Annotated[str, typer.Option(help="quick, thesis or full.")] = "quick",
+    extractors: Annotated[
+        list[str] | None,
+        typer.Option(help="Names, separated by commas; see `list extractors`."),
+    ] = None,
+    classifiers: Annotated[
+        list[str] | None,
+        typer.Option(help="Names, separated by commas; see `list classifiers`."),
+    ] = None,
+    protocols: Annotated[
+        list[str] | None, typer.Option(help="official, patient-cv; by default the preset's.")
+    ] = None,
+    repeats: Annotated[
+        int | None, typer.Option(help="Repeats of patient-cv; by default the preset's.")
+    ] = None,
+    weights_dir: Annotated[
+        Path | None, typer.Option(help="Folder of checkpoint files, looked at first.")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    jobs: Annotated[int, typer.Option(help="Threads for the SVMs; 0 is one a core.")] = 0,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers backbones.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; by default runs/<dataset>-<preset>.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Stop before any work if weights are missing.")
+    ] = False,
+) -> None:
+    """Run everything, to the report."""
+    from bench.config import Configuration
+
+    options: dict[str, Any] = {
+        "data": data,
+        "dataset": dataset,
+        "tables": tables,
+        "subset": _names(subset),
+        "fit": fit,
+        "size": size,
+        "preset": preset,
+        "extractors": _names(extractors),
+        "classifiers": _names(classifiers),
+        "protocols": _names(protocols),
+        "repeats": repeats,
+        "weights_dir": weights_dir,
+        "cache": cache,
+        "device": device,
+        "seed": seed,
+        "jobs": jobs,
+        "plugin": tuple(plugin or ()),
+        "out": out,
+        "strict": strict,
+    }
+    configuration = Configuration.checked(options)
+    from bench import runner
+    from bench.progress import Progress
+    from bench.selection import check_strict
+
+    job = runner.prepare(configuration)
+    if dry_run:
+        from bench.printing import print_plan
+
+        print_plan(job)
+        if strict:
+            check_strict(job.extractors)
+        return
+    with Progress() as progress:
+        try:
+            outcome = runner.run(job, progress, ["python", "-m", "bench", *sys.argv[1:]])
+        except KeyboardInterrupt:
+            progress.say("interrupted; all finished work is kept: the same command goes on from it")
+            raise typer.Exit(INTERRUPTED) from None
+        for name, reason in outcome.failed:
+            progress.say(f"did not run: {name}: {reason}", style="yellow")
+    typer.echo(f"{outcome.n_units} units; report: {outcome.report}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run's folder.")],
+) -> None:
+    """Rebuild tables, figures and page of a run from its folder alone."""
+    from reports import RunFolderError, build_report
+
+    try:
+        typer.echo(f"report: {build_report(run)}")
+    except RunFolderError as error:
+        raise UnusableInput(str(error)) from error
+
+
+@app.command()
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Data to look at; else $BENCH_DATA.")] = None,
+    weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
+) -> None:
+    """Check device, memory, disk, weights and data, each with its mend."""
+    from bench.doctor import examine
+    from bench.printing import print_findings
+
+    findings = examine(data, weights_dir, cache)
+    print_findings(findings)
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(1)
+
+
+@data_app.command("info")
+def data_info(
+    path: Annotated[Path, typer.Argument(help="Folder, archive or manifest.")],
+    dataset: Annotated[
+        str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
+    ] = "auto",
+    tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
+) -> None:
+    """Tell what a folder holds and what is wrong with it."""
+    from bench.data import load_lesions
+    from bench.printing import print_dataset
+
+    print_dataset(load_lesions(path, dataset, tables))
+
+
+@data_app.command("phantom")
+def data_phantom(
+    folder: Annotated[Path, typer.Argument(help="Where to write it; must be empty or new.")],
+    patients: Annotated[int, typer.Option(help="Number of patients.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the images.")] = 0,
+    difficulty: Annotated[float, typer.Option(help="0 (classes far apart) to 1 (the same).")] = 0.5,
+) -> None:
+    """Write a synthetic set of lesion crops in CBIS-DDSM's Kaggle layout."""
+    from bench.data import load_lesions, write_phantom
+    from bench.printing import print_dataset
+
+    write_phantom(folder, patients=patients, seed=seed, difficulty=difficulty)
+    print_dataset(load_lesions(folder, "phantom"))
+
+
+@list_app.command("extractors")
+def list_extractors(
+    weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers backbones.")
+    ] = None,
+) -> None:
+    """The backbones of the comparison and all plugins, with their weights."""
+    from bench.printing import print_extractors
+    from extractors import BackboneError, available, load_plugin_file
+
+    try:
+        for file in plugin or ():
+            load_plugin_file(file)
+        print_extractors(available(weights_dir))
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+
+
+@list_app.command("classifiers")
+def list_classifiers() -> None:
+    """The SVM kernels and the reference classifiers."""
+    from bench.printing import print_classifiers
+
+    print_classifiers()
+
+
+@list_app.command("datasets")
+def list_datasets() -> None:
+    """The kinds of data that can be read."""
+    from bench.printing import print_datasets
+
+    print_datasets()
+
+
+@list_app.command("presets")
+def list_presets() -> None:
+    """How much work a run does by default."""
+    from bench.printing import print_presets
+
+    print_presets()
+
+
+def _names(asked: Sequence[str] | None) -> tuple[str, ...] | None:
+    if not asked:
+        return None
+    return tuple(name.strip() for text in asked for name in text.split(",") if name.strip())
+
+
+def main() -> None:
+    """Run the command line; what cannot be used ends in one line and status 2."""
+    try:
+        app()
+    except UnusableInput as error:
+        _stop(str(error))
+    except OSError as error:
+        if error.errno not in (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _stop(f"{where}{error.strerror or error}; nothing half-written is left")
+
+
+def _stop(reason: str) -> None:
+    typer.echo(f"bench: {' '.join(reason.split())}", err=True)
+    sys.exit(2)

@@ -1,0 +1,104 @@
+"""What a run is told to do: the validated configuration and the presets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bench.errors import UnusableInput
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much work a run does where its options do not say otherwise."""
+
+    description: str
+    protocols: tuple[str, ...]
+    repeats: int
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "quick": Preset("the official split, one seed: minutes", ("official",), 1),
+        "thesis": Preset(
+            "the official split, and patient-cv repeated 10 times",
+            ("official", "patient-cv"),
+            10,
+        ),
+        "full": Preset(
+            "as thesis; networks that train will repeat patient-cv 3 times here",
+            ("official", "patient-cv"),
+            10,
+        ),
+    }
+)
+
+
+class Configuration(BaseModel):
+    """The options of `python -m bench all`, checked.
+
+    `data` None means the built-in phantom; a field that is None otherwise takes the preset's or the
+    data set's default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data: Path | None = None
+    dataset: Literal["auto", "cbis-ddsm", "mias", "folder", "phantom"] = "auto"
+    tables: Path | None = None
+    subset: tuple[str, ...] | None = None
+    fit: Literal["pad", "stretch"] = "pad"
+    size: int = Field(256, ge=8, le=4096)
+    preset: Literal["quick", "thesis", "full"] = "quick"
+    extractors: tuple[str, ...] | None = None
+    classifiers: tuple[str, ...] | None = None
+    protocols: tuple[str, ...] | None = None
+    repeats: int | None = Field(None, ge=1, le=1000)
+    weights_dir: Path | None = None
+    cache: Path | None = None
+    device: str = "auto"
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    jobs: int = Field(0, ge=0)
+    plugin: tuple[Path, ...] = ()
+    out: Path | None = None
+    strict: bool = False
+
+    @classmethod
+    def checked(cls, options: Mapping[str, Any]) -> "Configuration":
+        """Make a configuration of options.
+
+        Raises
+        ------
+        UnusableInput
+            With one line that names the option and says what is wrong with it.
+        """
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            first = error.errors()[0]
+            option = str(first["loc"][0]).replace("_", "-")
+            raise UnusableInput(f"--{option} {first['input']!r}: {first['msg']}") from error
+
+    def chosen_protocols(self) -> tuple[str, ...]:
+        """The protocols asked for, else the preset's."""
+        return self.protocols or PRESETS[self.preset].protocols
+
+    def chosen_repeats(self) -> int:
+        """The number of repeats asked for, else the preset's."""
+        return self.repeats or PRESETS[self.preset].repeats
+
+
+def check_names(option: str, asked: tuple[str, ...], known: tuple[str, ...]) -> None:
+    """Raise UnusableInput, with the nearest names, where a name is not among the known ones."""
+    from difflib import get_close_matches
+
+    for name in asked:
+        if name not in known:
+            near = get_close_matches(name, known, n=3, cutoff=0.4)
+            hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known)}"
+            raise UnusableInput(f"--{option} {name!r} is unknown; {hint}")
+        if asked.count(name) > 1:
+            raise UnusableInput(f"--{option}: {name!r} is named more than once")

@@ -1,0 +1,122 @@
+"""Looks at what a run needs: device, memory, disk, network, weights, data, each with its mend."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import UnusableInput
+
+# What the default run on the phantom was measured to need, with room to spare.
+MEMORY_GIB = 4
+DISK_GIB = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: fine, worth knowing, or in the way of a run."""
+
+    state: Literal["ok", "note", "bad"]
+    what: str
+    found: str
+    mend: str = ""
+
+
+def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> list[Finding]:
+    """Look at everything; ends within seconds without a network, too."""
+    return [
+        *_device(),
+        _memory(),
+        *_disk(cache),
+        _network(),
+        *_weights(weights_dir),
+        _data(data),
+    ]
+
+
+def _device() -> Iterator[Finding]:
+    import torch
+
+    from bench.provenance import processor
+    from extractors.precision import computes_bfloat16
+
+    if torch.cuda.is_available():
+        for number in range(torch.cuda.device_count()):
+            gib = torch.cuda.get_device_properties(number).total_memory / 2**30
+            yield Finding("ok", "GPU", f"{torch.cuda.get_device_name(number)}, {gib:.0f} GiB")
+    else:
+        yield Finding("note", "GPU", "none", "everything runs on the processor, more slowly")
+    fast = computes_bfloat16("cpu")
+    speed = "bfloat16 instructions" if fast else "no bfloat16 instructions: float32, slower"
+    yield Finding("ok" if fast else "note", "processor", f"{processor()}, {speed}")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = psutil.virtual_memory().available / 2**30
+    found = f"{free:.1f} GiB free"
+    if free < MEMORY_GIB:
+        return Finding("bad", "memory", found, f"a run wants {MEMORY_GIB} GiB: end other programs")
+    return Finding("ok", "memory", found)
+
+
+def _disk(asked: Path | None) -> Iterator[Finding]:
+    from bench.runner import cache_folder
+
+    cache = cache_folder(asked)
+    for what, folder, mend in (
+        ("store", cache, "name another folder with --cache or $BENCH_CACHE"),
+        ("run folders", Path("runs"), "name another folder with --out"),
+    ):
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free / 2**30
+        found = f"{folder}, {free:.1f} GiB free"
+        if not place.is_dir() or not os.access(place, os.W_OK):
+            yield Finding("bad", what, f"{folder}: cannot be written", mend)
+        elif free < DISK_GIB:
+            yield Finding("bad", what, found, f"a run wants {DISK_GIB} GiB: {mend}")
+        else:
+            yield Finding("ok", what, found)
+
+
+def _network() -> Finding:
+    from extractors import is_online
+
+    if is_online():
+        return Finding("ok", "network", "weights can be downloaded")
+    return Finding(
+        "note", "network", "none", "put checkpoint files in a folder and name it: --weights-dir"
+    )
+
+
+def _weights(weights_dir: Path | None) -> Iterator[Finding]:
+    from extractors import available
+
+    for info in available(weights_dir):
+        if info.problem is not None:
+            yield Finding("note", info.name, info.problem, info.mend)
+        elif info.at_hand:
+            yield Finding("ok", info.name, f"weights {info.weights} at hand")
+        else:
+            yield Finding("note", info.name, f"weights {info.weights} not at hand", info.mend)
+
+
+def _data(asked: Path | None) -> Finding:
+    from bench.data import load_lesions
+
+    root = asked or os.environ.get("BENCH_DATA")
+    if root is None:
+        return Finding(
+            "note", "data", "the built-in phantom", "name real data with --data or $BENCH_DATA"
+        )
+    try:
+        dataset = load_lesions(root)
+    except UnusableInput as error:
+        return Finding("bad", "data", str(error), "see `data info PATH`")
+    left = f", {len(dataset.left_out)} rows left out" if len(dataset.left_out) else ""
+    return Finding("ok", "data", f"{dataset.name}: {len(dataset.table)} crops{left}")

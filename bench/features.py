@@ -1,0 +1,209 @@
+"""Feature matrices of a crop stack: from the store where they stand there, else extracted and kept.
+
+Features are kept in chunks of some dozen crops, so that a run that is cut short loses no more than
+the chunk it was at.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.keys import chunk_key
+from bench.plan import NO_FEATURES, SHORTCUTS, Cell
+from bench.provenance import package_version
+from bench.store import Store, array_digest, digest
+from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
+from extractors.backbone import Precision
+from extractors.precision import SAMPLE, computes_bfloat16
+
+if TYPE_CHECKING:
+    from bench.data.crops import CropStack
+
+# Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
+CHUNK = {"cpu": 64, "cuda": 1024}
+# One draw of random weights for all: a system's name says `random`, not which draw.
+RANDOM_SEED = 0
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """An extractor with its weights looked up, or the reason why it cannot run.
+
+    Attributes
+    ----------
+    name : as in every table.
+    info : what `extractors.describe` says; None for features that need no image.
+    weights : label for tables.
+    source : what `create_backbone` takes for weights: "auto", or "random" where seeded random ones
+        stand in for those that are not at hand.
+    weights_dir : where `create_backbone` looks for checkpoints first.
+    status : "ok", or why it cannot run and what to do.
+    """
+
+    name: str
+    info: BackboneInfo | None
+    weights: str
+    source: str = "auto"
+    weights_dir: Path | None = None
+    status: str = "ok"
+
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a crop stack.
+
+    Attributes
+    ----------
+    matrix : (N, D) in the stack's order; rows of crops that no unit needs are not a number.
+    origin : digest of what made the features out of the crops; None where they are no function of
+        the crops' pixels.
+    seconds_per_crop : measured when they were extracted.
+    profile : precision, feature width, parameters and the like, for the report.
+    """
+
+    matrix: NDArray[np.floating[Any]]
+    origin: str | None
+    seconds_per_crop: float
+    profile: dict[str, Any]
+
+    def digest_of(self, cell: Cell) -> str:
+        """What identifies the features of a cell, its crops being known."""
+        if self.origin is not None:
+            return self.origin
+        return digest([array_digest(self.matrix[rows]) for rows in (cell.train, cell.test)])
+
+
+class Extraction:
+    """Extracts the features of one crop stack with one extractor after the other."""
+
+    def __init__(self, stack: "CropStack", store: Store, device: str) -> None:
+        self.stack = stack
+        self.store = store
+        self.device = device
+
+    def features(
+        self,
+        extractor: Extractor,
+        positions: NDArray[np.int64],
+        progress: Callable[[int], None],
+    ) -> Features:
+        """Features of the crops at `positions`, shape (N, D) over the whole stack.
+
+        Raises
+        ------
+        BackboneError
+            If the network cannot be built or run, or gives a feature that is not finite.
+        """
+        if extractor.info is None:
+            return self._of_table(extractor.name)
+        lazy = _LazyBackbone(extractor, self.device)
+        profile = self._profile(extractor, lazy, positions)
+        identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
+        chunks, seconds = [], 0.0
+        for rows in self._chunks(positions):
+            key = chunk_key(identity, [self.stack.digests[i] for i in rows])
+            chunk, spent = self._chunk(key, lazy, rows, profile["precision"])
+            chunks.append((rows, chunk))
+            seconds += spent
+            progress(len(rows))
+        width = chunks[0][1].shape[1]
+        matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
+        for rows, chunk in chunks:
+            matrix[rows] = chunk
+        profile |= {"extraction_s": seconds, "images_per_s": len(positions) / max(seconds, 1e-9)}
+        return Features(matrix, digest(identity), seconds / len(positions), profile)
+
+    def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Chunks within each base subset: a run on other subsets finds the same ones."""
+        subset = self.stack.table["subset"].to_numpy()[positions]
+        size = CHUNK[self.device.partition(":")[0]]
+        for name in dict.fromkeys(subset):
+            rows = positions[subset == name]
+            yield from (rows[i : i + size] for i in range(0, len(rows), size))
+
+    def _chunk(
+        self, key: str, lazy: "_LazyBackbone", rows: NDArray[np.int64], precision: Precision
+    ) -> tuple[NDArray[np.float32], float]:
+        found = self.store.get("features", key)
+        if found is None:
+            backbone = lazy.backbone()
+            started = time.perf_counter()
+            values = extract(backbone, self.stack.images[rows], precision=precision)
+            spent = time.perf_counter() - started
+            self.store.put("features", key, {"features": values}, {"seconds": spent})
+            return values, spent
+        return found.arrays["features"].astype(np.float32, copy=False), found.meta["seconds"]
+
+    def _identity(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
+        """All that the features depend on besides the crops and the precision."""
+        info = extractor.info
+        assert info is not None
+        spec = info.input
+        # A plugin builds its own weights: what they are shows only in the network it has built.
+        weights = info.weights_digest or lazy.backbone().weights_digest
+        return {
+            "name": extractor.name,
+            "weights": weights,
+            "source": info.source_digest,
+            "input": [spec.height, spec.width, *spec.mean, *spec.std] if spec else None,
+            "device": self.device.partition(":")[0],
+            "versions": [package_version(name) for name in ("torch", "torchvision", "timm")],
+        }
+
+    def _profile(
+        self, extractor: Extractor, lazy: "_LazyBackbone", positions: NDArray[np.int64]
+    ) -> dict[str, Any]:
+        """Precision, width and the like: found once with a few crops, then kept."""
+        sample = positions[np.linspace(0, len(positions) - 1, SAMPLE).astype(int)]
+        crops = [self.stack.digests[i] for i in sample]
+        identity = self._identity(extractor, lazy)
+        key = digest([identity, crops, computes_bfloat16(self.device)])
+        found = self.store.get("profiles", key)
+        if found is not None:
+            return found.meta
+        backbone = lazy.backbone()
+        choice = choose_precision(backbone, self.stack.images[sample])
+        profile = {
+            "precision": choice.precision,
+            "min_cosine": choice.min_cosine,
+            "feature_width": backbone.feature_width,
+            "parameters": backbone.parameters,
+            "input": f"{backbone.input.height}x{backbone.input.width}",
+            "weights_digest": backbone.weights_digest,
+            "notes": choice.note,
+        }
+        self.store.put("profiles", key, {}, profile)
+        return profile
+
+    def _of_table(self, name: str) -> Features:
+        """Features that need no image: columns of the lesion table, or nothing at all."""
+        if name == NO_FEATURES:
+            matrix = np.zeros((len(self.stack.table), 1))
+        else:
+            matrix = self.stack.table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
+        return Features(matrix, None, 0.0, {"feature_width": matrix.shape[1]})
+
+
+class _LazyBackbone:
+    """A backbone that is built when it is first needed: often all features stand in the store."""
+
+    def __init__(self, extractor: Extractor, device: str) -> None:
+        self._extractor = extractor
+        self._device = device
+        self._backbone: Backbone | None = None
+
+    def backbone(self) -> Backbone:
+        if self._backbone is None:
+            self._backbone = create_backbone(
+                self._extractor.name,
+                weights=self._extractor.source,
+                weights_dir=self._extractor.weights_dir,
+                device=self._device,
+                seed=RANDOM_SEED,
+            )
+        return self._backbone

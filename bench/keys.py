@@ -1,0 +1,56 @@
+"""The keys of artifacts: SHA-256 over everything that can change what is in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.plan import Cell, System
+from bench.store import digest
+
+# Raised when the meaning of what is stored changes, so that older artifacts are left alone.
+FEATURE_VERSION = 1
+UNIT_VERSION = 1
+
+
+def chunk_key(extractor_identity: Mapping[str, Any], crops: Sequence[str]) -> str:
+    """Key of the features of some crops.
+
+    `extractor_identity` holds the weights' digest, layer, input size, plugin source, device kind,
+    precision and library versions; `crops` are the digests of the crops' pixels, in order.
+    """
+    return digest([FEATURE_VERSION, dict(extractor_identity), list(crops)])
+
+
+def cell_digest(
+    cell: Cell,
+    settings: Mapping[str, Any],
+    crops: Sequence[str],
+    labels: Sequence[int],
+    seed: int,
+) -> str:
+    """Digest of one fold: which crops, with which labels, are for training and which for test.
+
+    `crops` and `labels` belong to the whole stack; a test crop's label is no part of it, because no
+    score depends on it.
+    """
+    return digest(
+        {
+            "place": list(cell.place),
+            "crops": dict(settings),
+            "train": [[crops[i], int(labels[i])] for i in cell.train],
+            "test": [crops[i] for i in cell.test],
+            "seed": seed,
+        }
+    )
+
+
+def unit_key(cell: str, features: str, system: System, solver: Mapping[str, Any]) -> str:
+    """Key of one unit: the digests of cell and features, the classifier and its solver."""
+    return digest(
+        [
+            UNIT_VERSION,
+            cell,
+            features,
+            [system.extractor, system.classifier, system.C, system.scale],
+            dict(solver),
+        ]
+    )

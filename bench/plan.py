@@ -1,0 +1,170 @@
+"""From a configuration and a lesion table to units of work. Pure: nothing is read or written here.
+
+A unit of work is one system (an extractor with a classifier) on one cell (one fold of one repeat of
+one protocol on one subset).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import UnusableInput
+from bench.protocols import PROTOCOLS, has_official_split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Positions = NDArray[np.int64]
+
+# The extractor of a system that looks at nothing: the majority class.
+NO_FEATURES = "none"
+# What decoding adds to the lesion table.
+DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
+# Features that need no image: columns of the lesion table. A network below these has learnt little.
+SHORTCUTS: Mapping[str, tuple[str, ...]] = {
+    "shortcut:size": DECODED_COLUMNS,
+    "shortcut:radius": ("radius",),
+}
+
+
+@dataclass(frozen=True)
+class System:
+    """What is compared: an extractor's features with a classifier on them."""
+
+    extractor: str
+    classifier: str
+    C: float | None
+    scale: str  # "auto", or empty where the classifier has none
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fold: positions of its training and test crops in the crop stack."""
+
+    subset: str
+    protocol: str
+    repeat: int
+    fold: int
+    train: Positions
+    test: Positions
+
+    @property
+    def place(self) -> tuple[str, str, int, int]:
+        """What tells this cell from every other one of a plan."""
+        return self.subset, self.protocol, self.repeat, self.fold
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that is to be done, in the order in which it is done."""
+
+    systems: tuple[System, ...]
+    cells: tuple[Cell, ...]
+    notices: tuple[str, ...]
+    references: Mapping[str, tuple[System, ...]]  # by subset
+
+    def extractors(self) -> tuple[str, ...]:
+        """The extractors in order, references last."""
+        reference = [system for systems in self.references.values() for system in systems]
+        return tuple(dict.fromkeys(s.extractor for s in (*self.systems, *reference)))
+
+    def work(self, extractor: str) -> Iterator[tuple[Cell, tuple[System, ...]]]:
+        """Each cell with the systems that use this extractor there."""
+        for cell in self.cells:
+            systems = (*self.systems, *self.references[cell.subset])
+            of_extractor = tuple(s for s in systems if s.extractor == extractor)
+            if of_extractor:
+                yield cell, of_extractor
+
+    def n_units(self, extractor: str | None = None) -> int:
+        """The number of units of one extractor, or of all."""
+        names = self.extractors() if extractor is None else (extractor,)
+        return sum(len(systems) for name in names for _, systems in self.work(name))
+
+
+def make_plan(
+    table: "pd.DataFrame",
+    subsets: Mapping[str, Sequence[str]],
+    extractors: Sequence[str],
+    classifiers: Sequence[str],
+    kernels: Sequence[str],
+    protocols: Sequence[str],
+    repeats: int,
+    seed: int,
+) -> Plan:
+    """Lay out the units of a run.
+
+    Parameters
+    ----------
+    table
+        The lesion table in the order of the crop stack.
+    subsets
+        The subsets asked for, each with the values of the table's `subset` column in it.
+    classifiers, kernels
+        The classifiers asked for, and those names that are SVM kernels.
+    protocols
+        The protocols asked for. One that needs the data set's own split is passed over with a
+        notice where a subset has none; if it was the only one, `patient-cv` takes its place.
+
+    Raises
+    ------
+    UnusableInput
+        If a protocol cannot be carried out on a subset.
+    """
+    cells: list[Cell] = []
+    notices: list[str] = []
+    for subset, parts in subsets.items():
+        positions = np.flatnonzero(table["subset"].isin(list(parts)).to_numpy())
+        rows = table.iloc[positions].reset_index(drop=True)
+        for name in _possible(protocols, rows, subset, notices):
+            try:
+                split = PROTOCOLS[name].split(rows, repeats, seed)
+            except UnusableInput as error:
+                raise UnusableInput(f"subset {subset}: {error}") from error
+            notices += [f"{subset}, {name}: {notice}" for notice in split.notices]
+            cells += [
+                Cell(subset, name, f.repeat, f.fold, positions[f.train], positions[f.test])
+                for f in split.folds
+            ]
+    systems = tuple(
+        System(extractor, name, *_presets(name, kernels))
+        for extractor in extractors
+        for name in classifiers
+    )
+    references = {
+        subset: _references(table[table["subset"].isin(list(parts))], kernels)
+        for subset, parts in subsets.items()
+    }
+    return Plan(systems, tuple(cells), tuple(notices), references)
+
+
+def _possible(
+    protocols: Sequence[str], rows: "pd.DataFrame", subset: str, notices: list[str]
+) -> list[str]:
+    if has_official_split(rows):
+        return list(protocols)
+    possible = [name for name in protocols if not PROTOCOLS[name].needs_official_split]
+    if len(possible) < len(protocols):
+        instead = "" if possible else "; patient-cv takes its place"
+        notices.append(f"{subset}: there is no official split, so no row for it{instead}")
+    return possible or ["patient-cv"]
+
+
+def _presets(classifier: str, kernels: Sequence[str]) -> tuple[float | None, str]:
+    if classifier in kernels:
+        return 1.0, "auto"
+    return (1.0 if classifier == "logistic" else None), ""
+
+
+def _references(rows: "pd.DataFrame", kernels: Sequence[str]) -> tuple[System, ...]:
+    """The reference points of a subset: the majority class, and what its table alone can tell."""
+    systems = [System(NO_FEATURES, "majority", *_presets("majority", kernels))]
+    for name, columns in SHORTCUTS.items():
+        # Only a decoded crop has a size, but every crop that stays in a run has been decoded.
+        from_table = [column for column in columns if column not in DECODED_COLUMNS]
+        if all(column in rows and rows[column].notna().all() for column in from_table):
+            systems.append(System(name, "logistic", *_presets("logistic", kernels)))
+    return tuple(systems)

@@ -1,0 +1,168 @@
+"""What the command line prints: plans, data sets, lists and findings, as tables."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bench.data.lesions import Dataset
+    from bench.doctor import Finding
+    from bench.features import Extractor
+    from bench.runner import Job
+    from extractors import BackboneInfo
+
+# Left-out rows that are printed one by one; the report lists all of them.
+LISTED_ROWS = 20
+
+
+def _console() -> Console:
+    # In a pipe there is no width to keep to: a cut cell would be lost.
+    return Console(highlight=False) if Console().is_terminal else Console(width=1000)
+
+
+def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    cells = [["" if value is None else str(value) for value in row] for row in rows]
+    for row in cells:
+        table.add_row(*(_plain(cell) for cell in row))
+    _console().print(table)
+
+
+def _plain(cell: str) -> str:
+    from rich.markup import escape
+
+    return escape(cell)
+
+
+def _say(line: str) -> None:
+    _console().print(line, markup=False, soft_wrap=True)
+
+
+def print_plan(job: "Job") -> None:
+    """The units of a run, extractor by extractor."""
+    plan = job.plan
+    _say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
+    _say(f"device    {job.device}")
+    _say(f"store     {job.cache}")
+    _say(f"run       {job.out}")
+    for notice in plan.notices:
+        _say(f"note      {notice}")
+    _say("")
+    places = list(dict.fromkeys((c.subset, c.protocol) for c in plan.cells))
+    rows = []
+    for subset, protocol in places:
+        cells = [c for c in plan.cells if (c.subset, c.protocol) == (subset, protocol)]
+        repeats = len({c.repeat for c in cells})
+        train = sum(len(c.train) for c in cells) / len(cells)
+        test = sum(len(c.test) for c in cells) / repeats
+        rows.append((subset, protocol, repeats, len(cells), f"{train:.0f}", f"{test:.0f}"))
+    columns = ("subset", "protocol", "repeats", "folds in all", "training crops", "test crops")
+    _print("", columns, rows)
+    _say("")
+    by_name = {extractor.name: extractor for extractor in job.extractors}
+    units = []
+    for name in plan.extractors():
+        extractor = by_name.get(name)
+        pairs = [system.classifier for _, systems in plan.work(name) for system in systems]
+        classifiers = ", ".join(dict.fromkeys(pairs))
+        weights, state = _weights_of(extractor)
+        units.append((name, weights, classifiers, len(pairs), state))
+    _print("", ("extractor", "weights", "classifiers", "units", "status"), units)
+    _say("")
+    _say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
+
+
+def _weights_of(extractor: "Extractor | None") -> tuple[str, str]:
+    if extractor is None:
+        return "", "reference point"
+    if extractor.info is not None and not extractor.info.at_hand and extractor.info.downloadable:
+        return extractor.weights, f"downloaded if there is a network, else {extractor.status}"
+    return extractor.weights, extractor.status
+
+
+def print_dataset(dataset: "Dataset") -> None:
+    """What a data set holds, what was left out of it and why."""
+    from bench.data import summarise
+
+    tables = summarise(dataset)
+    synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
+    _say(f"{dataset.name}: {len(dataset.table)} crops at {dataset.source.root}{synthetic}")
+    if dataset.licence:
+        _say(f"licence: {dataset.licence}")
+    if dataset.citation:
+        _say(f"cite: {dataset.citation}")
+    for notice in dataset.notices:
+        _say(f"note: {notice}")
+    for title, name in (
+        ("Crops", "counts"),
+        ("Pathologies", "pathology"),
+        ("Patients in both splits", "shared_patients"),
+        ("Left out", "left_out"),
+    ):
+        table = tables[name]
+        if len(table):
+            _say("")
+            _print(title, list(table.columns), table.itertuples(index=False))
+    left_out = dataset.left_out
+    if len(left_out):
+        _say("")
+        shown = left_out.head(LISTED_ROWS).itertuples(index=False)
+        _print("Rows left out", list(left_out.columns), shown)
+        if len(left_out) > LISTED_ROWS:
+            _say(f"... and {len(left_out) - LISTED_ROWS} more; a run's report lists them all")
+
+
+def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
+    """Backbones with their weights, and how to get those that are not at hand."""
+    rows = []
+    for info in infos:
+        size = f"{info.input.height} px" if info.input else ""
+        if info.problem is not None:
+            state = f"broken: {info.problem}; {info.mend}"
+        else:
+            state = "at hand" if info.at_hand else info.mend
+        rows.append((info.name, info.weights, size, state))
+    _print("", ("extractor", "weights", "input", "weights at hand?"), rows)
+    _say("")
+    _say(
+        "Any other timm:NAME[.TAG][@LAYER] or torchvision:NAME works by its name alone; "
+        "random:NAME draws seeded random weights."
+    )
+
+
+def print_classifiers() -> None:
+    """The SVM kernels and the reference classifiers."""
+    from classifiers import KERNELS, REFERENCE_CLASSIFIERS
+
+    rows = []
+    for kernel in KERNELS.values():
+        factor = {0.25: "√P / 4", 1.0: "√P", 4.0: "4 √P"}[kernel.scale_factor]
+        rows.append((kernel.name, f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {factor}"))
+    _print("", ("classifier", "what it is"), [*rows, *REFERENCE_CLASSIFIERS.items()])
+    _say("")
+    _say("x and z are features standardised by the training rows, P is their number.")
+
+
+def print_datasets() -> None:
+    """The kinds of data that can be read."""
+    from bench.data import DATASETS
+
+    _print("", ("data set", "what is read"), DATASETS.items())
+
+
+def print_presets() -> None:
+    """The presets."""
+    from bench.config import PRESETS
+
+    rows = [(n, ", ".join(p.protocols), p.repeats, p.description) for n, p in PRESETS.items()]
+    _print("", ("preset", "protocols", "repeats", "what for"), rows)
+
+
+def print_findings(findings: Iterable["Finding"]) -> None:
+    """The doctor's findings, each with its mend."""
+    rows = [(f.state, f.what, f.found, f.mend) for f in findings]
+    _print("", ("", "checked", "found", "mend"), rows)

