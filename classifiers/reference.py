@@ -5,10 +5,10 @@ They answer what a figure is worth: an SVM that does no better than these has ad
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,25 +40,25 @@ class ReferenceFit:
     converged: bool | None
 
 
-class _Reference(Protocol):
-    def __call__(
-        self, train: FloatArray, labels: NDArray[np.int64], test: FloatArray
-    ) -> tuple[FloatArray, float, bool | None]: ...
+@dataclass(frozen=True)
+class _Scores:
+    score: FloatArray
+    threshold: float
+    converged: bool | None = None
 
 
-def _majority(
-    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
-) -> tuple[FloatArray, float, bool | None]:
+_Reference = Callable[[FloatArray, NDArray[np.int64], FloatArray], _Scores]
+
+
+def _majority(train: FloatArray, labels: NDArray[np.int64], test: FloatArray) -> _Scores:
     # The score is the same constant in every fold and only the threshold knows the majority. The
     # fold's prevalence as a score would rank below chance when folds are pooled: a fold with more
     # positives in training has fewer in test.
     positive = 2 * int(labels.sum()) > len(labels)
-    return np.zeros(len(test)), -0.5 if positive else 0.5, None
+    return _Scores(np.zeros(len(test)), threshold=-0.5 if positive else 0.5)
 
 
-def _logistic(
-    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
-) -> tuple[FloatArray, float, bool | None]:
+def _logistic(train: FloatArray, labels: NDArray[np.int64], test: FloatArray) -> _Scores:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -66,16 +66,18 @@ def _logistic(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(train, labels)
-    return model.decision_function(test), 0.0, bool(model.n_iter_[0] < model.max_iter)
+    return _Scores(
+        model.decision_function(test),
+        threshold=0.0,
+        converged=bool(model.n_iter_[0] < model.max_iter),
+    )
 
 
-def _knn(
-    train: FloatArray, labels: NDArray[np.int64], test: FloatArray
-) -> tuple[FloatArray, float, bool | None]:
+def _knn(train: FloatArray, labels: NDArray[np.int64], test: FloatArray) -> _Scores:
     from sklearn.neighbors import KNeighborsClassifier
 
     model = KNeighborsClassifier(n_neighbors=min(5, len(train))).fit(train, labels)
-    return model.predict_proba(test)[:, 1], 0.5, None
+    return _Scores(model.predict_proba(test)[:, 1], threshold=0.5)
 
 
 # Name -> (what it is, fit). Features are standardised by the training rows before each of them.
@@ -117,8 +119,9 @@ def fit_reference(
     if len(np.unique(labels)) < 2:
         raise ValueError("the training rows are all of one class")
     train, test = _standardised(train_features, test_features)
-    score, threshold, converged = _TABLE[name][1](train, labels, test)
-    return ReferenceFit(score, threshold, time.perf_counter() - started, converged)
+    found = _TABLE[name][1](train, labels, test)
+    seconds = time.perf_counter() - started
+    return ReferenceFit(found.score, found.threshold, seconds, found.converged)
 
 
 def _standardised(train: ArrayLike, test: ArrayLike) -> tuple[FloatArray, FloatArray]:

@@ -1,1 +1,50 @@
-"""To come."""
+"""Reads a data set into a lesion table, and its crops into one stack of squares.
+
+Importing this package is light; what needs pandas or Pillow is imported when it is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.data.crops import CropSettings, CropStack, build_stack
+    from bench.data.lesions import Dataset, SubsetInfo, validate
+    from bench.data.loading import DATASETS, load_lesions
+    from bench.data.phantom import builtin_phantom, write_phantom
+    from bench.data.summary import summarise
+
+_HOMES = {
+    "CropSettings": "crops",
+    "CropStack": "crops",
+    "build_stack": "crops",
+    "Dataset": "lesions",
+    "SubsetInfo": "lesions",
+    "validate": "lesions",
+    "DATASETS": "loading",
+    "load_lesions": "loading",
+    "builtin_phantom": "phantom",
+    "write_phantom": "phantom",
+    "summarise": "summary",
+}
+
+__all__ = [
+    "DATASETS",
+    "CropSettings",
+    "CropStack",
+    "Dataset",
+    "SubsetInfo",
+    "build_stack",
+    "builtin_phantom",
+    "load_lesions",
+    "summarise",
+    "validate",
+    "write_phantom",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name from its module on first use."""
+    import importlib
+
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,192 @@
+"""A data set of one's own: one folder a class, or a CSV manifest (see `manifest`)."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bench.data import manifest
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
+from bench.data.sources import FolderSource, escapes, path_problem
+
+IMAGE_ENDINGS = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".pgm",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".dcm",
+    ".dicom",
+)
+LOOKED_FOR = "a folder: two class folders with images, or one CSV with the columns path and label"
+NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
+NO_SPLIT = "no official split"
+
+
+def find(root: Path) -> bool:
+    """Whether the folder holds a CSV that may be a manifest, or two class folders of images."""
+    tables = _tables(root)
+    if len(tables) == 1 or any("path" in manifest.header(file) for file in tables):
+        return True
+    folders = _class_folders(root)
+    return len(folders) == 2 and all(any(_images(root, folder)) for folder in folders)
+
+
+def load(root: Path) -> Dataset:
+    """The lesion table of a folder with two class folders or a manifest, or of a CSV.
+
+    Raises
+    ------
+    UnusableInput
+        If there is neither, or a manifest breaks its rules.
+    """
+    if root.is_file():
+        if root.suffix.lower() != ".csv":
+            raise unusable(root, "is neither a folder nor a CSV manifest")
+        return _from_manifest(root)
+    tables = _tables(root)
+    manifests = [file for file in tables if set(manifest.NEEDED) <= set(manifest.header(file))]
+    if len(manifests) > 1:
+        names = ", ".join(file.name for file in manifests)
+        raise unusable(root, f"more than one CSV has the columns path and label: {names}")
+    if manifests:
+        return _from_manifest(manifests[0])
+    if len(tables) == 1 and len(_class_folders(root)) != 2:
+        return _from_manifest(tables[0])
+    return _from_class_folders(root)
+
+
+def _tables(root: Path) -> list[Path]:
+    return [
+        path
+        for path in sorted(root.iterdir())
+        if path.suffix.lower() == ".csv" and path.is_file() and not path.name.startswith(".")
+    ]
+
+
+def _class_folders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
+
+
+def _from_manifest(file: Path) -> Dataset:
+    import pandas as pd
+
+    found = manifest.read(file)
+    notices = [] if found.has_patients else [NO_PATIENTS]
+    if found.ignored:
+        notices.append(f"columns without a meaning here: {', '.join(map(repr, found.ignored))}")
+    rows = pd.DataFrame(found.rows)
+    if rows.empty and not found.left_out:
+        raise unusable(file, "the manifest has no rows")
+    if not rows.empty:
+        notices += _split_notices(rows)
+    negative, positive = found.words
+    return finish(
+        "folder",
+        FolderSource(file.parent),
+        rows,
+        found.left_out,
+        {"all": SubsetInfo(("all",), positive=positive, negative=negative)},
+        notices=notices,
+    )
+
+
+def _split_notices(rows: Any) -> list[str]:
+    both = shared_patients(rows)
+    if both:
+        return [f"{len(both)} patients stand in both train and test"]
+    return [] if {"train", "test"} <= set(rows["split"]) else [NO_SPLIT]
+
+
+def _from_class_folders(root: Path) -> Dataset:
+    import pandas as pd
+
+    folders = _class_folders(root)
+    if len(folders) != 2:
+        names = ", ".join(repr(folder.name) for folder in folders[:6]) or "none"
+        raise unusable(
+            root, f"needs two class folders or a CSV with path and label; its folders: {names}"
+        )
+    if {folder.name.lower() for folder in folders} <= {"train", "training", "test", "val", "valid"}:
+        raise unusable(
+            root, "train and test are not classes; give one folder a class, or a CSV with a split"
+        )
+    (negative, positive), notices = _ordered(folders)
+    rows: list[dict[str, Any]] = []
+    left_out: list[LeftOut] = []
+    for label, folder in enumerate((negative, positive)):
+        for path in _files(root, folder):
+            reason = _why_not(root, path)
+            if reason:
+                left_out.append(LeftOut(path, path, reason))
+            else:
+                rows.append(_row(path, folder.name, label))
+    if not rows and not left_out:
+        raise unusable(
+            root, f"its class folders {negative.name!r} and {positive.name!r} hold no images"
+        )
+    return finish(
+        "folder",
+        FolderSource(root),
+        pd.DataFrame(rows),
+        left_out,
+        {"all": SubsetInfo(("all",), positive=positive.name, negative=negative.name)},
+        notices=[*notices, NO_PATIENTS, NO_SPLIT],
+    )
+
+
+def _ordered(folders: list[Path]) -> tuple[tuple[Path, Path], list[str]]:
+    """The negative, then the positive folder; a notice where the names do not say which."""
+    first, second = folders
+    labels = manifest.label_of(first.name), manifest.label_of(second.name)
+    if labels in ((0, 1), (0, None), (None, 1)):
+        return (first, second), []
+    if labels in ((1, 0), (1, None), (None, 0)):
+        return (second, first), []
+    notice = f"the names do not say which class is positive; taken as positive: {second.name!r}"
+    return (first, second), [notice]
+
+
+def _files(root: Path, folder: Path) -> Iterator[str]:
+    """Every file below a class folder but hidden ones, in a fixed order, relative to the root."""
+    for place, below, names in os.walk(folder):
+        below[:] = sorted(name for name in below if not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield (Path(place) / name).relative_to(root).as_posix()
+
+
+def _images(root: Path, folder: Path) -> Iterator[str]:
+    return (path for path in _files(root, folder) if path.lower().endswith(IMAGE_ENDINGS))
+
+
+def _why_not(root: Path, path: str) -> str:
+    """Why a file is not taken as an image; empty where it is."""
+    if not path.lower().endswith(IMAGE_ENDINGS):
+        return "it is not an image file by its name"
+    problem = path_problem(path)
+    if problem:
+        return f"its path {problem}"
+    if escapes(root, path):
+        return "a symbolic link leads out of the data root"
+    return "" if (root / path).is_file() else "the file is missing"
+
+
+def _row(path: str, name: str, label: int) -> dict[str, Any]:
+    return {
+        "crop_id": path,
+        "lesion_id": path,
+        "patient_id": path,
+        "laterality": "",
+        "view": "",
+        "abnormality": "",
+        "abnormality_id": 1,
+        "pathology": name,
+        "label": label,
+        "split": "none",
+        "path": str(PurePosixPath(path)),
+        "subset": "all",
+    }

@@ -1,0 +1,240 @@
+"""The lesion table: its columns, its rules, and the data set that a loader returns.
+
+One row is one crop. Every loader ends in `finish`, which checks the table and lists what was left
+out.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.data.sources import ImageSource, escapes, path_problem
+from bench.errors import UnusableInput
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED_COLUMNS = (
+    "crop_id",  # unique
+    "lesion_id",  # shared by the views of one lesion
+    "patient_id",
+    "laterality",  # LEFT, RIGHT or empty
+    "view",  # CC, MLO or empty
+    "abnormality",  # mass, calc, or the source's own class
+    "abnormality_id",
+    "pathology",  # as in the source
+    "label",  # 1 malignant (or what the subset calls positive)
+    "split",  # train, test, none
+    "path",  # POSIX, relative to the data root
+    "subset",  # the base subset that the row belongs to
+)
+CLINICAL_COLUMNS = (
+    "density",
+    "assessment",
+    "subtlety",
+    "shape",
+    "margins",
+    "calc_type",
+    "calc_distribution",
+)
+GEOMETRY_COLUMNS = ("centre_row", "centre_column", "half_side")  # pixels of the film at `path`
+SPLITS = ("train", "test", "none")
+LEFT_OUT_COLUMNS = ("crop_id", "path", "reason")
+
+
+@dataclass(frozen=True)
+class SubsetInfo:
+    """A subset that can be asked for: the base subsets in it, and what its two labels mean."""
+
+    parts: tuple[str, ...]
+    positive: str = "malignant"
+    negative: str = "benign"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A row that a loader read and does not use, and why."""
+
+    crop_id: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A lesion table and all that is needed to read its crops and to speak about it.
+
+    Attributes
+    ----------
+    name : "phantom", "mias", "folder" or "cbis-ddsm".
+    source : reads the bytes of `table.path`; `source.root` is the folder or archive.
+    table : one row a crop, `REQUIRED_COLUMNS` first, index 0 … n - 1.
+    left_out : columns crop_id, path, reason.
+    subsets : what can be asked for by name, base subsets first.
+    synthetic : True for the phantom, whose figures mean nothing for mammography.
+    licence, citation : one line each; empty for a folder of one's own.
+    notices : one line each: what a reader of the results must know of the data.
+    """
+
+    name: str
+    source: ImageSource
+    table: "pd.DataFrame"
+    left_out: "pd.DataFrame"
+    subsets: Mapping[str, SubsetInfo]
+    synthetic: bool = False
+    licence: str = ""
+    citation: str = ""
+    notices: tuple[str, ...] = field(default=())
+
+    def rows(self, subset: str) -> "pd.DataFrame":
+        """The rows of a subset in table order, index 0 … n - 1.
+
+        Raises
+        ------
+        UnusableInput
+            If the data set has no such subset.
+        """
+        return select(self.table, self.subsets, subset)
+
+
+def select(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo], subset: str) -> "pd.DataFrame":
+    """The rows of `table` that belong to a subset, in table order, index 0 … n - 1."""
+    if subset not in subsets:
+        raise UnusableInput(f"subset {subset!r}: this data set has {', '.join(subsets)}")
+    return table[table["subset"].isin(subsets[subset].parts)].reset_index(drop=True)
+
+
+def unusable(where: object, reason: str) -> UnusableInput:
+    """The exception to raise: one line, whatever line breaks a path or a cell may hold."""
+    return UnusableInput(" ".join(f"{where}: {reason}".split()))
+
+
+def finish(
+    dataset: str,
+    source: ImageSource,
+    rows: "pd.DataFrame",
+    left_out: Iterable[LeftOut],
+    subsets: Mapping[str, SubsetInfo],
+    *,
+    licence: str = "",
+    citation: str = "",
+    notices: Iterable[str] = (),
+) -> Dataset:
+    """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
+    left = left_out_table(left_out)
+    root = source.root
+    if rows.empty and len(left):
+        reason = left["reason"].iloc[0]
+        raise unusable(
+            root, f"no usable crop; all {len(left)} rows are left out, the first one: {reason}"
+        )
+    checked = validate(rows, root)
+    present = set(checked["subset"])
+    kept = {name: info for name, info in subsets.items() if present.issuperset(info.parts)}
+    return Dataset(
+        name=dataset,
+        source=source,
+        table=checked,
+        left_out=left,
+        subsets=kept,
+        licence=licence,
+        citation=citation,
+        notices=tuple(notices),
+    )
+
+
+def left_out_table(rows: Iterable[LeftOut]) -> "pd.DataFrame":
+    """The rows left out as a table with the columns crop_id, path, reason."""
+    import pandas as pd
+
+    cells = [(row.crop_id, row.path, row.reason) for row in rows]
+    return pd.DataFrame(cells, columns=list(LEFT_OUT_COLUMNS), dtype=str)
+
+
+def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
+    """The table with its columns in the schema's order and its index reset, if it keeps every rule.
+
+    Raises
+    ------
+    UnusableInput
+        For a missing column, an empty table, a duplicate crop_id, a lesion of two patients, a
+        label outside {0, 1}, a split outside `SPLITS`, a path that may leave `root`, a geometry
+        that is not a square, or a subset with one class.
+    """
+    missing = [name for name in REQUIRED_COLUMNS if name not in table.columns]
+    if missing:
+        raise unusable(root, f"the lesion table lacks the column {', '.join(missing)}")
+    if table.empty:
+        raise unusable(root, "the lesion table is empty")
+    _check_identity(table, root)
+    _check_values(table, root)
+    _check_paths(table, root)
+    check_classes(table, root)
+    others = [name for name in table.columns if name not in REQUIRED_COLUMNS]
+    ordered = table[[*REQUIRED_COLUMNS, *others]].reset_index(drop=True)
+    return ordered.astype({"label": "int64"})
+
+
+def check_classes(table: "pd.DataFrame", root: Path) -> None:
+    """Raise UnusableInput if a subset of the table holds one class only."""
+    for subset, labels in table.groupby("subset")["label"]:
+        if labels.nunique() < 2:
+            raise unusable(root, f"subset {subset} holds one class only (label {labels.iloc[0]})")
+
+
+def shared_patients(table: "pd.DataFrame") -> list[str]:
+    """The patients with rows in both train and test, sorted."""
+    train = set(table.loc[table["split"] == "train", "patient_id"])
+    return sorted(train & set(table.loc[table["split"] == "test", "patient_id"]))
+
+
+def _check_identity(table: "pd.DataFrame", root: Path) -> None:
+    for column in ("crop_id", "lesion_id", "patient_id"):
+        empty = table[column].isna() | (table[column] == "")
+        if empty.any():
+            raise unusable(
+                root, f"row {int(empty.argmax()) + 1} of the lesion table has no {column}"
+            )
+    repeated = table["crop_id"].duplicated()
+    if repeated.any():
+        raise unusable(
+            root, f"crop_id {table.loc[repeated, 'crop_id'].iloc[0]!r} occurs more than once"
+        )
+    # A lesion id that two patients share would count two lesions as one.
+    owners = table.groupby(["subset", "lesion_id"])["patient_id"].nunique()
+    if (owners > 1).any():
+        raise unusable(
+            root, f"lesion_id {owners.idxmax()[1]!r} belongs to more than one patient_id"
+        )
+
+
+def _check_values(table: "pd.DataFrame", root: Path) -> None:
+    for column, allowed in (("label", (0, 1)), ("split", SPLITS)):
+        wrong = ~table[column].isin(allowed)
+        if wrong.any():
+            row = table[wrong].iloc[0]
+            names = ", ".join(str(value) for value in allowed)
+            raise unusable(
+                root, f"{column} {str(row[column])!r} of {row['crop_id']!r} is not one of {names}"
+            )
+    present = [name for name in GEOMETRY_COLUMNS if name in table.columns]
+    if present and len(present) < len(GEOMETRY_COLUMNS):
+        raise unusable(root, f"the lesion table needs all or none of {', '.join(GEOMETRY_COLUMNS)}")
+    if present:
+        known = table[list(GEOMETRY_COLUMNS)].notna().sum(axis=1)
+        wrong = (known % len(GEOMETRY_COLUMNS) != 0) | (table["half_side"] <= 0)
+        if wrong.any():
+            raise unusable(
+                root, f"the square of {table.loc[wrong, 'crop_id'].iloc[0]!r} is not whole"
+            )
+
+
+def _check_paths(table: "pd.DataFrame", root: Path) -> None:
+    is_folder = root.is_dir()
+    for path in table["path"].unique():
+        problem = path_problem(path) if isinstance(path, str) else "is missing"
+        if problem:
+            raise unusable(root, f"path {path!r} {problem}")
+        if is_folder and escapes(root, path):
+            raise unusable(root, f"path {path!r} leaves the data root through a symbolic link")

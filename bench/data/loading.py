@@ -1,0 +1,92 @@
+"""Finds out what kind of data set a path holds, and reads it."""
+
+from pathlib import Path
+
+from bench.data import cbis_ddsm, folder, mias
+from bench.data.lesions import Dataset, unusable
+
+DATASETS = {
+    "cbis-ddsm": "case tables and images as Kaggle lays them out",
+    "mias": "mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
+    "folder": "one folder a class, or a CSV with path and label",
+    "phantom": "synthetic lesion crops that this program makes",
+}
+
+
+def load_lesions(
+    root: str | Path, dataset: str = "auto", tables: str | Path | None = None
+) -> Dataset:
+    """The data set at a path: its lesion table, what was left out of it, and how to read its crops.
+
+    Parameters
+    ----------
+    root : a folder, a tar archive (mini-MIAS), or a CSV manifest.
+    dataset : one of `DATASETS`, or "auto" to find out by looking.
+    tables : folder of the CBIS-DDSM case tables, where they do not lie by the images.
+
+    Raises
+    ------
+    UnusableInput
+        With one line, if there is nothing that can be read as asked.
+    """
+    path = Path(root).expanduser()
+    if dataset != "auto" and dataset not in DATASETS:
+        raise unusable(f"data set {dataset!r}", f"is not one of auto, {', '.join(DATASETS)}")
+    try:
+        if not path.exists():
+            raise unusable(path, "there is no such file or folder")
+        return _load(path, dataset, _tables_folder(tables))
+    except OSError as error:
+        raise unusable(path, f"cannot be read ({error.strerror or error})") from error
+
+
+def _tables_folder(tables: str | Path | None) -> Path | None:
+    if tables is None:
+        return None
+    path = Path(tables).expanduser()
+    if not path.is_dir():
+        raise unusable(path, "there is no such folder of case tables")
+    return path
+
+
+def _load(path: Path, dataset: str, tables: Path | None) -> Dataset:
+    kind = detect(path) if dataset == "auto" and tables is None else dataset
+    if tables is not None and kind == "auto":
+        kind = "cbis-ddsm"
+    if tables is not None and kind in ("mias", "folder"):
+        raise unusable(tables, f"case tables belong to CBIS-DDSM, not to a {kind} data set")
+    if kind == "mias":
+        return mias.load(path)
+    if kind == "folder":
+        return folder.load(path)
+    found = cbis_ddsm.load(path, tables)
+    if dataset == "phantom" and not found.synthetic:
+        raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
+    return found
+
+
+def detect(path: Path) -> str:
+    """The kind of data set at a path that exists, one of the names in `DATASETS`.
+
+    Raises
+    ------
+    UnusableInput
+        If it is none of them; the line says what was looked for.
+    """
+    if path.is_file():
+        if mias.is_archive(path):
+            return "mias"
+        if path.suffix.lower() == ".csv":
+            return "folder"
+        raise unusable(path, "is neither a folder, a tar archive of mini-MIAS, nor a CSV manifest")
+    found = cbis_ddsm.find(path)
+    if found is not None:
+        return "phantom" if cbis_ddsm.is_phantom(found) else "cbis-ddsm"
+    if mias.find(path) is not None:
+        return "mias"
+    if folder.find(path):
+        return "folder"
+    if not any(path.iterdir()):
+        raise unusable(path, "the folder is empty")
+    looked_for = f"CBIS-DDSM: {cbis_ddsm.LOOKED_FOR}; MIAS: {mias.LOOKED_FOR}; {folder.LOOKED_FOR}"
+    raise unusable(path, f"no data set known here; looked for {looked_for}")

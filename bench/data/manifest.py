@@ -1,0 +1,192 @@
+"""Reads a CSV manifest: a row an image, with `path`, `label` and whatever else is known."""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
+from bench.data.sources import path_problem
+
+NEEDED = ("path", "label")
+TAKEN = (
+    "path",
+    "label",
+    "patient_id",
+    "split",
+    "crop_id",
+    "lesion_id",
+    "laterality",
+    "view",
+    "abnormality",
+    "abnormality_id",
+    "pathology",
+    *CLINICAL_COLUMNS,
+)
+POSITIVE = ("1", "malignant", "positive", "abnormal", "cancer")
+NEGATIVE = ("0", "benign", "negative", "normal", "benign_without_callback")
+_SPLITS = {"train": "train", "training": "train", "test": "test", "none": "none", "": "none"}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The rows of a manifest, as cells of the lesion table, and what was left out of it."""
+
+    rows: list[dict[str, Any]]
+    left_out: list[LeftOut]
+    has_patients: bool
+    words: tuple[str, str]  # what it calls the negative and the positive class
+    ignored: tuple[str, ...]  # columns that mean nothing here
+
+
+def label_of(word: str) -> int | None:
+    """0 or 1 for a class name or number, None where it says neither."""
+    known = word.strip().lower().replace(" ", "_").removesuffix(".0")
+    if known in POSITIVE:
+        return 1
+    return 0 if known in NEGATIVE else None
+
+
+def header(file: Path) -> list[str]:
+    """The column names of a CSV file in lower case; none where it cannot be read."""
+    with file.open("rb") as stream:
+        first = _decode(stream.read(65536)).splitlines()
+    try:
+        return [name.strip().lower() for name in next(csv.reader(first[:1], **_dialect(first)), [])]
+    except csv.Error:
+        return []
+
+
+def read(file: Path) -> Manifest:
+    """The rows of a manifest; images that are not there are left out.
+
+    Raises
+    ------
+    UnusableInput
+        For a missing or repeated column, a row of another length, a label or split that is not
+        known, a path that may leave the folder, and an image or crop_id that occurs twice.
+    """
+    lines = _records(file)
+    _, names = next(lines, (1, []))
+    names = [name.strip().lower() for name in names]
+    _check_header(file, names)
+    rows: list[dict[str, Any]] = []
+    left_out: list[LeftOut] = []
+    words: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
+    for number, cells in lines:
+        if len(cells) != len(names):
+            raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
+        row = _row(file, number, dict(zip(names, (cell.strip() for cell in cells), strict=True)))
+        words[row["label"]][row["pathology"].lower()] += 1
+        if (file.parent / row["path"]).is_file():
+            rows.append(row)
+        else:
+            left_out.append(LeftOut(row["crop_id"], row["path"], "the file is missing"))
+    _check_unique(file, rows, left_out)
+    return Manifest(
+        rows,
+        left_out,
+        "patient_id" in names,
+        (_word(words[0], "negative"), _word(words[1], "positive")),
+        tuple(name for name in names if name not in TAKEN),
+    )
+
+
+def _records(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row that is not blank."""
+    text = _decode(file.read_bytes())
+    lines = text.splitlines()
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **_dialect(lines))
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise unusable(file, f"line {start} is not CSV ({error})") from error
+        if any(cell.strip() for cell in cells):
+            yield start, cells
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _dialect(lines: list[str]) -> dict[str, Any]:
+    """Spreadsheets of some countries write semicolons."""
+    first = lines[0] if lines else ""
+    return {"delimiter": ";" if ";" in first and "," not in first else ","}
+
+
+def _check_header(file: Path, names: list[str]) -> None:
+    missing = [name for name in NEEDED if name not in names]
+    if missing:
+        shown = ", ".join(names)[:100] or "nothing"
+        raise unusable(file, f"no column {' and '.join(missing)}; the first line holds {shown}")
+    repeated = [name for name, count in Counter(names).items() if count > 1 and name in TAKEN]
+    if repeated:
+        raise unusable(file, f"column {repeated[0]} occurs more than once")
+
+
+def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
+    problem = path_problem(cells["path"])
+    if problem:
+        raise unusable(file, f"line {number}: path {cells['path'][:100]!r} {problem}")
+    label = label_of(cells["label"])
+    if label is None:
+        known = ", ".join((*NEGATIVE, *POSITIVE))
+        raise unusable(file, f"line {number}: label {cells['label'][:40]!r} is not one of {known}")
+    split = _SPLITS.get(cells.get("split", "").lower())
+    if split is None:
+        raise unusable(
+            file, f"line {number}: split {cells['split'][:40]!r} is not one of train, test, none"
+        )
+    if "patient_id" in cells and not cells["patient_id"]:
+        raise unusable(file, f"line {number}: patient_id is empty")
+    abnormality_id = cells.get("abnormality_id") or "1"
+    if not (abnormality_id.isascii() and abnormality_id.isdigit() and len(abnormality_id) < 10):
+        raise unusable(
+            file, f"line {number}: abnormality_id {abnormality_id[:40]!r} is not a number"
+        )
+    path = str(PurePosixPath(cells["path"]))
+    crop_id = cells.get("crop_id") or path
+    return {
+        "crop_id": crop_id,
+        "lesion_id": cells.get("lesion_id") or crop_id,
+        "patient_id": cells.get("patient_id") or crop_id,
+        "laterality": cells.get("laterality", "").upper(),
+        "view": cells.get("view", "").upper(),
+        "abnormality": cells.get("abnormality", ""),
+        "abnormality_id": int(abnormality_id),
+        "pathology": cells.get("pathology") or cells["label"],
+        "label": label,
+        "split": split,
+        "path": path,
+        "subset": "all",
+        **{name: cells[name] or None for name in CLINICAL_COLUMNS if name in cells},
+    }
+
+
+def _check_unique(file: Path, rows: list[dict[str, Any]], left_out: list[LeftOut]) -> None:
+    for column in ("path", "crop_id"):
+        values = [row[column] for row in rows] + [getattr(row, column) for row in left_out]
+        value, count = Counter(values).most_common(1)[0] if values else ("", 0)
+        if count > 1:
+            raise unusable(file, f"{column} {value!r} occurs in {count} rows")
+
+
+def _word(words: Counter[str], otherwise: str) -> str:
+    """The word that the manifest itself uses for a class, if it uses one word."""
+    if len(words) == 1:
+        word = next(iter(words))
+        return word if not word.replace(".", "").isdigit() else otherwise
+    return otherwise

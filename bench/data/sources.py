@@ -1,0 +1,129 @@
+"""Where the bytes of an image come from: a folder, or a tar archive that is never unpacked.
+
+A source also holds the rule that keeps a table from naming a file outside the data root.
+"""
+
+import os
+import re
+import tarfile
+import threading
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+
+class ImageSource(Protocol):
+    """What the crop stack asks of a data root; paths are those of the lesion table."""
+
+    @property
+    def root(self) -> Path:
+        """The folder, or the archive."""
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes; OSError where there are none."""
+
+    def stat(self, path: str) -> tuple[int, int]:
+        """Size in bytes, time of the last change in nanoseconds; OSError where there is no file."""
+
+    def position(self, path: str) -> int:
+        """Files read in ascending position are read fastest; 0 where the order makes no odds."""
+
+
+def path_problem(path: str) -> str | None:
+    """What is wrong with a path that must be relative, POSIX and stay below its root; else None.
+
+    Says nothing about symbolic links: those are followed by `escapes`.
+    """
+    if not path or path == ".":
+        return "is empty"
+    if "\0" in path:
+        return "holds a NUL character"
+    if "\\" in path:
+        return "holds a backslash (write folders with /)"
+    if path.startswith("/") or re.match(r"[A-Za-z]:", path):
+        return "is not relative to the data root"
+    if ".." in PurePosixPath(path).parts:
+        return "holds '..' and may leave the data root"
+    return None
+
+
+def escapes(root: Path, path: str) -> bool:
+    """Whether a path leaves the data root once every symbolic link is followed."""
+    real_root = os.path.realpath(root)
+    return os.path.commonpath([real_root, os.path.realpath(root / path)]) != real_root
+
+
+class FolderSource:
+    """Files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes."""
+        return (self.root / path).read_bytes()
+
+    def stat(self, path: str) -> tuple[int, int]:
+        """Size in bytes and time of the last change in nanoseconds."""
+        found = (self.root / path).stat()
+        return found.st_size, found.st_mtime_ns
+
+    def position(self, path: str) -> int:
+        """Always 0: a folder may be read in any order."""
+        return 0
+
+
+class TarSource:
+    """Regular files inside a tar archive, compressed or not, read without unpacking it.
+
+    A compressed archive can only be read forwards, so `position` gives the order to read in, and
+    the member read last is kept for the next row that is cut from the same film.
+
+    Raises
+    ------
+    OSError, tarfile.TarError, EOFError, zlib.error
+        From the constructor, if the file is not a whole archive.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.root = file
+        self._lock = threading.Lock()
+        self._archive = tarfile.open(file)  # noqa: SIM115 - stays open for the members
+        self._changed = file.stat().st_mtime_ns
+        self._last: tuple[str, bytes] = ("", b"")
+        self._members: dict[str, tarfile.TarInfo] = {}
+        for member in self._archive:
+            name = str(PurePosixPath(member.name))
+            if member.isreg() and path_problem(name) is None:
+                self._members[name] = member
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travels to another process as the file's name; the archive is opened again there."""
+        return (TarSource, (self.root,))
+
+    def names(self) -> list[str]:
+        """Every regular file in the archive, in its order."""
+        return list(self._members)
+
+    def read(self, path: str) -> bytes:
+        """The member's bytes."""
+        with self._lock:
+            if self._last[0] != path:
+                stream = self._archive.extractfile(self._member(path))
+                if stream is None:
+                    raise FileNotFoundError(path)
+                self._last = (path, stream.read())
+            return self._last[1]
+
+    def stat(self, path: str) -> tuple[int, int]:
+        """The member's size, and the archive's own time, which any change of it moves."""
+        return self._member(path).size, self._changed
+
+    def position(self, path: str) -> int:
+        """Where in the archive the member stands, in bytes."""
+        return self._member(path).offset
+
+    def _member(self, path: str) -> tarfile.TarInfo:
+        try:
+            return self._members[path]
+        except KeyError:
+            raise FileNotFoundError(path) from None

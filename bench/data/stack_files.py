@@ -1,0 +1,98 @@
+"""How a crop stack lies on disk: the raw squares in one file, and a JSON beside it, written last.
+
+The JSON carries the checksum of the squares and of itself; whatever does not fit is removed and
+counts as absent, so that it is decoded again.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.store import array_digest, atomic_path, digest, file_digest, write_atomically
+
+Record = dict[str, Any]
+
+
+class StackWriter:
+    """Takes crops in any order and remembers what became of every row."""
+
+    def __init__(self, file: Path, rows: int, size: int) -> None:
+        self._file = file
+        self._images = np.memmap(file, np.uint8, "w+", shape=(rows, size, size))
+        self.records: list[Record] = [{} for _ in range(rows)]
+
+    def put(
+        self, place: int, square: NDArray[np.uint8], shape: tuple[int, int], mean: float
+    ) -> None:
+        """Keep the square of a row with its native shape and mean."""
+        self._images[place] = square
+        self.records[place] = {
+            "digest": array_digest(square),
+            "height": shape[0],
+            "width": shape[1],
+            "mean": mean,
+        }
+
+    def skip(self, place: int, reason: str) -> None:
+        """Note that a row has no square."""
+        self.records[place] = {"reason": reason}
+
+    def readable(self) -> list[bool]:
+        """For every row whether it has a square."""
+        return ["digest" in record for record in self.records]
+
+    def close(self) -> None:
+        """Close the gaps that skipped rows left, and let the file go."""
+        kept = 0
+        for place, has_square in enumerate(self.readable()):
+            if has_square:
+                if kept != place:
+                    self._images[kept] = self._images[place]
+                kept += 1
+        bytes_kept = kept * self._images.shape[1] * self._images.shape[2]
+        self._images.flush()
+        del self._images
+        os.truncate(self._file, bytes_kept)
+
+
+@contextlib.contextmanager
+def writing(file: Path, rows: int, size: int) -> Iterator[StackWriter]:
+    """A writer whose stack stands at `file` once the block has ended well, and nowhere before."""
+    note = file.with_suffix(".json")
+    with atomic_path(file) as temporary:
+        writer = StackWriter(temporary, rows, size)
+        yield writer
+        writer.close()
+        body = {"records": writer.records, "images": file_digest(temporary)}
+    write_atomically(note, json.dumps({"body": body, "sha256": digest(body)}))
+
+
+def load(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Record]] | None:
+    """The squares (read-only) and every row's record, or None where they are not whole."""
+    note = file.with_suffix(".json")
+    try:
+        content = json.loads(note.read_text())
+        body = content["body"]
+        records: list[Record] = body["records"]
+        kept = sum("digest" in record for record in records)
+        whole = (
+            digest(body) == content["sha256"]
+            and len(records) == rows
+            and file.stat().st_size == kept * size * size
+            and file_digest(file) == body["images"]
+        )
+        if whole:
+            return np.memmap(file, np.uint8, "r", shape=(kept, size, size)), records
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    with contextlib.suppress(OSError):
+        note.unlink(missing_ok=True)
+    return None

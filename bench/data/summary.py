@@ -1,0 +1,72 @@
+"""What a data set holds, in a few small tables: for `data info` and for the report."""
+
+from typing import TYPE_CHECKING
+
+from bench.data.lesions import Dataset, select
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.crops import CropStack
+
+COUNT_COLUMNS = ("subset", "split", "label", "class", "crops", "lesions", "patients")
+
+
+def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, pd.DataFrame]":
+    """Small tables of plain strings and integers.
+
+    Parameters
+    ----------
+    stack : where given, its rows (those that could be decoded) are counted in place of the table's.
+
+    Returns
+    -------
+    dict with
+    "counts": subset, split, label, class, crops, lesions, patients;
+    "pathology": subset, split, pathology, crops;
+    "shared_patients": subset, patients, crops - patients in both train and test;
+    "left_out": reason, rows.
+    """
+    import pandas as pd
+
+    table = dataset.table if stack is None else stack.table
+    left_out = dataset.left_out if stack is None else stack.left_out
+    counts, pathology, shared = [], [], []
+    for subset in dataset.subsets:
+        rows = select(table, dataset.subsets, subset)
+        counts += _counts(dataset, subset, rows)
+        grouped = rows.groupby(["split", "pathology"]).size()
+        pathology += [(subset, *group, int(crops)) for group, crops in grouped.items()]
+        shared.append((subset, *_shared(rows)))
+    reasons = left_out["reason"].value_counts()
+    return {
+        "counts": pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
+        "pathology": pd.DataFrame(pathology, columns=["subset", "split", "pathology", "crops"]),
+        "shared_patients": pd.DataFrame(shared, columns=["subset", "patients", "crops"]),
+        "left_out": pd.DataFrame(
+            {"reason": list(reasons.index), "rows": [int(count) for count in reasons]}
+        ),
+    }
+
+
+def _counts(dataset: Dataset, subset: str, rows: "pd.DataFrame") -> list[tuple[str | int, ...]]:
+    info = dataset.subsets[subset]
+    return [
+        (
+            subset,
+            str(split),
+            int(label),
+            info.positive if label else info.negative,
+            len(group),
+            int(group["lesion_id"].nunique()),
+            int(group["patient_id"].nunique()),
+        )
+        for (split, label), group in rows.groupby(["split", "label"])
+    ]
+
+
+def _shared(rows: "pd.DataFrame") -> tuple[int, int]:
+    from bench.data.lesions import shared_patients
+
+    both = shared_patients(rows)
+    return len(both), int(rows["patient_id"].isin(both).sum())
