@@ -1,1 +1,46 @@
-"""To come."""
+"""Turns images into feature matrices with backbones that are known by name.
+
+    from extractors import create_backbone, extract
+    features = extract(create_backbone("random:timm:resnet18"), images)  # uint8 (N, H, W)
+
+`describe` says where a backbone's weights lie without building it, `available` lists the backbones
+of the default comparison and the plugins, `register` adds one. Torch, timm and torchvision are
+imported when a function needs them, not before.
+"""
+
+from extractors.backbone import (
+    Backbone,
+    BackboneError,
+    BackboneInfo,
+    InputSpec,
+    MissingWeights,
+    UnknownBackbone,
+)
+from extractors.description import available, describe
+from extractors.downloads import download_weights
+from extractors.extraction import extract
+from extractors.names import DEFAULT_EXTRACTORS
+from extractors.network import is_online
+from extractors.precision import PrecisionChoice, choose_precision
+from extractors.pretrained import create_backbone
+from extractors.registry import load_plugin_file, register
+
+__all__ = [
+    "DEFAULT_EXTRACTORS",
+    "Backbone",
+    "BackboneError",
+    "BackboneInfo",
+    "InputSpec",
+    "MissingWeights",
+    "PrecisionChoice",
+    "UnknownBackbone",
+    "available",
+    "choose_precision",
+    "create_backbone",
+    "describe",
+    "download_weights",
+    "extract",
+    "is_online",
+    "load_plugin_file",
+    "register",
+]

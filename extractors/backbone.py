@@ -1,0 +1,206 @@
+"""What a backbone is: a network with the input it wants, the weights it carries and its width.
+
+Normalisation, eval mode and the absence of gradients belong to `Backbone.features`, which every
+caller goes through, so that none of them can be forgotten.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, final
+
+if TYPE_CHECKING:
+    import torch
+
+Triple = tuple[float, float, float]
+Precision = Literal["float32", "bfloat16"]
+
+IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+
+class BackboneError(ValueError):
+    """A backbone that cannot be named, built, loaded or run. The message is one line."""
+
+
+class UnknownBackbone(BackboneError):
+    """No backbone of that name; the message gives the nearest names."""
+
+
+class MissingWeights(BackboneError):
+    """The weights are not on this machine; the message says how to get them."""
+
+
+@dataclass(frozen=True)
+class InputSpec:
+    """The image a network wants: size in pixels, mean and std of the three channels on [0, 1]."""
+
+    height: int = 224
+    width: int = 224
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
+
+
+@dataclass(frozen=True)
+class BackboneInfo:
+    """What is known of a backbone before it is built; what `describe` and `available` return.
+
+    Attributes
+    ----------
+    name : the name asked for.
+    kind : "timm", "torchvision", "bundled" or "plugin".
+    architecture : the architecture's name in its own library.
+    weights : label for tables: a tag, `imagenet`, `random`, `file:<12 hex>` or `plugin`.
+    weights_path, weights_digest : the checkpoint and its SHA-256; None where there is none on this
+        machine. The digest of random weights says how they were drawn. A plugin's weights are known
+        only once it is built: None here.
+    at_hand : whether `create_backbone` with the same arguments would find its weights.
+    downloadable, source : whether `download_weights` can fetch them, and the URL or Hub repository.
+    download_bytes : size of that download, where it is known.
+    input : the image it wants; None for a plugin that cannot be imported.
+    source_digest : digest of a plugin's source; None for everything else.
+    problem : why it cannot be used, or None.
+    mend : one line that says what to do when it is not at hand; empty otherwise.
+    """
+
+    name: str
+    kind: str
+    architecture: str
+    weights: str
+    weights_path: Path | None = None
+    weights_digest: str | None = None
+    at_hand: bool = False
+    downloadable: bool = False
+    source: str | None = None
+    download_bytes: int | None = None
+    input: InputSpec | None = None
+    source_digest: str | None = None
+    problem: str | None = None
+    mend: str = ""
+
+
+@dataclass
+class Backbone:
+    """A network ready to turn images into features.
+
+    Attributes
+    ----------
+    name : the name it was asked for.
+    module : maps a normalised float batch (B, 3, H, W) to (B, D).
+    input : the image it wants.
+    weights, weights_digest : label for tables, and what identifies the numbers behind it: SHA-256
+        of the checkpoint file, or, for random weights, how they were drawn.
+    device : where the module lies ("cpu", "cuda", "cuda:1", "mps").
+    parameters : number of parameters, without the classifier that was taken off.
+    feature_width : D, found by probing.
+    source_digest : digest of a plugin's source; None for everything else.
+    precision : the precision `extract` used last; "float32" before.
+    notes : what a reader of the results must know (batch halved, precision and why).
+    """
+
+    name: str
+    module: torch.nn.Module
+    input: InputSpec
+    weights: str
+    weights_digest: str
+    device: str = "cpu"
+    parameters: int = 0
+    feature_width: int = 0
+    source_digest: str | None = None
+    precision: Precision = "float32"
+    notes: list[str] = field(default_factory=list)
+
+    @final
+    def features(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Features of a batch of images: normalised, in eval mode, without gradients.
+
+        Parameters
+        ----------
+        pixels : (B, 1, H, W) or (B, 3, H, W) of floats on [0, 255], at the network's own input
+            size, on the backbone's device. One channel is repeated to three.
+
+        Returns
+        -------
+        (B, D) float32 on the same device.
+
+        Raises
+        ------
+        BackboneError
+            If the batch is not of that shape, or the network does not return (B, D).
+        """
+        import torch
+
+        expected = (self.input.height, self.input.width)
+        if pixels.ndim != 4 or pixels.shape[1] not in (1, 3) or tuple(pixels.shape[2:]) != expected:
+            raise BackboneError(
+                f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
+                f"got {tuple(pixels.shape)}"
+            )
+        # Not inference_mode: under it autocast casts every weight anew with every batch.
+        with torch.no_grad(), evaluating(self.module):
+            out = self.module(normalise(pixels, self.input))
+        if not isinstance(out, torch.Tensor) or out.ndim != 2 or len(out) != len(pixels):
+            raise BackboneError(
+                f"{self.name}: must map a batch (B, 3, H, W) to features (B, D), "
+                f"but gave {_kind_of(out)} for a batch of {len(pixels)}"
+            )
+        return out.float()
+
+    @final
+    def probe(self) -> int:
+        """Width D of the features, found by running a batch of two through the network."""
+        import torch
+
+        size = 2 * self.input.height * self.input.width
+        ramp = torch.linspace(0, 255, size, device=self.device)
+        return int(self.features(ramp.view(2, 1, self.input.height, self.input.width)).shape[1])
+
+
+def normalise(pixels: torch.Tensor, spec: InputSpec) -> torch.Tensor:
+    """(B, 1 or 3, H, W) on [0, 255] to (B, 3, H, W) with the weights' mean and std, channels last.
+
+    Each output channel is (pixels / 255 - mean) / std, computed as one scale and one shift.
+    """
+    import torch
+
+    scale = torch.tensor([1 / (255 * s) for s in spec.std], device=pixels.device).view(1, 3, 1, 1)
+    shift = torch.tensor(
+        [-m / s for m, s in zip(spec.mean, spec.std, strict=True)], device=pixels.device
+    ).view(1, 3, 1, 1)
+    out = torch.addcmul(shift, pixels, scale)
+    return out.contiguous(memory_format=torch.channels_last)
+
+
+@contextlib.contextmanager
+def evaluating(module: torch.nn.Module) -> Iterator[None]:
+    """Eval mode inside the block; afterwards every submodule is in the mode it was in before."""
+    training = [m for m in module.modules() if m.training]
+    if training:
+        module.eval()
+    try:
+        yield
+    finally:
+        for m in training:
+            m.training = True
+
+
+def state_digest(module: torch.nn.Module) -> str:
+    """SHA-256 (hexadecimal) of a network's parameters and buffers: names, types, shapes, values."""
+    import torch
+
+    summary = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if isinstance(tensor, torch.Tensor):
+            summary.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+            flat = tensor.detach().cpu().contiguous().flatten()
+            summary.update(flat.view(torch.uint8).numpy().data if flat.numel() else b"")
+    return summary.hexdigest()
+
+
+def _kind_of(value: object) -> str:
+    shape = getattr(value, "shape", None)
+    return str(tuple(shape)) if shape is not None else type(value).__name__

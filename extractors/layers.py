@@ -1,0 +1,99 @@
+"""Where in a network the features are taken: before its classifier, or at a layer that is named."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import torch
+from torch import nn
+
+from extractors.backbone import BackboneError
+
+# Names the literature uses for layers that have another name here: the activations after ReLU.
+ALIASES = {("torchvision", "alexnet"): {"fc6": "classifier.2", "fc7": "classifier.5"}}
+
+
+class LayerFeatures(nn.Module):
+    """Runs a network and returns what one of its layers gave, one row an image.
+
+    Vectors (B, C) are taken as they are. Token grids (B, N, C) are averaged over all N tokens,
+    class and register tokens included. Maps are averaged over space, (B, C, H, W) as well as
+    channels-last (B, H, W, C): images are square here, so the two equal sides are space; where all
+    three are equal, the network's own word (`output_fmt` in timm) decides, else channels first.
+    """
+
+    def __init__(self, network: nn.Module, layer: str) -> None:
+        super().__init__()
+        self.network = network
+        self.layer = layer
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, D)."""
+        caught: list[torch.Tensor] = []
+        # Averaged or copied inside the hook: a later layer may work in place.
+        handle = self.network.get_submodule(self.layer).register_forward_hook(
+            lambda _module, _inputs, output: caught.append(self._flatten(output))
+        )
+        try:
+            self.network(images)
+        finally:
+            handle.remove()
+        if not caught:
+            raise BackboneError(f"layer {self.layer} is not used by the network")
+        return caught[-1]
+
+    def _flatten(self, output: Any) -> torch.Tensor:
+        if not isinstance(output, torch.Tensor):
+            raise BackboneError(f"layer {self.layer} gives {type(output).__name__}, not a tensor")
+        if output.ndim == 2:
+            return output.clone()
+        if output.ndim == 3:
+            return output.float().mean(1)
+        if output.ndim == 4:
+            return output.float().mean((1, 2) if self._channels_last(output) else (2, 3))
+        raise BackboneError(f"layer {self.layer} gives {output.ndim} axes, wants 2, 3 or 4")
+
+    def _channels_last(self, output: torch.Tensor) -> bool:
+        _, first, second, third = output.shape
+        if first == second == third:
+            return "NHWC" in str(getattr(self.network, "output_fmt", "NCHW"))
+        return first == second
+
+
+def resolve_layer(network: nn.Module, kind: str, architecture: str, layer: str) -> str:
+    """The module path of a layer's name or alias.
+
+    Raises
+    ------
+    BackboneError
+        If the network has no such layer; the nearest are given.
+    """
+    aliases = ALIASES.get((kind, architecture), {})
+    path = aliases.get(layer, layer)
+    known = [name for name, _ in network.named_modules() if name]
+    if path not in known:
+        near = difflib.get_close_matches(layer, [*aliases, *known], n=3, cutoff=0.4)
+        hint = f"; did you mean {', '.join(near)}?" if near else ""
+        raise BackboneError(f"{kind}:{architecture} has no layer {layer}{hint}")
+    return path
+
+
+def find_classifier(network: nn.Module) -> str:
+    """Path of the layer that turns features into classes: the last linear one.
+
+    SqueezeNet has none; there it is the last convolution.
+    """
+    for wanted in (nn.Linear, nn.Conv2d):
+        found: list[str] = [
+            n for n, module in network.named_modules() if isinstance(module, wanted)
+        ]
+        if found:
+            return found[-1]
+    raise BackboneError(f"{type(network).__name__} has no classifier")
+
+
+def remove_classifier(network: nn.Module) -> None:
+    """Replace the classifier by the identity, so that the network returns what enters it."""
+    parent, _, name = find_classifier(network).rpartition(".")
+    setattr(network.get_submodule(parent), name, nn.Identity())

@@ -1,0 +1,119 @@
+"""The grammar of extractor names, and the names of the default comparison.
+
+timm:NAME[.TAG][@layer|@pixels]     torchvision:NAME[.TAG][@layer]
+bundled:efficientnet_lite0[@layer]  plugin-id[@layer]
+random:<any of these>               the same network with seeded random weights
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from extractors.backbone import BackboneError, UnknownBackbone
+
+DEFAULT_EXTRACTORS: tuple[str, ...] = (
+    "torchvision:alexnet",
+    "torchvision:googlenet",
+    "torchvision:resnet18",
+    "torchvision:resnet50",
+    "torchvision:resnet101",
+    "timm:vit_tiny_patch16_224",
+    "timm:vit_small_patch16_224",
+    "timm:vit_base_patch16_224",
+    "timm:deit_small_patch16_224",
+    "timm:swin_tiny_patch4_window7_224",
+    "timm:convnext_tiny",
+    "timm:vit_small_patch14_dinov2",
+    "bundled:efficientnet_lite0",
+)
+
+LIBRARIES = ("timm", "torchvision", "bundled")
+RESERVED = frozenset({*LIBRARIES, "random", "fusion"})
+_PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+
+
+@dataclass(frozen=True)
+class ExtractorName:
+    """A name taken apart. `kind` is "timm", "torchvision", "bundled" or "plugin"."""
+
+    text: str
+    kind: str
+    model: str
+    tag: str | None = None
+    layer: str | None = None
+    pixels: int | None = None
+    random: bool = False
+
+    @property
+    def base(self) -> str:
+        """The name without `random:`, layer and pixels, as a weights file would be called."""
+        prefix = "" if self.kind == "plugin" else f"{self.kind}:"
+        return prefix + self.model + (f".{self.tag}" if self.tag else "")
+
+
+def parse(text: str) -> ExtractorName:
+    """Take an extractor name apart; says nothing of whether such a backbone exists.
+
+    Raises
+    ------
+    UnknownBackbone
+        If the prefix is none of those above.
+    BackboneError
+        If a part is empty, or stands where it may not.
+    """
+    rest, random = text, False
+    if rest.startswith("random:"):
+        rest, random = rest.removeprefix("random:"), True
+        if rest.startswith("random:"):
+            raise BackboneError(f"{text}: 'random:' stands twice")
+    rest, at, suffix = rest.partition("@")
+    prefix, colon, model = rest.partition(":")
+    if not colon:
+        prefix, model = "plugin", rest
+    elif prefix not in LIBRARIES:
+        raise UnknownBackbone(
+            f"{text}: unknown prefix '{prefix}:'; known are {', '.join(f'{p}:' for p in LIBRARIES)}"
+            " and random:"
+        )
+    model, dot, tag = model.partition(".")
+    if not _MODEL.fullmatch(model) or (dot and not _TAG.fullmatch(tag)):
+        raise BackboneError(f"{text}: not a valid extractor name")
+    if dot and prefix not in ("timm", "torchvision"):
+        raise BackboneError(f"{text}: only timm and torchvision names carry a tag")
+    layer, pixels = _read_suffix(text, prefix, at, suffix)
+    return ExtractorName(text, prefix, model, tag if dot else None, layer, pixels, random)
+
+
+def _read_suffix(text: str, kind: str, at: str, suffix: str) -> tuple[str | None, int | None]:
+    if not at:
+        return None, None
+    if suffix.isdecimal() and suffix.isascii():
+        if kind != "timm":
+            raise BackboneError(f"{text}: only timm names take an input size after '@'")
+        if not 16 <= int(suffix) <= 4096:
+            raise BackboneError(f"{text}: input size must lie between 16 and 4096 pixels")
+        return None, int(suffix)
+    if not _LAYER.fullmatch(suffix):
+        raise BackboneError(f"{text}: '@' wants a layer's name or an input size in pixels")
+    return suffix, None
+
+
+def check_plugin_id(name: str) -> None:
+    """Refuse a plugin id that the grammar could not tell from something else.
+
+    Raises
+    ------
+    BackboneError
+        If it is a reserved word or holds anything but letters, digits, `_` and `-`.
+    """
+    if name.casefold() in RESERVED or name.split(":", 1)[0].casefold() in RESERVED:
+        raise BackboneError(f"{name!r}: a plugin may not use the reserved prefix of another kind")
+    if not _PLUGIN_ID.fullmatch(name):
+        raise BackboneError(
+            f"{name!r}: a plugin's name holds letters, digits, '_' and '-' only "
+            "(':', '@', '.', '+' and ',' belong to the grammar of names)"
+        )

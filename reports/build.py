@@ -1,0 +1,38 @@
+"""Makes the report of a run folder: tables, figures and the page, from that folder alone."""
+
+from pathlib import Path
+
+from reports.run_folder import read_run
+
+
+def build_report(run: Path) -> Path:
+    """Write tables/, figures/ and report.html into a run folder; returns the page's path.
+
+    A pure function of the folder's manifest.json, units.parquet, predictions.parquet,
+    lesions.parquet and images/: a second call writes the same bytes. Each file is replaced whole,
+    and the page comes last, so that it never names a file that is not there.
+
+    Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
+    column.
+    """
+    from reports.figures import draw_all, grouped
+    from reports.formats import to_csv, to_latex, write_whole
+    from reports.page import render
+    from reports.pooling import pool
+    from reports.tables import every_table
+
+    loaded = read_run(run)
+    systems = pool(loaded)
+    tables = every_table(loaded, systems)
+    groups = grouped(loaded, systems, tables["summary"])
+    drawings = draw_all(groups)
+    page = render(loaded, groups, tables, drawings)
+    for name, table in tables.items():
+        write_whole(loaded.folder / "tables" / f"{name}.csv", to_csv(table).encode())
+        write_whole(loaded.folder / "tables" / f"{name}.tex", to_latex(name, table).encode())
+    for drawing in drawings:
+        write_whole(loaded.folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
+        write_whole(loaded.folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)
+    path = loaded.folder / "report.html"
+    write_whole(path, page.encode())
+    return path

@@ -1,0 +1,185 @@
+"""The figures of a report, each as SVG and PDF, byte for byte the same for the same run.
+
+One style for all; no global state of matplotlib is changed. What is drawn stands in plots.py.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.naming import GroupKey, Name, groups, names, slugs, titles
+from reports.pooling import System
+from reports.run_folder import Run, section
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+class Entry(NamedTuple):
+    """One system of a group with its name and its row of the summary."""
+
+    system: System
+    name: Name
+    row: Mapping[str, Any]
+
+
+class Group(NamedTuple):
+    """Systems that may be compared: one subset under one protocol."""
+
+    slug: str
+    title: str
+    entries: list[Entry]
+    positive: str
+    negative: str
+    synthetic: bool
+
+    @property
+    def ran(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.system.ran]
+
+
+class Drawing(NamedTuple):
+    """A finished figure. slug : file name without suffix. alt : what it shows, in words."""
+
+    slug: str
+    kind: str
+    group: str
+    title: str
+    alt: str
+    svg: bytes
+    pdf: bytes
+
+
+# kind -> (title, what it shows)
+KINDS = {
+    "auc": (
+        "AUC with 95 % intervals",
+        "AUC of each system, a row an extractor and a marker a classifier, "
+        "with bootstrap intervals over patients as horizontal bars",
+    ),
+    "roc": (
+        "ROC curves",
+        "ROC curves, a panel an extractor and a line a classifier: sensitivity against "
+        "1 − specificity",
+    ),
+    "confusion": (
+        "Confusion matrices",
+        "Confusion matrices, a block of two by two counts for each extractor and classifier",
+    ),
+    "cost": (
+        "Training time against AUC",
+        "Scatter plot of AUC against training time in seconds on a logarithmic axis",
+    ),
+}
+
+
+def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+    """The groups of a run in order of appearance; `summary` has a row for each system."""
+    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
+    by_key = groups(systems)
+    slug_of, title_of = slugs(by_key), titles(by_key)
+    return [
+        Group(
+            slug=slug_of[key],
+            title=title_of[key],
+            entries=[
+                Entry(system, name, rows[id(system)])
+                for system, name in zip(members, names(members), strict=True)
+            ],
+            **_classes(run, key),
+            synthetic=run.synthetic,
+        )
+        for key, members in by_key.items()
+    ]
+
+
+def _classes(run: Run, key: GroupKey) -> dict[str, str]:
+    """What the two labels are called in this subset."""
+    declared = section(section(section(run.manifest, "data"), "subsets"), key[1])
+    return {
+        "positive": str(declared.get("positive", "positive")),
+        "negative": str(declared.get("negative", "negative")),
+    }
+
+
+def draw_all(run_groups: list[Group]) -> list[Drawing]:
+    """Every figure of every group in which a system ran."""
+    from reports.plots import auc_forest, confusion_blocks, cost_scatter, roc_panels
+
+    plots: dict[str, Callable[[Group], Figure | None]] = {
+        "auc": auc_forest,
+        "roc": roc_panels,
+        "confusion": confusion_blocks,
+        "cost": cost_scatter,
+    }
+    drawings = []
+    for group in run_groups:
+        for kind, plot in plots.items():
+            slug = f"{kind}-{group.slug}"
+            # The salt makes the identifiers inside the SVG depend on its name and nothing else.
+            with style(slug):
+                figure = plot(group) if group.ran else None
+                if figure is not None:
+                    drawings.append(_finished(slug, kind, group, figure))
+    return drawings
+
+
+def style(salt: str = "") -> AbstractContextManager[None]:
+    """The one look of all figures, for the time of a with block."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    look: AbstractContextManager[None] = mpl.rc_context(
+        {
+            **sns.axes_style("ticks"),
+            **sns.plotting_context("paper"),
+            "font.family": "sans-serif",
+            "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+            "font.size": 8,
+            "axes.titlesize": 8,
+            "axes.labelsize": 8.5,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 8,
+            "axes.edgecolor": "#555555",
+            "axes.linewidth": 0.7,
+            "xtick.major.width": 0.7,
+            "ytick.major.width": 0.7,
+            "xtick.major.size": 3,
+            "ytick.major.size": 3,
+            # Names may hold a dollar sign, which would otherwise start a formula.
+            "text.parse_math": False,
+            # Text stays text: it can be searched and read aloud, and the file is small.
+            "svg.fonttype": "none",
+            "svg.hashsalt": salt,
+            # Outlines drawn by matplotlib itself, and with them a figure takes a third of the time.
+            "pdf.fonttype": 3,
+        }
+    )
+    return look
+
+
+def _finished(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
+    title, shows = KINDS[kind]
+    full = f"{title}: {group.title}"
+    if group.synthetic:
+        figure.text(
+            0.995, 0.005, "synthetic data", ha="right", va="bottom", color="#a02020", size=8
+        )
+    return Drawing(
+        slug=slug,
+        kind=kind,
+        group=group.slug,
+        title=full,
+        alt=f"{shows} ({group.title}{', synthetic data' if group.synthetic else ''}).",
+        svg=_saved(figure, "svg", {"Date": None, "Creator": None, "Title": full}),
+        pdf=_saved(figure, "pdf", {"CreationDate": None, "Title": full}),
+    )
+
+
+def _saved(figure: "Figure", kind: str, metadata: dict[str, str | None]) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format=kind, metadata=metadata)
+    return content.getvalue()

@@ -1,0 +1,119 @@
+"""How systems are called in figures and on the page: short, and told apart by what varies.
+
+A setting that is the same for all systems of a group is said once for the group, not in each name.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from reports.formats import short
+from reports.pooling import GROUP_COLUMNS, System
+
+GroupKey = tuple[str, ...]
+
+# Said with the extractor where they differ within a group; the rest is said with the classifier.
+_OF_FEATURES = ("weights", "recipe")
+_OF_CLASSIFIER = ("C", "scale", "tuned", "seed")
+_LONGEST = 60
+
+
+class Name(NamedTuple):
+    """What a system is called: a panel or row heading, and a legend entry."""
+
+    extractor: str
+    classifier: str
+
+
+def names(systems: Sequence[System]) -> list[Name]:
+    """The names of the systems of one group, no two alike as far as their identities differ."""
+    extractors = _qualify(
+        systems, [_clean(system.identity["extractor"]) for system in systems], _OF_FEATURES
+    )
+    classifiers = [_clean(system.identity["classifier"]).replace("_", " ") for system in systems]
+    # A setting tells two rows of the same pair apart, so the pair is what it is sought within.
+    pairs = [f"{left}\n{right}" for left, right in zip(extractors, classifiers, strict=True)]
+    qualified = [pair.split("\n")[1] for pair in _qualify(systems, pairs, _OF_CLASSIFIER)]
+    return [Name(*pair) for pair in zip(extractors, qualified, strict=True)]
+
+
+def _qualify(systems: Sequence[System], labels: Sequence[str], columns: Iterable[str]) -> list[str]:
+    """The labels, with the values of those columns that differ among systems of one label."""
+    alike: dict[str, list[System]] = {}
+    for system, label in zip(systems, labels, strict=True):
+        alike.setdefault(label, []).append(system)
+    differ = {label: varying(members, columns) for label, members in alike.items()}
+    return [
+        _with_details(label, system, differ[label])
+        for system, label in zip(systems, labels, strict=True)
+    ]
+
+
+def _with_details(label: str, system: System, columns: Iterable[str]) -> str:
+    details = [f"{column} {_clean(system.identity[column]) or 'none'}" for column in columns]
+    return f"{label} ({', '.join(details)})" if details else label
+
+
+def varying(systems: Sequence[System], columns: Iterable[str]) -> list[str]:
+    """Those of the columns that hold more than one value among the systems."""
+    return [
+        name for name in columns if len({short(system.identity[name]) for system in systems}) > 1
+    ]
+
+
+def _clean(value: object) -> str:
+    """One line of printable text (a control character would make the SVG unreadable)."""
+    text = "".join(letter if letter.isprintable() else " " for letter in short(value))
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def groups(systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+    """Systems that may be compared, by the values of GROUP_COLUMNS, in order of appearance."""
+    found: dict[GroupKey, list[System]] = {}
+    for system in systems:
+        found.setdefault(system.group, []).append(system)
+    return found
+
+
+def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
+    """File names and anchors of groups: the parts that differ, in plain ASCII, no two alike."""
+    keys = list(keys)
+    shown = _telling(keys)
+    found: dict[GroupKey, str] = {}
+    for key in keys:
+        text = "-".join(
+            value for name, value in zip(GROUP_COLUMNS, key, strict=True) if shown(name)
+        )
+        slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "group"
+        taken, unique, number = set(found.values()), slug, 2
+        while unique in taken:
+            unique, number = f"{slug}-{number}", number + 1
+        found[key] = unique
+    return found
+
+
+def titles(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
+    """'mass, official'; data set, region, size and share of training where they differ."""
+    keys = list(keys)
+    shown = _telling(keys)
+    units = {"size": "{} px", "train_fraction": "{} of the training patients"}
+    order = ("subset", "protocol", "dataset", "region", "size", "train_fraction")
+    return {
+        key: ", ".join(
+            units.get(name, "{}").format(_clean(key[GROUP_COLUMNS.index(name)]))
+            for name in order
+            if shown(name)
+        )
+        for key in keys
+    }
+
+
+def _telling(keys: Sequence[GroupKey]) -> Callable[[str], bool]:
+    """Which columns of a key to show: subset and protocol always, the others if they differ."""
+    several = {
+        name
+        for place, name in enumerate(GROUP_COLUMNS)
+        if name in ("subset", "protocol") or len({key[place] for key in keys}) > 1
+    }
+    return several.__contains__

@@ -1,0 +1,193 @@
+"""The report as one self-contained HTML file that asks nothing of the network.
+
+Everything that a name, a note or a file could carry in is escaped by the template engine, and the
+page forbids itself all outside content: only its own styles, its own script and data: images run.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from reports.figures import Drawing, Group
+from reports.formats import missing, short
+from reports.page_tables import comparison, plain
+from reports.run_folder import Run, listing, records, section
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from markupsafe import Markup
+
+SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
+_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
+_MOST_THUMBNAILS = 24
+_LARGEST_THUMBNAIL = 100_000
+_TABLE_TITLES = {
+    "further_measures": "Further measures",
+    "confusion": "Confusion counts",
+    "costs": "Cost of each extractor",
+    "fits": "Cost of each fit",
+    "data": "Crops, lesions and patients",
+    "left_out": "Rows left out",
+    "not_run": "What was not run",
+    "provenance": "Versions, devices and configuration",
+}
+
+
+def render(
+    run: Run, groups: list[Group], tables: "dict[str, pd.DataFrame]", drawings: list[Drawing]
+) -> str:
+    """The page's HTML. tables : from `tables.every_table`; drawings : from `figures.draw_all`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # autoescape always: the default decides by file suffix, which is easy to get wrong.
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = _own("report.js")
+    page = environment.get_template("report.html.j2").render(
+        style=_own("report.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        title=_title(run),
+        banners=_banners(run, groups),
+        facts=_facts(run, groups),
+        groups=[comparison(group) for group in groups],
+        figures=_figures(drawings),
+        tables={
+            name: plain(name, _TABLE_TITLES[name], table)
+            for name, table in tables.items()
+            if name in _TABLE_TITLES
+        },
+        data=section(run.manifest, "data"),
+        notices=[*listing(run.manifest, "notices")],
+        data_notices=listing(section(run.manifest, "data"), "notices"),
+        thumbnails=_thumbnails(run),
+        not_run=records(run.manifest, "not_run"),
+        command=section(run.manifest, "run").get("command", ""),
+        suite=section(run.manifest, "suite"),
+        created=section(run.manifest, "run").get("created", ""),
+    )
+    # A lone surrogate in a file name cannot be written as UTF-8.
+    return page.encode("utf-8", "replace").decode()
+
+
+def _own(name: str) -> "Markup":
+    """One of the package's own files, which needs no escaping."""
+    from markupsafe import Markup
+
+    return Markup((files("reports") / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _title(run: Run) -> str:
+    name = section(run.manifest, "run").get("name") or run.folder.resolve().name
+    return f"Benchmark report: {name}"
+
+
+def _banners(run: Run, groups: list[Group]) -> list[dict[str, Any]]:
+    """What a reader has to know before any figure: made-up data, random weights, failures."""
+    banners = []
+    if run.synthetic:
+        banners.append({"kind": "warning", "text": SYNTHETIC, "items": []})
+    systems = [entry.system for group in groups for entry in group.entries]
+    random = _distinct(
+        s.identity["extractor"] for s in systems if s.identity["weights"] == "random"
+    )
+    if random:
+        text = (
+            "Random weights: these backbones were never trained, so they show only a lower bound."
+        )
+        banners.append({"kind": "warning", "text": text, "items": random})
+    failed = _distinct(
+        f"{s.identity['extractor']} · {s.identity['subset']}: {s.status}"
+        for s in systems
+        if not s.ran
+    )
+    if failed:
+        text = "Not every system ran. Each keeps its row below; the reasons:"
+        banners.append({"kind": "failure", "text": text, "items": failed})
+    return banners
+
+
+def _distinct(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(map(str, values)))
+
+
+def _facts(run: Run, groups: list[Group]) -> list[tuple[str, str]]:
+    """What was compared, in a few words each; what the manifest does not tell is left out."""
+    systems = [entry.system for group in groups for entry in group.entries]
+    environment = section(run.manifest, "environment")
+    precision = _distinct(
+        value
+        for extractor in records(run.manifest, "extractors")
+        if not missing(value := extractor.get("precision")) and value
+    )
+    device = environment.get("device_name") or environment.get("cpu") or ""
+    facts = {
+        "Data set": ", ".join(_distinct(s.identity["dataset"] for s in systems)),
+        "Subsets": ", ".join(_distinct(s.identity["subset"] for s in systems)),
+        "Protocols": ", ".join(_distinct(s.identity["protocol"] for s in systems)),
+        "Extractors": str(len(_distinct(s.identity["extractor"] for s in systems))),
+        "Classifiers": str(len(_distinct(s.identity["classifier"] for s in systems))),
+        "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
+        "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
+        "Precision": ", ".join(precision),
+        "Seeds": ", ".join(_distinct(short(s.identity["seed"]) for s in systems)),
+        "Made": str(section(run.manifest, "run").get("created", "")),
+    }
+    return [(name, text) for name, text in facts.items() if text]
+
+
+def _figures(drawings: list[Drawing]) -> dict[str, list[dict[str, Any]]]:
+    """The figures by kind, each as inline SVG."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for drawing in drawings:
+        entry = {"drawing": drawing, "svg": _inline(drawing)}
+        found.setdefault(drawing.kind, []).append(entry)
+    return found
+
+
+def _inline(drawing: Drawing) -> "Markup":
+    """The SVG element alone, with identifiers that no other figure of the page has.
+
+    matplotlib escapes the text it writes into an SVG, so the element can stand as it is.
+    """
+    from markupsafe import Markup, escape
+
+    text = drawing.svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # A style element inside an inline figure would reach the whole page.
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawing.slug}-", text)
+    # Thousandths of a point cannot be seen and are a third of the file.
+    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    name = escape(drawing.alt)
+    opening = f'<svg role="img" aria-label="{name}" class="figure"'
+    return Markup(text.replace("<svg", opening, 1))
+
+
+def _thumbnails(run: Run) -> list[dict[str, str]]:
+    """The example crops as data: images; only small PNG and JPEG files inside the run folder."""
+    found = []
+    root = run.folder.resolve()
+    for entry in records(section(run.manifest, "data"), "thumbnails")[:_MOST_THUMBNAILS]:
+        path = (root / str(entry.get("file", ""))).resolve()
+        if not path.is_relative_to(root) or not path.is_file():
+            continue
+        if path.stat().st_size > _LARGEST_THUMBNAIL:
+            continue
+        content = path.read_bytes()
+        kind = next((k for mark, k in _SIGNATURES.items() if content.startswith(mark)), None)
+        if kind:
+            source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+            words = (entry.get("subset"), entry.get("label"), entry.get("crop_id"))
+            text = ", ".join(str(word) for word in words if word is not None)
+            found.append({"source": source, "text": text})
+    return found

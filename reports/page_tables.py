@@ -1,0 +1,159 @@
+"""What the cells of the page's tables say, and what they sort by."""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.figures import Entry, Group
+from reports.formats import missing, number, short
+from reports.naming import varying
+from reports.schema import SYSTEM_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURE_TITLES = {
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "mcc": "MCC",
+}
+# Settings that get a column only where they differ; otherwise the caption says them once.
+_SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
+_SIZES = {"n_train": "train", "n_test": "test", "n_patients": "patients", "n_runs": "runs"}
+_PROTOCOL_WORDS = {
+    "patient-cv": "[ ] is the 95 % interval given the trained models: a bootstrap over patients "
+    "that leaves out what training again would change.",
+}
+
+
+class Cell(NamedTuple):
+    """text : what is shown. sort : what the column sorts by. kind : a CSS class, often empty."""
+
+    text: str
+    sort: str = ""
+    kind: str = ""
+    detail: str = ""
+
+
+class Column(NamedTuple):
+    title: str
+    numeric: bool = False
+
+
+def comparison(group: Group) -> dict[str, Any]:
+    """The main table of one group: a row a system, in the order of the configuration."""
+    systems = [entry.system for entry in group.entries]
+    settings = varying(systems, _SETTINGS)
+    sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
+    columns = [
+        Column("Extractor"),
+        Column("Weights"),
+        Column("Classifier"),
+        *(Column(name.replace("_", " "), name in ("C", "seed")) for name in settings),
+        *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
+        *(Column(f"n {_SIZES[name]}", numeric=True) for name in sizes),
+        Column("Training, s", numeric=True),
+        Column("Status and notes"),
+    ]
+    return {
+        "group": group,
+        "columns": columns,
+        "rows": [_comparison_row(entry, settings, sizes) for entry in group.entries],
+        "constant": _constant(group, settings, sizes),
+        "interval": _PROTOCOL_WORDS.get(
+            str(systems[0].identity["protocol"]),
+            "[ ] is the 95 % interval of a bootstrap over patients.",
+        ),
+    }
+
+
+def _comparison_row(entry: Entry, settings: list[str], sizes: list[str]) -> list[Cell]:
+    identity, row = entry.system.identity, entry.row
+    weights = short(identity["weights"])
+    tag = "random" if weights == "random" else ""
+    notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))
+    return [
+        Cell(short(identity["extractor"]), kind="name"),
+        Cell(weights, kind=tag),
+        Cell(short(identity["classifier"]).replace("_", " ")),
+        *(Cell(short(identity[name]), short(identity[name])) for name in settings),
+        *(_estimate(row, name) for name in MEASURE_TITLES),
+        *(Cell(short(row[name]), short(row[name])) for name in sizes),
+        Cell(_seconds(row["training_time_s"]), short(row["training_time_s"])),
+        Cell(notes or "ok", kind="status" if entry.system.ran else "failed"),
+    ]
+
+
+def _estimate(row: Any, name: str) -> Cell:
+    """Mean ± std above, [low, high] below."""
+    mean, std = number(row[name]), number(row[f"{name}_std"])
+    if not mean:
+        return Cell("")
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    return Cell(
+        f"{mean} ± {std}" if std else mean,
+        sort=short(row[name]),
+        kind="estimate",
+        detail=f"[{low}, {high}]" if low else "",
+    )
+
+
+def _seconds(value: Any) -> str:
+    """Three significant digits: a time is not known better."""
+    if missing(value):
+        return ""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
+    """The settings and sizes that all rows share, said once."""
+    identity = group.entries[0].system.identity
+    parts = [
+        f"{name.replace('_', ' ')} {short(identity[name])}"
+        for name in _SETTINGS
+        if name not in settings and short(identity[name])
+    ]
+    if group.ran:
+        row = group.ran[0].row
+        parts += [f"n {_SIZES[n]} {short(row[n])}" for n in _SIZES if n not in sizes]
+    return ", ".join(parts)
+
+
+def plain(name: str, title: str, table: "pd.DataFrame") -> dict[str, Any]:
+    """Any other table, cell by cell, without the identity columns that hold one value only."""
+    constant = [
+        column
+        for column in SYSTEM_COLUMNS
+        if column in table and column != "extractor" and len(set(map(short, table[column]))) <= 1
+    ]
+    # Columns that nothing was measured for say nothing.
+    empty = [column for column in table if len(table) and table[column].map(missing).all()]
+    shown = table.drop(columns=list(dict.fromkeys([*constant, *empty])))
+    # pandas' own test for numbers takes True and False for numbers.
+    numeric = {column: _is_numeric(shown[column]) for column in shown}
+    return {
+        "name": name,
+        "title": title,
+        "columns": [Column(str(c).replace("_", " "), numeric[c]) for c in shown],
+        "rows": [
+            [
+                Cell(_figure(value) if numeric[column] else short(value), short(value))
+                for column, value in zip(shown.columns, row, strict=True)
+            ]
+            for row in shown.itertuples(index=False)
+        ],
+    }
+
+
+def _is_numeric(values: "pd.Series") -> bool:
+    known = [value for value in values if not missing(value)]
+    return bool(known) and all(
+        hasattr(value, "__float__") and not isinstance(value, (bool, str)) for value in known
+    )
+
+
+def _figure(value: Any) -> str:
+    """Counts in full, other figures to four significant digits."""
+    if missing(value):
+        return ""
+    return f"{value:,}" if float(value).is_integer() and abs(value) >= 1000 else f"{value:.4g}"

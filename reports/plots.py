@@ -1,0 +1,232 @@
+"""What the figures show: four plots of one group of systems, none of which ranks by test rows.
+
+Panels and rows stand in the order of the configuration. A classifier has the same colour, marker
+and dash in every figure of every report, so that it is recognised without the legend and without
+colour vision.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reports.curves import mean_roc
+from reports.formats import short
+from reports.layout import Look, cut, legend, looks, plain_axes, sheet, spread, wrapped
+from reports.tables import mean_counts
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from reports.figures import Entry, Group
+
+
+def roc_panels(group: "Group") -> "Figure":
+    """A panel an extractor, a line a classifier; the mean curve where there are several repeats."""
+    panels = _by_extractor(group)
+    look = looks(group)
+    figure, boxes = sheet(len(panels), min(4, len(panels)), look)
+    for axes, (name, entries) in zip(boxes, panels.items(), strict=True):
+        axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.7, zorder=1)
+        for entry in entries:
+            colour, _, dash = look[entry.name.classifier]
+            false, true = mean_roc(entry.system.repeats)
+            axes.plot(false, true, color=colour, linestyle=dash, linewidth=1.1)
+        axes.set_title(wrapped(name, 33), pad=3, fontsize=7.5)
+    legend(figure, look, lines=True)
+    return figure
+
+
+def auc_forest(group: "Group") -> "Figure":
+    """AUC with its interval; a band an extractor, a row a classifier."""
+    panels = _by_extractor(group)
+    look = looks(group)
+    order = {name: place for place, name in enumerate(look)}
+    height = 0.125 * sum(map(len, panels.values())) + 0.12 * len(panels)
+    figure, axes = plain_axes(height=height, left=2.6, look=look)
+    rows: dict[str, list[tuple[float, Entry]]] = {name: [] for name in look}
+    y, ticks = 0.0, []
+    for band, (name, entries) in enumerate(panels.items()):
+        top = y
+        for entry in sorted(entries, key=lambda entry: order[entry.name.classifier]):
+            rows[entry.name.classifier].append((y + 0.5, entry))
+            y += 1
+        ticks.append(((top + y) / 2, wrapped(name, 34)))
+        y += 0.9
+        if band % 2 == 0:
+            axes.axhspan(top - 0.45, y - 0.45, color="#f1f3f5", linewidth=0, zorder=0)
+    for name, placed in rows.items():
+        _forest_rows(axes, placed, look[name])
+    axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(y - 0.45, -0.45)
+    axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_xlabel("AUC (dotted: chance)")
+    axes.grid(axis="x", color="#dddddd", linewidth=0.5)
+    axes.set_axisbelow(True)
+    legend(figure, look, lines=False)
+    return figure
+
+
+def _forest_rows(axes: "Axes", placed: "list[tuple[float, Entry]]", look: Look) -> None:
+    """All rows of one classifier; an interval that is undefined draws nothing."""
+    colour, marker, _ = look
+    y = [place for place, _ in placed]
+    low = [entry.row["auc_ci_low"] for _, entry in placed]
+    high = [entry.row["auc_ci_high"] for _, entry in placed]
+    auc = [entry.row["auc"] for _, entry in placed]
+    axes.hlines(y, low, high, color=colour, linewidth=1.1, zorder=2)
+    axes.plot(auc, y, marker=marker, color=colour, markersize=4, linestyle="none", zorder=3)
+
+
+def confusion_blocks(group: "Group") -> "Figure":
+    """A block of TP, FN over FP, TN for each pair; shaded by the share of its true class."""
+    import pandas as pd
+    import seaborn as sns
+
+    panels = list(_by_extractor(group))
+    columns = list(looks(group))
+    shares = np.full((2 * len(panels), 2 * len(columns)), np.nan)
+    texts = np.full(shares.shape, "", dtype=object)
+    for entry in group.ran:
+        row, column = panels.index(entry.name.extractor), columns.index(entry.name.classifier)
+        counts = np.reshape(mean_counts(entry.system), (2, 2))
+        block = np.s_[2 * row : 2 * row + 2, 2 * column : 2 * column + 2]
+        with np.errstate(invalid="ignore"):
+            shares[block] = counts / counts.sum(axis=1, keepdims=True)
+        texts[block] = [[short(round(count, 1)) for count in line] for line in counts]
+    figure, axes = plain_axes(
+        height=0.44 * len(panels),
+        left=2.85,
+        width=2.95 + max(0.92 * len(columns), 2.4) + 0.15,
+        top=0.42,
+        bottom=0.72,
+    )
+    sns.heatmap(
+        pd.DataFrame(shares),
+        annot=texts,
+        fmt="",
+        ax=axes,
+        cmap="Blues",
+        vmin=0,
+        vmax=1.15,
+        cbar=False,
+        xticklabels=False,
+        yticklabels=False,
+        annot_kws={"size": 8},
+    )
+    _frame_blocks(axes, group, panels, columns)
+    return figure
+
+
+def _frame_blocks(axes: "Axes", group: "Group", panels: list[str], columns: list[str]) -> None:
+    """White lines between blocks, names beside them, + and − for the two classes."""
+    for edge in range(2, 2 * len(columns), 2):
+        axes.axvline(edge, color="white", linewidth=5)
+    for edge in range(2, 2 * len(panels), 2):
+        axes.axhline(edge, color="white", linewidth=4)
+    signs = ["+", "−"]
+    axes.set_xticks(np.arange(2 * len(columns)) + 0.5, signs * len(columns), rotation=0)
+    axes.set_yticks(np.arange(2 * len(panels)) + 0.5, signs * len(panels), rotation=0)
+    axes.tick_params(length=0, labelsize=7.5, pad=2)
+    for place, name in enumerate(panels):
+        axes.annotate(
+            wrapped(name, 34),
+            (0, 2 * place + 1),
+            xycoords=("axes fraction", "data"),
+            xytext=(-16, 0),
+            textcoords="offset points",
+            ha="right",
+            va="center",
+        )
+    for place, name in enumerate(columns):
+        axes.text(2 * place + 1, -0.12, wrapped(name, 11), ha="center", va="bottom")
+    axes.set_xlabel(
+        f"called  (+ {group.positive}, − {group.negative})\n"
+        "rows: the truth; shade: share of the row; counts of test crops",
+        labelpad=4,
+    )
+
+
+def cost_scatter(group: "Group") -> "Figure | None":
+    """AUC against training time; a marker a system, the extractors numbered above their points."""
+    panels = {
+        name: [entry for entry in entries if entry.row["training_time_s"] > 0]
+        for name, entries in _by_extractor(group).items()
+    }
+    panels = {name: entries for name, entries in panels.items() if entries}
+    if not panels:
+        return None
+    look = looks(group)
+    height = max(3.2, 0.17 * len(panels))
+    figure, axes = plain_axes(height, left=0.7, right=2.75, top=0.5, width=8.6, look=look)
+    axes.set_xscale("log")
+    for name, (colour, marker, _) in look.items():
+        own = [e.row for entries in panels.values() for e in entries if e.name.classifier == name]
+        seconds, auc = [row["training_time_s"] for row in own], [row["auc"] for row in own]
+        axes.plot(seconds, auc, marker, color=colour, markersize=5, alpha=0.9)
+    _plain_decades(axes)
+    axes.set_xlabel("training time in s: all that is spent before the first prediction")
+    axes.set_ylabel("AUC")
+    axes.grid(color="#dddddd", linewidth=0.5)
+    axes.set_axisbelow(True)
+    _number_above(axes, panels)
+    _number_key(axes, list(panels))
+    legend(figure, look, lines=False)
+    return figure
+
+
+def _plain_decades(axes: "Axes") -> None:
+    """Seconds as plain numbers (0.1, 1, 10), also between the decades where there are few."""
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
+    low, high = axes.get_xlim()
+    few = np.log10(high / low) < 2
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(low, high)
+
+
+def _number_above(axes: "Axes", panels: "dict[str, list[Entry]]") -> None:
+    """The extractors' numbers in a row over the frame, in order of time, joined to their points."""
+    low, high = np.log(axes.get_xlim())
+    tops = [
+        max(entries, key=lambda entry: float(entry.row["auc"])).row for entries in panels.values()
+    ]
+    wanted = [(np.log(row["training_time_s"]) - low) / (high - low) for row in tops]
+    for number, (row, place) in enumerate(zip(tops, spread(wanted, 0.033), strict=True), 1):
+        axes.annotate(
+            str(number),
+            (row["training_time_s"], row["auc"]),
+            xytext=(place, 1.05),
+            textcoords="axes fraction",
+            ha="center",
+            va="bottom",
+            arrowprops={"arrowstyle": "-", "color": "#aaaaaa", "linewidth": 0.5, "shrinkA": 0},
+        )
+
+
+def _number_key(axes: "Axes", names: list[str]) -> None:
+    """What the numbers stand for, in two columns at the right of the frame."""
+    for column, align in ((0, "right"), (1, "left")):
+        text = [str(place) if column == 0 else cut(name, 36) for place, name in enumerate(names, 1)]
+        axes.annotate(
+            "\n".join(text),
+            (1, 1),
+            xycoords="axes fraction",
+            xytext=(22 + 5 * column, 0),
+            textcoords="offset points",
+            ha=align,
+            va="top",
+            linespacing=1.35,
+        )
+
+
+def _by_extractor(group: "Group") -> "dict[str, list[Entry]]":
+    """The systems that ran, by extractor, in order of appearance."""
+    panels: dict[str, list[Entry]] = {}
+    for entry in group.ran:
+        panels.setdefault(entry.name.extractor, []).append(entry)
+    return panels

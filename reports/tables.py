@@ -1,0 +1,269 @@
+"""The tables of a report, each a pure function of the run folder.
+
+summary.csv has the columns of SUMMARY_COLUMNS, which other programs rely on; the other tables show
+what stands behind it. Nothing here formats or writes: see formats.py.
+"""
+
+from collections.abc import Iterable, Mapping
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
+from reports.pooling import System, pool
+from reports.run_folder import Run, records, section
+from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.uncertainty import Rows, bootstrap, interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FURTHER_MEASURES = (*MEASURES[len(SUMMARY_MEASURES) :], "sensitivity_at_90_specificity")
+_COST_COLUMNS = (
+    "extractor",
+    "weights",
+    "weights_digest",
+    "precision",
+    "input",
+    "feature_width",
+    "parameters",
+    "images_per_s",
+    "extraction_s",
+    "min_cosine",
+    "status",
+    "notes",
+)
+_FIT_COLUMNS = ("training_time_s", "extraction_time_s", "gram_time_s", "fit_time_s")
+
+
+def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
+    """The comparison: one row a system, with exactly the columns of SUMMARY_COLUMNS.
+
+    The folds of a repeat are pooled and measured as one (the AUC compares rows of one fold only);
+    NAME is the mean over repeats, NAME_std their standard deviation (n - 1 in the denominator;
+    empty for one repeat), NAME_ci_low and NAME_ci_high the patient bootstrap. n_train is the mean
+    over folds, n_test and n_patients count the test rows and their patients of one repeat, n_runs
+    the repeats that are measured. Times are means over folds, in seconds. Measures of a system that did not run are empty.
+    """
+    systems = pool(run) if systems is None else systems
+    intervals = _intervals(systems)
+    rows = [
+        {
+            **system.identity,
+            **_sizes(system),
+            **_figures(system, SUMMARY_MEASURES),
+            **intervals.get(index, {}),
+            **_means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
+            "status": system.status,
+            "notes": system.notes,
+        }
+        for index, system in enumerate(systems)
+    ]
+    return _frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
+
+
+def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
+    """All tables by file name (without suffix), in the order in which a page shows them."""
+    return {
+        "summary": summary(run, systems),
+        "further_measures": further_measures(systems),
+        "confusion": confusion(systems),
+        "costs": costs(run),
+        "fits": fits(systems),
+        "data": data_counts(run),
+        "left_out": left_out(run),
+        "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
+        "provenance": provenance(run),
+    }
+
+
+def further_measures(systems: list[System]) -> "pd.DataFrame":
+    """Balanced accuracy, PPV, NPV, F1 and the sensitivity at 90 % specificity, mean and std.
+
+    The last is read off the ROC curve of the test rows themselves and is therefore optimistic.
+    """
+    rows = [{**system.identity, **_figures(system, FURTHER_MEASURES)} for system in systems]
+    names = [f"{name}{suffix}" for name in FURTHER_MEASURES for suffix in ("", "_std")]
+    return _frame(rows, (*SYSTEM_COLUMNS, *names))
+
+
+def confusion(systems: list[System]) -> "pd.DataFrame":
+    """TP, FN, FP, TN of the pooled test rows; the mean over repeats where there are several."""
+    rows = [
+        {**system.identity, **dict(zip(("tp", "fn", "fp", "tn"), mean_counts(system), strict=True))}
+        for system in systems
+        if system.ran
+    ]
+    return _frame(rows, (*SYSTEM_COLUMNS, "tp", "fn", "fp", "tn"))
+
+
+def mean_counts(system: System) -> list[float]:
+    """TP, FN, FP, TN of one system that ran, averaged over its repeats."""
+    return [float(value) for value in np.mean([_counts(rows) for rows in system.repeats], axis=0)]
+
+
+def costs(run: Run) -> "pd.DataFrame":
+    """What each extractor is and costs, as measured in the run: times in s, images per s."""
+    rows = [
+        {**extractor, "extractor": extractor.get("name")}
+        for extractor in records(run.manifest, "extractors")
+    ]
+    return _frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
+
+
+def fits(systems: list[System]) -> "pd.DataFrame":
+    """Times (s), solver iterations and support vectors of each system, means over its folds."""
+    solver = ("iterations", "n_support")
+    rows = [
+        {
+            **system.identity,
+            **_means(system, (*_FIT_COLUMNS, *solver)),
+            "converged": _converged(system),
+        }
+        for system in systems
+        if system.ran
+    ]
+    return _frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
+
+
+def data_counts(run: Run) -> "pd.DataFrame":
+    """Crops, lesions and patients by subset, split and label."""
+    counted = ("crops", "lesions", "patients")
+    rows = records(section(run.manifest, "data"), "counts")
+    return _frame(rows, ("subset", "split", "label", *counted), whole=counted)
+
+
+def left_out(run: Run) -> "pd.DataFrame":
+    """The crops that the loader left out, and why."""
+    return _frame(records(run.manifest, "left_out"), ("crop_id", "path", "reason"))
+
+
+def provenance(run: Run) -> "pd.DataFrame":
+    """Versions, devices and the whole configuration as rows of part, name, value."""
+    manifest = run.manifest
+    parts: list[tuple[str, Mapping[str, Any]]] = [
+        ("suite", section(manifest, "suite")),
+        ("run", section(manifest, "run")),
+        ("data", {k: section(manifest, "data").get(k) for k in ("dataset", "fingerprint")}),
+        ("environment", section(manifest, "environment")),
+        ("package", section(section(manifest, "environment"), "packages")),
+        ("configuration", section(manifest, "configuration")),
+    ]
+    rows = [
+        {"part": part, "name": name, "value": _plain(value)}
+        for part, values in parts
+        for name, value in values.items()
+        if value is not None and name != "packages"
+    ]
+    return _frame(rows, ("part", "name", "value"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _frame(
+    rows: Iterable[Mapping[str, Any]], columns: Iterable[str], whole: Iterable[str] = ()
+) -> "pd.DataFrame":
+    """Exactly these columns, None where a row lacks one; `whole` are counts that may be missing."""
+    import pandas as pd
+
+    columns = list(columns)
+    data = [[row.get(name) for name in columns] for row in rows]
+    frame = pd.DataFrame(data, columns=columns)
+    for name in whole:
+        frame[name] = pd.to_numeric(frame[name], errors="coerce").round().astype("Int64")
+    return frame
+
+
+def _intervals(systems: list[System]) -> dict[int, dict[str, float]]:
+    """Bootstrap intervals by position in `systems`; the same draws for the same patients."""
+    by_patients: dict[bytes, list[int]] = {}
+    for index, system in enumerate(systems):
+        if system.ran:
+            patients = np.unique(np.concatenate([rows.patient for rows in system.repeats]))
+            by_patients.setdefault(patients.tobytes(), []).append(index)
+    found = {}
+    for members in by_patients.values():
+        drawn = bootstrap([systems[index].repeats for index in members], SUMMARY_MEASURES)
+        for index, values in zip(members, drawn, strict=True):
+            limits = [interval(value) for value in values]
+            found[index] = {
+                f"{name}_ci_{end}": limit[place]
+                for name, limit in zip(SUMMARY_MEASURES, limits, strict=True)
+                for place, end in enumerate(("low", "high"))
+            }
+    return found
+
+
+def _sizes(system: System) -> dict[str, float | None]:
+    units = system.units
+    sizes: dict[str, float | None] = {
+        "n_train": units["n_train"].mean(),
+        "n_test": units.groupby("repeat")["n_test"].sum(min_count=1).mean(),
+        "n_patients": units["n_test_patients"].iloc[0] if len(units) == 1 else None,
+        "n_runs": len(system.repeats),
+    }
+    if system.ran:
+        sizes["n_test"] = fmean(len(rows.score) for rows in system.repeats)
+        sizes["n_patients"] = fmean(len(np.unique(rows.patient)) for rows in system.repeats)
+    return sizes
+
+
+def _figures(system: System, names: Iterable[str]) -> dict[str, float]:
+    """Mean and std over repeats of the measures named; nothing for a system that did not run."""
+    if not system.ran:
+        return {}
+    repeats = [measured(rows) for rows in system.repeats]
+    found = {}
+    for name in names:
+        values = [repeat[name] for repeat in repeats]
+        found[name] = float(np.mean(values))
+        found[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+    return found
+
+
+def measured(rows: Rows) -> dict[str, float]:
+    """Every measure of one pooled repeat."""
+    values = {name: float(value) for name, value in from_counts(*_counts(rows)).items()}
+    values["auc"] = auc(rows.positive, rows.score, np.ones(len(rows.score)), rows.fold)
+    values["sensitivity_at_90_specificity"] = _sensitivity_within_folds(rows)
+    return values
+
+
+def _sensitivity_within_folds(rows: Rows) -> float:
+    """Sensitivity at 90 % specificity read off each fold's own curve; the mean over positives."""
+    found, weights = [], []
+    for number in np.unique(rows.fold):
+        inside = rows.fold == number
+        found.append(sensitivity_at_specificity(rows.positive[inside], rows.score[inside]))
+        weights.append(int(rows.positive[inside].sum()))
+    known = ~np.isnan(found)
+    return (
+        float(np.average(np.array(found)[known], weights=np.array(weights)[known]))
+        if known.any()
+        else float("nan")
+    )
+
+
+def _counts(rows: Rows) -> tuple[int, int, int, int]:
+    positive, called = rows.positive, rows.called
+    return (
+        int((positive & called).sum()),
+        int((positive & ~called).sum()),
+        int((~positive & called).sum()),
+        int((~positive & ~called).sum()),
+    )
+
+
+def _means(system: System, names: Iterable[str]) -> dict[str, float]:
+    return {name: float(system.units[name].astype("float64").mean()) for name in names}
+
+
+def _converged(system: System) -> bool | None:
+    """Whether every fit converged; None where that has no meaning."""
+    known = system.units["converged"].dropna()
+    return bool(known.astype(bool).all()) if len(known) else None

@@ -1,0 +1,102 @@
+"""Runs the command line as a user does: another process, its exit status and what it prints."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import pytest
+
+# Two networks so small that a run is over in seconds.
+PLUGIN = """
+import torch
+from extractors import register
+
+
+def tiny(width):
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(3, width, 7, stride=8), torch.nn.ReLU(),
+        torch.nn.AdaptiveAvgPool2d(2), torch.nn.Flatten(),
+    )
+
+
+@register("tiny-a", input_size=64)
+def tiny_a():
+    torch.manual_seed(1)
+    return tiny(4)
+
+
+@register("tiny-b", input_size=64)
+def tiny_b():
+    torch.manual_seed(2)
+    return tiny(8)
+"""
+
+
+@dataclass
+class Ended:
+    """How a command ended."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory):
+    """A small synthetic data set on disk."""
+    from bench.data import write_phantom
+
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, patients=24, seed=3)
+    return folder
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    file = tmp_path / "tiny.py"
+    file.write_text(PLUGIN)
+    return file
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """No data, cache or weights of whoever runs the tests, and no network."""
+    hidden = ("BENCH_DATA", "BENCH_CACHE", "HF_HOME", "TORCH_HOME")
+    kept = {name: value for name, value in os.environ.items() if name not in hidden}
+    return kept | {
+        "BENCH_CACHE": str(tmp_path / "cache"),
+        "HF_HOME": str(tmp_path / "hf"),
+        "TORCH_HOME": str(tmp_path / "torch"),
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+@pytest.fixture
+def start(tmp_path, environment):
+    """Start `python -m bench ARGUMENTS` in an empty folder and do not wait."""
+
+    def begin(*arguments, **options):
+        return subprocess.Popen(
+            [sys.executable, "-m", "bench", *map(str, arguments)],
+            cwd=tmp_path,
+            env=environment | options,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return begin
+
+
+@pytest.fixture
+def bench(start):
+    """Run `python -m bench ARGUMENTS` in an empty folder and wait."""
+
+    def run(*arguments, **options):
+        process = start(*arguments, **options)
+        out, err = process.communicate(timeout=300)
+        assert "Traceback" not in err, err
+        return Ended(process.returncode, out, err)
+
+    return run

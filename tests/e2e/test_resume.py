@@ -1,0 +1,117 @@
+"""A run that is killed loses nothing that was finished, computes nothing twice, ends the same."""
+
+import random
+import re
+import signal
+import time
+
+import pandas as pd
+import pytest
+
+from reports.schema import SUMMARY_COLUMNS
+
+TIMES = [name for name in SUMMARY_COLUMNS if name.endswith("_time_s")]
+
+
+def arguments(phantom, plugin, out):
+    return (
+        "all",
+        *("--data", phantom, "--plugin", plugin, "--out", out),
+        *("--extractors", "tiny-a,tiny-b", "--classifiers", "linear,medium_gaussian,logistic"),
+        *("--protocols", "official,patient-cv", "--repeats", "2"),
+    )
+
+
+def artifacts(tmp_path):
+    """Each artifact of the store with the moment it was written; no temporary file."""
+    files = (tmp_path / "cache").rglob("*")
+    return {
+        file: file.stat().st_mtime_ns
+        for file in files
+        if file.is_file() and not file.name.startswith(".writing-")
+    }
+
+
+def tables(run):
+    """The run's tables without times, as bytes."""
+    found = {}
+    for file in sorted((run / "tables").glob("*.csv")):
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        timed = [c for c in table if c in TIMES or re.search(r"(_s|_per_s|seconds)$", c)]
+        found[file.name] = table.drop(columns=timed).to_csv(index=False)
+    return found
+
+
+@pytest.fixture
+def undisturbed(bench, phantom, plugin, tmp_path):
+    ended = bench(
+        *arguments(phantom, plugin, tmp_path / "whole"), BENCH_CACHE=str(tmp_path / "other")
+    )
+    assert ended.status == 0, ended.err
+    return tables(tmp_path / "whole")
+
+
+def test_killed_at_random_points_and_resumed_it_ends_the_same(
+    bench, start, phantom, plugin, tmp_path, undisturbed
+):
+    chance = random.Random(5)
+    command = arguments(phantom, plugin, tmp_path / "run")
+    finished = {}
+    for _ in range(4):
+        process = start(*command)
+        # The store fills within some seconds after the imports; a kill comes somewhere in there.
+        deadline = time.monotonic() + 60
+        goal = len(finished) + chance.randint(1, 25)
+        while process.poll() is None and time.monotonic() < deadline:
+            if len(artifacts(tmp_path)) >= goal:
+                process.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.01)
+        process.communicate()
+        now = artifacts(tmp_path)
+        assert finished.items() <= now.items(), "what was finished was lost or computed again"
+        finished = now
+    ended = bench(*command)
+    assert ended.status == 0, ended.err
+    assert finished.items() <= artifacts(tmp_path).items()
+    found = tables(tmp_path / "run")
+    assert found.keys() == undisturbed.keys()
+    for name, content in found.items():
+        assert content == undisturbed[name], name
+
+
+def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path):
+    command = arguments(phantom, plugin, tmp_path / "run")
+    assert bench(*command).status == 0
+    first, summary = artifacts(tmp_path), (tmp_path / "run/tables/summary.csv").read_bytes()
+    assert bench(*command).status == 0
+    assert artifacts(tmp_path) == first
+    # Times too: a resumed run keeps the first measurement.
+    assert (tmp_path / "run/tables/summary.csv").read_bytes() == summary
+
+
+def test_an_altered_artifact_is_computed_again(bench, phantom, plugin, tmp_path):
+    command = arguments(phantom, plugin, tmp_path / "run")
+    assert bench(*command).status == 0
+    before = tables(tmp_path / "run")
+    unit = sorted((tmp_path / "cache/units").rglob("*.safetensors"))[0]
+    content = bytearray(unit.read_bytes())
+    content[-1] ^= 0xFF
+    unit.write_bytes(content)
+    assert bench(*command).status == 0
+    assert tables(tmp_path / "run") == before
+
+
+def test_ctrl_c_leaves_a_clean_store_and_says_how_to_go_on(start, bench, phantom, plugin, tmp_path):
+    command = arguments(phantom, plugin, tmp_path / "run")
+    process = start(*command)
+    while process.poll() is None and len(artifacts(tmp_path)) < 8:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in err
+    assert "same command" in err
+    assert "Traceback" not in err
+    assert not list(tmp_path.rglob(".writing-*"))
+    assert bench(*command).status == 0

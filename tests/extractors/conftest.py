@@ -1,0 +1,29 @@
+"""Crops to extract from, and a machine of one's own: empty caches, no network, no plugins."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from extractors import network, registry
+
+
+@pytest.fixture(autouse=True)
+def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setattr(registry, "_plugins", {})
+    monkeypatch.setattr(registry, "_broken", {})
+    monkeypatch.setattr(registry, "_entry_points_read", True)
+    monkeypatch.setattr(network, "_answer", False)
+
+
+@pytest.fixture(scope="session")
+def crops() -> NDArray[np.uint8]:
+    """Six smooth crops of 64 × 64, all different."""
+    rng = np.random.default_rng(7)
+    coarse = rng.integers(0, 256, (6, 8, 8))
+    return np.kron(coarse, np.ones((8, 8), dtype=int)).astype(np.uint8)

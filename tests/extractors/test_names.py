@@ -1,0 +1,97 @@
+"""The grammar of names, and what is said to a name that does not exist."""
+
+import pytest
+
+from extractors import BackboneError, UnknownBackbone, available, describe
+from extractors.names import DEFAULT_EXTRACTORS, parse
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "model", "tag", "layer", "pixels", "random"),
+    [
+        ("timm:resnet18", "timm", "resnet18", None, None, None, False),
+        ("timm:resnet18.a1_in1k", "timm", "resnet18", "a1_in1k", None, None, False),
+        ("timm:resnet18@layer3.1.conv2", "timm", "resnet18", None, "layer3.1.conv2", None, False),
+        ("timm:resnet18.a1_in1k@320", "timm", "resnet18", "a1_in1k", None, 320, False),
+        ("torchvision:alexnet@fc6", "torchvision", "alexnet", None, "fc6", None, False),
+        ("bundled:efficientnet_lite0", "bundled", "efficientnet_lite0", None, None, None, False),
+        ("random:timm:resnet18", "timm", "resnet18", None, None, None, True),
+        ("random:my-net", "plugin", "my-net", None, None, None, True),
+        ("my_net@blocks", "plugin", "my_net", None, "blocks", None, False),
+    ],
+)
+def test_a_name_is_taken_apart(text, kind, model, tag, layer, pixels, random) -> None:
+    name = parse(text)
+    assert (name.kind, name.model, name.tag) == (kind, model, tag)
+    assert (name.layer, name.pixels, name.random) == (layer, pixels, random)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "timm:",
+        "timm:resnet18.",
+        "timm:resnet18@",
+        "timm:resnet18@a..b",
+        "timm:../secret",
+        "timm:a/b",
+        "random:random:timm:resnet18",
+        "random:",
+        "torchvision:resnet18@320",
+        "my_net@320",
+        "my.net",
+        "bundled:efficientnet_lite0.tag",
+        "timm:resnet18@1",
+        "timm:resnet18@99999",
+        "keras:resnet18",
+    ],
+)
+def test_a_malformed_name_is_refused_in_one_line(text: str) -> None:
+    with pytest.raises(BackboneError) as caught:
+        parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("timm:resnet19", "timm:resnet18"),
+        ("torchvision:alexnt", "torchvision:alexnet"),
+        ("resnet50", "torchvision:resnet50"),
+        ("random:timm:resnet19@layer2", "timm:resnet18"),
+        ("timm:resnet18.a1_in2k", "timm:resnet18.a1_in1k"),
+        ("torchvision:resnet50.IMAGENET1K_V3", "torchvision:resnet50.IMAGENET1K_V2"),
+        ("bundled:efficientnet_lite1", "bundled:efficientnet_lite0"),
+    ],
+)
+def test_an_unknown_name_is_answered_with_the_nearest(text: str, near: str) -> None:
+    with pytest.raises(UnknownBackbone, match=near):
+        describe(text)
+
+
+def test_the_default_comparison_lists_its_thirteen_with_weights_and_input() -> None:
+    infos = available()
+    assert [info.name for info in infos] == list(DEFAULT_EXTRACTORS)
+    assert len(infos) == 13
+    assert [info.name for info in infos if info.at_hand] == ["bundled:efficientnet_lite0"]
+    assert all(info.downloadable and info.mend for info in infos if not info.at_hand)
+    assert all(info.download_bytes for info in infos if info.downloadable)
+    assert all(info.input is not None and info.input.height == 224 for info in infos)
+
+
+def test_an_old_name_of_timm_stands_for_the_new_one() -> None:
+    info = describe("timm:convnext_tiny_in22ft1k")
+    assert (info.architecture, info.weights) == ("convnext_tiny", "fb_in22k_ft_in1k")
+
+
+def test_the_input_size_is_the_weights_own_or_the_one_asked_for() -> None:
+    def size(name: str) -> int:
+        spec = describe(name).input
+        assert spec is not None
+        return spec.height
+
+    assert size("timm:vit_small_patch14_dinov2") == 224
+    assert size("timm:vit_small_patch14_dinov2@518") == 518
+    assert size("timm:convnext_tiny.fb_in22k_ft_in1k_384") == 384
+    assert size("torchvision:inception_v3") == 299

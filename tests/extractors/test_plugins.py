@@ -1,0 +1,195 @@
+"""Backbones of others: files, entry points, and what is said when they are wrong."""
+
+import importlib.metadata
+import sys
+from pathlib import Path
+
+import pytest
+
+from extractors import (
+    BackboneError,
+    available,
+    create_backbone,
+    describe,
+    extract,
+    register,
+    registry,
+)
+from extractors.registry import load_plugin_file
+
+GOOD = """
+import torch
+from extractors import register
+
+class Means(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.mix = torch.nn.Linear(3, 5)
+    def forward(self, x):
+        return self.mix(x.mean((2, 3)))
+
+@register("means", input_size=32, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))
+def build():
+    return Means()
+"""
+
+
+def write(folder: Path, text: str, name: str = "plugin.py") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+def test_a_plugin_file_gives_a_backbone(tmp_path, crops) -> None:
+    assert load_plugin_file(write(tmp_path, GOOD)) == ["means"]
+    backbone = create_backbone("means")
+    assert (backbone.feature_width, backbone.input.height, backbone.weights) == (5, 32, "plugin")
+    assert extract(backbone, crops).shape == (6, 5)
+    assert "means" in [info.name for info in available()]
+
+
+def test_a_plugin_is_built_from_the_seed_and_identified_by_source_and_weights(tmp_path) -> None:
+    load_plugin_file(write(tmp_path, GOOD))
+    first, again, other = (create_backbone("means", seed=s) for s in (0, 0, 1))
+    assert first.weights_digest == again.weights_digest != other.weights_digest
+    before = describe("means").source_digest
+    assert before == first.source_digest
+    load_plugin_file(write(tmp_path, GOOD + "# changed\n"))
+    assert describe("means").source_digest != before
+
+
+def test_random_leaves_nothing_of_a_plugins_own_weights(tmp_path) -> None:
+    text = GOOD.replace(
+        "return Means()", "m = Means(); torch.nn.init.ones_(m.mix.weight); return m"
+    )
+    load_plugin_file(write(tmp_path, text))
+    assert (create_backbone("means").module.mix.weight == 1).all()  # type: ignore[union-attr]
+    random = create_backbone("random:means")
+    assert random.weights == "random"
+    assert not (random.module.mix.weight == 1).any()  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("def broken(:\n", "line 1"),
+        ("import no_such_module_anywhere\n", "no_such_module_anywhere"),
+        ("raise SystemExit(3)\n", "SystemExit"),
+        ("x = 1\n", "registers no backbone"),
+    ],
+)
+def test_a_file_that_cannot_be_imported_is_named_in_one_line(tmp_path, text, reason) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(BackboneError) as caught:
+        load_plugin_file(path)
+    assert str(path) in str(caught.value)
+    assert reason in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path) -> None:
+    with pytest.raises(BackboneError, match=r"absent\.py"):
+        load_plugin_file(tmp_path / "absent.py")
+
+
+def test_a_file_that_fails_halfway_leaves_nothing(tmp_path) -> None:
+    with pytest.raises(BackboneError, match="ZeroDivisionError"):
+        load_plugin_file(write(tmp_path, GOOD + "1 / 0\n"))
+    assert registry.find("means") is None
+
+
+def test_a_second_registration_names_both_sources(tmp_path) -> None:
+    first = write(tmp_path, GOOD, "first.py")
+    second = write(tmp_path, GOOD, "second.py")
+    load_plugin_file(first)
+    with pytest.raises(BackboneError) as caught:
+        load_plugin_file(second)
+    assert "first.py" in str(caught.value)
+    assert "second.py" in str(caught.value)
+    plugin = registry.find("means")
+    assert isinstance(plugin, registry.Plugin)
+    assert plugin.origin == str(first)
+
+
+@pytest.mark.parametrize(
+    "name", ["timm:mine", "random", "torchvision", "fusion:a", "a.b", "a@b", "a+b", "a,b", "", "-a"]
+)
+def test_a_name_that_the_grammar_needs_is_refused(name: str) -> None:
+    with pytest.raises(BackboneError):
+        register(name)
+
+
+@pytest.mark.parametrize("values", [{"input_size": 0}, {"std": (1.0, 0.0, 1.0)}])
+def test_an_input_that_makes_no_sense_is_refused(values) -> None:
+    with pytest.raises(BackboneError, match="input_size"):
+        register("mine", **values)
+
+
+@pytest.mark.parametrize(
+    ("forward", "reason"),
+    [
+        ("return x", r"\(2, 3, 32, 32\)"),
+        ("return x.mean()", r"\(\)"),
+        ("return [x]", "list"),
+        ("return x.mean((2, 3))[:1]", r"\(1, 3\)"),
+        ("return x.no_such_method()", "no_such_method"),
+        ("return torch.nn.Linear(7, 2)(x.mean((2, 3)))", "RuntimeError"),
+    ],
+)
+def test_a_module_that_does_not_return_features_is_named(tmp_path, forward, reason) -> None:
+    text = GOOD.replace("return self.mix(x.mean((2, 3)))", forward)
+    load_plugin_file(write(tmp_path, text))
+    with pytest.raises(BackboneError, match=f"means: .*{reason}") as caught:
+        create_backbone("means")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("result", ["None", "1 / 0"])
+def test_a_builder_that_fails_is_named(tmp_path, result) -> None:
+    load_plugin_file(write(tmp_path, GOOD.replace("return Means()", f"return {result}")))
+    with pytest.raises(BackboneError, match=r"means: .*plugin\.py"):
+        create_backbone("means")
+
+
+@pytest.fixture
+def entry_points(tmp_path, monkeypatch):
+    """Puts modules on the path and entry points into the group, as an installation would."""
+
+    def install(**modules: str) -> None:
+        points = []
+        for name, text in modules.items():
+            write(tmp_path, text, f"installed_{name}.py")
+            monkeypatch.delitem(sys.modules, f"installed_{name}", raising=False)
+            value = f"installed_{name}:build" if "def build" in text else f"installed_{name}"
+            points.append(importlib.metadata.EntryPoint(name, value, registry.ENTRY_POINT_GROUP))
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(registry, "_entry_points_read", False)
+        monkeypatch.setattr(
+            importlib.metadata,
+            "entry_points",
+            lambda group: points if group == registry.ENTRY_POINT_GROUP else [],
+        )
+
+    return install
+
+
+def test_a_broken_entry_point_harms_only_itself(entry_points) -> None:
+    plain = GOOD.replace('@register("means", input_size=32, mean=(0.5, 0.5, 0.5), '
+                         "std=(0.25, 0.25, 0.25))\n", "")  # fmt: skip
+    entry_points(means=GOOD, plain=plain, broken="import no_such_module\ndef build(): pass\n")
+    by_name = {info.name: info for info in available()}
+    assert "no_such_module" in (by_name["broken"].problem or "")
+    assert "broken" in by_name["broken"].mend
+    assert not by_name["broken"].at_hand
+    assert create_backbone("means").input.height == 32
+    assert create_backbone("plain").input.height == 224
+    with pytest.raises(BackboneError, match=r"broken: .*no_such_module"):
+        create_backbone("broken")
+
+
+def test_an_entry_point_is_identified_by_its_modules_source(entry_points, monkeypatch) -> None:
+    entry_points(means=GOOD)
+    before = describe("means").source_digest
+    monkeypatch.setattr(registry, "_plugins", {})
+    entry_points(means=GOOD + "# changed\n")
+    assert describe("means").source_digest != before
