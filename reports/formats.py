@@ -50,11 +50,12 @@ def missing(value: Any) -> bool:
         return True
 
 
-def number(value: Any, decimals: int = 3) -> str:
-    """Fixed decimals; empty where missing, and 0 never comes out as -0."""
+def number(value: Any) -> str:
+    """Three decimals; empty where missing, and 0 never comes out as -0."""
     if missing(value):
         return ""
-    return f"{float(value):.{decimals}f}".replace("-0.000", "0.000")
+    text = f"{float(value):.3f}"
+    return "0.000" if text == "-0.000" else text
 
 
 def short(value: Any) -> str:

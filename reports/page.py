@@ -104,13 +104,9 @@ def _banners(run: Run, groups: list[Group]) -> list[dict[str, Any]]:
             "Random weights: these backbones were never trained, so they show only a lower bound."
         )
         banners.append({"kind": "warning", "text": text, "items": random})
-    failed = _distinct(
-        f"{s.identity['extractor']} · {s.identity['subset']}: {s.status}"
-        for s in systems
-        if not s.ran
-    )
+    failed = _distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran)
     if failed:
-        text = "Not every system ran. Each keeps its row below; the reasons:"
+        text = "Not every system ran; each keeps its row."
         banners.append({"kind": "failure", "text": text, "items": failed})
     return banners
 
@@ -139,7 +135,7 @@ def _facts(run: Run, groups: list[Group]) -> list[tuple[str, str]]:
         "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
         "Precision": ", ".join(precision),
         "Seeds": ", ".join(_distinct(short(s.identity["seed"]) for s in systems)),
-        "Made": str(section(run.manifest, "run").get("created", "")),
+        "Made": str(section(run.manifest, "run").get("created", ""))[:16].replace("T", " "),
     }
     return [(name, text) for name, text in facts.items() if text]
 

@@ -20,10 +20,6 @@ MEASURE_TITLES = {
 # Settings that get a column only where they differ; otherwise the caption says them once.
 _SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
 _SIZES = {"n_train": "train", "n_test": "test", "n_patients": "patients", "n_runs": "runs"}
-_PROTOCOL_WORDS = {
-    "patient-cv": "[ ] is the 95 % interval given the trained models: a bootstrap over patients "
-    "that leaves out what training again would change.",
-}
 
 
 class Cell(NamedTuple):
@@ -60,11 +56,19 @@ def comparison(group: Group) -> dict[str, Any]:
         "columns": columns,
         "rows": [_comparison_row(entry, settings, sizes) for entry in group.entries],
         "constant": _constant(group, settings, sizes),
-        "interval": _PROTOCOL_WORDS.get(
-            str(systems[0].identity["protocol"]),
-            "[ ] is the 95 % interval of a bootstrap over patients.",
-        ),
+        "legend": _legend(group),
     }
+
+
+def _legend(group: Group) -> str:
+    """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
+    text = "Mean ± standard deviation over runs; [ ] 95 % interval of a bootstrap over patients"
+    if all(len(set(entry.system.units["fold"])) <= 1 for entry in group.entries):
+        return f"{text}."
+    return (
+        f"{text}, given the trained models: what training again would change is not in it. "
+        "The AUC compares crops of one fold only."
+    )
 
 
 def _comparison_row(entry: Entry, settings: list[str], sizes: list[str]) -> list[Cell]:

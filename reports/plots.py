@@ -100,7 +100,7 @@ def confusion_blocks(group: "Group") -> "Figure":
         left=2.85,
         width=2.95 + max(0.92 * len(columns), 2.4) + 0.15,
         top=0.42,
-        bottom=0.72,
+        bottom=0.68,
     )
     sns.heatmap(
         pd.DataFrame(shares),
@@ -141,10 +141,13 @@ def _frame_blocks(axes: "Axes", group: "Group", panels: list[str], columns: list
         )
     for place, name in enumerate(columns):
         axes.text(2 * place + 1, -0.12, wrapped(name, 11), ha="center", va="bottom")
-    axes.set_xlabel(
-        f"called  (+ {group.positive}, − {group.negative})\n"
-        "rows: the truth; shade: share of the row; counts of test crops",
-        labelpad=4,
+    axes.figure.text(
+        0.5,
+        0.14 / axes.figure.get_figheight(),
+        f"columns: called + {group.positive} or − {group.negative}; rows: the truth\n"
+        "numbers: test crops; shade: share of the row",
+        ha="center",
+        va="bottom",
     )
 
 
@@ -209,19 +212,18 @@ def _number_above(axes: "Axes", panels: "dict[str, list[Entry]]") -> None:
 
 
 def _number_key(axes: "Axes", names: list[str]) -> None:
-    """What the numbers stand for, in two columns at the right of the frame."""
-    for column, align in ((0, "right"), (1, "left")):
-        text = [str(place) if column == 0 else cut(name, 36) for place, name in enumerate(names, 1)]
-        axes.annotate(
-            "\n".join(text),
-            (1, 1),
-            xycoords="axes fraction",
-            xytext=(22 + 5 * column, 0),
-            textcoords="offset points",
-            ha=align,
-            va="top",
-            linespacing=1.35,
-        )
+    """What the numbers stand for, at the right of the frame."""
+    # The figure space is as wide as a digit, so one-digit numbers stand under two-digit ones.
+    text = [f"{place:\u2007>2}  {cut(name, 36)}" for place, name in enumerate(names, 1)]
+    axes.annotate(
+        "\n".join(text),
+        (1, 1),
+        xycoords="axes fraction",
+        xytext=(12, 0),
+        textcoords="offset points",
+        va="top",
+        linespacing=1.35,
+    )
 
 
 def _by_extractor(group: "Group") -> "dict[str, list[Entry]]":

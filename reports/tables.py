@@ -44,7 +44,8 @@ def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
     NAME is the mean over repeats, NAME_std their standard deviation (n - 1 in the denominator;
     empty for one repeat), NAME_ci_low and NAME_ci_high the patient bootstrap. n_train is the mean
     over folds, n_test and n_patients count the test rows and their patients of one repeat, n_runs
-    the repeats that are measured. Times are means over folds, in seconds. Measures of a system that did not run are empty.
+    the repeats that are measured. Times are means over folds, in seconds. Measures of a system
+    that did not run are empty.
     """
     systems = pool(run) if systems is None else systems
     intervals = _intervals(systems)

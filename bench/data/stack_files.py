@@ -6,10 +6,9 @@ counts as absent, so that it is decoded again.
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,18 +19,23 @@ Record = dict[str, Any]
 
 
 class StackWriter:
-    """Takes crops in any order and remembers what became of every row."""
+    """Takes crops in any order and remembers what became of every row.
 
-    def __init__(self, file: Path, rows: int, size: int) -> None:
-        self._file = file
-        self._images = np.memmap(file, np.uint8, "w+", shape=(rows, size, size))
+    Squares go through plain writes, not a memory map: on a full disk a write is an error that can
+    be told, a memory map ends the process.
+    """
+
+    def __init__(self, stream: BinaryIO, rows: int, size: int) -> None:
+        self._stream = stream
+        self._bytes = size * size
         self.records: list[Record] = [{} for _ in range(rows)]
 
     def put(
         self, place: int, square: NDArray[np.uint8], shape: tuple[int, int], mean: float
     ) -> None:
         """Keep the square of a row with its native shape and mean."""
-        self._images[place] = square
+        self._stream.seek(place * self._bytes)
+        self._stream.write(square.tobytes())
         self.records[place] = {
             "digest": array_digest(square),
             "height": shape[0],
@@ -47,18 +51,18 @@ class StackWriter:
         """For every row whether it has a square."""
         return ["digest" in record for record in self.records]
 
-    def close(self) -> None:
-        """Close the gaps that skipped rows left, and let the file go."""
+    def close_gaps(self) -> None:
+        """Move squares together where rows were skipped, and cut the file to its length."""
         kept = 0
         for place, has_square in enumerate(self.readable()):
             if has_square:
                 if kept != place:
-                    self._images[kept] = self._images[place]
+                    self._stream.seek(place * self._bytes)
+                    square = self._stream.read(self._bytes)
+                    self._stream.seek(kept * self._bytes)
+                    self._stream.write(square)
                 kept += 1
-        bytes_kept = kept * self._images.shape[1] * self._images.shape[2]
-        self._images.flush()
-        del self._images
-        os.truncate(self._file, bytes_kept)
+        self._stream.truncate(kept * self._bytes)
 
 
 @contextlib.contextmanager
@@ -66,9 +70,10 @@ def writing(file: Path, rows: int, size: int) -> Iterator[StackWriter]:
     """A writer whose stack stands at `file` once the block has ended well, and nowhere before."""
     note = file.with_suffix(".json")
     with atomic_path(file) as temporary:
-        writer = StackWriter(temporary, rows, size)
-        yield writer
-        writer.close()
+        with temporary.open("w+b") as stream:
+            writer = StackWriter(stream, rows, size)
+            yield writer
+            writer.close_gaps()
         body = {"records": writer.records, "images": file_digest(temporary)}
     write_atomically(note, json.dumps({"body": body, "sha256": digest(body)}))
 

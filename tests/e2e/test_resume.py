@@ -33,9 +33,11 @@ def artifacts(tmp_path):
 
 
 def tables(run):
-    """The run's tables without times, as bytes."""
+    """The run's tables without times, as text; the provenance says when and where it ran."""
     found = {}
     for file in sorted((run / "tables").glob("*.csv")):
+        if file.stem == "provenance":
+            continue
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
         timed = [c for c in table if c in TIMES or re.search(r"(_s|_per_s|seconds)$", c)]
         found[file.name] = table.drop(columns=timed).to_csv(index=False)

@@ -49,7 +49,8 @@ def main() -> None:
         before, after = before + default, after + loop
         rates = "".join(f"{len(images) / seconds:>9.1f}" for seconds in (default, tensors, loop))
         print(
-            f"{name:<36}{rates}{default / loop:>10.2f}{tensors / loop:>14.2f}{precision:>11}{cosine:>9.5f}",
+            f"{name:<36}{rates}{default / loop:>10.2f}{tensors / loop:>14.2f}"
+            f"{precision:>11}{cosine:>9.5f}",
             flush=True,
         )
     print(f"whole list: {before:.1f} s -> {after:.1f} s, {before / after:.2f} times as fast")

@@ -235,3 +235,34 @@ def test_a_subset_that_does_not_exist(classes: Path, cache: Path) -> None:
         load_lesions(classes).rows("mass")
     with pytest.raises(UnusableInput, match="subset 'mass'"):
         build(classes, cache).positions("mass")
+
+
+def test_a_disk_that_fills_up_is_one_line_and_leaves_no_file(tmp_path):
+    """A limit on the size of files, in another process, stands for the full disk."""
+    import subprocess
+    import sys
+    import textwrap
+
+    from bench.data import write_phantom
+
+    write_phantom(tmp_path / "phantom", patients=16)
+    script = f"""
+        import resource, signal
+        from pathlib import Path
+        from bench.data import CropSettings, build_stack, load_lesions
+        from bench.errors import UnusableInput
+        dataset = load_lesions({str(tmp_path / "phantom")!r})
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+        try:
+            build_stack(dataset, CropSettings(), Path({str(tmp_path / "cache")!r}))
+        except UnusableInput as error:
+            print(error)
+    """
+    ended = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert "cannot be kept there" in ended.stdout
+    assert len(ended.stdout.splitlines()) == 1
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""Makes run folders with made-up scores, small for tests and of default size for timing."""
+"""Run folders with made-up scores: hostile names, a failure, random weights, folds."""
 
 import json
 from pathlib import Path
@@ -6,16 +6,32 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from reports import build_report
 from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
 
 HOSTILE = ("<script>alert(1)</script>", "=1+1", "a_b%&$x$")
 KERNELS = ("linear", "medium_gaussian")
-# A one-pixel PNG.
+# A PNG of one grey pixel.
 PIXEL = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010800000000 3a7e9b55"
-    "0000000a4944415478 9c63680000008200 81 77cd72b60000000049454e44ae426082".replace(" ", "")
+    "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
+    "0000000a49444154789c636800000082008177cd72b60000000049454e44ae426082"
 )
+
+
+@pytest.fixture(scope="session")
+def made_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder without a report. Read only: copy it to change it."""
+    return write_run(tmp_path_factory.mktemp("made") / "run")
+
+
+@pytest.fixture(scope="session")
+def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run folder with its report. Read only."""
+    folder = write_run(tmp_path_factory.mktemp("reported") / "run")
+    build_report(folder)
+    return folder
 
 
 def identity(subset: str, protocol: str, extractor: str, classifier: str) -> dict[str, Any]:

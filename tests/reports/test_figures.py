@@ -1,0 +1,87 @@
+"""Curves enclose the AUC that the tables give, and names tell systems apart in every figure."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reports.curves import MOST_POINTS, mean_roc
+from reports.figures import grouped
+from reports.layout import cut, looks, spread, wrapped
+from reports.naming import names, slugs, titles
+from reports.pooling import pool
+from reports.run_folder import read_run
+from reports.tables import measured, summary
+from reports.uncertainty import Rows
+
+
+def rows_of(seed: int, n: int, folds: int = 1) -> Rows:
+    rng = np.random.default_rng(seed)
+    positive = rng.random(n) < 0.4
+    score = rng.normal(positive, 1)
+    return Rows(positive, score, score > 0, np.arange(n), np.arange(n) % folds)
+
+
+def test_one_curve_is_exact_and_thin() -> None:
+    few, many = rows_of(0, 100), rows_of(1, 5000)
+    for rows, close in ((few, 1e-12), (many, 0.01)):
+        false, true = mean_roc([rows])
+        assert len(false) <= MOST_POINTS
+        assert np.trapezoid(true, false) == pytest.approx(measured(rows)["auc"], abs=close)
+
+
+def test_mean_curve_of_folds_and_repeats_encloses_the_mean_auc() -> None:
+    repeats = [rows_of(seed, 600, folds=5) for seed in range(3)]
+    false, true = mean_roc(repeats)
+    wanted = np.mean([measured(rows)["auc"] for rows in repeats])
+    assert np.trapezoid(true, false) == pytest.approx(wanted, abs=0.02)
+    assert (np.diff(false) >= 0).all()
+    assert (np.diff(true) >= 0).all()
+
+
+def test_a_curve_without_one_of_the_classes_is_empty() -> None:
+    rows = Rows(np.ones(3, bool), np.arange(3.0), np.ones(3, bool), np.arange(3), np.zeros(3, int))
+    assert [len(part) for part in mean_roc([rows])] == [0, 0]
+
+
+def test_names_tell_apart_what_differs(made_run: Path) -> None:
+    run = read_run(made_run)
+    run.units.loc[run.units["extractor"] == "random:resnet18", "extractor"] = "=1+1"
+    run.units.loc[(run.units["extractor"] == "=1+1") & (run.units["weights"] == "random"), "C"] = (
+        2.0
+    )
+    systems = [system for system in pool(run) if system.group[1:5:3] == ("mass", "official")]
+    called = names(systems)
+    assert len(set(called)) == len(systems)
+    assert ("=1+1 (weights random)", "linear") in called
+    assert ("timm:vit_small_patch16_224", "medium gaussian") in called
+
+
+def test_group_names_differ_and_are_safe_file_names() -> None:
+    keys = [
+        ("set", subset, "crop", "256", protocol, fraction)
+        for subset in ("mass", "ma/ss", "MA ss")
+        for protocol in ("official", "../x")
+        for fraction in ("0.5", "1.0")
+    ]
+    found = slugs(keys)
+    assert len(set(found.values())) == len(keys)
+    assert all(slug.replace("-", "").isalnum() for slug in found.values())
+    assert len(set(titles(keys).values())) == len(keys)
+
+
+def test_every_classifier_of_a_group_looks_different(made_run: Path) -> None:
+    run = read_run(made_run)
+    systems = pool(run)
+    group = grouped(run, systems, summary(run, systems))[0]
+    look = looks(group)
+    assert set(look) == {entry.name.classifier for entry in group.ran}
+    assert len(set(look.values())) == len(look)
+
+
+def test_labels_are_spread_and_cut() -> None:
+    places = spread([0.5, 0.5, 0.5, 0.99], 0.1)
+    assert np.diff(sorted(places)).min() >= 0.1 - 1e-9
+    assert max(places) <= 1
+    assert cut("abcdef", 4) == "abc…"
+    assert wrapped("a" * 50, 10).count("\n") == 1

@@ -1,0 +1,126 @@
+"""The page works in a browser: it sorts, filters, asks for nothing, and has no barriers."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CHROMIUM = os.environ.get("BENCH_CHROMIUM") or shutil.which("chromium")
+pytestmark = pytest.mark.skipif(
+    not CHROMIUM and not os.environ.get("CI"),
+    reason="no Chromium (set BENCH_CHROMIUM, or install chromium)",
+)
+TABLE = "#table-mass-official"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def opened(browser: Any, folder: Path, width: int = 1280, **options: Any) -> tuple[Any, list[str]]:
+    """The page, and a list that fills with what went wrong or was asked of the network."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, **options)
+    trouble: list[str] = []
+    page.on("console", lambda message: trouble.append(message.text))
+    page.on("pageerror", lambda error: trouble.append(str(error)))
+    address = (folder / "report.html").as_uri()
+    page.on(
+        "request",
+        lambda request: (
+            None
+            if request.url == address or request.url.startswith("data:")
+            else trouble.append(request.url)
+        ),
+    )
+    page.goto(address)
+    return page, trouble
+
+
+def shown(page: Any, column: int, rows: str = "tbody tr:not([hidden])") -> list[str]:
+    cells = page.locator(f"{TABLE} {rows} > :nth-child({column})")
+    return [text.split()[0] if text.split() else "" for text in cells.all_inner_texts()]
+
+
+def test_sorts_by_mouse_and_keyboard_with_empty_cells_last(
+    browser: Any, reported_run: Path
+) -> None:
+    page, trouble = opened(browser, reported_run)
+    heading = page.locator(f"{TABLE} thead th").nth(3)
+    assert heading.inner_text().startswith("AUC")
+    heading.get_by_role("button").click()
+    assert heading.get_attribute("aria-sort") == "descending"
+    values = shown(page, 4)
+    figures = [float(value) for value in values if value]
+    assert figures == sorted(figures, reverse=True)
+    assert values[-1] == ""
+    heading.get_by_role("button").press("Enter")
+    assert heading.get_attribute("aria-sort") == "ascending"
+    values = shown(page, 4)
+    assert [float(value) for value in values if value] == sorted(figures)
+    assert values[-1] == ""
+    page.locator(f"{TABLE} thead th").nth(0).get_by_role("button").press("Space")
+    assert heading.get_attribute("aria-sort") == "none"
+    assert trouble == []
+
+
+def test_filters_by_words_and_says_how_many(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    field = page.locator("#filter-table-mass-official")
+    field.fill("random gaussian")
+    assert shown(page, 1) == ["random:resnet18"]
+    assert page.locator(".tools .shown").first.inner_text() == "1 of 12 rows"
+    field.fill("<script>")
+    assert len(shown(page, 1)) == 2
+    field.fill("")
+    assert len(shown(page, 1)) == 12
+    assert trouble == []
+
+
+def test_anchors_and_skip_link(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "results"
+    page.get_by_role("link", name="Costs").click()
+    assert page.locator("#costs h2").is_visible()
+    assert page.url.endswith("#costs")
+    assert trouble == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
+def test_fits_its_width_and_has_no_serious_barrier(
+    browser: Any, reported_run: Path, tmp_path: Path, width: int, scheme: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    # axe is injected as a script, which the page's own policy would refuse.
+    page, trouble = opened(browser, reported_run, width, color_scheme=scheme, bypass_csp=True)
+    for details in page.locator("details").all():
+        details.evaluate("element => { element.open = true }")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=tmp_path / f"report-{width}-{scheme}.png")
+    violations = Axe().run(page).response["violations"]
+    serious = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
+    assert serious == []
+    assert trouble == []
+
+
+def test_a_script_in_a_name_does_not_run(browser: Any, reported_run: Path) -> None:
+    page, _ = opened(browser, reported_run)
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(1)>')")
+    page.wait_for_timeout(200)
+    assert dialogs == []
