@@ -22,6 +22,8 @@ list_app = typer.Typer(help="List what can be named on the command line.", no_ar
 app.add_typer(data_app, name="data")
 app.add_typer(list_app, name="list")
 
+# A disk that is full or cannot be written is input like any other.
+UNUSABLE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 # Status of a process that Ctrl-C ended, by the shells' convention.
 INTERRUPTED = 130
 
@@ -245,10 +247,9 @@ def main() -> None:
     except UnusableInput as error:
         _stop(str(error))
     except OSError as error:
-        if error.errno not in (None, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in UNUSABLE_DISK:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        _stop(f"{where}{error.strerror or error}; nothing half-written is left")
+        _stop(f"{error.filename or 'disk'}: {error.strerror}; nothing half-written is left")
 
 
 def _stop(reason: str) -> None:

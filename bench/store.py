@@ -6,6 +6,7 @@ was cut short or altered is recognised, removed and computed again.
 """
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -68,6 +69,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
+    except OSError as error:
+        # What a full disk raises names no file.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -120,7 +124,7 @@ class Store:
                 save_file(contiguous, temporary, metadata=header)
             except SafetensorError as error:
                 # A full disk comes out of the library as an error of its own.
-                raise OSError(None, str(error), str(self.root)) from error
+                raise OSError(errno.ENOSPC, str(error)) from error
 
     def get(self, kind: str, key: str) -> Artifact | None:
         """The artifact, or None where there is none; a damaged one is removed: none, too."""
