@@ -163,7 +163,8 @@ def _inline(drawing: Drawing) -> "Markup":
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawing.slug}-", text)
     # Thousandths of a point cannot be seen and are a third of the file.
-    text = re.sub(r"(\d+\.\d\d)\d+", r"\1", text)
+    # Only inside tags: in a label a figure would lose digits.
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
     name = escape(drawing.alt)
     opening = f'<svg role="img" aria-label="{name}" class="figure"'
     return Markup(text.replace("<svg", opening, 1))

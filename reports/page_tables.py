@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.figures import Entry, Group
 from reports.formats import missing, number, short
-from reports.naming import varying
+from reports.pooling import System
 from reports.schema import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ MEASURE_TITLES = {
 # Settings that get a column only where they differ; otherwise the caption says them once.
 _SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
 _SIZES = {"n_train": "train", "n_test": "test", "n_patients": "patients", "n_runs": "runs"}
+_COUNTED = {
+    "n_train": "training crops",
+    "n_test": "test crops",
+    "n_patients": "test patients",
+    "n_runs": "run(s)",
+}
 
 
 class Cell(NamedTuple):
@@ -39,7 +45,7 @@ class Column(NamedTuple):
 def comparison(group: Group) -> dict[str, Any]:
     """The main table of one group: a row a system, in the order of the configuration."""
     systems = [entry.system for entry in group.entries]
-    settings = varying(systems, _SETTINGS)
+    settings = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
     sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
     columns = [
         Column("Extractor"),
@@ -58,6 +64,11 @@ def comparison(group: Group) -> dict[str, Any]:
         "constant": _constant(group, settings, sizes),
         "legend": _legend(group),
     }
+
+
+def _values(systems: list[System], name: str) -> list[str]:
+    """The distinct values of a setting, without the empty ones: a reference point has no recipe."""
+    return [text for text in dict.fromkeys(short(s.identity[name]) for s in systems) if text]
 
 
 def _legend(group: Group) -> str:
@@ -111,15 +122,16 @@ def _seconds(value: Any) -> str:
 
 def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
     """The settings and sizes that all rows share, said once."""
-    identity = group.entries[0].system.identity
+    systems = [entry.system for entry in group.entries]
     parts = [
-        f"{name.replace('_', ' ')} {short(identity[name])}"
+        f"{name.replace('_', ' ')} {value}"
         for name in _SETTINGS
-        if name not in settings and short(identity[name])
+        if name not in settings
+        for value in _values(systems, name)
     ]
     if group.ran:
         row = group.ran[0].row
-        parts += [f"n {_SIZES[n]} {short(row[n])}" for n in _SIZES if n not in sizes]
+        parts += [f"{short(row[n])} {_COUNTED[n]}" for n in _SIZES if n not in sizes]
     return ", ".join(parts)
 
 

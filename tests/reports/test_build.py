@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from reports import RunFolderError, build_report
+from reports.figures import Drawing
+from reports.page import _inline
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -59,6 +61,15 @@ def test_figures_are_well_formed_and_say_synthetic(reported_run: Path) -> None:
         text = " ".join(ElementTree.parse(path).getroot().itertext())
         assert "synthetic data" in text
         assert "script" not in {e.tag.split("}")[-1] for e in ElementTree.parse(path).iter()}
+
+
+def test_the_pages_copy_of_a_figure_keeps_every_digit_of_its_labels() -> None:
+    # It is made smaller than the file, which once cost the axes' labels a digit.
+    svg = b'<?xml version="1.0"?><svg><text x="12.34567" id="t">0.475</text></svg>'
+    drawing = Drawing("auc-mass", "auc", "mass", "AUC", "AUC of mass", svg, b"")
+    inline = str(_inline(drawing))
+    assert ">0.475</text>" in inline
+    assert 'x="12.34"' in inline
 
 
 def test_the_page_escapes_names_and_asks_nothing_of_the_network(reported_run: Path) -> None:
