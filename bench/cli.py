@@ -1,6 +1,5 @@
 """The command line: parses options, calls what does the work, prints what came of it."""
 
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.errors import UnusableInput
+from bench.errors import UnusableInput, is_disk_error
 
 app = typer.Typer(
     help="Benchmark of hybrid ViT-plus-SVM classification for medical images with small data.",
@@ -22,8 +21,6 @@ list_app = typer.Typer(help="List what can be named on the command line.", no_ar
 app.add_typer(data_app, name="data")
 app.add_typer(list_app, name="list")
 
-# A disk that is full or cannot be written is input like any other.
-UNUSABLE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 # Status of a process that Ctrl-C ended, by the shells' convention.
 INTERRUPTED = 130
 
@@ -107,11 +104,12 @@ def run_all(
         "strict": strict,
     }
     configuration = Configuration.checked(options)
-    from bench import runner
+    from bench.job import prepare
     from bench.progress import Progress
+    from bench.runner import run
     from bench.selection import check_strict
 
-    job = runner.prepare(configuration)
+    job = prepare(configuration)
     if dry_run:
         from bench.printing import print_plan
 
@@ -121,7 +119,7 @@ def run_all(
         return
     with Progress() as progress:
         try:
-            outcome = runner.run(job, progress, ["python", "-m", "bench", *sys.argv[1:]])
+            outcome = run(job, progress, ["python", "-m", "bench", *sys.argv[1:]])
         except KeyboardInterrupt:
             progress.say("interrupted; all finished work is kept: the same command goes on from it")
             raise typer.Exit(INTERRUPTED) from None
@@ -247,7 +245,7 @@ def main() -> None:
     except UnusableInput as error:
         _stop(str(error))
     except OSError as error:
-        if error.errno not in UNUSABLE_DISK:
+        if not is_disk_error(error):
             raise
         _stop(f"{error.filename or 'disk'}: {error.strerror}; nothing half-written is left")
 

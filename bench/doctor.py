@@ -64,7 +64,7 @@ def _memory() -> Finding:
 
 
 def _disk(asked: Path | None) -> Iterator[Finding]:
-    from bench.runner import cache_folder
+    from bench.job import cache_folder
 
     cache = cache_folder(asked)
     for what, folder, mend in (

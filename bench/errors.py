@@ -1,4 +1,8 @@
-"""The one exception that means: this input cannot be used, and here is the line that says why."""
+"""What ends a run in one line: input that cannot be used, and a disk that cannot be written."""
+
+import errno
+
+_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 class UnusableInput(Exception):
@@ -7,3 +11,8 @@ class UnusableInput(Exception):
     The message is one line that names the file (or option) and the reason. The command line prints
     it without a traceback and ends with status 2.
     """
+
+
+def is_disk_error(error: BaseException) -> bool:
+    """Whether an error means that the disk is full or cannot be written."""
+    return isinstance(error, OSError) and error.errno in _DISK

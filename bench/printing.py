@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bench.data.lesions import Dataset
     from bench.doctor import Finding
     from bench.features import Extractor
-    from bench.runner import Job
+    from bench.job import Job
     from extractors import BackboneInfo
 
 # Left-out rows that are printed one by one; the report lists all of them.

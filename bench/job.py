@@ -1,0 +1,107 @@
+"""A run that is all decided and not yet begun: what is asked for, looked up and laid out."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.config import Configuration, check_names
+from bench.errors import UnusableInput
+from bench.features import Extractor
+from bench.plan import Plan, make_plan
+from bench.protocols import PROTOCOLS
+from bench.selection import choose_device, choose_extractors
+from classifiers import KERNELS, REFERENCE_CLASSIFIERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.lesions import Dataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that can be decided before work begins.
+
+    `plan` is laid over the lesion table as it was read: crops that prove unreadable are in it.
+    """
+
+    configuration: Configuration
+    dataset: "Dataset"
+    subsets: tuple[str, ...]
+    extractors: tuple[Extractor, ...]
+    classifiers: tuple[str, ...]
+    device: str
+    cache: Path
+    out: Path
+    plan: Plan
+
+    def plan_over(self, table: "pd.DataFrame") -> Plan:
+        """The plan over another table of the same data set."""
+        return _plan(self, table)
+
+
+def cache_folder(asked: Path | None) -> Path:
+    """The store's folder: the one asked for, else $BENCH_CACHE, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = asked or os.environ.get("BENCH_CACHE")
+    return Path(named).expanduser() if named else user_cache_path("vit-svm-bench")
+
+
+def load_data(configuration: Configuration, cache: Path) -> "Dataset":
+    """The data set asked for; the built-in phantom, written to the cache first, where none is."""
+    from bench.data import builtin_phantom, load_lesions
+
+    root = configuration.data or os.environ.get("BENCH_DATA")
+    if root is None and configuration.dataset in ("auto", "phantom"):
+        return load_lesions(builtin_phantom(cache), "phantom")
+    if root is None:
+        raise UnusableInput(f"--dataset {configuration.dataset} needs --data PATH (or $BENCH_DATA)")
+    return load_lesions(Path(root).expanduser(), configuration.dataset, configuration.tables)
+
+
+def prepare(configuration: Configuration) -> Job:
+    """Decide everything that can be decided before work begins, the cheap checks first.
+
+    Raises
+    ------
+    UnusableInput
+        If anything asked for does not exist or cannot be used.
+    """
+    known = (*KERNELS, *REFERENCE_CLASSIFIERS)
+    classifiers = configuration.classifiers or tuple(KERNELS)
+    check_names("classifiers", classifiers, known)
+    check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
+    cache = cache_folder(configuration.cache)
+    dataset = load_data(configuration, cache)
+    subsets = configuration.subset or tuple(dataset.subsets)
+    check_names("subset", subsets, tuple(dataset.subsets))
+    device = choose_device(configuration.device)
+    extractors = choose_extractors(configuration, dataset.synthetic)
+    default_out = Path("runs") / f"{dataset.name}-{configuration.preset}"
+    job = Job(
+        configuration=configuration,
+        dataset=dataset,
+        subsets=subsets,
+        extractors=extractors,
+        classifiers=classifiers,
+        device=device,
+        cache=cache,
+        out=configuration.out or default_out,
+        plan=Plan((), (), (), {}),
+    )
+    return replace(job, plan=_plan(job, dataset.table))
+
+
+def _plan(job: Job, table: "pd.DataFrame") -> Plan:
+    return make_plan(
+        table,
+        {name: job.dataset.subsets[name].parts for name in job.subsets},
+        [extractor.name for extractor in job.extractors],
+        job.classifiers,
+        tuple(KERNELS),
+        job.configuration.chosen_protocols(),
+        job.configuration.chosen_repeats(),
+        job.configuration.seed,
+    )
