@@ -107,10 +107,9 @@ class Extraction:
         chunks, seconds = [], 0.0
         for rows in self._chunks(positions):
             key = chunk_key(identity, [self.stack.digests[i] for i in rows])
-            chunk, spent = self._chunk(key, lazy, rows, profile["precision"])
+            chunk, spent = self._chunk(key, lazy, rows, profile["precision"], progress)
             chunks.append((rows, chunk))
             seconds += spent
-            progress(len(rows))
         width = chunks[0][1].shape[1]
         matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
         for rows, chunk in chunks:
@@ -127,17 +126,25 @@ class Extraction:
             yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
     def _chunk(
-        self, key: str, lazy: "_LazyBackbone", rows: NDArray[np.int64], precision: Precision
+        self,
+        key: str,
+        lazy: "_LazyBackbone",
+        rows: NDArray[np.int64],
+        precision: Precision,
+        progress: Callable[[int], None],
     ) -> tuple[NDArray[np.float32], float]:
+        """Features of some crops, and the seconds that they took when they were extracted."""
         found = self.store.get("features", key)
-        if found is None:
-            backbone = lazy.backbone()
-            started = time.perf_counter()
-            values = extract(backbone, self.stack.images[rows], precision=precision)
-            spent = time.perf_counter() - started
-            self.store.put("features", key, {"features": values}, {"seconds": spent})
-            return values, spent
-        return found.arrays["features"].astype(np.float32, copy=False), found.meta["seconds"]
+        if found is not None:
+            progress(len(rows))
+            return found.arrays["features"], found.meta["seconds"]
+        backbone = lazy.backbone()
+        images = self.stack.images[rows]
+        started = time.perf_counter()
+        values = extract(backbone, images, precision=precision, progress=progress)
+        spent = time.perf_counter() - started
+        self.store.put("features", key, {"features": values}, {"seconds": spent})
+        return values, spent
 
     def _identity(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
         """All that the features depend on besides the crops and the precision."""

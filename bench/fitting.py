@@ -12,8 +12,8 @@ from bench.keys import unit_key
 from bench.plan import Cell, System
 from bench.provenance import package_version
 from bench.store import Store
-from classifiers import KERNELS, fit_reference, sweep
-from classifiers.svm import MAX_ITERATIONS, TOLERANCE
+from classifiers import KERNELS
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,8 @@ def _fit(
     test: NDArray[Any],
     jobs: int,
 ) -> dict[System, tuple[NDArray[np.float64], dict[str, Any]]]:
+    from classifiers import fit_reference, sweep
+
     if group[0].classifier not in KERNELS:
         fit = fit_reference(group[0].classifier, train, labels, test)
         meta = {

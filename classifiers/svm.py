@@ -25,21 +25,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.svm import SVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classifiers.gram import Gram, Standardisation
 from classifiers.kernels import KERNELS, Kernel
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve
 
 FloatArray = NDArray[np.float64]
-
-# libsvm's and scikit-learn's own default.
-TOLERANCE = 1e-3
-
-# One iteration of libsvm costs O(n); fits at the preset scales end after some thousands. A fit that
-# comes to this limit is ill-conditioned, and its row says that it did not converge.
-MAX_ITERATIONS = 10_000_000
 
 
 @dataclass(frozen=True)
@@ -139,7 +132,7 @@ def _fit(
     started = time.perf_counter()
     scale = kernel.preset_scale(gram.n_features)
     norm, test_norm = gram.train_squared_norm, gram.test_squared_norm
-    solver = _solve(kernel(gram.train, norm, norm, scale), labels, C, tol, max_iter)
+    solver = solve(kernel(gram.train, norm, norm, scale), labels, C, tol, max_iter)
     test_kernel = kernel(gram.test, test_norm, norm, scale)
     score = solver.decision_function(test_kernel) if len(test_kernel) else np.zeros(0)
     return Fit(
@@ -150,16 +143,6 @@ def _fit(
         n_support=int(solver.n_support_.sum()),
         converged=solver.fit_status_ == 0,
     )
-
-
-def _solve(
-    kernel_matrix: FloatArray, labels: NDArray[Any], C: float, tol: float, max_iter: int
-) -> SVC:
-    solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=max_iter)
-    with warnings.catch_warnings():
-        # An unfinished fit is not warned of but recorded: the caller reads `fit_status_`.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return solver.fit(kernel_matrix, labels)
 
 
 def _binary_labels(labels: ArrayLike) -> NDArray[np.int64]:
@@ -248,7 +231,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         inner = self._train @ self._train.T
         self._squared_norm = np.diagonal(inner).copy()
         matrix = kernel(inner, self._squared_norm, self._squared_norm, self.scale_)
-        self._solver = _solve(matrix, encoded, self.C, self.tol, self.max_iter)
+        self._solver = solve(matrix, encoded, self.C, self.tol, self.max_iter)
         self.n_iter_ = int(self._solver.n_iter_[0])
         self.n_support_ = int(self._solver.n_support_.sum())
         self.converged_ = self._solver.fit_status_ == 0

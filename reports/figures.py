@@ -155,7 +155,7 @@ def style(salt: str = "") -> AbstractContextManager[None]:
             "svg.fonttype": "none",
             "svg.hashsalt": salt,
             # Outlines drawn by matplotlib itself, and with them a figure takes a third of the time.
-            "pdf.fonttype": 3,
+            "pdf.fonttype": 42,
         }
     )
     return look
