@@ -19,7 +19,7 @@ from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
-from extractors.precision import SAMPLE, computes_bfloat16
+from extractors.precision import LOWEST_COSINE, SAMPLE, computes_bfloat16
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack
@@ -169,7 +169,8 @@ class Extraction:
         sample = positions[np.linspace(0, len(positions) - 1, SAMPLE).astype(int)]
         crops = [self.stack.digests[i] for i in sample]
         identity = self._identity(extractor, lazy)
-        key = digest([identity, crops, computes_bfloat16(self.device)])
+        rule = [computes_bfloat16(self.device), LOWEST_COSINE]
+        key = digest([identity, crops, rule])
         found = self.store.get("profiles", key)
         if found is not None:
             return found.meta

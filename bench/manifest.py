@@ -58,7 +58,7 @@ def make_manifest(
         "environment": provenance.environment(job.device),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
-        "notices": list(plan.notices),
+        "notices": [*dataset.notices, *plan.notices],
         "not_run": _not_run(job),
         "units": [],
     }
@@ -74,7 +74,8 @@ def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
 
 def _not_run(job: Job) -> list[dict[str, str]]:
     """What a reader may miss in this run, and the command that runs it."""
-    chosen = job.configuration.chosen_protocols()
+    options = job.configuration
+    chosen = options.chosen_protocols()
     data = "" if job.dataset.synthetic else " --data PATH"
     left = []
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
@@ -83,6 +84,13 @@ def _not_run(job: Job) -> list[dict[str, str]]:
                 "what": "repeated cross-validation by patient, which shows how much the figures "
                 "depend on the split",
                 "command": f"python -m bench all{data} --preset thesis",
+            }
+        )
+    if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):
+        left.append(
+            {
+                "what": "more than one repeat of patient-cv: a single one has no ±",
+                "command": f"python -m bench all{data} --protocols patient-cv --repeats 10",
             }
         )
     return left

@@ -27,6 +27,7 @@ class Progress:
         self._whole: TaskID | None = None
         self._log: Path | None = None
         self._total = 0
+        self._timed = 0
         self._done = 0
         self._started = time.monotonic()
 
@@ -75,9 +76,10 @@ class Progress:
             with self._log.open("a", encoding="utf-8") as stream:
                 stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
-    def expect(self, steps: int) -> None:
-        """Announce the number of steps (extractors) of the whole run."""
-        self._total, self._done, self._started = steps, 0, time.monotonic()
+    def expect(self, steps: int, timed: int) -> None:
+        """Announce the steps of the whole run: so many, of which the first `timed` take time."""
+        self._total, self._timed, self._done = steps, timed, 0
+        self._started = time.monotonic()
         if self._bars is not None:
             self._whole = self._bars.add_task("whole run", total=steps)
 
@@ -100,7 +102,7 @@ class Progress:
         if self._bars is not None and self._whole is not None:
             self._bars.advance(self._whole)
         spent = time.monotonic() - self._started
-        left = spent / self._done * (self._total - self._done)
+        left = spent / self._done * (self._timed - self._done)
         # A run that takes its results from the store has nothing to wait for.
         ending = f"; about {_duration(left)} left" if left >= 5 else ""
         self.say(f"[{self._done}/{self._total}] {line}{ending}")

@@ -119,6 +119,11 @@ def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
     wanted = json.loads(json.dumps(now["configuration"]))
     kept = earlier["configuration"]
     for option in {**kept, **wanted}:
+        if option == "fingerprint" and kept.get(option) != wanted.get(option):
+            raise UnusableInput(
+                f"{path}: holds a run on other crops of {kept.get('dataset')} than those of now; "
+                "name a new folder with --out"
+            )
         if kept.get(option) != wanted.get(option):
             raise UnusableInput(
                 f"{path}: holds a run with {option} {_shown(kept.get(option))}, this one has "

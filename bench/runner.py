@@ -69,6 +69,7 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
         progress.say(notice)
     results = Results(job.dataset.name, stack, job.configuration.seed)
     described = _carry_out(job, stack, plan, results, progress)
+    progress.say("writing the report")
     return _write(job, stack, folder, manifest, results, described)
 
 
@@ -84,7 +85,7 @@ def _carry_out(
     labels = stack.table["label"].to_numpy()
     jobs = job.configuration.jobs or joblib.cpu_count()
     described = []
-    progress.expect(len(plan.extractors()))
+    progress.expect(len(plan.extractors()), timed=len(job.extractors))
     for name in plan.extractors():
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()

@@ -103,7 +103,7 @@ class Backbone:
     """
 
     name: str
-    module: torch.nn.Module
+    module: torch.nn.Module = field(repr=False)
     input: InputSpec
     weights: str
     weights_digest: str

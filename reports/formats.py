@@ -6,10 +6,11 @@ a spreadsheet would run as a formula gets an apostrophe in front, and LaTeX spec
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.schema import SUMMARY_MEASURES
+from reports.schema import SUMMARY_MEASURES, SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,26 +112,78 @@ def escape_latex(text: str) -> str:
 
 
 def to_latex(name: str, table: "pd.DataFrame") -> str:
-    """A booktabs table (tabular, or longtable from 41 rows); `name` heads it as a comment."""
+    """A table for print: booktabs, as wide as the text at most, a longtable from 41 rows.
+
+    Settings and states that all rows share are said once, in a comment above the table. A longtable
+    cannot be scaled; where it is too wide it wants a landscape page, which the comment says.
+    """
     if name == "summary":
         table = _summary_for_print(table)
-    cells = table.map(lambda value: escape_latex(short(value))).astype(object)
-    cells.columns = [escape_latex(str(column).replace("_", " ")) for column in table.columns]
+    if "weights_digest" in table:
+        table = table.assign(weights_digest=[short(d)[:12] for d in table["weights_digest"]])
+    shown, shared = _without_shared(table)
+    numeric = [shown[column].map(_is_figure).all() for column in shown]
+    cells = shown.map(lambda value: _latex_cell(short(value))).astype(object)
+    cells.columns = [_latex_heading(str(column)) for column in shown.columns]
     long = len(table) > _LONG_TABLE
-    packages = "booktabs, longtable" if long else "booktabs"
-    body = cells.to_latex(
-        index=False, escape=False, longtable=long, column_format="l" * len(cells.columns)
-    )
-    return f"% {name}: needs the packages {packages}\n{body}"
+    align = "".join("r" if is_figure else "l" for is_figure in numeric)
+    body = cells.to_latex(index=False, escape=False, longtable=long, column_format=align)
+    packages = "booktabs, longtable" if long else "booktabs, adjustbox"
+    notes = [f"% {name}: needs the packages {packages}"]
+    if shared:
+        notes.append(f"% all rows: {escape_latex(', '.join(shared))}")
+    if long:
+        notes.append("% if it is too wide, put it on a landscape page (package pdflscape)")
+        body = f"{{\\scriptsize\\setlength{{\\tabcolsep}}{{3pt}}\n{body}}}\n"
+    else:
+        begin, end = "\\begin{adjustbox}{max width=\\textwidth}", "\\end{adjustbox}"
+        body = f"{begin}\n{body}{end}\n"
+    return "\n".join([*notes, body])
+
+
+def _without_shared(table: "pd.DataFrame") -> "tuple[pd.DataFrame, list[str]]":
+    """The table without the settings that all its rows share, and those as 'name value'."""
+    # Which weights a figure comes from has to stand beside it: they may be random ones.
+    always = ("extractor", "weights", "classifier")
+    settings = [c for c in table if c in (*SYSTEM_COLUMNS, "status") and c not in always]
+    shared = {
+        column: [text for text in dict.fromkeys(map(short, table[column])) if text]
+        for column in settings
+    }
+    # A reference point has no recipe and no C: an empty cell is no other value.
+    shared = {column: values for column, values in shared.items() if len(values) <= 1}
+    said = [f"{column} {value}" for column, values in shared.items() for value in values]
+    return table.drop(columns=list(shared)), said
+
+
+def _is_figure(value: Any) -> bool:
+    text = short(value)
+    return not text or _is_number(text.partition(" ")[0])
+
+
+def _latex_cell(text: str) -> str:
+    """Escaped; a minus as a minus, and an interval below its estimate."""
+    cell = escape_latex(text)
+    if not _is_figure(text):
+        return cell
+    cell = re.sub(r"-(?=\d)", "$-$", cell)
+    above, bracket, below = cell.partition(" [")
+    return f"\\shortstack[r]{{{above}\\\\{{}}[{below}}}" if bracket else cell
+
+
+def _latex_heading(column: str) -> str:
+    text = {"auc": "AUC", "mcc": "MCC", "ppv": "PPV", "npv": "NPV", "f1": "F1"}.get(column, column)
+    return escape_latex(text.replace("_", " "))
 
 
 def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean ± std and [interval] in one cell for each measure; constant settings are left out."""
+    """Mean ± std and [interval] in one cell for each measure; rows of one comparison together."""
     shown = table[list(_LATEX_IDENTITY)].copy()
     for name in SUMMARY_MEASURES:
         shown[name] = [estimate(row, name) for _, row in table.iterrows()]
     shown["status"] = table["status"]
-    return shown
+    groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
+    return shown.iloc[groups.argsort(kind="stable")]
 
 
 def write_whole(path: Path, content: bytes) -> None:

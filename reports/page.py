@@ -101,7 +101,7 @@ def _banners(run: Run, groups: list[Group]) -> list[dict[str, Any]]:
     )
     if random:
         text = (
-            "Random weights: these backbones were never trained, so they show only a lower bound."
+            "Random weights: these backbones were never trained; their figures say nothing of them."
         )
         banners.append({"kind": "warning", "text": text, "items": random})
     failed = _distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran)
@@ -119,18 +119,20 @@ def _facts(run: Run, groups: list[Group]) -> list[tuple[str, str]]:
     """What was compared, in a few words each; what the manifest does not tell is left out."""
     systems = [entry.system for group in groups for entry in group.entries]
     environment = section(run.manifest, "environment")
+    extractors = records(run.manifest, "extractors")
     precision = _distinct(
         value
-        for extractor in records(run.manifest, "extractors")
+        for extractor in extractors
         if not missing(value := extractor.get("precision")) and value
     )
     device = environment.get("device_name") or environment.get("cpu") or ""
+    classifiers = listing(section(run.manifest, "configuration"), "classifiers")
     facts = {
         "Data set": ", ".join(_distinct(s.identity["dataset"] for s in systems)),
         "Subsets": ", ".join(_distinct(s.identity["subset"] for s in systems)),
         "Protocols": ", ".join(_distinct(s.identity["protocol"] for s in systems)),
-        "Extractors": str(len(_distinct(s.identity["extractor"] for s in systems))),
-        "Classifiers": str(len(_distinct(s.identity["classifier"] for s in systems))),
+        "Extractors": str(len(extractors) or ""),
+        "Classifiers": str(len(classifiers) or ""),
         "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
         "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
         "Precision": ", ".join(precision),

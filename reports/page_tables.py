@@ -24,7 +24,7 @@ _COUNTED = {
     "n_train": "training crops",
     "n_test": "test crops",
     "n_patients": "test patients",
-    "n_runs": "run(s)",
+    "n_runs": "repeats",
 }
 
 
@@ -55,7 +55,7 @@ def comparison(group: Group) -> dict[str, Any]:
         *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
         *(Column(f"n {_SIZES[name]}", numeric=True) for name in sizes),
         Column("Training, s", numeric=True),
-        Column("Status and notes"),
+        Column("Status"),
     ]
     return {
         "group": group,
@@ -73,7 +73,7 @@ def _values(systems: list[System], name: str) -> list[str]:
 
 def _legend(group: Group) -> str:
     """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
-    text = "Mean ± standard deviation over runs; [ ] 95 % interval of a bootstrap over patients"
+    text = "Mean ± standard deviation over repeats; [ ] 95 % interval of a bootstrap over patients"
     if all(len(set(entry.system.units["fold"])) <= 1 for entry in group.entries):
         return f"{text}."
     return (

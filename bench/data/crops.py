@@ -114,7 +114,7 @@ class _Square:
 def build_stack(
     dataset: Dataset,
     settings: CropSettings,
-    cache: Path,
+    cache: str | Path,
     progress: Callable[[int], None] | None = None,
 ) -> CropStack:
     """The stack of a data set, from the cache folder where it stands there whole, else decoded.
@@ -130,6 +130,7 @@ def build_stack(
         If no crop of a subset, or only crops of one class, can be decoded, or if the cache folder
         cannot be written.
     """
+    cache = Path(cache).expanduser()
     report = progress or (lambda _: None)
     geometries = _geometries(dataset.table)
     paths = list(dataset.table["path"])

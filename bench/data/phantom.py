@@ -53,7 +53,7 @@ class Lesion:
 
 
 def write_phantom(
-    folder: Path,
+    folder: str | Path,
     patients: int = DEFAULT_PATIENTS,
     seed: int = 0,
     difficulty: float = DEFAULT_DIFFICULTY,
@@ -71,6 +71,7 @@ def write_phantom(
     UnusableInput
         If an argument is out of range, or the folder holds anything else or cannot be written.
     """
+    folder = Path(folder).expanduser()
     settings = PhantomSettings(VERSION, patients, seed, float(difficulty))
     _check(settings, folder)
     try:

@@ -180,7 +180,23 @@ def test_every_csv_has_a_latex_twin_with_even_rows(reported_run: Path) -> None:
         rows = [line for line in body.splitlines() if line.endswith(r"\\")]
         ampersands = {line.replace(r"\&", "").count("&") for line in rows}
         assert len(ampersands) <= 1, name
-        assert text.count(r"\begin{") == text.count(r"\end{") == 1
+        assert text.count(r"\begin{") == text.count(r"\end{")
+
+
+def test_print_says_shared_settings_once_but_always_the_weights() -> None:
+    settings = {"extractor": ["a", "b"], "weights": ["random"] * 2, "C": [1.0, None], "seed": 0}
+    text = to_latex("costs", pd.DataFrame(settings | {"auc": [-0.5, 0.25]}))
+    assert "% all rows: C 1, seed 0" in text
+    assert r"\begin{tabular}{llr}" in text
+    assert r"a & random & $-$0.5 \\" in text
+
+
+def test_an_interval_stands_below_its_estimate_in_print() -> None:
+    row = dict.fromkeys(SUMMARY_COLUMNS) | {"extractor": "x", "auc": 0.5, "auc_std": 0.1}
+    table = pd.DataFrame([row | {"auc_ci_low": -0.1, "auc_ci_high": 0.9}])
+    text = to_latex("summary", table)
+    assert r"\shortstack[r]{0.500 $\pm$ 0.100\\{}[$-$0.100, 0.900]}" in text
+    assert r"\begin{adjustbox}{max width=\textwidth}" in text
 
 
 def test_estimates_in_print() -> None:
