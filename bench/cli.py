@@ -1,5 +1,6 @@
 """The command line: parses options, calls what does the work, prints what came of it."""
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,13 +87,13 @@ def run_all(
         "data": data,
         "dataset": dataset,
         "tables": tables,
-        "subset": _names(subset),
+        "subset": _names("subset", subset),
         "fit": fit,
         "size": size,
         "preset": preset,
-        "extractors": _names(extractors),
-        "classifiers": _names(classifiers),
-        "protocols": _names(protocols),
+        "extractors": _names("extractors", extractors),
+        "classifiers": _names("classifiers", classifiers),
+        "protocols": _names("protocols", protocols),
         "repeats": repeats,
         "weights_dir": weights_dir,
         "cache": cache,
@@ -141,6 +142,10 @@ def report(
         typer.echo(f"report: {build_report(run)}")
     except RunFolderError as error:
         raise UnusableInput(str(error)) from error
+    except (TypeError, ValueError, KeyError) as error:
+        # Columns of other types than a run writes: somebody has altered the folder.
+        reason = f"{type(error).__name__}: {error}"
+        raise UnusableInput(f"{run}: its tables hold what no run writes ({reason})") from error
 
 
 @app.command()
@@ -232,22 +237,33 @@ def list_presets() -> None:
     print_presets()
 
 
-def _names(asked: Sequence[str] | None) -> tuple[str, ...] | None:
+def _names(option: str, asked: Sequence[str] | None) -> tuple[str, ...] | None:
     if not asked:
         return None
-    return tuple(name.strip() for text in asked for name in text.split(",") if name.strip())
+    names = tuple(name.strip() for text in asked for name in text.split(",") if name.strip())
+    if not names:
+        raise UnusableInput(f"--{option}: no name is given")
+    return names
 
 
 def main() -> None:
     """Run the command line; what cannot be used ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show √ or a name's letters shall show something else, not fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app()
     except UnusableInput as error:
         _stop(str(error))
     except OSError as error:
-        if not is_disk_error(error):
+        ending = "; nothing half-written is left" if is_disk_error(error) else ""
+        _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
+    except RuntimeError as error:
+        # What a path such as ~nobody/x ends in.
+        if "home directory" not in str(error):
             raise
-        _stop(f"{error.filename or 'disk'}: {error.strerror}; nothing half-written is left")
+        _stop(f"a path begins with ~ and a name that is no user's: {error}")
 
 
 def _stop(reason: str) -> None:

@@ -61,7 +61,7 @@ class Configuration(BaseModel):
     cache: Path | None = None
     device: str = "auto"
     seed: int = Field(0, ge=0, le=2**32 - 1)
-    jobs: int = Field(0, ge=0)
+    jobs: int = Field(0, ge=0, le=256)
     plugin: tuple[Path, ...] = ()
     out: Path | None = None
     strict: bool = False

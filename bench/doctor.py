@@ -95,9 +95,14 @@ def _network() -> Finding:
 
 
 def _weights(weights_dir: Path | None) -> Iterator[Finding]:
-    from extractors import available
+    from extractors import BackboneError, available
 
-    for info in available(weights_dir):
+    try:
+        infos = available(weights_dir)
+    except BackboneError as error:
+        yield Finding("bad", "weights", str(error), "name another folder with --weights-dir")
+        return
+    for info in infos:
         if info.problem is not None:
             yield Finding("note", info.name, info.problem, info.mend)
         elif info.at_hand:
@@ -109,7 +114,7 @@ def _weights(weights_dir: Path | None) -> Iterator[Finding]:
 def _data(asked: Path | None) -> Finding:
     from bench.data import load_lesions
 
-    root = asked or os.environ.get("BENCH_DATA")
+    root = asked or os.environ.get("BENCH_DATA") or None
     if root is None:
         return Finding(
             "note", "data", "the built-in phantom", "name real data with --data or $BENCH_DATA"

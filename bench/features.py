@@ -19,7 +19,7 @@ from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
-from extractors.precision import LOWEST_COSINE, SAMPLE, computes_bfloat16
+from extractors.precision import LOWEST_COSINE, computes_bfloat16
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack
@@ -102,7 +102,7 @@ class Extraction:
         if extractor.info is None:
             return self._of_table(extractor.name)
         lazy = _LazyBackbone(extractor, self.device)
-        profile = self._profile(extractor, lazy, positions)
+        profile = self._profile(extractor, lazy)
         identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
         chunks, seconds = [], 0.0
         for rows in self._chunks(positions):
@@ -162,20 +162,15 @@ class Extraction:
             "versions": [package_version(name) for name in ("torch", "torchvision", "timm")],
         }
 
-    def _profile(
-        self, extractor: Extractor, lazy: "_LazyBackbone", positions: NDArray[np.int64]
-    ) -> dict[str, Any]:
-        """Precision, width and the like: found once with a few crops, then kept."""
-        sample = positions[np.linspace(0, len(positions) - 1, SAMPLE).astype(int)]
-        crops = [self.stack.digests[i] for i in sample]
-        identity = self._identity(extractor, lazy)
+    def _profile(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
+        """Precision, width and the like: found once without a look at the crops, then kept."""
         rule = [computes_bfloat16(self.device), LOWEST_COSINE]
-        key = digest([identity, crops, rule])
+        key = digest([self._identity(extractor, lazy), rule])
         found = self.store.get("profiles", key)
         if found is not None:
             return found.meta
         backbone = lazy.backbone()
-        choice = choose_precision(backbone, self.stack.images[sample])
+        choice = choose_precision(backbone)
         profile = {
             "precision": choice.precision,
             "min_cosine": choice.min_cosine,

@@ -53,7 +53,7 @@ def load_data(configuration: Configuration, cache: Path) -> "Dataset":
     """The data set asked for; the built-in phantom, written to the cache first, where none is."""
     from bench.data import builtin_phantom, load_lesions
 
-    root = configuration.data or os.environ.get("BENCH_DATA")
+    root = configuration.data or os.environ.get("BENCH_DATA") or None
     if root is None and configuration.dataset in ("auto", "phantom"):
         return load_lesions(builtin_phantom(cache), "phantom")
     if root is None:
@@ -88,7 +88,7 @@ def prepare(configuration: Configuration) -> Job:
         classifiers=classifiers,
         device=device,
         cache=cache,
-        out=configuration.out or default_out,
+        out=(configuration.out or default_out).expanduser(),
         plan=Plan((), (), (), {}),
     )
     return replace(job, plan=_plan(job, dataset.table))

@@ -34,6 +34,11 @@ def make_manifest(
             **stack.settings.as_key(),
             "preset": options.preset,
             "extractors": [extractor.name for extractor in job.extractors],
+            "plugins": {
+                extractor.name: extractor.info.source_digest
+                for extractor in job.extractors
+                if extractor.info is not None and extractor.info.source_digest
+            },
             "classifiers": list(job.classifiers),
             "protocols": list(options.chosen_protocols()),
             "repeats": options.chosen_repeats(),

@@ -71,6 +71,7 @@ class Progress:
 
     def say(self, line: str, style: str | None = None) -> None:
         """Print one line."""
+        line = line.encode(errors="backslashreplace").decode()
         self.console.print(line, style=style, markup=False)
         if self._log is not None:
             with self._log.open("a", encoding="utf-8") as stream:

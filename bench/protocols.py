@@ -98,11 +98,13 @@ def _patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
 def _check_classes(table: "pd.DataFrame", fold: Fold, protocol: str) -> None:
     if not len(fold.test):
         raise UnusableInput(f"{protocol}: fold {fold.fold + 1} has no test crop")
+    if not len(fold.train):
+        raise UnusableInput(f"{protocol}: every patient of the training rows stands in test, too")
     present = set(table["label"].to_numpy()[fold.train])
     if present != {0, 1}:
         raise UnusableInput(
-            f"{protocol}: the training rows of fold {fold.fold + 1} hold "
-            f"{'one class only' if present else 'nothing'}: too few patients of one class"
+            f"{protocol}: the training rows of fold {fold.fold + 1} hold one class only: "
+            "too few patients of the other"
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import UnusableInput
-from bench.store import atomic_path, write_atomically
+from bench.store import atomic_path, remove_stale, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,7 +54,10 @@ class RunFolder:
         if earlier is not None:
             _refuse_other(self.path, earlier, manifest)
             manifest["run"]["created"] = earlier["run"]["created"]
-        elif self.path.is_dir() and any(self.path.iterdir()):
+            # The manifest that stands there is left until there are results to replace it with.
+            remove_stale(self.path)
+            return manifest
+        if self.path.is_dir() and any(self.path.iterdir()):
             raise UnusableInput(
                 f"{self.path}: holds files but no run; name a new or empty folder with --out"
             )
@@ -67,7 +70,7 @@ class RunFolder:
         try:
             earlier = json.loads(self.manifest_file.read_text(encoding="utf-8"))
             earlier["run"]["created"], earlier["configuration"].keys()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UnusableInput(
                 f"{self.manifest_file}: is not the manifest of a run; name a new folder with --out"
             ) from None

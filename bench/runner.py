@@ -20,7 +20,7 @@ from bench.progress import Progress
 from bench.results import Results, extractor_row
 from bench.run_folder import RunFolder
 from bench.selection import check_strict, fetch_weights
-from bench.store import Store
+from bench.store import Store, remove_stale
 from extractors import BackboneError
 
 if TYPE_CHECKING:
@@ -78,10 +78,10 @@ def _carry_out(
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
     store = Store(job.cache)
-    store.tidy()
+    remove_stale(job.cache)
     extraction = Extraction(stack, store, job.device)
     by_name = {extractor.name: extractor for extractor in job.extractors}
-    cells = _cell_digests(plan, stack, job.configuration.seed)
+    cells = _cell_digests(plan, stack)
     labels = stack.table["label"].to_numpy()
     jobs = job.configuration.jobs or joblib.cpu_count()
     described = []
@@ -142,14 +142,10 @@ def _line(extractor: Extractor, features: Features | None, status: str, spent: f
     )
 
 
-def _cell_digests(
-    plan: Plan, stack: "CropStack", seed: int
-) -> dict[tuple[str, str, int, int], str]:
+def _cell_digests(plan: Plan, stack: "CropStack") -> dict[tuple[str, str, int, int], str]:
     settings = stack.settings.as_key()
     labels = stack.table["label"].to_numpy()
-    return {
-        cell.place: cell_digest(cell, settings, stack.digests, labels, seed) for cell in plan.cells
-    }
+    return {cell.place: cell_digest(cell, settings, stack.digests, labels) for cell in plan.cells}
 
 
 def _write(

@@ -1,5 +1,6 @@
 """What a run works with: its device, and its extractors with their weights looked up or drawn."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +26,7 @@ def choose_device(asked: str) -> str:
     kind, _, number = asked.partition(":")
     if kind == "cpu" and not number:
         return "cpu"
-    if kind == "cuda" and (number or "0").isdigit():
+    if kind == "cuda" and re.fullmatch("[0-9]*", number):
         if int(number or 0) < torch.cuda.device_count():
             return asked
         raise UnusableInput(
@@ -50,6 +51,8 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
 
     try:
         brought = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        if NO_FEATURES in brought:
+            raise UnusableInput(f"--plugin: {NO_FEATURES!r} is the name of a reference point")
         names = configuration.extractors or (*DEFAULT_EXTRACTORS, *brought)
         for name in names:
             if names.count(name) > 1:

@@ -76,6 +76,15 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def remove_stale(root: Path) -> None:
+    """Remove what killed writers have left below a folder; a younger file may be at work."""
+    eldest = time.time() - STALE_SECONDS
+    for temporary in root.glob(f"**/{WRITING}*"):
+        with contextlib.suppress(OSError):
+            if temporary.stat().st_mtime < eldest:
+                temporary.unlink()
+
+
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     with atomic_path(path) as temporary:
@@ -95,14 +104,6 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-
-    def tidy(self) -> None:
-        """Remove what writers that were killed have left behind; a younger file may be at work."""
-        eldest = time.time() - STALE_SECONDS
-        for temporary in self.root.glob(f"**/{WRITING}*"):
-            with contextlib.suppress(OSError):
-                if temporary.stat().st_mtime < eldest:
-                    temporary.unlink()
 
     def path(self, kind: str, key: str) -> Path:
         """Where the artifact of this kind and key lies, whether it stands there or not."""

@@ -140,8 +140,12 @@ class Backbone:
                 f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
                 f"got {tuple(pixels.shape)}"
             )
+        from extractors.guard import foreign_code
+
+        # A plugin has a source of its own; timm's and torchvision's networks need no guard.
+        guard = foreign_code(self.name) if self.source_digest else contextlib.nullcontext()
         # Not inference_mode: under it autocast casts every weight anew with every batch.
-        with torch.no_grad(), evaluating(self.module):
+        with guard, torch.no_grad(), evaluating(self.module):
             out = self.module(normalise(pixels, self.input))
         if not isinstance(out, torch.Tensor) or out.ndim != 2 or len(out) != len(pixels):
             raise BackboneError(
@@ -149,6 +153,38 @@ class Backbone:
                 f"but gave {_kind_of(out)} for a batch of {len(pixels)}"
             )
         return out.float()
+
+    @final
+    def check_crops_alone(self) -> None:
+        """Check that an image's features depend on that image only, and are the same each time.
+
+        Features that depend on the other images of a batch carry test images into training rows.
+
+        Raises
+        ------
+        BackboneError
+            If they do, or if they differ from call to call.
+        """
+        import torch
+
+        size = (self.input.height, self.input.width)
+        generator = torch.Generator().manual_seed(0)
+        pixels = 255 * torch.rand(3, 1, *size, generator=generator)
+        pixels = pixels.to(self.device, torch.float32)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(1)
+            first = self.features(pixels)
+            torch.manual_seed(2)
+            again = self.features(pixels)
+        alone = torch.cat([self.features(pixels[i : i + 1]) for i in range(len(pixels))])
+        allowed = 1e-3 * float(first.abs().max())
+        if bool(((first - again).abs() > allowed).any()):
+            raise BackboneError(f"{self.name}: gives other features for the same images each time")
+        if bool(((first - alone).abs() > allowed).any()):
+            raise BackboneError(
+                f"{self.name}: an image's features depend on the other images of its batch "
+                "(batch statistics?), which would carry test images into training"
+            )
 
     @final
     def probe(self) -> int:

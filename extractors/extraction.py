@@ -35,7 +35,7 @@ def extract(
     ----------
     images : uint8 (N, H, W), an array or a memory map.
     batch_size : images a batch; by default fixed for the device.
-    precision : "auto" asks `choose_precision` on these images. The one that was used is kept in
+    precision : "auto" asks `choose_precision`. The one that was used is kept in
         `backbone.precision`, and what a reader should know in `backbone.notes`.
     progress : called after each batch with the number of images it held.
 
@@ -57,7 +57,7 @@ def extract(
     if batch_size is not None and batch_size < 1:
         raise BackboneError(f"{backbone.name}: batch_size must be at least 1, got {batch_size}")
     if precision == "auto":
-        choice = choose_precision(backbone, images)
+        choice = choose_precision(backbone)
         precision = choice.precision
         _note(backbone, choice.note)
     backbone.precision = precision

@@ -1,4 +1,4 @@
-"""Chooses between float32 and bfloat16: faster where the device has it and the features agree."""
+"""Chooses between float32 and bfloat16: used where the device has it and the features agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 # Features of every crop are to agree to 0.999. Only a few are compared, so those have to do better.
 LOWEST_COSINE = 0.9995
-SAMPLE = 8
 
 
 @dataclass(frozen=True)
@@ -28,30 +27,24 @@ class PrecisionChoice:
     note: str
 
 
-def choose_precision(
-    backbone: Backbone, images: NDArray[np.uint8], *, allow_bfloat16: bool = True
-) -> PrecisionChoice:
-    """bfloat16 if the device computes in it and features of eight crops agree with float32.
+def choose_precision(backbone: Backbone, *, allow_bfloat16: bool = True) -> PrecisionChoice:
+    """bfloat16 if the device computes in it and features of eight images agree with float32.
 
-    Nothing is timed, so the same machine, weights and images give the same choice. Choose once for
-    a whole stack and pass the result to `extract`, so that all its rows are computed alike.
+    The images are made up, always the same: a choice that looked at the data would let test images
+    decide how training images are read. Nothing is timed either, so the same machine and weights
+    give the same choice.
 
     Parameters
     ----------
-    images : uint8 (N, H, W); eight, spread over the stack, are looked at.
     allow_bfloat16 : False keeps float32 whatever the device.
     """
-    import numpy as np
-
     from extractors.extraction import features_of
 
     if not allow_bfloat16:
         return PrecisionChoice("float32", None, "bfloat16 is switched off")
     if not computes_bfloat16(backbone.device):
         return PrecisionChoice("float32", None, f"{backbone.device} does not compute in bfloat16")
-    if len(images) == 0:
-        return PrecisionChoice("float32", None, "no image to compare on")
-    sample = images[np.unique(np.linspace(0, len(images) - 1, SAMPLE).round().astype(int))]
+    sample = probe_images()
     full = features_of(backbone, sample, "float32")
     half = features_of(backbone, sample, "bfloat16")
     lowest = lowest_cosine(full, half)
@@ -60,6 +53,26 @@ def choose_precision(
     return PrecisionChoice(
         "float32", lowest, f"bfloat16 disagrees with float32 (cosine {lowest:.5f})"
     )
+
+
+def probe_images() -> NDArray[np.uint8]:
+    """Eight textures, uint8 (8, 256, 256): noise whose spectrum falls with f^0, f^-0.5 … f^-3.5.
+
+    Mammograms fall with about f^-1.5 (Burgess, Jacobson and Judy, Medical Physics 28, 2001).
+    """
+    import numpy as np
+
+    size = 256
+    generator = np.random.default_rng(0)
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(size), np.fft.fftfreq(size)))
+    frequency[0, 0] = np.inf  # no mean: the grey values are stretched below
+    textures = []
+    for step in range(8):
+        spectrum = np.fft.fft2(generator.normal(size=(size, size))) * frequency ** (-step / 2)
+        texture = np.fft.ifft2(spectrum).real
+        low, high = np.quantile(texture, [0.01, 0.99])
+        textures.append(255 * np.clip((texture - low) / (high - low), 0, 1))
+    return np.array(textures).round().astype(np.uint8)
 
 
 def lowest_cosine(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

@@ -17,6 +17,7 @@ from extractors.backbone import (
     state_digest,
 )
 from extractors.description import describe
+from extractors.guard import foreign_code
 from extractors.names import ExtractorName, parse
 
 if TYPE_CHECKING:
@@ -79,7 +80,10 @@ def _build_plugin(name: ExtractorName, info: BackboneInfo) -> nn.Module:
     plugin = registry.find(name.model)
     assert isinstance(plugin, registry.Plugin)
     try:
-        network = plugin.build()
+        with foreign_code(name.text):
+            network = plugin.build()
+    except BackboneError:
+        raise
     except Exception as error:
         raise BackboneError(
             f"{name.text}: {plugin.origin} cannot build it "
@@ -120,7 +124,10 @@ def _finish(info: BackboneInfo, module: nn.Module, device: str) -> Backbone:
         source_digest=info.source_digest,
     )
     try:
-        return replace(backbone, feature_width=backbone.probe())
+        width = backbone.probe()
+        if info.kind == "plugin":
+            backbone.check_crops_alone()
+        return replace(backbone, feature_width=width)
     except BackboneError:
         raise
     except Exception as error:

@@ -8,12 +8,13 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, BackboneError, InputSpec, Triple
+from extractors.guard import foreign_code
 from extractors.names import check_plugin_id
 
 if TYPE_CHECKING:
@@ -132,17 +133,32 @@ def load_plugin_file(path: str | Path) -> list[str]:
     for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
         del _plugins[name]
     kept = set(_plugins)
+    modules = set(sys.modules)
     try:
-        with _importing(_Source(str(file), digest)):
+        with foreign_code(str(path)), _importing(_Source(str(file), digest)):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        _restore(before)
+        raise
+    except BaseException as error:
         _restore(before)
         raise BackboneError(f"{path}: cannot be imported ({_one_line(error)})") from error
     names = [name for name in _plugins if name not in kept]
     if not names:
         _restore(before)
         raise BackboneError(f"{path}: registers no backbone (use extractors.register)")
+    digest = _with_neighbours(digest, file.parent, set(sys.modules) - modules)
+    for name in names:
+        _plugins[name] = replace(_plugins[name], digest=digest)
     return names
+
+
+def _with_neighbours(digest: str, folder: Path, modules: set[str]) -> str:
+    """The digest with that of the modules beside the plugin which its import has brought in."""
+    files = {getattr(sys.modules[name], "__file__", None) for name in sorted(modules)}
+    beside = sorted(Path(file) for file in files if file and Path(file).parent == folder)
+    content = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in beside)
+    return hashlib.sha256((digest + content).encode()).hexdigest()
 
 
 def _restore(before: dict[str, Plugin]) -> None:

@@ -122,7 +122,8 @@ def _snapshots(cache: Path, repository: str | None, filename: str) -> Iterator[P
     folder = cache / f"models--{owner_and_name.replace('/', '--')}"
     reference = folder / "refs" / (revision or "main")
     if reference.is_file():
-        yield folder / "snapshots" / reference.read_text().strip() / filename
+        known = reference.read_text(errors="replace").strip()
+        yield folder / "snapshots" / known / filename
     elif revision:
         yield folder / "snapshots" / revision / filename
     if not revision:

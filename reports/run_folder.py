@@ -79,7 +79,7 @@ def records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(f"{path}: cannot be read as JSON ({_one_line(error)})") from None
     if not isinstance(manifest, dict):
         raise RunFolderError(f"{path}: must hold one JSON object")

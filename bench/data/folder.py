@@ -121,7 +121,8 @@ def _from_class_folders(root: Path) -> Dataset:
         for path in _files(root, folder):
             reason = _why_not(root, path)
             if reason:
-                left_out.append(LeftOut(path, path, reason))
+                shown = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+                left_out.append(LeftOut(shown, shown, reason))
             else:
                 rows.append(_row(path, folder.name, label))
     if not rows and not left_out:
@@ -154,7 +155,9 @@ def _files(root: Path, folder: Path) -> Iterator[str]:
     """Every file below a class folder but hidden ones, in a fixed order, relative to the root."""
     for place, below, names in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        for name in sorted(names):
+        # A link to a folder is not followed, but listed: it will be said why it is left out.
+        links = [name for name in below if (Path(place) / name).is_symlink()]
+        for name in sorted([*names, *links]):
             if not name.startswith("."):
                 yield (Path(place) / name).relative_to(root).as_posix()
 
@@ -165,6 +168,10 @@ def _images(root: Path, folder: Path) -> Iterator[str]:
 
 def _why_not(root: Path, path: str) -> str:
     """Why a file is not taken as an image; empty where it is."""
+    if (root / path).is_dir():
+        return "a symbolic link to a folder is not followed"
+    if _is_undecodable(path):
+        return "its name is not text"
     if not path.lower().endswith(IMAGE_ENDINGS):
         return "it is not an image file by its name"
     problem = path_problem(path)
@@ -173,6 +180,15 @@ def _why_not(root: Path, path: str) -> str:
     if escapes(root, path):
         return "a symbolic link leads out of the data root"
     return "" if (root / path).is_file() else "the file is missing"
+
+
+def _is_undecodable(path: str) -> bool:
+    """Whether a name holds bytes that are no text in the file system's encoding."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def _row(path: str, name: str, label: int) -> dict[str, Any]:

@@ -28,6 +28,8 @@ TAKEN = (
 )
 POSITIVE = ("1", "malignant", "positive", "abnormal", "cancer")
 NEGATIVE = ("0", "benign", "negative", "normal", "benign_without_callback")
+# What programs write where they have no value; a patient of that name would join strangers.
+NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "<na>")
 _SPLITS = {"train": "train", "training": "train", "test": "test", "none": "none", "": "none"}
 
 
@@ -50,12 +52,17 @@ def label_of(word: str) -> int | None:
     return 0 if known in NEGATIVE else None
 
 
+def column_name(text: str) -> str:
+    """A column's name as it is known here: 'Patient ID' is patient_id."""
+    return "_".join(text.strip().lower().replace("-", " ").split())
+
+
 def header(file: Path) -> list[str]:
     """The column names of a CSV file in lower case; none where it cannot be read."""
     with file.open("rb") as stream:
         first = _decode(stream.read(65536)).splitlines()
     try:
-        return [name.strip().lower() for name in next(csv.reader(first[:1], **_dialect(first)), [])]
+        return [column_name(name) for name in next(csv.reader(first[:1], **_dialect(first)), [])]
     except csv.Error:
         return []
 
@@ -71,7 +78,7 @@ def read(file: Path) -> Manifest:
     """
     lines = _records(file)
     _, names = next(lines, (1, []))
-    names = [name.strip().lower() for name in names]
+    names = [column_name(name) for name in names]
     _check_header(file, names)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
@@ -150,7 +157,7 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
         raise unusable(
             file, f"line {number}: split {cells['split'][:40]!r} is not one of train, test, none"
         )
-    if "patient_id" in cells and not cells["patient_id"]:
+    if "patient_id" in cells and cells["patient_id"].lower() in NO_VALUE:
         raise unusable(file, f"line {number}: patient_id is empty")
     abnormality_id = cells.get("abnormality_id") or "1"
     if not (abnormality_id.isascii() and abnormality_id.isdigit() and len(abnormality_id) < 10):

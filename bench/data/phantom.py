@@ -62,7 +62,7 @@ def write_phantom(
 
     Parameters
     ----------
-    folder : must not exist, be empty, or hold a phantom, which is replaced.
+    folder : must not exist or be empty.
     patients : at least 16; about two crops each.
     difficulty : 0 (the classes look apart) to 1 (hardly a difference).
 
@@ -80,7 +80,7 @@ def write_phantom(
         try:
             _write_all(temporary, settings)
             temporary.chmod(0o755)
-            _take_place(temporary, folder)
+            temporary.replace(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
@@ -106,21 +106,8 @@ def _check(settings: PhantomSettings, folder: Path) -> None:
         raise unusable(f"difficulty {settings.difficulty}", "must lie between 0 and 1")
     if folder.exists() and not folder.is_dir():
         raise unusable(folder, "is a file; a phantom needs a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / MARKER).is_file():
-        raise unusable(folder, "is not empty and holds no phantom; nothing was written")
-
-
-def _take_place(temporary: Path, folder: Path) -> None:
-    """Put the finished folder in place; an older phantom goes only then."""
-    if not folder.exists():
-        temporary.rename(folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=".phantom-old-", dir=folder.parent))
-    try:
-        folder.rename(aside / "old")
-        temporary.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    if folder.is_dir() and any(folder.iterdir()):
+        raise unusable(folder, "is not empty; a phantom needs a new or empty folder")
 
 
 def _write_all(folder: Path, settings: PhantomSettings) -> None:

@@ -63,9 +63,10 @@ class FolderSource:
         return (self.root / path).read_bytes()
 
     def stat(self, path: str) -> tuple[int, int]:
-        """Size in bytes and time of the last change in nanoseconds."""
+        """Size in bytes and time of the last change in nanoseconds, of content or of attributes:
+        a program that writes new pixels may set the first time back, but not the second."""
         found = (self.root / path).stat()
-        return found.st_size, found.st_mtime_ns
+        return found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
 
     def position(self, path: str) -> int:
         """Always 0: a folder may be read in any order."""

@@ -89,9 +89,9 @@ def test_more_repeats_keep_the_first_ones():
     ("protocol", "table", "message"),
     [
         ("patient-cv", lesions(list("AABBCCDD"), [0, 1] * 4), "one a fold; there are 4"),
-        ("patient-cv", lesions(list("ABCDEF"), [0] * 5 + [1]), "one class only: too few patients"),
+        ("patient-cv", lesions(list("ABCDEF"), [0] * 5 + [1]), "one class only: too few"),
         ("official", lesions(list("AB"), [0, 1], ["train", "test"]), "one class only"),
-        ("official", lesions(list("AA"), [0, 1], ["train", "test"]), "nothing"),
+        ("official", lesions(list("AA"), [0, 1], ["train", "test"]), "stands in test, too"),
     ],
 )
 def test_what_cannot_be_split_is_said_in_one_line(protocol, table, message):

@@ -19,7 +19,10 @@ def manifest(created="2026-01-01", **configuration):
 def test_the_same_configuration_goes_on_and_keeps_the_first_date(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.claim(manifest("2026-01-01"))
+    before = folder.manifest_file.read_bytes()
     assert folder.claim(manifest("2026-02-02"))["run"]["created"] == "2026-01-01"
+    # A finished run's manifest is replaced when there are results again, not before.
+    assert folder.manifest_file.read_bytes() == before
 
 
 @pytest.mark.parametrize("change", [{"seed": 1}, {"extractors": ["a"]}, {"new": True}])

@@ -5,7 +5,15 @@ import os
 import numpy as np
 import pytest
 
-from bench.store import STALE_SECONDS, WRITING, Store, array_digest, atomic_path, digest
+from bench.store import (
+    STALE_SECONDS,
+    WRITING,
+    Store,
+    array_digest,
+    atomic_path,
+    digest,
+    remove_stale,
+)
 
 
 @pytest.fixture
@@ -72,7 +80,7 @@ def test_what_a_killed_writer_left_is_tidied_but_not_what_another_writes_now(sto
         file.write_text("half")
     past = old.stat().st_mtime - STALE_SECONDS - 1
     os.utime(old, (past, past))
-    store.tidy()
+    remove_stale(tmp_path)
     assert not old.exists()
     assert young.exists()
     assert path.exists()

@@ -74,7 +74,7 @@ def test_random_leaves_nothing_of_a_plugins_own_weights(tmp_path) -> None:
     [
         ("def broken(:\n", "line 1"),
         ("import no_such_module_anywhere\n", "no_such_module_anywhere"),
-        ("raise SystemExit(3)\n", "SystemExit"),
+        ("raise SystemExit(3)\n", "ends the program"),
         ("x = 1\n", "registers no backbone"),
     ],
 )
@@ -193,3 +193,75 @@ def test_an_entry_point_is_identified_by_its_modules_source(entry_points, monkey
     monkeypatch.setattr(registry, "_plugins", {})
     entry_points(means=GOOD + "# changed\n")
     assert describe("means").source_digest != before
+
+
+MISBEHAVING = """
+import os, sys, torch
+from extractors import register
+
+class Net(torch.nn.Module):
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.norm = torch.nn.BatchNorm2d(3, track_running_stats=False)
+    def forward(self, x):
+        if self.kind == "exit":
+            sys.exit(0)
+        if self.kind == "batch":
+            x = self.norm(x)
+        if self.kind == "chance":
+            x = x + torch.rand(())
+        if self.kind == "state":
+            torch.set_default_dtype(torch.float64)
+            torch.set_grad_enabled(True)
+            torch.manual_seed(5)
+        return x.mean((2, 3)).float() ** 2
+
+for kind in ("exit", "batch", "chance", "state"):
+    register(kind, input_size=32)(lambda kind=kind: Net(kind))
+
+@register("exit-in-build", input_size=32)
+def build():
+    sys.exit(3)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("exit", "ends the program"),
+        ("exit-in-build", "ends the program"),
+        ("batch", "depend on the other images of its batch"),
+        ("chance", "other features for the same images each time"),
+    ],
+)
+def test_a_network_that_would_spoil_a_run_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    load_plugin_file(write(tmp_path, MISBEHAVING))
+    with pytest.raises(BackboneError, match=said) as caught:
+        create_backbone(name)
+    assert name in str(caught.value)
+
+
+def test_a_plugin_changes_nothing_for_the_backbones_after_it(tmp_path: Path, crops) -> None:
+    import torch
+
+    before = torch.random.get_rng_state()
+    text = MISBEHAVING + "torch.set_default_dtype(torch.float64)\nos.chdir('/')\n"
+    folder = Path.cwd()
+    load_plugin_file(write(tmp_path, text))
+    extract(create_backbone("state"), crops)
+    assert torch.get_default_dtype() == torch.float32
+    assert Path.cwd() == folder
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_module_beside_the_plugin_is_part_of_its_source(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugin = write(tmp_path, "import beside_it\n" + GOOD)
+    digests = []
+    for value in (1, 2):
+        sys.modules.pop("beside_it", None)
+        write(tmp_path, f"VALUE = {value}\n", "beside_it.py")
+        load_plugin_file(plugin)
+        digests.append(describe("means").source_digest)
+    assert digests[0] != digests[1]

@@ -38,11 +38,11 @@ def has_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("has_bfloat16")
 def test_bfloat16_is_chosen_where_it_agrees_and_the_features_show_it(crops) -> None:
     backbone = create_backbone("random:timm:test_vit")
-    choice = choose_precision(backbone, crops)
+    choice = choose_precision(backbone)
     assert choice.precision == "bfloat16"
     assert choice.min_cosine is not None
     assert 0.999 < choice.min_cosine < 1
-    assert choice == choose_precision(backbone, crops)
+    assert choice == choose_precision(backbone)
     half = extract(backbone, crops)
     assert backbone.precision == "bfloat16"
     full = extract(backbone, crops, precision="float32")
@@ -70,7 +70,7 @@ def test_weights_are_cast_once_for_a_whole_loop() -> None:
 @pytest.mark.usefixtures("has_bfloat16")
 def test_float32_is_kept_where_the_features_disagree(crops) -> None:
     backbone = made(Sensitive())
-    choice = choose_precision(backbone, crops)
+    choice = choose_precision(backbone)
     assert choice.precision == "float32"
     assert "disagrees" in choice.note
     extract(backbone, crops)
@@ -79,13 +79,13 @@ def test_float32_is_kept_where_the_features_disagree(crops) -> None:
 
 @pytest.mark.usefixtures("has_bfloat16")
 def test_bfloat16_can_be_switched_off(crops) -> None:
-    choice = choose_precision(made(Sensitive()), crops, allow_bfloat16=False)
+    choice = choose_precision(made(Sensitive()), allow_bfloat16=False)
     assert (choice.precision, choice.min_cosine) == ("float32", None)
 
 
 def test_a_processor_without_the_instructions_keeps_float32(crops, monkeypatch) -> None:
     monkeypatch.setattr(precision, "_cpu_flags", lambda: {"avx2"})
-    choice = choose_precision(made(Sensitive()), crops)
+    choice = choose_precision(made(Sensitive()))
     assert (choice.precision, choice.min_cosine) == ("float32", None)
 
 

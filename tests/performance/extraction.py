@@ -62,7 +62,7 @@ def measure(
     """Seconds in float32, in memory, in the loop; the precision chosen; the lowest cosine."""
     weights = "auto" if describe(name).at_hand else "random"
     backbone = create_backbone(name, weights=weights, device=device)
-    precision = choose_precision(backbone, images).precision
+    precision = choose_precision(backbone).precision
     batch = BATCH_SIZES.get(device.partition(":")[0], 32)
     tensors = prepare(images, backbone.input).to(device)
     full = features_of(backbone, images, "float32")

@@ -1,5 +1,7 @@
 """A folder of one's own: class folders and manifests, good ones and each kind of bad one."""
 
+import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,3 +199,28 @@ def test_one_csv_without_the_columns_is_named(manifest: Write) -> None:
     assert f"{file}: no column path and label; the first line holds image, class" in refusal(
         file.parent
     )
+
+
+def test_what_is_not_read_in_a_class_folder_is_listed(
+    classes: Path, save: Callable[..., Path]
+) -> None:
+    elsewhere = classes / "benign" / "deep"
+    save(elsewhere / "x.png")
+    (classes / "malignant" / "link").symlink_to(elsewhere)
+    bad = os.fsencode(classes / "malignant") + b"/bad\xff.png"
+    shutil.copy(elsewhere / "x.png", bad)
+    left_out = load_lesions(classes).left_out.set_index("path")["reason"]
+    assert "not followed" in left_out["malignant/link"]
+    assert "not text" in left_out["malignant/bad\\xff.png"]
+
+
+def test_a_column_with_spaces_is_known_and_nan_is_no_patient(
+    classes: Path, save: Callable[..., Path]
+) -> None:
+    file = classes / "lesions.csv"
+    paths = sorted(path.relative_to(classes).as_posix() for path in classes.rglob("*.png"))
+    lines = [f"{path},{int('malignant' in path)},P{i // 2}" for i, path in enumerate(paths)]
+    file.write_text("\n".join(["Path,Label,Patient ID", *lines]))
+    assert load_lesions(file).table["patient_id"].nunique() == (len(paths) + 1) // 2
+    file.write_text("\n".join(["path,label,patient_id", f"{paths[0]},0,NaN", *lines[1:]]))
+    assert "patient_id is empty" in refusal(file)

@@ -1,6 +1,5 @@
 """The phantom: the same bytes for the same seed, read back whole, and without a shortcut."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -93,22 +92,20 @@ def test_settings_out_of_range(tmp_path: Path, arguments: dict[str, float], said
 def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(UnusableInput, match="is not empty and holds no phantom"):
+    with pytest.raises(UnusableInput, match="is not empty"):
         write_phantom(tmp_path / "mine")
     with pytest.raises(UnusableInput, match="is a file"):
         write_phantom(tmp_path / "mine" / "thesis.txt")
     assert content(tmp_path) == {"mine/thesis.txt": b"years of work"}
 
 
-def test_an_older_phantom_is_replaced_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "set"
-    folder.mkdir()
-    write_phantom(folder, patients=17)
-    write_phantom(folder, patients=16)
-    assert json.loads((folder / "PHANTOM.json").read_text())["patients"] == 16
-    assert len(list(tmp_path.iterdir())) == 1
-    write_phantom(tmp_path / "fresh", patients=16)
-    assert content(folder) == content(tmp_path / "fresh")
+def test_nothing_is_deleted_beside_an_older_phantom(tmp_path: Path) -> None:
+    write_phantom(tmp_path / "phantom", patients=16)
+    notes = tmp_path / "phantom" / "my-notes.txt"
+    notes.write_text("precious")
+    with pytest.raises(UnusableInput, match="is not empty"):
+        write_phantom(tmp_path / "phantom", patients=16, seed=1)
+    assert notes.read_text() == "precious"
 
 
 def test_a_failure_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
