@@ -128,7 +128,7 @@ def to_latex(name: str, table: "pd.DataFrame") -> str:
     long = len(table) > _LONG_TABLE
     align = "".join("r" if is_figure else "l" for is_figure in numeric)
     body = cells.to_latex(index=False, escape=False, longtable=long, column_format=align)
-    packages = "booktabs, longtable" if long else "booktabs, adjustbox"
+    packages = "booktabs, longtable" if long else "booktabs, graphicx"
     notes = [f"% {name}: needs the packages {packages}"]
     if shared:
         notes.append(f"% all rows: {escape_latex(', '.join(shared))}")
@@ -136,8 +136,9 @@ def to_latex(name: str, table: "pd.DataFrame") -> str:
         notes.append("% if it is too wide, put it on a landscape page (package pdflscape)")
         body = f"{{\\scriptsize\\setlength{{\\tabcolsep}}{{3pt}}\n{body}}}\n"
     else:
-        begin, end = "\\begin{adjustbox}{max width=\\textwidth}", "\\end{adjustbox}"
-        body = f"{begin}\n{body}{end}\n"
+        # Scaled down to the text's width where it is wider, left as it is where not.
+        width = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
+        body = f"\\resizebox{{{width}}}{{!}}{{%\n{body}}}\n"
     return "\n".join([*notes, body])
 
 

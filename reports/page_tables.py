@@ -131,7 +131,9 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
     ]
     if group.ran:
         row = group.ran[0].row
-        parts += [f"{short(row[n])} {_COUNTED[n]}" for n in _SIZES if n not in sizes]
+        counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
+        # All the words are plurals in s.
+        parts += [f"{n} {_COUNTED[k].rstrip('s' if n == '1' else '')}" for k, n in counted.items()]
     return ", ".join(parts)
 
 

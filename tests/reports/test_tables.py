@@ -196,7 +196,7 @@ def test_an_interval_stands_below_its_estimate_in_print() -> None:
     table = pd.DataFrame([row | {"auc_ci_low": -0.1, "auc_ci_high": 0.9}])
     text = to_latex("summary", table)
     assert r"\shortstack[r]{0.500 $\pm$ 0.100\\{}[$-$0.100, 0.900]}" in text
-    assert r"\begin{adjustbox}{max width=\textwidth}" in text
+    assert r"\resizebox{\ifdim\width>\textwidth" in text
 
 
 def test_estimates_in_print() -> None:
