@@ -25,7 +25,7 @@ NEAR = 1e-9
 
 
 def reference_svc(kernel, C, width, tol=NEAR):
-    """The equivalent of each kernel in scikit-learn's own terms (SCIENCE: presets at s = √P)."""
+    """The equivalent of each kernel in scikit-learn's own terms (presets at s = √P)."""
     gaussian = {"fine_gaussian": 16, "medium_gaussian": 1, "coarse_gaussian": 1 / 16}
     if kernel == "linear":
         # The kernel of the table, x·z / P. `C=C / width` on the features as they are is the same
