@@ -19,7 +19,7 @@ from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
-from extractors.precision import LOWEST_COSINE, computes_bfloat16
+from extractors.precision import LOWEST_COSINE, computes_bfloat16, running
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack
@@ -105,11 +105,13 @@ class Extraction:
         profile = self._profile(extractor, lazy)
         identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
         chunks, seconds = [], 0.0
-        for rows in self._chunks(positions):
-            key = chunk_key(identity, [self.stack.digests[i] for i in rows])
-            chunk, spent = self._chunk(key, lazy, rows, profile["precision"], progress)
-            chunks.append((rows, chunk))
-            seconds += spent
+        # One region around all chunks: what is cast for the first of them serves the others.
+        with running(self.device, profile["precision"]):
+            for rows in self._chunks(positions):
+                key = chunk_key(identity, [self.stack.digests[i] for i in rows])
+                chunk, spent = self._chunk(key, lazy, rows, profile["precision"], progress)
+                chunks.append((rows, chunk))
+                seconds += spent
         width = chunks[0][1].shape[1]
         matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
         for rows, chunk in chunks:
