@@ -64,12 +64,14 @@ class Features:
         the crops' pixels.
     seconds_per_crop : measured when they were extracted.
     profile : precision, feature width, parameters and the like, for the report.
+    notes : what a reader must know of the extraction (batch halved).
     """
 
     matrix: NDArray[np.floating[Any]]
     origin: str | None
     seconds_per_crop: float
     profile: dict[str, Any]
+    notes: tuple[str, ...] = ()
 
     def digest_of(self, cell: Cell) -> str:
         """What identifies the features of a cell, its crops being known."""
@@ -104,20 +106,22 @@ class Extraction:
         lazy = _LazyBackbone(extractor, self.device)
         profile = self._profile(extractor, lazy)
         identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
-        chunks, seconds = [], 0.0
+        chunks, seconds, notes = [], 0.0, dict[str, None]()
         # One region around all chunks: what is cast for the first of them serves the others.
         with running(self.device, profile["precision"]):
             for rows in self._chunks(positions):
                 key = chunk_key(identity, [self.stack.digests[i] for i in rows])
-                chunk, spent = self._chunk(key, lazy, rows, profile["precision"], progress)
+                chunk, meta = self._chunk(key, lazy, rows, profile["precision"], progress)
                 chunks.append((rows, chunk))
-                seconds += spent
+                seconds += meta["seconds"]
+                notes |= dict.fromkeys(meta["notes"])
         width = chunks[0][1].shape[1]
         matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
         for rows, chunk in chunks:
             matrix[rows] = chunk
         profile |= {"extraction_s": seconds, "images_per_s": len(positions) / max(seconds, 1e-9)}
-        return Features(matrix, digest(identity), seconds / len(positions), profile)
+        per_crop = seconds / len(positions)
+        return Features(matrix, digest(identity), per_crop, profile, tuple(notes))
 
     def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Chunks within each base subset: a run on other subsets finds the same ones."""
@@ -134,19 +138,19 @@ class Extraction:
         rows: NDArray[np.int64],
         precision: Precision,
         progress: Callable[[int], None],
-    ) -> tuple[NDArray[np.float32], float]:
-        """Features of some crops, and the seconds that they took when they were extracted."""
+    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Features of some crops; the seconds and notes of when they were extracted."""
         found = self.store.get("features", key)
         if found is not None:
             progress(len(rows))
-            return found.arrays["features"], found.meta["seconds"]
+            return found.arrays["features"], found.meta
         backbone = lazy.backbone()
         images = self.stack.images[rows]
         started = time.perf_counter()
         values = extract(backbone, images, precision=precision, progress=progress)
-        spent = time.perf_counter() - started
-        self.store.put("features", key, {"features": values}, {"seconds": spent})
-        return values, spent
+        meta = {"seconds": time.perf_counter() - started, "notes": list(backbone.notes)}
+        self.store.put("features", key, {"features": values}, meta)
+        return values, meta
 
     def _identity(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
         """All that the features depend on besides the crops and the precision."""

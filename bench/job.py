@@ -38,7 +38,16 @@ class Job:
 
     def plan_over(self, table: "pd.DataFrame") -> Plan:
         """The plan over another table of the same data set."""
-        return _plan(self, table)
+        return make_plan(
+            table,
+            {name: self.dataset.subsets[name].parts for name in self.subsets},
+            [extractor.name for extractor in self.extractors],
+            self.classifiers,
+            tuple(KERNELS),
+            self.configuration.chosen_protocols(),
+            self.configuration.chosen_repeats(),
+            self.configuration.seed,
+        )
 
 
 def cache_folder(asked: Path | None) -> Path:
@@ -91,17 +100,4 @@ def prepare(configuration: Configuration) -> Job:
         out=(configuration.out or default_out).expanduser(),
         plan=Plan((), (), (), {}),
     )
-    return replace(job, plan=_plan(job, dataset.table))
-
-
-def _plan(job: Job, table: "pd.DataFrame") -> Plan:
-    return make_plan(
-        table,
-        {name: job.dataset.subsets[name].parts for name in job.subsets},
-        [extractor.name for extractor in job.extractors],
-        job.classifiers,
-        tuple(KERNELS),
-        job.configuration.chosen_protocols(),
-        job.configuration.chosen_repeats(),
-        job.configuration.seed,
-    )
+    return replace(job, plan=job.plan_over(dataset.table))

@@ -7,7 +7,7 @@ from bench.plan import Cell, System
 from bench.store import digest
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
-FEATURE_VERSION = 1
+FEATURE_VERSION = 2
 UNIT_VERSION = 1
 
 

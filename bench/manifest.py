@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bench import provenance
 from bench.job import Job
 from bench.plan import Plan
-from bench.run_folder import MANIFEST_SCHEMA
+from reports.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack

@@ -1,8 +1,9 @@
 """Progress on the terminal: a bar with time left where a person looks on, plain lines elsewhere."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -85,17 +86,16 @@ class Progress:
             self._whole = self._bars.add_task("whole run", total=steps)
 
     @contextmanager
-    def step(self, name: str, total: int, unit: str) -> Iterator["Step"]:
-        """One step of the work, with `total` pieces in it."""
-        task = None
-        if self._bars is not None:
-            task = self._bars.add_task(f"{name} [dim]{unit}[/dim]", total=total)
-        step = Step(self, task)
+    def step(self, name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+        """One step of the work; call what it gives with the pieces done since the last call."""
+        if self._bars is None:
+            yield lambda pieces: None
+            return
+        task = self._bars.add_task(f"{name} [dim]{unit}[/dim]", total=total)
         try:
-            yield step
+            yield partial(self._bars.advance, task)
         finally:
-            if self._bars is not None and task is not None:
-                self._bars.remove_task(task)
+            self._bars.remove_task(task)
 
     def finished(self, line: str) -> None:
         """One step of the whole run is done: its line, with the time that is likely left."""
@@ -107,21 +107,6 @@ class Progress:
         # A run that takes its results from the store has nothing to wait for.
         ending = f"; about {_duration(left)} left" if left >= 5 else ""
         self.say(f"[{self._done}/{self._total}] {line}{ending}")
-
-    def _advance(self, task: "TaskID | None", pieces: int) -> None:
-        if self._bars is not None and task is not None:
-            self._bars.advance(task, pieces)
-
-
-class Step:
-    """The bar of one step; call it with the number of pieces done since the last call."""
-
-    def __init__(self, progress: Progress, task: "TaskID | None") -> None:
-        self._progress = progress
-        self._task = task
-
-    def __call__(self, pieces: int) -> None:
-        self._progress._advance(self._task, pieces)
 
 
 def _duration(seconds: float) -> str:

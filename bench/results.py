@@ -45,7 +45,7 @@ class Results:
             "unit": result.key,
             "precision": features.profile.get("precision", ""),
             "status": result.status,
-            "notes": _notes(meta),
+            "notes": _notes(meta, features),
         }
         if result.score is not None:
             row |= {
@@ -119,10 +119,6 @@ class Results:
             return pd.DataFrame(columns=list(PREDICTION_COLUMNS)).astype({"score": "float64"})
         return pd.concat(self._predictions, ignore_index=True)[list(PREDICTION_COLUMNS)]
 
-    def lesion_table(self) -> "pd.DataFrame":
-        """lesions.parquet: the lesion table of the crops in the stack."""
-        return self.stack.table
-
     def failed(self) -> list[tuple[str, str]]:
         """Extractors with a unit that did not run, each with its first reason."""
         reasons: dict[str, str] = {}
@@ -156,5 +152,6 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _notes(meta: Mapping[str, Any]) -> str:
-    return "not converged" if meta.get("converged") is False else ""
+def _notes(meta: Mapping[str, Any], features: Features) -> str:
+    unfinished = ["not converged"] if meta.get("converged") is False else []
+    return "; ".join([*features.notes, *unfinished])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from bench.data.crops import CropStack
 
-MANIFEST_SCHEMA = 1
 THUMBNAILS_PER_CLASS = 4
 
 

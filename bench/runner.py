@@ -161,7 +161,7 @@ def _write(
 
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
-    folder.write_table("lesions", results.lesion_table())
+    folder.write_table("lesions", stack.table)
     manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifiers.inputs import check_features
+
 FloatArray = NDArray[np.float64]
 
 # A feature whose training values spread less than this share of their largest magnitude is taken
@@ -82,7 +84,7 @@ class Gram:
             If the widths differ, there is no training row, or a value is not finite.
         """
         train_raw, test_raw = np.asarray(train_features), np.asarray(test_features)
-        _check(train_raw, test_raw)
+        check_features(train_raw, test_raw)
         standardisation = Standardisation.fit(train_raw)
         train = standardisation.apply(train_raw)
         test = standardisation.apply(test_raw)
@@ -95,18 +97,3 @@ class Gram:
             test_squared_norm=np.einsum("ij,ij->i", test, test),
             n_features=train.shape[1],
         )
-
-
-def _check(train: NDArray[np.generic], test: NDArray[np.generic]) -> None:
-    if train.ndim != 2 or test.ndim != 2:
-        raise ValueError(f"features must be matrices, got shapes {train.shape} and {test.shape}")
-    if train.shape[1] != test.shape[1]:
-        raise ValueError(
-            f"training rows have {train.shape[1]} features, test rows have {test.shape[1]}"
-        )
-    if not train.size:
-        raise ValueError(f"no training features: shape {train.shape}")
-    for name, values in (("training", train), ("test", test)):
-        bad = int((~np.isfinite(values)).any(axis=1).sum())
-        if bad:
-            raise ValueError(f"features are not finite in {bad} of {len(values)} {name} rows")

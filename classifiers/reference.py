@@ -8,12 +8,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.gram import Standardisation
+from classifiers.inputs import binary_labels, check_features
 
 FloatArray = NDArray[np.float64]
 
@@ -115,20 +115,10 @@ def fit_reference(
     if name not in _TABLE:
         raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_TABLE)}")
     started = time.perf_counter()
-    labels = np.asarray(train_labels, dtype=np.int64)
-    if len(np.unique(labels)) < 2:
-        raise ValueError("the training rows are all of one class")
-    train, test = _standardised(train_features, test_features)
-    found = _TABLE[name][1](train, labels, test)
+    labels = binary_labels(train_labels)
+    train, test = np.asarray(train_features), np.asarray(test_features)
+    check_features(train, test)
+    standardisation = Standardisation.fit(train)
+    found = _TABLE[name][1](standardisation.apply(train), labels, standardisation.apply(test))
     seconds = time.perf_counter() - started
     return ReferenceFit(found.score, found.threshold, seconds, found.converged)
-
-
-def _standardised(train: ArrayLike, test: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    values: list[Any] = [np.asarray(train), np.asarray(test)]
-    for what, rows in zip(("training", "test"), values, strict=True):
-        bad = int((~np.isfinite(rows)).any(axis=1).sum())
-        if bad:
-            raise ValueError(f"features are not finite in {bad} of {len(rows)} {what} rows")
-    standardisation = Standardisation.fit(values[0])
-    return standardisation.apply(values[0]), standardisation.apply(values[1])

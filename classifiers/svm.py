@@ -29,6 +29,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classifiers.gram import Gram, Standardisation
+from classifiers.inputs import binary_labels
 from classifiers.kernels import KERNELS, Kernel
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve
 
@@ -109,7 +110,7 @@ def sweep(
     """
     from joblib import Parallel, delayed
 
-    labels = _binary_labels(train_labels)
+    labels = binary_labels(train_labels)
     table = [_kernel(name) for name in kernels]
     for value in C:
         _check_C(value)
@@ -143,15 +144,6 @@ def _fit(
         n_support=int(solver.n_support_.sum()),
         converged=solver.fit_status_ == 0,
     )
-
-
-def _binary_labels(labels: ArrayLike) -> NDArray[np.int64]:
-    values = np.asarray(labels)
-    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
-        raise ValueError("labels must be a vector of 0 and 1")
-    if len(np.unique(values)) < 2:
-        raise ValueError("the training rows are all of one class")
-    return values.astype(np.int64)
 
 
 def _kernel(name: str) -> Kernel:

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
+from reports.schema import MANIFEST_SCHEMA, PREDICTION_COLUMNS, UNIT_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
 
-MANIFEST_SCHEMA = 1
 # Text that repeats in row after row is read as a dictionary: a tenth of the memory.
 _REPEATED = ["unit", "crop_id", "lesion_id", "patient_id"]
 

@@ -4,6 +4,9 @@ A run folder is the only input of a report. `bench` writes these tables, `report
 columns are declared here, where they are consumed.
 """
 
+# The version of manifest.json that is written and read.
+MANIFEST_SCHEMA = 1
+
 # Identity of one row of the comparison: two units of work with the same values in all of these
 # belong to the same system under the same conditions and are averaged over folds and repeats.
 SYSTEM_COLUMNS = (
