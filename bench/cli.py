@@ -41,9 +41,20 @@ def run_all(
     subset: Annotated[
         list[str] | None, typer.Option(help="Subsets, separated by commas; all by default.")
     ] = None,
+    region: Annotated[
+        str,
+        typer.Option(help="What is shown: crop, context (around it in the mammogram) or full."),
+    ] = "crop",
+    margin: Annotated[
+        float, typer.Option(help="Side of the context, in sides of the lesion's mask.")
+    ] = 1.5,
     fit: Annotated[
         str, typer.Option(help="How a crop becomes square: pad (zeros) or stretch.")
     ] = "pad",
+    window: Annotated[
+        str,
+        typer.Option(help="Grey values of DICOM: own (minimum to maximum) or voi (its window)."),
+    ] = "own",
     size: Annotated[int, typer.Option(help="Side of the stored crops in pixels.")] = 256,
     preset: Annotated[str, typer.Option(help="quick, thesis or full.")] = "quick",
     extractors: Annotated[
@@ -55,7 +66,8 @@ def run_all(
         typer.Option(help="Names, separated by commas; see `list classifiers`."),
     ] = None,
     protocols: Annotated[
-        list[str] | None, typer.Option(help="official, patient-cv; by default the preset's.")
+        list[str] | None,
+        typer.Option(help="official, patient-cv, pooled-official; by default the preset's."),
     ] = None,
     repeats: Annotated[
         int | None, typer.Option(help="Repeats of patient-cv; by default the preset's.")
@@ -88,7 +100,10 @@ def run_all(
         "dataset": dataset,
         "tables": tables,
         "subset": _names("subset", subset),
+        "region": region,
+        "margin": margin,
         "fit": fit,
+        "window": window,
         "size": size,
         "preset": preset,
         "extractors": _names("extractors", extractors),
@@ -110,7 +125,8 @@ def run_all(
     from bench.runner import run
     from bench.selection import check_strict
 
-    job = prepare(configuration)
+    with Progress() as progress, progress.step("image files", None, "headers read") as step:
+        job = prepare(configuration, step)
     if dry_run:
         from bench.printing import print_plan
 
@@ -171,12 +187,23 @@ def data_info(
         str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
     ] = "auto",
     tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
+    ] = None,
 ) -> None:
-    """Tell what a folder holds and what is wrong with it."""
-    from bench.data import load_lesions
+    """Tell what a folder holds and what is wrong with it; every crop is decoded once."""
+    from bench.data import CropSettings, build_stack, load_lesions
     from bench.printing import print_dataset
+    from bench.progress import Progress
+    from bench.store import cache_folder
 
-    print_dataset(load_lesions(path, dataset, tables))
+    place = cache_folder(cache)
+    with Progress() as progress:
+        with progress.step("image files", None, "headers read") as step:
+            found = load_lesions(path, dataset, tables, cache=place, progress=step)
+        with progress.step("crops", len(found.table), "decoded") as step:
+            stack = build_stack(found, CropSettings(), place, step)
+    print_dataset(found, stack)
 
 
 @data_app.command("phantom")
@@ -185,13 +212,34 @@ def data_phantom(
     patients: Annotated[int, typer.Option(help="Number of patients.")] = 100,
     seed: Annotated[int, typer.Option(help="Seed of the images.")] = 0,
     difficulty: Annotated[float, typer.Option(help="0 (classes far apart) to 1 (the same).")] = 0.5,
+    layout: Annotated[str, typer.Option(help="kaggle, nbia, uid or png.")] = "kaggle",
 ) -> None:
-    """Write a synthetic set of lesion crops in CBIS-DDSM's Kaggle layout."""
+    """Write a synthetic set of lesion crops as CBIS-DDSM lies on disks."""
     from bench.data import load_lesions, write_phantom
     from bench.printing import print_dataset
 
-    write_phantom(folder, patients=patients, seed=seed, difficulty=difficulty)
+    write_phantom(folder, patients=patients, seed=seed, difficulty=difficulty, layout=layout)
     print_dataset(load_lesions(folder, "phantom"))
+
+
+@data_app.command("download")
+def data_download(
+    folder: Annotated[Path, typer.Argument(help="Where the set shall lie.")],
+    source: Annotated[
+        str, typer.Option(help="kaggle (JPEG, about 6 GB) or idc (DICOM, about 164 GB).")
+    ] = "kaggle",
+) -> None:
+    """Fetch CBIS-DDSM; the same command goes on with a download that was interrupted."""
+    from bench.download import download
+
+    try:
+        download(source, folder, typer.echo)
+    except KeyboardInterrupt:
+        # The libraries' progress bars leave the cursor in the middle of their line.
+        typer.echo(
+            "\ninterrupted; what has come is kept: the same command goes on from it", err=True
+        )
+        raise typer.Exit(INTERRUPTED) from None
 
 
 @list_app.command("extractors")

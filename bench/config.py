@@ -4,11 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bench.errors import UnusableInput
+
+if TYPE_CHECKING:
+    from bench.data.crops import CropSettings
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,10 @@ class Configuration(BaseModel):
     dataset: Literal["auto", "cbis-ddsm", "mias", "folder", "phantom"] = "auto"
     tables: Path | None = None
     subset: tuple[str, ...] | None = None
+    region: Literal["crop", "context", "full"] = "crop"
+    margin: float = Field(1.5, ge=1, le=20)
     fit: Literal["pad", "stretch"] = "pad"
+    window: Literal["own", "voi"] = "own"
     size: int = Field(256, ge=8, le=4096)
     preset: Literal["quick", "thesis", "full"] = "quick"
     extractors: tuple[str, ...] | None = None
@@ -81,6 +87,12 @@ class Configuration(BaseModel):
             first = error.errors()[0]
             option = str(first["loc"][0]).replace("_", "-")
             raise UnusableInput(f"--{option} {first['input']!r}: {first['msg']}") from error
+
+    def crop_settings(self) -> "CropSettings":
+        """How crops are cut and made square."""
+        from bench.data.crops import CropSettings
+
+        return CropSettings(self.size, self.fit, self.region, self.margin, self.window)
 
     def chosen_protocols(self) -> tuple[str, ...]:
         """The protocols asked for, else the preset's."""

@@ -64,7 +64,7 @@ def _memory() -> Finding:
 
 
 def _disk(asked: Path | None) -> Iterator[Finding]:
-    from bench.job import cache_folder
+    from bench.store import cache_folder
 
     cache = cache_folder(asked)
     for what, folder, mend in (

@@ -1,6 +1,7 @@
 """A run that is all decided and not yet begun: what is asked for, looked up and laid out."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from bench.features import Extractor
 from bench.plan import Plan, make_plan
 from bench.protocols import PROTOCOLS
 from bench.selection import choose_device, choose_extractors
+from bench.store import cache_folder
 from classifiers import KERNELS, REFERENCE_CLASSIFIERS
 
 if TYPE_CHECKING:
@@ -50,28 +52,26 @@ class Job:
         )
 
 
-def cache_folder(asked: Path | None) -> Path:
-    """The store's folder: the one asked for, else $BENCH_CACHE, else the user's cache folder."""
-    from platformdirs import user_cache_path
-
-    named = asked or os.environ.get("BENCH_CACHE")
-    return Path(named).expanduser() if named else user_cache_path("vit-svm-bench")
-
-
-def load_data(configuration: Configuration, cache: Path) -> "Dataset":
+def load_data(
+    configuration: Configuration, cache: Path, progress: Callable[[int], None] | None = None
+) -> "Dataset":
     """The data set asked for; the built-in phantom, written to the cache first, where none is."""
     from bench.data import builtin_phantom, load_lesions
 
     root = configuration.data or os.environ.get("BENCH_DATA") or None
     if root is None and configuration.dataset in ("auto", "phantom"):
-        return load_lesions(builtin_phantom(cache), "phantom")
+        return load_lesions(builtin_phantom(cache), "phantom", cache=cache)
     if root is None:
         raise UnusableInput(f"--dataset {configuration.dataset} needs --data PATH (or $BENCH_DATA)")
-    return load_lesions(Path(root).expanduser(), configuration.dataset, configuration.tables)
+    return load_lesions(
+        root, configuration.dataset, configuration.tables, cache=cache, progress=progress
+    )
 
 
-def prepare(configuration: Configuration) -> Job:
+def prepare(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
     """Decide everything that can be decided before work begins, the cheap checks first.
+
+    progress : called with the number of image headers read since the last call.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def prepare(configuration: Configuration) -> Job:
     check_names("classifiers", classifiers, known)
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     cache = cache_folder(configuration.cache)
-    dataset = load_data(configuration, cache)
+    dataset = load_data(configuration, cache, progress)
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
     device = choose_device(configuration.device)

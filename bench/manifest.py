@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from bench import provenance
 from bench.job import Job
 from bench.plan import Plan
+from bench.protocols import PROTOCOLS
 from reports.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.data.crops import CropStack
 
 
@@ -58,8 +61,10 @@ def make_manifest(
                 if name in job.subsets
             },
             "counts": _counts(job, stack),
+            **{name: _records(table) for name, table in dataset.source_tables.items()},
             "thumbnails": [],
         },
+        "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
         "environment": provenance.environment(job.device),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
@@ -77,6 +82,14 @@ def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
     return list(rows.rename(columns={"class": "label"}).to_dict("records"))
 
 
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a small table with plain Python values."""
+    return [
+        {str(name): cell if isinstance(cell, str) else int(cell) for name, cell in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
 def _not_run(job: Job) -> list[dict[str, str]]:
     """What a reader may miss in this run, and the command that runs it."""
     options = job.configuration
@@ -89,6 +102,14 @@ def _not_run(job: Job) -> list[dict[str, str]]:
                 "what": "repeated cross-validation by patient, which shows how much the figures "
                 "depend on the split",
                 "command": f"python -m bench all{data} --preset thesis",
+            }
+        )
+    if "pooled-official" not in chosen and any("stand in both" in n for n in job.plan.notices):
+        left.append(
+            {
+                "what": "pooled-official, the audit that leaves the patients of both splits in "
+                "training, to measure what that alone gives",
+                "command": f"python -m bench all{data} --protocols official,pooled-official",
             }
         )
     if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):

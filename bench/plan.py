@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
 from bench.protocols import PROTOCOLS, has_official_split
 
@@ -119,6 +120,7 @@ def make_plan(
     for subset, parts in subsets.items():
         positions = np.flatnonzero(table["subset"].isin(list(parts)).to_numpy())
         rows = table.iloc[positions].reset_index(drop=True)
+        _check_subset(subset, rows)
         for name in _possible(protocols, rows, subset, notices):
             try:
                 split = PROTOCOLS[name].split(rows, repeats, seed)
@@ -129,6 +131,9 @@ def make_plan(
                 Cell(subset, name, f.repeat, f.fold, positions[f.train], positions[f.test])
                 for f in split.folds
             ]
+    if not cells:
+        asked = ", ".join(protocols)
+        raise UnusableInput(f"nothing is left to run under {asked}: {'; '.join(notices)}")
     systems = tuple(
         System(extractor, name, *_presets(name, kernels))
         for extractor in extractors
@@ -144,13 +149,28 @@ def make_plan(
 def _possible(
     protocols: Sequence[str], rows: "pd.DataFrame", subset: str, notices: list[str]
 ) -> list[str]:
-    if has_official_split(rows):
+    if not has_official_split(rows):
+        possible = [name for name in protocols if not PROTOCOLS[name].needs_official_split]
+        if len(possible) < len(protocols):
+            instead = "" if possible else "; patient-cv takes its place"
+            notices.append(f"{subset}: there is no official split, so no row for it{instead}")
+        return possible or ["patient-cv"]
+    if shared_patients(rows):
         return list(protocols)
-    possible = [name for name in protocols if not PROTOCOLS[name].needs_official_split]
-    if len(possible) < len(protocols):
-        instead = "" if possible else "; patient-cv takes its place"
-        notices.append(f"{subset}: there is no official split, so no row for it{instead}")
-    return possible or ["patient-cv"]
+    audits = [name for name in protocols if PROTOCOLS[name].audit]
+    notices += [f"{subset}: no patient stands in both splits, so no row for {a}" for a in audits]
+    return [name for name in protocols if name not in audits]
+
+
+def _check_subset(subset: str, rows: "pd.DataFrame") -> None:
+    """Raise UnusableInput for a subset that cannot be classified at all."""
+    if rows.empty:
+        raise UnusableInput(f"subset {subset}: none of its crops can be read")
+    if rows["label"].nunique() < 2:
+        raise UnusableInput(
+            f"subset {subset} holds one class only (label {rows['label'].iloc[0]}): choose others "
+            "with --subset"
+        )
 
 
 def _presets(classifier: str, kernels: Sequence[str]) -> tuple[float | None, str]:

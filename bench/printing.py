@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from bench.data.crops import CropStack
     from bench.data.lesions import Dataset
     from bench.doctor import Finding
     from bench.features import Extractor
@@ -23,7 +24,10 @@ def _console() -> Console:
 
 
 def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    table = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    if title:
+        # As a line of its own: a table would fold a title that is wider than it is.
+        _say(title)
+    table = Table(box=None, pad_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold")
     cells = [["" if value is None else str(value) for value in row] for row in rows]
@@ -84,13 +88,18 @@ def _weights_of(extractor: "Extractor | None") -> tuple[str, str]:
     return extractor.weights, extractor.status
 
 
-def print_dataset(dataset: "Dataset") -> None:
-    """What a data set holds, what was left out of it and why."""
+def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
+    """What a data set holds, what was left out of it and why.
+
+    stack : where given, crops that cannot be decoded are among what was left out.
+    """
     from bench.data import summarise
 
-    tables = summarise(dataset)
+    tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
-    _say(f"{dataset.name}: {len(dataset.table)} crops at {dataset.source.root}{synthetic}")
+    _say(
+        f"{dataset.name}: {len((stack or dataset).table)} crops at {dataset.source.root}{synthetic}"
+    )
     if dataset.licence:
         _say(f"licence: {dataset.licence}")
     if dataset.citation:
@@ -98,16 +107,20 @@ def print_dataset(dataset: "Dataset") -> None:
     for notice in dataset.notices:
         _say(f"note: {notice}")
     for title, name in (
+        ("Case tables (images: full mammograms)", "source_tables"),
+        ("Patients that two tables share", "overlaps"),
+        ("Lesions whose views have different pathology", "conflicts"),
         ("Crops", "counts"),
         ("Pathologies", "pathology"),
+        ("Longest side of a crop in pixels", "sizes"),
         ("Patients in both splits", "shared_patients"),
         ("Left out", "left_out"),
     ):
-        table = tables[name]
+        table = tables.get(name, ())
         if len(table):
             _say("")
             _print(title, list(table.columns), table.itertuples(index=False))
-    left_out = dataset.left_out
+    left_out = (stack or dataset).left_out
     if len(left_out):
         _say("")
         shown = left_out.head(LISTED_ROWS).itertuples(index=False)

@@ -86,8 +86,11 @@ class Progress:
             self._whole = self._bars.add_task("whole run", total=steps)
 
     @contextmanager
-    def step(self, name: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-        """One step of the work; call what it gives with the pieces done since the last call."""
+    def step(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+        """One step of the work; call what it gives with the pieces done since the last call.
+
+        total : None where it is not known before the end.
+        """
         if self._bars is None:
             yield lambda pieces: None
             return

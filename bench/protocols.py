@@ -1,7 +1,7 @@
 """From a lesion table to training and test rows.
 
-An honest protocol never has a patient on both sides. Functions here are pure: a table in, positions
-of rows out, the same for the same seed.
+An honest protocol never has a patient on both sides; an audit does, and says so. Functions here are
+pure: a table in, positions of rows out, the same for the same seed.
 """
 
 import warnings
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ class Protocol:
     description: str
     split: Callable[["pd.DataFrame", int, int], Split]
     needs_official_split: bool
+    # An audit puts patients on both sides on purpose, to measure what that alone gives.
+    audit: bool = False
 
 
 def _official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
@@ -67,6 +70,20 @@ def _official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     fold = Fold(0, 0, np.flatnonzero(train), np.flatnonzero(test))
     _check_classes(table, fold, "official")
     return Split((fold,), notices)
+
+
+def _pooled_official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
+    """The data set's own split as it is, with the patients that stand on both sides."""
+    train, test = ((table["split"] == name).to_numpy() for name in ("train", "test"))
+    shared = table["patient_id"].isin(shared_patients(table)).to_numpy()
+    fold = Fold(0, 0, np.flatnonzero(train), np.flatnonzero(test))
+    _check_classes(table, fold, "pooled-official")
+    patients = table.loc[shared, "patient_id"].nunique()
+    notice = (
+        f"an audit: {patients} patients stand on both sides, with {int((train & shared).sum())} "
+        f"training and {int((test & shared).sum())} test crops"
+    )
+    return Split((fold,), (notice,))
 
 
 def _patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
@@ -113,6 +130,13 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
         protocol.name: protocol
         for protocol in (
             Protocol("official", "the data set's own split", _official, True),
+            Protocol(
+                "pooled-official",
+                "audit: the own split, with the patients that stand on both sides",
+                _pooled_official,
+                True,
+                audit=True,
+            ),
             Protocol(
                 "patient-cv",
                 f"{N_FOLDS} folds by patient, stratified by label, repeated",

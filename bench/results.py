@@ -71,7 +71,7 @@ class Results:
             "unit": "",
             "dataset": self.dataset,
             "subset": cell.subset,
-            "region": self.stack.settings.region,
+            "region": self.stack.settings.region_name,
             "size": self.stack.settings.size,
             "protocol": cell.protocol,
             "extractor": system.extractor,

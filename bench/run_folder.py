@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bench.data.crops import CropStack
 
 THUMBNAILS_PER_CLASS = 4
+# What the usual ViT sees: its input and its patches, in pixels.
+VIT_INPUT = {"input": 224, "patch": 16}
 
 
 class RunFolder:
@@ -106,13 +108,28 @@ class RunFolder:
                     )
         return listed
 
+    def write_patch_example(self, stack: "CropStack", subset: str) -> dict[str, str | int]:
+        """Write the crop that the page shows cut into patches: the subset's first positive one."""
+        position = next(
+            int(place) for place in stack.positions(subset) if stack.table["label"].iloc[place] == 1
+        )
+        file = "images/patches.png"
+        _write_png(self.path / file, stack.images[position], stack.settings.size)
+        return {
+            "file": file,
+            "crop_id": str(stack.table["crop_id"].iloc[position]),
+            "subset": subset,
+            "label": stack.subsets[subset].positive,
+            **VIT_INPUT,
+        }
 
-def _write_png(file: Path, pixels: "NDArray[np.uint8]") -> None:
+
+def _write_png(file: Path, pixels: "NDArray[np.uint8]", side: int = 128) -> None:
     from PIL import Image
 
     with atomic_path(file) as temporary:
         image = Image.fromarray(pixels)
-        image.thumbnail((128, 128))
+        image.thumbnail((side, side))
         image.save(temporary, format="PNG")
 
 

@@ -56,9 +56,9 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
         job = replace(job, extractors=fetch_weights(job.extractors, progress.say))
     if job.configuration.strict:
         check_strict(job.extractors)
-    from bench.data.crops import CropSettings, build_stack
+    from bench.data.crops import build_stack
 
-    settings = CropSettings(size=job.configuration.size, fit=job.configuration.fit)
+    settings = job.configuration.crop_settings()
     with progress.step("crops", len(job.dataset.table), "decoded") as step:
         stack = build_stack(job.dataset, settings, job.cache, step)
     plan = job.plan_over(stack.table)
@@ -163,6 +163,7 @@ def _write(
     folder.write_table("predictions", results.prediction_table())
     folder.write_table("lesions", stack.table)
     manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
+    manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)

@@ -26,6 +26,14 @@ WRITING = ".writing-"
 STALE_SECONDS = 3600
 
 
+def cache_folder(asked: Path | None) -> Path:
+    """The store's folder: the one asked for, else $BENCH_CACHE, else the user's cache folder."""
+    from platformdirs import user_cache_path
+
+    named = asked or os.environ.get("BENCH_CACHE")
+    return Path(named).expanduser() if named else user_cache_path("vit-svm-bench")
+
+
 def digest(value: object) -> str:
     """SHA-256 (hexadecimal) of a value made of dicts, lists, strings, numbers, booleans and None.
 

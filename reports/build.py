@@ -15,6 +15,7 @@ def build_report(run: Path) -> Path:
     Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
     column.
     """
+    from reports.data_figures import draw_data
     from reports.figures import draw_all, grouped
     from reports.formats import to_csv, to_latex, write_whole
     from reports.page import render
@@ -25,7 +26,7 @@ def build_report(run: Path) -> Path:
     systems = pool(loaded)
     tables = every_table(loaded, systems)
     groups = grouped(loaded, systems, tables["summary"])
-    drawings = draw_all(groups)
+    drawings = [*draw_all(groups), *draw_data(loaded)]
     page = render(loaded, groups, tables, drawings)
     for name, table in tables.items():
         write_whole(loaded.folder / "tables" / f"{name}.csv", to_csv(table).encode())

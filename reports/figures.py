@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.naming import GroupKey, Name, groups, names, slugs, titles
+from reports.naming import AUDIT_MARK, Name, groups, names, slugs, titles
 from reports.pooling import System
 from reports.run_folder import Run, section
 
@@ -34,6 +34,7 @@ class Group(NamedTuple):
     positive: str
     negative: str
     synthetic: bool
+    audit: bool
 
     @property
     def ran(self) -> list[Entry]:
@@ -41,7 +42,10 @@ class Group(NamedTuple):
 
 
 class Drawing(NamedTuple):
-    """A finished figure. slug : file name without suffix. alt : what it shows, in words."""
+    """A finished figure.
+
+    slug : file name without suffix. alt : what it shows, in words. caption : sentences for below.
+    """
 
     slug: str
     kind: str
@@ -50,6 +54,7 @@ class Drawing(NamedTuple):
     alt: str
     svg: bytes
     pdf: bytes
+    caption: str = ""
 
 
 # kind -> (title, what it shows)
@@ -79,7 +84,7 @@ def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Gr
     """The groups of a run in order of appearance; `summary` has a row for each system."""
     rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
     by_key = groups(systems)
-    slug_of, title_of = slugs(by_key), titles(by_key)
+    slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
     return [
         Group(
             slug=slug_of[key],
@@ -88,16 +93,17 @@ def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Gr
                 Entry(system, name, rows[id(system)])
                 for system, name in zip(members, names(members), strict=True)
             ],
-            **_classes(run, key),
+            **class_names(run, key[1]),
             synthetic=run.synthetic,
+            audit=str(members[0].identity["protocol"]) in run.audits,
         )
         for key, members in by_key.items()
     ]
 
 
-def _classes(run: Run, key: GroupKey) -> dict[str, str]:
+def class_names(run: Run, subset: str) -> dict[str, str]:
     """What the two labels are called in this subset."""
-    declared = section(section(section(run.manifest, "data"), "subsets"), key[1])
+    declared = section(section(section(run.manifest, "data"), "subsets"), subset)
     return {
         "positive": str(declared.get("positive", "positive")),
         "negative": str(declared.get("negative", "negative")),
@@ -122,8 +128,18 @@ def draw_all(run_groups: list[Group]) -> list[Drawing]:
             with style(slug):
                 figure = plot(group) if group.ran else None
                 if figure is not None:
-                    drawings.append(_finished(slug, kind, group, figure))
+                    drawings.append(_of_group(slug, kind, group, figure))
     return drawings
+
+
+def _of_group(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
+    title, shows = KINDS[kind]
+    if group.audit:
+        # The file may leave the page, and with it the title.
+        figure.text(0.005, 0.005, AUDIT_MARK, ha="left", va="bottom", color="#a02020", size=8)
+    full = f"{title}: {group.title}"
+    drawing = Drawing(slug, kind, group.slug, full, f"{shows} ({group.title})", b"", b"")
+    return finished(drawing, figure, group.synthetic)
 
 
 def style(salt: str = "") -> AbstractContextManager[None]:
@@ -161,21 +177,20 @@ def style(salt: str = "") -> AbstractContextManager[None]:
     return look
 
 
-def _finished(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
-    title, shows = KINDS[kind]
-    full = f"{title}: {group.title}"
-    if group.synthetic:
+def finished(drawing: Drawing, figure: "Figure", synthetic: bool) -> Drawing:
+    """The drawing with its two files, marked in picture and words where the data are made up."""
+    from reports.pictures import lean
+
+    alt = drawing.alt
+    if synthetic:
         figure.text(
             0.995, 0.005, "synthetic data", ha="right", va="bottom", color="#a02020", size=8
         )
-    return Drawing(
-        slug=slug,
-        kind=kind,
-        group=group.slug,
-        title=full,
-        alt=f"{shows} ({group.title}{', synthetic data' if group.synthetic else ''}).",
-        svg=_saved(figure, "svg", {"Date": None, "Creator": None, "Title": full}),
-        pdf=_saved(figure, "pdf", {"CreationDate": None, "Title": full}),
+        alt = f"{alt}; synthetic data"
+    return drawing._replace(
+        alt=f"{alt}.",
+        svg=lean(_saved(figure, "svg", {"Date": None, "Creator": None, "Title": drawing.title})),
+        pdf=_saved(figure, "pdf", {"CreationDate": None, "Title": drawing.title}),
     )
 
 

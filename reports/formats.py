@@ -49,6 +49,8 @@ def missing(value: Any) -> bool:
         return bool(value != value)
     except TypeError:  # pandas' NA has no truth value
         return True
+    except ValueError:  # nor has an array, which is something
+        return False
 
 
 def number(value: Any) -> str:
@@ -68,7 +70,13 @@ def short(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}" if math.isfinite(value) else str(value)
     # numpy's scalars have item(); their float64 is a float already, their bool is not a bool.
-    return short(value.item()) if hasattr(value, "item") else str(value)
+    return short(value.item()) if getattr(value, "shape", None) == () else str(value)
+
+
+def spoken(name: str) -> str:
+    """A name of the data as it stands in a heading: BENIGN is not shouted, MLO stays as it is."""
+    words = name.replace("_", " ")
+    return words.lower() if words.isupper() and len(words) > 4 else words
 
 
 def estimate(row: Any, name: str) -> str:
@@ -102,6 +110,8 @@ def to_csv(table: "pd.DataFrame") -> str:
     cells = pd.DataFrame(
         {name: [csv_cell(value) for value in table[name]] for name in table.columns}, dtype=object
     )
+    # Some columns are named by the data.
+    cells.columns = [csv_cell(name) for name in table.columns]
     return str(cells.to_csv(index=False, lineterminator="\n"))
 
 
@@ -174,7 +184,7 @@ def _latex_cell(text: str) -> str:
 
 def _latex_heading(column: str) -> str:
     text = {"auc": "AUC", "mcc": "MCC", "ppv": "PPV", "npv": "NPV", "f1": "F1"}.get(column, column)
-    return escape_latex(text.replace("_", " "))
+    return escape_latex(spoken(text))
 
 
 def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":

@@ -137,6 +137,19 @@ def legend(figure: "Figure", look: dict[str, Look], lines: bool) -> None:
     )
 
 
+def plain_decades(axes: "Axes") -> None:
+    """A logarithmic x axis in plain numbers (0.1, 1, 10), also between decades if there are few."""
+    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
+
+    low, high = axes.get_xlim()
+    few = np.log10(high / low) < 2
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(low, high)
+
+
 def wrapped(name: str, width: int) -> str:
     """The name on at most two lines of `width` letters."""
     lines = textwrap.wrap(name, width) or [""]

@@ -4,7 +4,7 @@ A setting that is the same for all systems of a group is said once for the group
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from reports.formats import short
@@ -16,6 +16,8 @@ GroupKey = tuple[str, ...]
 _OF_FEATURES = ("weights", "recipe")
 _OF_CLASSIFIER = ("C", "scale", "tuned", "seed")
 _LONGEST = 60
+# What has to be said of a protocol that leaks on purpose.
+AUDIT_MARK = "audit: patients on both sides"
 
 
 class Name(NamedTuple):
@@ -28,9 +30,9 @@ class Name(NamedTuple):
 def names(systems: Sequence[System]) -> list[Name]:
     """The names of the systems of one group, no two alike as far as their identities differ."""
     extractors = _qualify(
-        systems, [_clean(system.identity["extractor"]) for system in systems], _OF_FEATURES
+        systems, [clean(system.identity["extractor"]) for system in systems], _OF_FEATURES
     )
-    classifiers = [_clean(system.identity["classifier"]).replace("_", " ") for system in systems]
+    classifiers = [clean(system.identity["classifier"]).replace("_", " ") for system in systems]
     # A setting tells two rows of the same pair apart, so the pair is what it is sought within.
     pairs = [f"{left}\n{right}" for left, right in zip(extractors, classifiers, strict=True)]
     qualified = [pair.split("\n")[1] for pair in _qualify(systems, pairs, _OF_CLASSIFIER)]
@@ -50,7 +52,7 @@ def _qualify(systems: Sequence[System], labels: Sequence[str], columns: Iterable
 
 
 def _with_details(label: str, system: System, columns: Iterable[str]) -> str:
-    details = [f"{column} {_clean(system.identity[column]) or 'none'}" for column in columns]
+    details = [f"{column} {clean(system.identity[column]) or 'none'}" for column in columns]
     return f"{label} ({', '.join(details)})" if details else label
 
 
@@ -61,7 +63,7 @@ def varying(systems: Sequence[System], columns: Iterable[str]) -> list[str]:
     ]
 
 
-def _clean(value: object) -> str:
+def clean(value: object) -> str:
     """One line of printable text (a control character would make the SVG unreadable)."""
     text = "".join(letter if letter.isprintable() else " " for letter in short(value))
     text = " ".join(text.split())
@@ -93,18 +95,26 @@ def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
     return found
 
 
-def titles(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
-    """'mass, official'; data set, region, size and share of training where they differ."""
+def titles(keys: Iterable[GroupKey], audits: Collection[str] = ()) -> dict[GroupKey, str]:
+    """'mass, official'; data set, region, size and share of training where they differ.
+
+    A protocol among `audits` is called one: 'all, pooled-official (audit: patients on both sides)'.
+    """
     keys = list(keys)
     shown = _telling(keys)
-    units = {"size": "{} px", "train_fraction": "{} of the training patients"}
+    units = {
+        "region": "region {}",
+        "size": "{} px",
+        "train_fraction": "{} of the training patients",
+    }
     order = ("subset", "protocol", "dataset", "region", "size", "train_fraction")
+
+    def part(name: str, value: str) -> str:
+        text = units.get(name, "{}").format(clean(value))
+        return f"{text} ({AUDIT_MARK})" if name == "protocol" and value in audits else text
+
     return {
-        key: ", ".join(
-            units.get(name, "{}").format(_clean(key[GROUP_COLUMNS.index(name)]))
-            for name in order
-            if shown(name)
-        )
+        key: ", ".join(part(name, key[GROUP_COLUMNS.index(name)]) for name in order if shown(name))
         for key in keys
     }
 

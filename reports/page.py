@@ -21,15 +21,19 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
-_SIGNATURES = {b"\x89PNG\r\n\x1a\n": "image/png", b"\xff\xd8\xff": "image/jpeg"}
-_MOST_THUMBNAILS = 24
-_LARGEST_THUMBNAIL = 100_000
+AUDIT = (
+    "Audits: under these protocols patients stand in training and test on purpose. "
+    "Their figures are no estimates of performance."
+)
 _TABLE_TITLES = {
     "further_measures": "Further measures",
     "confusion": "Confusion counts",
     "costs": "Cost of each extractor",
     "fits": "Cost of each fit",
     "data": "Crops, lesions and patients",
+    "source_tables": "What the case tables hold",
+    "overlaps": "Patients that two tables share",
+    "conflicts": "Lesions whose views have different pathology",
     "left_out": "Rows left out",
     "not_run": "What was not run",
     "provenance": "Versions, devices and configuration",
@@ -61,14 +65,14 @@ def render(
         groups=[comparison(group) for group in groups],
         figures=_figures(drawings),
         tables={
-            name: plain(name, _TABLE_TITLES[name], table)
+            name: plain(name, _TABLE_TITLES[name], table, run.audits)
             for name, table in tables.items()
             if name in _TABLE_TITLES
         },
+        data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
         data=section(run.manifest, "data"),
         notices=[*listing(run.manifest, "notices")],
         data_notices=listing(section(run.manifest, "data"), "notices"),
-        thumbnails=_thumbnails(run),
         not_run=records(run.manifest, "not_run"),
         command=section(run.manifest, "run").get("command", ""),
         suite=section(run.manifest, "suite"),
@@ -96,6 +100,10 @@ def _banners(run: Run, groups: list[Group]) -> list[dict[str, Any]]:
     if run.synthetic:
         banners.append({"kind": "warning", "text": SYNTHETIC, "items": []})
     systems = [entry.system for group in groups for entry in group.entries]
+    protocols = _distinct(s.identity["protocol"] for s in systems)
+    audits = [name for name in protocols if name in run.audits]
+    if audits:
+        banners.append({"kind": "warning", "text": AUDIT, "items": audits})
     random = _distinct(
         s.identity["extractor"] for s in systems if s.identity["weights"] == "random"
     )
@@ -125,12 +133,17 @@ def _facts(run: Run, groups: list[Group]) -> list[tuple[str, str]]:
         for extractor in extractors
         if not missing(value := extractor.get("precision")) and value
     )
+    regions = _distinct(s.identity["region"] for s in systems)
     device = environment.get("device_name") or environment.get("cpu") or ""
     classifiers = listing(section(run.manifest, "configuration"), "classifiers")
     facts = {
         "Data set": ", ".join(_distinct(s.identity["dataset"] for s in systems)),
         "Subsets": ", ".join(_distinct(s.identity["subset"] for s in systems)),
-        "Protocols": ", ".join(_distinct(s.identity["protocol"] for s in systems)),
+        "Region": "" if regions == ["crop"] else ", ".join(regions),
+        "Protocols": ", ".join(
+            f"{name} (audit)" if name in run.audits else name
+            for name in _distinct(s.identity["protocol"] for s in systems)
+        ),
         "Extractors": str(len(extractors) or ""),
         "Classifiers": str(len(classifiers) or ""),
         "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
@@ -166,27 +179,8 @@ def _inline(drawing: Drawing) -> "Markup":
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawing.slug}-", text)
     # Thousandths of a point cannot be seen and are a third of the file.
     # Only inside tags: in a label a figure would lose digits.
-    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
+    # Nor in an image's scale: over hundreds of pixels it would slide from under its grid.
+    text = re.sub(r"<(?!image)[^>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
     name = escape(drawing.alt)
     opening = f'<svg role="img" aria-label="{name}" class="figure"'
     return Markup(text.replace("<svg", opening, 1))
-
-
-def _thumbnails(run: Run) -> list[dict[str, str]]:
-    """The example crops as data: images; only small PNG and JPEG files inside the run folder."""
-    found = []
-    root = run.folder.resolve()
-    for entry in records(section(run.manifest, "data"), "thumbnails")[:_MOST_THUMBNAILS]:
-        path = (root / str(entry.get("file", ""))).resolve()
-        if not path.is_relative_to(root) or not path.is_file():
-            continue
-        if path.stat().st_size > _LARGEST_THUMBNAIL:
-            continue
-        content = path.read_bytes()
-        kind = next((k for mark, k in _SIGNATURES.items() if content.startswith(mark)), None)
-        if kind:
-            source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
-            words = (entry.get("subset"), entry.get("label"), entry.get("crop_id"))
-            text = ", ".join(str(word) for word in words if word is not None)
-            found.append({"source": source, "text": text})
-    return found

@@ -1,9 +1,10 @@
 """What the cells of the page's tables say, and what they sort by."""
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.figures import Entry, Group
-from reports.formats import missing, number, short
+from reports.formats import missing, number, short, spoken
 from reports.pooling import System
 from reports.schema import SYSTEM_COLUMNS
 
@@ -137,8 +138,21 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
     return ", ".join(parts)
 
 
-def plain(name: str, title: str, table: "pd.DataFrame") -> dict[str, Any]:
-    """Any other table, cell by cell, without the identity columns that hold one value only."""
+# Columns of the tables on the data's source that need more than their name.
+_HEADINGS = {
+    "source_tables": {"images": "full mammograms"},
+    "overlaps": {"first": "table", "second": "other table", "patients": "patients in both"},
+    "conflicts": {"lesion_id": "lesion"},
+}
+
+
+def plain(
+    name: str, title: str, table: "pd.DataFrame", audits: Collection[str] = ()
+) -> dict[str, Any]:
+    """Any other table, cell by cell, without the identity columns that hold one value only.
+
+    audits : protocols that leak on purpose, which their cells say.
+    """
     constant = [
         column
         for column in SYSTEM_COLUMNS
@@ -147,20 +161,34 @@ def plain(name: str, title: str, table: "pd.DataFrame") -> dict[str, Any]:
     # Columns that nothing was measured for say nothing.
     empty = [column for column in table if len(table) and table[column].map(missing).all()]
     shown = table.drop(columns=list(dict.fromkeys([*constant, *empty])))
+    # Where a row has a name, the name heads it.
+    leading = next(iter(shown.columns), "") if name in _HEADINGS else None
     # pandas' own test for numbers takes True and False for numbers.
     numeric = {column: _is_numeric(shown[column]) for column in shown}
     return {
         "name": name,
         "title": title,
-        "columns": [Column(str(c).replace("_", " "), numeric[c]) for c in shown],
+        "columns": [
+            Column(_HEADINGS.get(name, {}).get(column, spoken(column)), numeric[column])
+            for column in shown
+        ],
         "rows": [
             [
-                Cell(_figure(value) if numeric[column] else short(value), short(value))
+                Cell(
+                    _figure(value) if numeric[column] else _text(column, value, audits),
+                    sort=short(value),
+                    kind="name" if column == leading else "",
+                )
                 for column, value in zip(shown.columns, row, strict=True)
             ]
             for row in shown.itertuples(index=False)
         ],
     }
+
+
+def _text(column: str, value: Any, audits: Collection[str]) -> str:
+    text = short(value)
+    return f"{text} (audit)" if column == "protocol" and text in audits else text
 
 
 def _is_numeric(values: "pd.Series") -> bool:
@@ -174,4 +202,6 @@ def _figure(value: Any) -> str:
     """Counts in full, other figures to four significant digits."""
     if missing(value):
         return ""
-    return f"{value:,}" if float(value).is_integer() and abs(value) >= 1000 else f"{value:.4g}"
+    if isinstance(value, int):  # which may be larger than any float
+        return f"{value:,}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

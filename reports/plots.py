@@ -11,7 +11,17 @@ import numpy as np
 
 from reports.curves import mean_roc
 from reports.formats import short
-from reports.layout import Look, cut, legend, looks, plain_axes, sheet, spread, wrapped
+from reports.layout import (
+    Look,
+    cut,
+    legend,
+    looks,
+    plain_axes,
+    plain_decades,
+    sheet,
+    spread,
+    wrapped,
+)
 from reports.tables import mean_counts
 
 if TYPE_CHECKING:
@@ -168,7 +178,7 @@ def cost_scatter(group: "Group") -> "Figure | None":
         own = [e.row for entries in panels.values() for e in entries if e.name.classifier == name]
         seconds, auc = [row["training_time_s"] for row in own], [row["auc"] for row in own]
         axes.plot(seconds, auc, marker, color=colour, markersize=5, alpha=0.9)
-    _plain_decades(axes)
+    plain_decades(axes)
     axes.set_xlabel("training time in s: all that is spent before the first prediction")
     axes.set_ylabel("AUC")
     axes.grid(color="#dddddd", linewidth=0.5)
@@ -177,19 +187,6 @@ def cost_scatter(group: "Group") -> "Figure | None":
     _number_key(axes, list(panels))
     legend(figure, look, lines=False)
     return figure
-
-
-def _plain_decades(axes: "Axes") -> None:
-    """Seconds as plain numbers (0.1, 1, 10), also between the decades where there are few."""
-    from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
-
-    low, high = axes.get_xlim()
-    few = np.log10(high / low) < 2
-    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if few else (1.0,)))
-    axes.xaxis.set_major_formatter(lambda seconds, _: f"{seconds:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(low, high)
 
 
 def _number_above(axes: "Axes", panels: "dict[str, list[Entry]]") -> None:

@@ -38,6 +38,11 @@ class Run:
         """Whether the data are made up, so that every figure has to say so."""
         return bool(section(self.manifest, "data").get("synthetic", False))
 
+    @property
+    def audits(self) -> tuple[str, ...]:
+        """The protocols that have patients on both sides on purpose."""
+        return tuple(name for name in listing(self.manifest, "audits") if isinstance(name, str))
+
 
 def read_run(folder: Path) -> Run:
     """Read manifest.json, units.parquet, predictions.parquet and lesions.parquet.
@@ -78,6 +83,9 @@ def records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
+        # Half a letter, as an odd file name can hold, fits in JSON but in no table and no page.
+        whole = json.dumps(manifest, ensure_ascii=False).encode("utf-8", "replace")
+        manifest = json.loads(whole)
     except (OSError, ValueError, RecursionError) as error:
         raise RunFolderError(f"{path}: cannot be read as JSON ({_one_line(error)})") from None
     if not isinstance(manifest, dict):

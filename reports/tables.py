@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
+from reports.naming import AUDIT_MARK
 from reports.pooling import System, pool
 from reports.run_folder import Run, records, section
 from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
@@ -57,15 +58,23 @@ def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
             **intervals.get(index, {}),
             **_means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
             "status": system.status,
-            "notes": system.notes,
+            "notes": _notes(run, system),
         }
         for index, system in enumerate(systems)
     ]
     return _frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
 
 
+def _notes(run: Run, system: System) -> str:
+    audit = AUDIT_MARK if str(system.identity["protocol"]) in run.audits else ""
+    return "; ".join(filter(None, (audit, system.notes)))
+
+
 def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
-    """All tables by file name (without suffix), in the order in which a page shows them."""
+    """All tables by file name (without suffix), in the order in which a page shows them.
+
+    What only some data sets can tell is left out where there is nothing.
+    """
     return {
         "summary": summary(run, systems),
         "further_measures": further_measures(systems),
@@ -73,6 +82,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "costs": costs(run),
         "fits": fits(systems),
         "data": data_counts(run),
+        **{name: table for name, table in data_tables(run).items() if len(table)},
         "left_out": left_out(run),
         "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
         "provenance": provenance(run),
@@ -135,6 +145,30 @@ def data_counts(run: Run) -> "pd.DataFrame":
     return _frame(rows, ("subset", "split", "label", *counted), whole=counted)
 
 
+def data_tables(run: Run) -> dict[str, "pd.DataFrame"]:
+    """What the case tables hold, share and contradict; some columns are named by the data.
+
+    source_tables counts rows by pathology, patients and full mammograms, all as published;
+    overlaps counts the patients that two of the tables share; conflicts has a column for each view.
+    """
+    data = section(run.manifest, "data")
+    counts = ("patients", "images")
+    return {
+        "source_tables": _open_frame(records(data, "source_tables"), ("table", "rows"), counts),
+        "overlaps": _open_frame(records(data, "overlaps"), ("first", "second", "patients")),
+        "conflicts": _open_frame(records(data, "conflicts"), ("lesion_id",)),
+    }
+
+
+def _open_frame(
+    rows: list[dict[str, Any]], first: tuple[str, ...], last: tuple[str, ...] = ()
+) -> "pd.DataFrame":
+    """The columns named, and between them those that the rows have besides, as they appear."""
+    found = dict.fromkeys(name for row in rows for name in row)
+    between = [name for name in found if name not in (*first, *last)]
+    return _frame(rows, (*first, *between, *last))
+
+
 def left_out(run: Run) -> "pd.DataFrame":
     """The crops that the loader left out, and why."""
     return _frame(records(run.manifest, "left_out"), ("crop_id", "path", "reason"))
@@ -176,8 +210,17 @@ def _frame(
     data = [[row.get(name) for name in columns] for row in rows]
     frame = pd.DataFrame(data, columns=columns)
     for name in whole:
-        frame[name] = pd.to_numeric(frame[name], errors="coerce").round().astype("Int64")
+        frame[name] = pd.array([_counted(value) for value in frame[name]], dtype="Int64")
     return frame
+
+
+def _counted(value: Any) -> int | None:
+    """The nearest whole number; None for what is no number, or none that 64 bits hold."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return round(number) if abs(number) < 2**63 else None
 
 
 def _intervals(systems: list[System]) -> dict[int, dict[str, float]]:

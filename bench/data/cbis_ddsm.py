@@ -1,30 +1,28 @@
-"""CBIS-DDSM, and the phantom that is written in its layout: case tables plus image files.
+"""CBIS-DDSM, and the phantom that is written in its layouts: case tables plus image files.
 
-How the image files lie is the business of a resolver, a function from the tables' rows to paths;
-the one here knows the Kaggle layout (`jpeg/<series UID>/1-xxx.jpg` with `csv/dicom_info.csv`).
+Where the tables lie is found here; `cbis_tables` reads them, and `cbis_files` matches their rows to
+the image files, whichever of the usual layouts these have.
 """
 
 import dataclasses
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from bench.data.cbis_kaggle import resolve_kaggle
+from bench.data.cbis_files import Matched, match_files, read_descriptions
 from bench.data.cbis_tables import (
     PUBLISHED_ROWS,
     CaseTables,
-    Resolved,
+    count_tables,
     find_tables,
     is_series,
     read_tables,
 )
+from bench.data.image_index import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS, ImageIndex
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
 from bench.data.phantom import MARKER
 from bench.data.sources import FolderSource
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 LICENCE = "CC BY 3.0"
 CITATION = (
@@ -37,11 +35,20 @@ SUBSETS = {
     "all": SubsetInfo(("mass", "calc")),
 }
 LOOKED_FOR = "mass_case_description_train_set.csv and its like here, in csv/, one level up or down"
-
-WORKING_COLUMNS = ("type_cell", "crop_cell", "mask_cell", "crop_series", "mask_series")
-
-# (where the set lies, rows of the tables) -> for every row a path below the root, or a reason.
-Resolver = Callable[["Found", "pd.DataFrame"], list[Resolved]]
+WORKING_COLUMNS = (
+    "type_cell",
+    "crop_cell",
+    "mask_cell",
+    "film_cell",
+    "crop_series",
+    "mask_series",
+    "film_series",
+    "film_case",
+)
+# Folders that the usual downloads consist of.
+_IMAGE_FOLDERS = ("jpeg", "dicom", "png", "cbis-ddsm")
+_CASE = re.compile(r"(Mass|Calc)-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
+_LISTED_LINKS = 3
 
 
 @dataclass(frozen=True)
@@ -56,27 +63,47 @@ def find(root: Path) -> Found | None:
     """The data root and the folder of its tables, given the root or a folder beside or below it."""
     if not root.is_dir():
         return None
-    if root.name == "csv" and find_tables(root) and (root.parent / "jpeg").is_dir():
+    if root.name.lower() == "csv" and find_tables(root):
         return Found(root.parent, root)
-    below = sorted(path for path in root.iterdir() if path.is_dir() and not is_series(path.name))
+    below = sorted(path for path in root.iterdir() if path.is_dir() and not _is_image_folder(path))
     for folder in (root, root / "csv", *below, *(path / "csv" for path in below)):
         if find_tables(folder):
             return Found(root, folder)
-    # A folder of images alone: its tables may stand one level higher, but then so may anything.
-    if root.name == "jpeg" or any(is_series(path.name) for path in root.iterdir()):
-        for folder in (root.parent / "csv", root.parent):
-            if find_tables(folder):
-                return Found(root, folder)
+    # A folder of images alone: its tables may stand higher up, but then so may anything.
+    if root.name.lower() in _IMAGE_FOLDERS or has_images(root):
+        for above in (root.parent, root.parent.parent):
+            for folder in (above / "csv", above):
+                if find_tables(folder):
+                    return Found(root, folder)
     return None
 
 
-def load(root: Path, tables: Path | None = None) -> Dataset:
+def has_images(root: Path) -> bool:
+    """Whether a folder, or one in it, holds folders that are named as CBIS-DDSM names them."""
+    if not root.is_dir():
+        return False
+    places = [root, *(path for path in root.iterdir() if path.name.lower() in _IMAGE_FOLDERS)]
+    return any(
+        _is_image_folder(path) for place in places if place.is_dir() for path in place.iterdir()
+    )
+
+
+def _is_image_folder(path: Path) -> bool:
+    """Whether the name is that of a series or of a case."""
+    return is_series(path.name) or _CASE.fullmatch(path.name) is not None
+
+
+def load(
+    root: Path, tables: Path | None, cache: Path, progress: Callable[[int], None] | None = None
+) -> Dataset:
     """The lesion table of CBIS-DDSM, or of a phantom (which a marker file tells apart).
 
     Parameters
     ----------
     root : the data root, or a folder near it that `find` knows.
     tables : the folder of the case tables where they lie elsewhere.
+    cache : folder of the store; what is learnt of each file is kept in `index/` below it.
+    progress : called with the number of DICOM headers read since the last call.
 
     Raises
     ------
@@ -85,33 +112,47 @@ def load(root: Path, tables: Path | None = None) -> Dataset:
     """
     found = Found(root, tables) if tables is not None else find(root)
     if found is None or not find_tables(found.tables):
-        raise unusable(tables or root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}")
+        hint = "; the images are there: name the tables' folder with --tables" * has_images(root)
+        raise unusable(tables or root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}{hint}")
     cases = read_tables(find_tables(found.tables))
-    resolver: Resolver = resolve_kaggle
-    resolved = resolver(found, cases.rows)
-    paths = cases.rows.assign(path=[one.path for one in resolved])
-    usable = [not one.reason for one in resolved]
+    named = ("crop_series", "mask_series", "film_series")
+    index = ImageIndex(
+        found.root, cache, {uid for name in named for uid in cases.rows[name]} - {""}
+    )
+    if not index.files:
+        reason = f"case tables, but no images; looked for files that end in {', '.join(ENDINGS)}"
+        raise unusable(found.root, "; ".join([reason, *_links(index)]))
+    index.read_headers(progress)
+    descriptions = read_descriptions((found.tables, found.root / "csv", found.root))
+    matched = match_files(index, cases.rows, descriptions)
+    index.save()
+    rows = cases.rows.assign(
+        path=[one.path for one in matched.rows],
+        mask_path=[one.mask_path for one in matched.rows],
+        film_path=[one.film_path for one in matched.rows],
+    )
     missing = [
         LeftOut(crop_id, one.path, one.reason)
-        for crop_id, one in zip(paths["crop_id"], resolved, strict=True)
+        for crop_id, one in zip(rows["crop_id"], matched.rows, strict=True)
         if one.reason
     ]
     dataset = finish(
         "cbis-ddsm",
         FolderSource(found.root),
-        paths[usable].drop(columns=list(WORKING_COLUMNS)),
+        rows[[not one.reason for one in matched.rows]].drop(columns=list(WORKING_COLUMNS)),
         cases.left_out + missing,
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
-        notices=_notices(cases),
+        notices=[*_notices(cases), *_file_notices(index, matched)],
+        source_tables=count_tables(cases),
     )
     return _as_phantom(dataset) if is_phantom(found) else dataset
 
 
 def is_phantom(found: Found) -> bool:
     """Whether the set was made by `bench.data.phantom`: its marker stands by images or tables."""
-    places = (found.root, found.tables, found.tables.parent)
+    places = (found.root, found.root.parent, found.tables, found.tables.parent)
     return any((place / MARKER).is_file() for place in places)
 
 
@@ -128,7 +169,8 @@ def _as_phantom(dataset: Dataset) -> Dataset:
 
 
 def _notices(cases: CaseTables) -> list[str]:
-    rows, notices = cases.rows, []
+    """What a reader must know of the tables."""
+    rows, notices = cases.rows, list(cases.lacking)
     for (kind, split), published in PUBLISHED_ROWS.items():
         file = cases.files.get((kind, split))
         count = int(((rows["subset"] == kind) & (rows["split"] == split)).sum())
@@ -143,13 +185,40 @@ def _notices(cases: CaseTables) -> list[str]:
     labels = rows.groupby("lesion_id")["label"].nunique()
     conflicting = list(labels.index[labels > 1])
     if conflicting:
+        lesions = "lesion has" if len(conflicting) == 1 else "lesions have"
         names = ", ".join(conflicting)
-        notices.append(
-            f"{len(conflicting)} lesions have conflicting pathology between views: {names}"
-        )
+        notices.append(f"{len(conflicting)} {lesions} conflicting pathology between views: {names}")
     both = shared_patients(rows)
     if both:
         notices.append(
             f"{len(both)} patients stand in both train and test once mass and calc are pooled"
         )
     return notices
+
+
+def _file_notices(index: ImageIndex, matched: Matched) -> list[str]:
+    """What a reader must know of the image files."""
+    notices = _links(index)
+    if matched.strays:
+        notices.append(
+            f"{len(matched.strays)} image files belong to no row of the tables: "
+            f"{matched.strays[0]}{' ...' * (len(matched.strays) > 1)}"
+        )
+    crops = [one.path.lower() for one in matched.rows if not one.reason]
+    formats = {
+        "DICOM": sum(path.endswith(DICOM_ENDINGS) for path in crops),
+        "JPEG": sum(path.endswith(JPEG_ENDINGS) for path in crops),
+    }
+    formats["PNG or TIFF"] = len(crops) - sum(formats.values())
+    kinds = [f"{count} {name}" for name, count in formats.items() if count]
+    if len(kinds) > 1:
+        # Bit depth and compression could tell the classes apart where they go with them.
+        notices.append(f"the crops are of more than one format: {', '.join(kinds)}")
+    return notices
+
+
+def _links(index: ImageIndex) -> list[str]:
+    if not index.links:
+        return []
+    names = ", ".join(index.links[:_LISTED_LINKS]) + " ..." * (len(index.links) > _LISTED_LINKS)
+    return [f"symbolic links that lead out of the data root are not followed: {names}"]

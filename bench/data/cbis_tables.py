@@ -1,15 +1,15 @@
 """The four case tables of CBIS-DDSM: what they say of every lesion, however images are named.
 
 The tables are those that TCIA publishes; their cells also name the series that image files belong
-to.
+to. The form of 2017, with other column names and backslashes, is read as well.
 """
 
-import io
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.csv_files import records
 from bench.data.lesions import LeftOut, unusable
 
 if TYPE_CHECKING:
@@ -22,48 +22,70 @@ PUBLISHED_ROWS = {
     ("calc", "train"): 1546,
     ("calc", "test"): 326,
 }
-# The density column is spelled in two ways; every name is read with its underscores as spaces.
-_COMMON = {
+PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
+# Every name is read in lower case with its underscores as spaces: the density column is spelled in
+# two ways.
+_NEEDED = {
     "patient id": "patient_id",
-    "breast density": "density",
     "left or right breast": "laterality",
     "image view": "view",
     "abnormality id": "abnormality_id",
     "abnormality type": "type_cell",
-    "assessment": "assessment",
     "pathology": "pathology",
-    "subtlety": "subtlety",
     "cropped image file path": "crop_cell",
     "roi mask file path": "mask_cell",
+}
+# A table without one of these still tells crops, labels and patients.
+_OPTIONAL = {
+    "breast density": "density",
+    "assessment": "assessment",
+    "subtlety": "subtlety",
+    "image file path": "film_cell",
 }
 _OF_KIND = {
     "mass": {"mass shape": "shape", "mass margins": "margins"},
     "calc": {"calc type": "calc_type", "calc distribution": "calc_distribution"},
 }
+_NAMES_OF_2017 = {
+    "side": "left or right breast",
+    "view": "image view",
+    "abn num": "abnormality id",
+    "od img path": "image file path",
+    "od crop path": "cropped image file path",
+    "mask path": "roi mask file path",
+}
 _TYPE_OF_KIND = {"mass": "mass", "calc": "calcification"}
-_LABELS = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
+_ABSENT = ("", "N/A", "NA")
+_UID = r"[0-9]+(?:\.[0-9]+)+"
+_CASE = r"[A-Za-z]+-[A-Za-z]+_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
+# Case folder, study, series and a base name that does not predict the file's.
+_CELL = rf"{_CASE}_\d+/{_UID}/{_UID}/[^/]+"
+_FILM_CELL = rf"{_CASE}/{_UID}/{_UID}/[^/]+"
 _PATTERNS = {
     "patient_id": r"P_\d{5}",
     "laterality": "LEFT|RIGHT",
     "view": "CC|MLO",
-    "abnormality_id": r"\d+",
-    "density": r"\d+",
-    "assessment": r"\d+",
-    "subtlety": r"\d+",
-    "pathology": "|".join(_LABELS),
-    # The name of a series is the folder before the file's own name.
-    "crop_cell": r"[^/\\]+/[0-9.]+/[0-9.]+/[^/\\]+",
-    "mask_cell": r"[^/\\]+/[0-9.]+/[0-9.]+/[^/\\]+",
+    "abnormality_id": r"\d{1,4}(?:\.0)?",
+    "density": r"\d{1,4}(?:\.0)?",
+    "assessment": r"\d{1,4}(?:\.0)?",
+    "subtlety": r"\d{1,4}(?:\.0)?",
+    "pathology": "|".join(PATHOLOGIES),
+    "crop_cell": _CELL,
+    "mask_cell": _CELL,
+    "film_cell": _FILM_CELL,
 }
+_NUMBERS = ("abnormality_id", "density", "assessment", "subtlety")
 
 
 @dataclass(frozen=True)
 class CaseTables:
-    """The rows of all tables that were found, those in the wrong one, and the files."""
+    """The rows of all tables that were found, those in the wrong one, the files, and what they
+    lack."""
 
     rows: "pd.DataFrame"
     left_out: list[LeftOut]
     files: dict[tuple[str, str], Path]
+    lacking: list[str]
 
 
 def is_series(name: str) -> bool:
@@ -86,26 +108,29 @@ def find_tables(folder: Path) -> dict[tuple[str, str], Path]:
 def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
     """All rows of the tables, ready for the lesion table but for `path`.
 
-    `crop_series` and `mask_series` are the series UIDs that the two path cells name.
+    `crop_series`, `mask_series` and `film_series` are the series UIDs that the path cells name,
+    `film_case` is the case folder of the full mammogram; the last two are "" where unknown.
 
     Raises
     ------
     UnusableInput
-        If a table lacks a column or holds a cell that cannot be understood, or if two rows describe
-        the same lesion in the same view.
+        If a table lacks a column or holds a cell that cannot be understood, if its paths belong to
+        another table, or if two rows describe the same lesion in the same view.
     """
     import pandas as pd
 
     left_out: list[LeftOut] = []
+    lacking: list[str] = []
     frames = []
     for (kind, split), file in sorted(files.items(), key=lambda item: _order(*item[0])):
-        rows = _read_table(file, kind, split)
+        rows, absent = _read_table(file, kind)
+        lacking += [f"{file.name} has no column {name}: unknown here" for name in absent]
         strangers = rows["type_cell"] != _TYPE_OF_KIND[kind]
         reason = f"{file.name} holds it, though it is not a {_TYPE_OF_KIND[kind]} row"
         left_out += [
             LeftOut(cell.split("/")[0], cell, reason) for cell in rows.loc[strangers, "crop_cell"]
         ]
-        frames.append(rows[~strangers])
+        frames.append(_derive(rows[~strangers].reset_index(drop=True), kind, split, file))
     rows = pd.concat(frames, ignore_index=True)
     repeated = rows["crop_id"].duplicated()
     if repeated.any():
@@ -113,69 +138,147 @@ def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
         raise unusable(
             where, f"more than one row describes {rows.loc[repeated, 'crop_id'].iloc[0]}"
         )
-    return CaseTables(rows, left_out, files)
+    return CaseTables(rows, left_out, files, lacking)
 
 
 def _order(kind: str, split: str) -> tuple[bool, bool]:
     return kind != "mass", split != "train"
 
 
-def _read_table(file: Path, kind: str, split: str) -> "pd.DataFrame":
+def _read_table(file: Path, kind: str) -> tuple["pd.DataFrame", list[str]]:
+    """The cells of a table under the names used here, and the optional columns it lacks."""
     import pandas as pd
 
     try:
-        text = file.read_bytes().decode("utf-8-sig", errors="replace")
-        # N/A and NA are told apart from text below, so pandas must not guess.
-        raw = pd.read_csv(io.StringIO(text), dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
-        raise unusable(file, f"cannot be read as a table ({error})") from error
-    raw.columns = [re.sub(r"[\s_]+", " ", str(name)).strip().lower() for name in raw.columns]
-    wanted = {**_COMMON, **_OF_KIND[kind]}
-    missing = [name for name in wanted if name not in raw.columns]
+        lines = list(records(file))
+    except OSError as error:
+        raise unusable(file, f"cannot be read ({error.strerror or error})") from error
+    if len(lines) < 2:
+        raise unusable(file, "the table has no rows")
+    names = [re.sub(r"[\s_]+", " ", name).strip().lower() for name in lines[0][1]]
+    if _NAMES_OF_2017.keys() & set(names):
+        names = [_NAMES_OF_2017.get(name, name) for name in names]
+    optional = {**_OPTIONAL, **_OF_KIND[kind]}
+    wanted = {**_NEEDED, **optional}
+    missing = [name for name in _NEEDED if name not in names]
     if missing:
         raise unusable(file, f"no column {', '.join(missing)}")
-    rows = raw[list(wanted)].rename(columns=wanted)
-    for column in rows.columns:
+    repeated = [name for name in wanted if names.count(name) > 1]
+    if repeated:
+        raise unusable(file, f"column {repeated[0]} occurs more than once")
+    for number, cells in lines:
+        if len(cells) != len(names):
+            raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
+    table = pd.DataFrame([cells for _, cells in lines[1:]], columns=names, dtype=str)
+    absent = [name for name in optional if name not in names]
+    rows = pd.DataFrame(
         # Every row has a line break inside one of its path cells.
-        rows[column] = rows[column].fillna("").str.strip()
-    _check_cells(rows, file)
-    for column in _OF_KIND[kind].values():
-        rows[column] = rows[column].where(~rows[column].isin(["N/A", "NA", ""]), None)
-    return _derive(rows, kind, split)
+        {new: table[old].str.strip() if old in table else "" for old, new in wanted.items()}
+    )
+    for column in ("crop_cell", "mask_cell", "film_cell"):
+        rows[column] = rows[column].str.replace("\\", "/", regex=False)
+    _check_cells(rows, file, [optional[name] for name in absent])
+    for column in optional.values():
+        rows[column] = rows[column].where(~rows[column].isin(_ABSENT), None)
+    return rows, absent
 
 
-def _check_cells(rows: "pd.DataFrame", file: Path) -> None:
-    if rows.empty:
-        raise unusable(file, "the table has no rows")
+def _check_cells(rows: "pd.DataFrame", file: Path, absent: list[str]) -> None:
+    names = {new: old for old, new in (*_NEEDED.items(), *_OPTIONAL.items())}
     for column, pattern in _PATTERNS.items():
+        if column in absent:
+            continue
         wrong = ~rows[column].str.fullmatch(pattern)
+        if column in _OPTIONAL.values():
+            wrong &= ~rows[column].isin(_ABSENT)
         if wrong.any():
             number, value = int(wrong.argmax()) + 1, rows.loc[wrong, column].iloc[0]
-            name = next(old for old, new in _COMMON.items() if new == column)
-            raise unusable(file, f"row {number}, column {name}: cannot understand {value[:60]!r}")
+            raise unusable(
+                file, f"row {number}, column {names[column]}: cannot understand {value[:60]!r}"
+            )
 
 
-def _derive(rows: "pd.DataFrame", kind: str, split: str) -> "pd.DataFrame":
-    for column in ("abnormality_id", "density", "assessment", "subtlety"):
-        rows[column] = rows[column].astype("int64")
+def _derive(rows: "pd.DataFrame", kind: str, split: str, file: Path) -> "pd.DataFrame":
+    for column in _NUMBERS:
+        rows[column] = rows[column].astype("Float64").astype("Int64")
+    rows["abnormality_id"] = rows["abnormality_id"].astype("int64")
     number = rows["abnormality_id"].astype(str)
     prefix = f"{kind.title()}-{'Training' if split == 'train' else 'Test'}"
     side = rows["patient_id"] + "_" + rows["laterality"]
-    return rows.assign(
-        crop_id=prefix + "_" + side + "_" + rows["view"] + "_" + number,
+    film_case = prefix + "_" + side + "_" + rows["view"]
+    derived = rows.assign(
+        crop_id=film_case + "_" + number,
         lesion_id=kind + "_" + side + "_" + number,
         abnormality=kind,
         subset=kind,
         split=split,
-        label=rows["pathology"].map(_LABELS),
-        crop_series=rows["crop_cell"].str.split("/").str[-2],
-        mask_series=rows["mask_cell"].str.split("/").str[-2],
+        label=rows["pathology"].map(PATHOLOGIES),
+        crop_series=[_series(cell) for cell in rows["crop_cell"]],
+        mask_series=[_series(cell) for cell in rows["mask_cell"]],
+        film_series=[_series(cell) for cell in rows["film_cell"]],
+        film_case=film_case,
     )
+    for column in ("crop_cell", "mask_cell"):
+        named = derived[column].str.split("/").str[0]
+        wrong = named != derived["crop_id"]
+        if wrong.any():
+            # A table under another table's name would turn training rows into test rows.
+            place, crop = int(wrong.argmax()) + 1, derived.loc[wrong, "crop_id"].iloc[0]
+            raise unusable(
+                file, f"row {place}: its path is that of {named[wrong].iloc[0]}, not of {crop}"
+            )
+    return derived
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """Where a row's crop lies, relative to the data root; `reason` says why it has none."""
+def _series(cell: object) -> str:
+    """The series UID in a path cell; "" where the cell is empty."""
+    return cell.split("/")[-2] if isinstance(cell, str) else ""
 
-    path: str
-    reason: str = ""
+
+def count_tables(cases: CaseTables) -> "dict[str, pd.DataFrame]":
+    """What the tables hold as they are, before any image is looked for.
+
+    Returns
+    -------
+    dict with
+    "source_tables": table, rows, a column a pathology, patients, images (full mammograms);
+    "overlaps": first, second, patients - of every two tables that share a patient;
+    "conflicts": lesion_id and a column a view - lesions whose views differ in malignancy.
+    """
+    import itertools
+
+    import pandas as pd
+
+    parts = {
+        f"{kind} {split}": rows
+        for (kind, split), rows in cases.rows.groupby(["subset", "split"], sort=False)
+    }
+    counts = [
+        {
+            "table": name,
+            "rows": len(rows),
+            **{pathology: int((rows["pathology"] == pathology).sum()) for pathology in PATHOLOGIES},
+            "patients": int(rows["patient_id"].nunique()),
+            "images": int(rows["film_case"].nunique()),
+        }
+        for name, rows in parts.items()
+    ]
+    shared = [
+        {"first": first, "second": second, "patients": len(both)}
+        for first, second in itertools.combinations(parts, 2)
+        if (both := set(parts[first]["patient_id"]) & set(parts[second]["patient_id"]))
+    ]
+    return {
+        "source_tables": pd.DataFrame(counts),
+        "overlaps": pd.DataFrame(shared, columns=["first", "second", "patients"]),
+        "conflicts": _conflicts(cases.rows),
+    }
+
+
+def _conflicts(rows: "pd.DataFrame") -> "pd.DataFrame":
+    labels = rows.groupby("lesion_id")["label"].nunique()
+    conflicting = rows[rows["lesion_id"].isin(labels.index[labels > 1])]
+    wide = conflicting.pivot_table(
+        index="lesion_id", columns="view", values="pathology", aggfunc=", ".join
+    )
+    return wide.reset_index().rename_axis(columns=None).fillna("")

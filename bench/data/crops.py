@@ -9,7 +9,8 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,58 +18,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data import stack_files
-from bench.data.decoding import (
-    MAX_BYTES,
-    UnreadableImage,
-    cut_square,
-    decode,
-    fit_square,
-    to_eight_bit,
-)
-from bench.data.lesions import (
-    GEOMETRY_COLUMNS,
-    Dataset,
-    LeftOut,
-    SubsetInfo,
-    check_classes,
-    left_out_table,
-    select,
-    unusable,
-)
+from bench.data.decoding import MAX_BYTES, WINDOWS, UnreadableImage, decode, fit_square
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
+from bench.data.regions import REGIONS, Cut, cut_out, plan_cuts, square_around
 from bench.errors import UnusableInput
 from bench.store import digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STACK_VERSION = 1
+STACK_VERSION = 2
 FITS = ("pad", "stretch")
-REGIONS = ("crop",)
+DEFAULT_MARGIN = 1.5
 # What a result can depend on besides the pixels.
 IDENTITY_COLUMNS = ("crop_id", "lesion_id", "patient_id", "subset", "label", "split")
 
-Geometry = tuple[int, int, int]
+Stats = dict[str, tuple[int, int] | None]
 
 
 @dataclass(frozen=True)
 class CropSettings:
-    """How a crop becomes a square: `size` in pixels, `fit` "pad" or "stretch", `region` "crop"."""
+    """How a lesion becomes a square.
+
+    Attributes
+    ----------
+    size : side in pixels, 8 to 4096.
+    fit : "pad" (proportions are kept, zeros fill the rest) or "stretch".
+    region : "crop", "context" (around the lesion in the full mammogram) or "full" (all of that).
+    margin : side of the context in sides of the mask's bounding box, 1 to 20.
+    window : "own" (16-bit pixels are scaled by their own minimum and maximum) or "voi" (by the
+        window of the DICOM file, where it has one).
+    """
 
     size: int = 256
     fit: str = "pad"
     region: str = "crop"
+    margin: float = DEFAULT_MARGIN
+    window: str = "own"
 
     def __post_init__(self) -> None:
         if not 8 <= self.size <= 4096:
             raise UnusableInput(f"size {self.size}: the working size is 8 to 4096 pixels")
-        if self.fit not in FITS:
-            raise UnusableInput(f"fit {self.fit!r} is not one of {', '.join(FITS)}")
-        if self.region not in REGIONS:
-            raise UnusableInput(f"region {self.region!r} is not one of {', '.join(REGIONS)}")
+        for name, known in (("fit", FITS), ("region", REGIONS), ("window", WINDOWS)):
+            if getattr(self, name) not in known:
+                asked = getattr(self, name)
+                raise UnusableInput(f"{name} {asked!r} is not one of {', '.join(known)}")
+        if not 1 <= self.margin <= 20:
+            raise UnusableInput(f"margin {self.margin}: a context is 1 to 20 times the lesion")
 
     def as_key(self) -> dict[str, Any]:
-        """The settings as a dictionary for a cache key."""
-        return asdict(self)
+        """The settings that matter as a dictionary for a cache key."""
+        settings = asdict(self)
+        if self.region != "context":
+            del settings["margin"]
+        return settings
+
+    @property
+    def region_name(self) -> str:
+        """The region as tables name it: a context with its margin."""
+        return f"context:{self.margin:g}" if self.region == "context" else self.region
 
 
 @dataclass(frozen=True)
@@ -127,104 +135,104 @@ def build_stack(
     Raises
     ------
     UnusableInput
-        If no crop of a subset, or only crops of one class, can be decoded, or if the cache folder
-        cannot be written.
+        If no crop at all can be decoded, or if the cache folder cannot be written.
     """
     cache = Path(cache).expanduser()
     report = progress or (lambda _: None)
-    geometries = _geometries(dataset.table)
-    paths = list(dataset.table["path"])
-    stats = [_stat(dataset, path) for path in paths]
-    key = _lookup_key(dataset, settings, paths, stats, geometries)
+    cuts = plan_cuts(dataset.table, settings.region, settings.margin)
+    stats = _stats(dataset, cuts)
+    key = _lookup_key(dataset, settings, cuts, stats)
     file = cache / "crops" / key[:2] / f"{key}.stack"
-    found = stack_files.load(file, len(paths), settings.size)
+    found = stack_files.load(file, len(cuts), settings.size)
     if found is not None:
-        report(len(paths))
+        report(len(cuts))
         return _assemble(dataset, settings, *found)
     try:
-        with stack_files.writing(file, len(paths), settings.size) as writer:
-            for place, outcome in _decode_all(dataset, settings, paths, stats, geometries):
+        with stack_files.writing(file, len(cuts), settings.size) as writer:
+            for place, outcome in _decode_all(dataset, settings, cuts, stats):
                 if isinstance(outcome, str):
                     writer.skip(place, outcome)
                 else:
                     shape = (outcome.height, outcome.width)
                     writer.put(place, outcome.pixels, shape, outcome.mean)
                 report(1)
-            _check_left(dataset, writer.readable())
+            if not any(writer.readable()):
+                raise unusable(
+                    dataset.source.root,
+                    f"no crop can be read, region {settings.region}; "
+                    f"the first one: {writer.records[0]['reason']}",
+                )
     except OSError as error:
         raise unusable(
             cache, f"the crop stack cannot be kept there ({error.strerror or error})"
         ) from error
-    found = stack_files.load(file, len(paths), settings.size)
+    found = stack_files.load(file, len(cuts), settings.size)
     if found is None:
         raise unusable(cache, "the crop stack was written there, but it does not read back")
     return _assemble(dataset, settings, *found)
 
 
-def _lookup_key(
-    dataset: Dataset,
-    settings: CropSettings,
-    paths: list[str],
-    stats: list[tuple[int, int] | None],
-    geometries: list[Geometry | None],
-) -> str:
-    import PIL
+def _stats(dataset: Dataset, cuts: list[Cut | str]) -> Stats:
+    """Size and time of every file that is needed; None where it is missing."""
+    stats: Stats = {"": None}
+    for cut in cuts:
+        for path in (cut.image, cut.mask) if isinstance(cut, Cut) else ():
+            if path not in stats:
+                try:
+                    stats[path] = dataset.source.stat(path)
+                except OSError:
+                    stats[path] = None
+    return stats
 
+
+def _lookup_key(
+    dataset: Dataset, settings: CropSettings, cuts: list[Cut | str], stats: Stats
+) -> str:
     rows = [
-        [path, list(stat) if stat else None, list(geometry) if geometry else None]
-        for path, stat, geometry in zip(paths, stats, geometries, strict=True)
+        cut if isinstance(cut, str) else [*astuple(cut), stats[cut.image], stats[cut.mask]]
+        for cut in cuts
     ]
     # The root belongs in here: two copies of a set may agree in every name, size and time and still
-    # differ. The decoder's version does too, since it decides the bytes.
+    # differ. The decoders' versions do too, since they decide the bytes.
     root = os.path.realpath(dataset.source.root)
-    return digest([STACK_VERSION, PIL.__version__, root, settings.as_key(), rows])
-
-
-def _stat(dataset: Dataset, path: str) -> tuple[int, int] | None:
-    try:
-        return dataset.source.stat(path)
-    except OSError:
-        return None
-
-
-def _geometries(table: "pd.DataFrame") -> list[Geometry | None]:
-    if GEOMETRY_COLUMNS[0] not in table.columns:
-        return [None] * len(table)
-    cells = table[list(GEOMETRY_COLUMNS)].astype("float64").to_numpy()
-    return [
-        None if np.isnan(row).any() else (int(row[0]), int(row[1]), int(row[2])) for row in cells
-    ]
+    versions = [version("pillow"), version("pydicom")]
+    return digest([STACK_VERSION, versions, root, settings.as_key(), rows])
 
 
 def _decode_all(
-    dataset: Dataset,
-    settings: CropSettings,
-    paths: list[str],
-    stats: list[tuple[int, int] | None],
-    geometries: list[Geometry | None],
+    dataset: Dataset, settings: CropSettings, cuts: list[Cut | str], stats: Stats
 ) -> Iterator[tuple[int, _Square | str]]:
     """The square of every row, or the reason why there is none, in the order that reads fastest.
 
-    Files are read one after another (an archive can only be read forwards) and decoded in a few
-    threads; a short queue between the two keeps memory bounded.
+    Rows of one image are cut from it together. Files are read one after another (an archive can
+    only be read forwards) and decoded in a few threads; a short queue between the two keeps memory
+    bounded.
     """
-    order = sorted(
-        range(len(paths)),
-        key=lambda place: dataset.source.position(paths[place]) if stats[place] else 0,
-    )
+    by_image: dict[str, list[tuple[int, Cut]]] = {}
+    for place, cut in enumerate(cuts):
+        if isinstance(cut, str):
+            yield place, cut
+        else:
+            by_image.setdefault(cut.image, []).append((place, cut))
+    order = sorted(by_image, key=lambda path: dataset.source.position(path) if stats[path] else 0)
     workers = min(4, os.cpu_count() or 1)
-    waiting: deque[tuple[int, Future[_Square | str]]] = deque()
+    waiting: deque[Future[list[tuple[int, _Square | str]]]] = deque()
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")
-        for place in order:
-            data = _read(dataset, paths[place], stats[place])
-            job = pool.submit(_square_of, data, paths[place], geometries[place], settings)
-            waiting.append((place, job))
-            if len(waiting) > 2 * workers:
-                done, outcome = waiting.popleft()
-                yield done, outcome.result()
-        for done, outcome in waiting:
-            yield done, outcome.result()
+        for path in order:
+            image = _read(dataset, path, stats[path])
+            masks = {
+                cut.mask: _read(dataset, cut.mask, stats[cut.mask])
+                for _, cut in by_image[path]
+                if cut.mask
+            }
+            waiting.append(pool.submit(_squares_of, image, masks, by_image[path], settings))
+            # The call holds the bytes now; a name that lives on would hold them twice.
+            del image, masks
+            if len(waiting) > workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
 
 
 def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | str:
@@ -239,30 +247,43 @@ def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | 
         return f"the file cannot be read ({getattr(error, 'strerror', None) or error})"
 
 
-def _square_of(
-    data: bytes | str, path: str, geometry: Geometry | None, settings: CropSettings
-) -> _Square | str:
-    if isinstance(data, str):
-        return data
+def _squares_of(
+    image: bytes | str,
+    masks: dict[str, bytes | str],
+    rows: list[tuple[int, Cut]],
+    settings: CropSettings,
+) -> list[tuple[int, _Square | str]]:
+    """The squares of all rows that are cut from one image."""
+    path = rows[0][1].image
     try:
-        pixels = decode(data, path)
+        if isinstance(image, str):
+            raise UnreadableImage(image)
+        pixels = decode(image, path, settings.window)
     except UnreadableImage as error:
-        return str(error)
-    if geometry is not None:
-        pixels = cut_square(pixels, *geometry)
-    crop = to_eight_bit(pixels)
-    square = fit_square(crop, settings.size, settings.fit)
-    return _Square(square, crop.shape[0], crop.shape[1], float(crop.mean()))
+        return [(place, str(error)) for place, _ in rows]
+    found: list[tuple[int, _Square | str]] = []
+    for place, cut in rows:
+        try:
+            square = cut.square
+            if cut.mask:
+                mask = _mask(masks[cut.mask], cut.mask)
+                square = square_around(mask, pixels.shape, settings.margin)
+            crop = cut_out(pixels, square)
+        except UnreadableImage as error:
+            found.append((place, str(error)))
+            continue
+        fitted = fit_square(crop, settings.size, settings.fit)
+        found.append((place, _Square(fitted, crop.shape[0], crop.shape[1], float(crop.mean()))))
+    return found
 
 
-def _check_left(dataset: Dataset, readable: list[bool]) -> None:
-    """Raise UnusableInput if a subset lost all its crops, or all those of a class."""
-    root = dataset.source.root
-    left = dataset.table[readable]
-    for subset in dataset.table["subset"].unique():
-        if subset not in set(left["subset"]):
-            raise unusable(root, f"no crop of subset {subset} can be decoded")
-    check_classes(left, root)
+def _mask(data: bytes | str, path: str) -> NDArray[Any]:
+    try:
+        if isinstance(data, str):
+            raise UnreadableImage(data)
+        return decode(data, path)
+    except UnreadableImage as error:
+        raise UnreadableImage(f"its mask: {error}") from error
 
 
 def _assemble(

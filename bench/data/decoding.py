@@ -5,6 +5,8 @@ run.
 """
 
 import io
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ MAX_PIXELS = 2**27
 MAX_BYTES = 2**29
 # Formats that Pillow decodes by itself; others may start programs or nest files.
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
+WINDOWS = ("own", "voi")
 
 Pixels = NDArray[Any]
 
@@ -24,32 +27,42 @@ class UnreadableImage(Exception):
     """A file that yields no pixels; the message says why in a few words."""
 
 
-def decode(data: bytes, name: str) -> Pixels:
+def decode(data: bytes, name: str, window: str = "own") -> Pixels:
     """The one channel of an image, native size, in the file's own range.
 
     Parameters
     ----------
     data : the file's bytes.
     name : the file's name; only its ending is looked at, for DICOM without a preamble.
+    window : "own" for the values as stored, or "voi" for those that the DICOM file's own rescale
+        and VOI table or window make of them; other formats, and DICOM with neither, know "own"
+        alone.
 
     Returns
     -------
-    array (height, width), uint8, or a wider type for images of more than 8 bits.
+    array (height, width), uint8, or a wider type for images of more than 8 bits. Under a window it
+    is uint8 over the window's output range.
 
     Raises
     ------
     UnreadableImage
         If the file is empty, cut short, too large, or not an image.
     """
+    from bench.data.dicom import decode_dicom
+
+    if window not in WINDOWS:
+        raise ValueError(f"window {window!r} is not one of {', '.join(WINDOWS)}")
     if not data:
         raise UnreadableImage("the file is empty")
     is_dicom = data[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
     try:
-        pixels = _decode_dicom(data) if is_dicom else _decode_picture(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            pixels = decode_dicom(data, window) if is_dicom else _decode_picture(data)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # hostile files make decoders raise anything
-        raise UnreadableImage(_reason(error)) from error
+        raise UnreadableImage(reason(error)) from error
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise UnreadableImage("it holds values that are not finite")
     return pixels
@@ -62,25 +75,37 @@ def to_eight_bit(pixels: Pixels) -> NDArray[np.uint8]:
     """
     if pixels.dtype == np.uint8:
         return pixels
-    values = pixels.astype(np.float64)
-    low, high = float(values.min()), float(values.max())
+    low, high = pixels.min(), pixels.max()
     if high <= low:
         return np.zeros(pixels.shape, np.uint8)
-    return np.rint((values - low) * 255.0 / (high - low)).astype(np.uint8)
+    lowest, span = float(low), float(high) - float(low)
+
+    def scaled(values: Pixels) -> NDArray[np.uint8]:
+        # Values that no pixel has may not fit 8 bits; what a cast makes of them differs by machine.
+        inside = np.clip(values, low, high).astype(np.float64)
+        return np.rint((inside - lowest) * 255.0 / span).astype(np.uint8)
+
+    return by_table(pixels, scaled)
 
 
-def cut_square(pixels: Pixels, row: int, column: int, half_side: int) -> Pixels:
-    """The square of rows `row - half_side` … `row + half_side - 1`, columns alike; zero outside."""
-    height, width = pixels.shape
-    square = np.zeros((2 * half_side, 2 * half_side), pixels.dtype)
-    top, left = row - half_side, column - half_side
-    rows = slice(max(top, 0), max(min(top + 2 * half_side, height), 0))
-    columns = slice(max(left, 0), max(min(left + 2 * half_side, width), 0))
-    inside = pixels[rows, columns]
-    if inside.size:
-        down, right = rows.start - top, columns.start - left
-        square[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
-    return square
+def by_table(pixels: Pixels, function: Callable[[Pixels], Pixels]) -> Pixels:
+    """`function(pixels)` for a function of single values, computed once for each possible value.
+
+    Integers of at most 16 bits go through a table, a few rows at a time: a film of 27 million
+    pixels needs no copy in a wider type. The function is given every value of the type, also those
+    that no pixel has. Other types are handed over as they are.
+    """
+    if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2:
+        return function(pixels)
+    unsigned = np.dtype(f"u{pixels.dtype.itemsize}")
+    every = np.arange(2 ** (8 * unsigned.itemsize), dtype=unsigned)
+    table = function(every.view(pixels.dtype))
+    codes = pixels.view(unsigned)
+    found = np.empty(pixels.shape, table.dtype)
+    rows = max(1, 2**18 // max(1, pixels.shape[1]))
+    for top in range(0, len(codes), rows):
+        np.take(table, codes[top : top + rows], out=found[top : top + rows], mode="clip")
+    return found
 
 
 def fit_square(pixels: NDArray[np.uint8], size: int, fit: str) -> NDArray[np.uint8]:
@@ -112,33 +137,14 @@ def _decode_picture(data: bytes) -> Pixels:
     from PIL import Image
 
     with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
-        _check_size(image.width, image.height)
+        check_size(image.width, image.height)
         image.load()
         if image.mode.startswith(("I", "F")):
             return np.array(image)
         return np.array(image.convert("L"))
 
 
-def _decode_dicom(data: bytes) -> Pixels:
-    import pydicom
-
-    record = pydicom.dcmread(io.BytesIO(data), force=True)
-    if "Rows" not in record or "Columns" not in record:
-        raise UnreadableImage("it is DICOM without an image")
-    frames = int(record.get("NumberOfFrames") or 1)
-    channels = int(record.get("SamplesPerPixel") or 1)
-    if frames != 1 or channels != 1:
-        raise UnreadableImage(f"it is DICOM with {frames} frames of {channels} channels")
-    _check_size(int(record.Columns), int(record.Rows))
-    pixels: Pixels = record.pixel_array
-    if record.get("PhotometricInterpretation") == "MONOCHROME1":
-        # White is low there: turned over within the range that is used, so that dense tissue is
-        # bright in every crop.
-        pixels = np.uint8(255) - pixels if pixels.dtype == np.uint8 else pixels.max() - pixels
-    return pixels
-
-
-def _check_size(width: int, height: int) -> None:
+def check_size(width: int, height: int) -> None:
     if width <= 0 or height <= 0:
         raise UnreadableImage(f"its header announces {width} x {height} pixels")
     if width * height > MAX_PIXELS:
@@ -148,11 +154,12 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     from PIL import Image, UnidentifiedImageError
 
     if isinstance(error, UnidentifiedImageError):
         return "it is not an image"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "its header announces too many pixels"
-    return "it cannot be decoded: " + " ".join(str(error).split())[:120]
+    said = " ".join(str(error).split())[:120]
+    return "it cannot be decoded: " + "".join(filter(str.isprintable, said))

@@ -6,7 +6,15 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.data import manifest
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
+from bench.data.lesions import (
+    Dataset,
+    LeftOut,
+    SubsetInfo,
+    check_classes,
+    finish,
+    shared_patients,
+    unusable,
+)
 from bench.data.sources import FolderSource, escapes, path_problem
 
 IMAGE_ENDINGS = (
@@ -82,6 +90,7 @@ def _from_manifest(file: Path) -> Dataset:
     if rows.empty and not found.left_out:
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
+        check_classes(rows, file)
         notices += _split_notices(rows)
     negative, positive = found.words
     return finish(
@@ -129,10 +138,13 @@ def _from_class_folders(root: Path) -> Dataset:
         raise unusable(
             root, f"its class folders {negative.name!r} and {positive.name!r} hold no images"
         )
+    table = pd.DataFrame(rows)
+    if rows:
+        check_classes(table, root)
     return finish(
         "folder",
         FolderSource(root),
-        pd.DataFrame(rows),
+        table,
         left_out,
         {"all": SubsetInfo(("all",), positive=positive.name, negative=negative.name)},
         notices=[*notices, NO_PATIENTS, NO_SPLIT],

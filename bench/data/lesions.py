@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.sources import ImageSource, escapes, path_problem
+from bench.data.sources import ImageSource, first_that_escapes, path_problem
 from bench.errors import UnusableInput
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ CLINICAL_COLUMNS = (
     "calc_distribution",
 )
 GEOMETRY_COLUMNS = ("centre_row", "centre_column", "half_side")  # pixels of the film at `path`
+# Where a row's mask and full mammogram lie, like `path`; empty where the data set has none.
+FILE_COLUMNS = ("mask_path", "film_path")
 SPLITS = ("train", "test", "none")
 LEFT_OUT_COLUMNS = ("crop_id", "path", "reason")
 
@@ -75,6 +77,8 @@ class Dataset:
     synthetic : True for the phantom, whose figures mean nothing for mammography.
     licence, citation : one line each; empty for a folder of one's own.
     notices : one line each: what a reader of the results must know of the data.
+    source_tables : what the data set's own tables hold before any file is looked for, by name (see
+        `cbis_tables.count_tables`); empty where there are none.
     """
 
     name: str
@@ -86,6 +90,7 @@ class Dataset:
     licence: str = ""
     citation: str = ""
     notices: tuple[str, ...] = field(default=())
+    source_tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
 
     def rows(self, subset: str) -> "pd.DataFrame":
         """The rows of a subset in table order, index 0 … n - 1.
@@ -120,6 +125,7 @@ def finish(
     licence: str = "",
     citation: str = "",
     notices: Iterable[str] = (),
+    source_tables: "Mapping[str, pd.DataFrame] | None" = None,
 ) -> Dataset:
     """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
     left = left_out_table(left_out)
@@ -140,7 +146,8 @@ def finish(
         subsets=kept,
         licence=licence,
         citation=citation,
-        notices=tuple(notices),
+        notices=(*notices, *_one_class(checked, kept)),
+        source_tables=source_tables or {},
     )
 
 
@@ -159,8 +166,8 @@ def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
     ------
     UnusableInput
         For a missing column, an empty table, a duplicate crop_id, a lesion of two patients, a
-        label outside {0, 1}, a split outside `SPLITS`, a path that may leave `root`, a geometry
-        that is not a square, or a subset with one class.
+        label outside {0, 1}, a split outside `SPLITS`, a path that may leave `root`, or a geometry
+        that is not a square.
     """
     missing = [name for name in REQUIRED_COLUMNS if name not in table.columns]
     if missing:
@@ -170,17 +177,30 @@ def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
     _check_identity(table, root)
     _check_values(table, root)
     _check_paths(table, root)
-    check_classes(table, root)
     others = [name for name in table.columns if name not in REQUIRED_COLUMNS]
     ordered = table[[*REQUIRED_COLUMNS, *others]].reset_index(drop=True)
     return ordered.astype({"label": "int64"})
 
 
 def check_classes(table: "pd.DataFrame", root: Path) -> None:
-    """Raise UnusableInput if a subset of the table holds one class only."""
+    """Raise UnusableInput if a subset of the table holds one class only.
+
+    For sets that a user has put together: there it is a mistake, not a part of a download.
+    """
     for subset, labels in table.groupby("subset")["label"]:
         if labels.nunique() < 2:
             raise unusable(root, f"subset {subset} holds one class only (label {labels.iloc[0]})")
+
+
+def _one_class(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo]) -> list[str]:
+    """A notice for every subset with one class, as a part of a download may leave it."""
+    notices = []
+    for name, info in subsets.items():
+        labels = set(select(table, subsets, name)["label"])
+        if len(labels) == 1:
+            word = info.positive if labels == {1} else info.negative
+            notices.append(f"subset {name} holds one class only ({word}): nothing to be classified")
+    return notices
 
 
 def shared_patients(table: "pd.DataFrame") -> list[str]:
@@ -231,10 +251,14 @@ def _check_values(table: "pd.DataFrame", root: Path) -> None:
 
 
 def _check_paths(table: "pd.DataFrame", root: Path) -> None:
-    is_folder = root.is_dir()
-    for path in table["path"].unique():
+    named = set(table["path"].unique())
+    for column in FILE_COLUMNS:
+        if column in table.columns:
+            named |= set(table[column].unique()) - {""}
+    for path in sorted(named, key=str):
         problem = path_problem(path) if isinstance(path, str) else "is missing"
         if problem:
             raise unusable(root, f"path {path!r} {problem}")
-        if is_folder and escapes(root, path):
-            raise unusable(root, f"path {path!r} leaves the data root through a symbolic link")
+    outside = first_that_escapes(root, map(str, named)) if root.is_dir() else None
+    if outside is not None:
+        raise unusable(root, f"path {outside!r} leaves the data root through a symbolic link")

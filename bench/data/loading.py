@@ -1,12 +1,14 @@
 """Finds out what kind of data set a path holds, and reads it."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.data import cbis_ddsm, folder, mias
 from bench.data.lesions import Dataset, unusable
+from bench.store import cache_folder
 
 DATASETS = {
-    "cbis-ddsm": "case tables and images as Kaggle lays them out",
+    "cbis-ddsm": "case tables and images: Kaggle's JPEGs, TCIA's DICOMs, or PNGs made of them",
     "mias": "mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
     "folder": "one folder a class, or a CSV with path and label",
     "phantom": "synthetic lesion crops that this program makes",
@@ -14,7 +16,12 @@ DATASETS = {
 
 
 def load_lesions(
-    root: str | Path, dataset: str = "auto", tables: str | Path | None = None
+    root: str | Path,
+    dataset: str = "auto",
+    tables: str | Path | None = None,
+    *,
+    cache: str | Path | None = None,
+    progress: Callable[[int], None] | None = None,
 ) -> Dataset:
     """The data set at a path: its lesion table, what was left out of it, and how to read its crops.
 
@@ -23,6 +30,9 @@ def load_lesions(
     root : a folder, a tar archive (mini-MIAS), or a CSV manifest.
     dataset : one of `DATASETS`, or "auto" to find out by looking.
     tables : folder of the CBIS-DDSM case tables, where they do not lie by the images.
+    cache : folder of the store, where the index of CBIS-DDSM's files is kept; by default
+        $BENCH_CACHE, else the user's cache folder.
+    progress : called with the number of DICOM headers read since the last call.
 
     Raises
     ------
@@ -35,7 +45,8 @@ def load_lesions(
     try:
         if not path.exists():
             raise unusable(path, "there is no such file or folder")
-        return _load(path, dataset, _tables_folder(tables))
+        place = cache_folder(Path(cache) if cache is not None else None)
+        return _load(path, dataset, _tables_folder(tables), place, progress)
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
 
@@ -49,7 +60,13 @@ def _tables_folder(tables: str | Path | None) -> Path | None:
     return path
 
 
-def _load(path: Path, dataset: str, tables: Path | None) -> Dataset:
+def _load(
+    path: Path,
+    dataset: str,
+    tables: Path | None,
+    cache: Path,
+    progress: Callable[[int], None] | None,
+) -> Dataset:
     kind = detect(path) if dataset == "auto" and tables is None else dataset
     if tables is not None and kind == "auto":
         kind = "cbis-ddsm"
@@ -59,7 +76,7 @@ def _load(path: Path, dataset: str, tables: Path | None) -> Dataset:
         return mias.load(path)
     if kind == "folder":
         return folder.load(path)
-    found = cbis_ddsm.load(path, tables)
+    found = cbis_ddsm.load(path, tables, cache, progress)
     if dataset == "phantom" and not found.synthetic:
         raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
     return found
@@ -84,6 +101,12 @@ def detect(path: Path) -> str:
         return "phantom" if cbis_ddsm.is_phantom(found) else "cbis-ddsm"
     if mias.find(path) is not None:
         return "mias"
+    if cbis_ddsm.has_images(path):
+        raise unusable(
+            path,
+            "images of CBIS-DDSM, but no case tables; looked for "
+            f"{cbis_ddsm.LOOKED_FOR}; name their folder with --tables",
+        )
     if folder.find(path):
         return "folder"
     if not any(path.iterdir()):

@@ -1,13 +1,11 @@
 """Reads a CSV manifest: a row an image, with `path`, `label` and whatever else is known."""
 
-import csv
-import io
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
 from bench.data.sources import path_problem
 
@@ -59,12 +57,7 @@ def column_name(text: str) -> str:
 
 def header(file: Path) -> list[str]:
     """The column names of a CSV file in lower case; none where it cannot be read."""
-    with file.open("rb") as stream:
-        first = _decode(stream.read(65536)).splitlines()
-    try:
-        return [column_name(name) for name in next(csv.reader(first[:1], **_dialect(first)), [])]
-    except csv.Error:
-        return []
+    return [column_name(name) for name in first_record(file)]
 
 
 def read(file: Path) -> Manifest:
@@ -76,7 +69,7 @@ def read(file: Path) -> Manifest:
         For a missing or repeated column, a row of another length, a label or split that is not
         known, a path that may leave the folder, and an image or crop_id that occurs twice.
     """
-    lines = _records(file)
+    lines = records(file)
     _, names = next(lines, (1, []))
     names = [column_name(name) for name in names]
     _check_header(file, names)
@@ -100,38 +93,6 @@ def read(file: Path) -> Manifest:
         (_word(words[0], "negative"), _word(words[1], "positive")),
         tuple(name for name in names if name not in TAKEN),
     )
-
-
-def _records(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row that is not blank."""
-    text = _decode(file.read_bytes())
-    lines = text.splitlines()
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **_dialect(lines))
-    while True:
-        start = reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise unusable(file, f"line {start} is not CSV ({error})") from error
-        if any(cell.strip() for cell in cells):
-            yield start, cells
-
-
-def _decode(data: bytes) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
-
-
-def _dialect(lines: list[str]) -> dict[str, Any]:
-    """Spreadsheets of some countries write semicolons."""
-    first = lines[0] if lines else ""
-    return {"delimiter": ";" if ";" in first and "," not in first else ","}
 
 
 def _check_header(file: Path, names: list[str]) -> None:

@@ -1,7 +1,7 @@
-"""Writes synthetic lesion crops in CBIS-DDSM's own layout, so that everything runs anywhere.
+"""Writes synthetic lesion crops as CBIS-DDSM lies on disks, so that everything runs anywhere.
 
-The figures that come of it mean nothing for mammography. The tables have the quirks of the real
-ones (see `cbis_tables`), the classes overlap by construction, and a seed fixes every byte.
+The figures that come of it mean nothing for mammography. Tables and files have the quirks of the
+real ones (see `phantom_cases`), the classes overlap by construction, and a seed fixes every byte.
 """
 
 import json
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bench.data.phantom_cases import Breast, Quirk
+    from bench.data.phantom_files import Identities, Picture
     from bench.data.phantom_tables import PhantomTables
 
 MARKER = "PHANTOM.json"
-VERSION = 1
+VERSION = 2
 DEFAULT_PATIENTS = 100
 DEFAULT_DIFFICULTY = 0.5
+DEFAULT_LAYOUT = "kaggle"
 # Each kind needs both classes in train and in test.
 FEWEST_PATIENTS = 16
 
@@ -37,19 +40,7 @@ class PhantomSettings:
     patients: int
     seed: int
     difficulty: float
-
-
-@dataclass(frozen=True)
-class Lesion:
-    """A lesion to draw: who has it, and how malignant it looks (see `phantom_images`)."""
-
-    patient: str
-    kind: str
-    split: str
-    laterality: str
-    malignant: bool
-    suspicion: float
-    views: tuple[str, ...]
+    layout: str
 
 
 def write_phantom(
@@ -57,6 +48,7 @@ def write_phantom(
     patients: int = DEFAULT_PATIENTS,
     seed: int = 0,
     difficulty: float = DEFAULT_DIFFICULTY,
+    layout: str = DEFAULT_LAYOUT,
 ) -> None:
     """Write a phantom; the same arguments give the same bytes.
 
@@ -65,6 +57,9 @@ def write_phantom(
     folder : must not exist or be empty.
     patients : at least 16; about two crops each.
     difficulty : 0 (the classes look apart) to 1 (hardly a difference).
+    layout : "kaggle" (JPEG by series), "nbia" (DICOM as the NBIA Data Retriever saves it), "uid"
+        (DICOM in the folders that the case tables name) or "png" (the same as 16-bit PNG). It
+        changes neither lesions nor tables, and the last three hold the same pixels.
 
     Raises
     ------
@@ -72,7 +67,7 @@ def write_phantom(
         If an argument is out of range, or the folder holds anything else or cannot be written.
     """
     folder = Path(folder).expanduser()
-    settings = PhantomSettings(VERSION, patients, seed, float(difficulty))
+    settings = PhantomSettings(VERSION, patients, seed, float(difficulty), layout)
     _check(settings, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +84,7 @@ def write_phantom(
 
 def builtin_phantom(cache: Path) -> Path:
     """The folder of the default phantom below the cache folder, written on first use."""
-    settings = PhantomSettings(VERSION, DEFAULT_PATIENTS, 0, DEFAULT_DIFFICULTY)
+    settings = PhantomSettings(VERSION, DEFAULT_PATIENTS, 0, DEFAULT_DIFFICULTY, DEFAULT_LAYOUT)
     folder = cache / "phantom" / digest(asdict(settings))[:16]
     if not (folder / MARKER).is_file():
         write_phantom(folder)
@@ -97,6 +92,10 @@ def builtin_phantom(cache: Path) -> Path:
 
 
 def _check(settings: PhantomSettings, folder: Path) -> None:
+    from bench.data.phantom_layouts import LAYOUTS
+
+    if settings.layout not in LAYOUTS:
+        raise unusable(f"layout {settings.layout!r}", f"is not one of {', '.join(LAYOUTS)}")
     if settings.patients < FEWEST_PATIENTS:
         fewest = FEWEST_PATIENTS
         raise unusable(f"patients {settings.patients}", f"a phantom needs at least {fewest}")
@@ -111,78 +110,74 @@ def _check(settings: PhantomSettings, folder: Path) -> None:
 
 
 def _write_all(folder: Path, settings: PhantomSettings) -> None:
-    import numpy as np
-
+    from bench.data.phantom_layouts import LAYOUTS
     from bench.data.phantom_tables import PhantomTables
 
-    rng = np.random.default_rng([VERSION, settings.seed, settings.patients])
-    tables = PhantomTables()
-    for lesion in _lesions(settings, rng):
-        _write_lesion(folder, lesion, tables, rng)
+    layout, tables = LAYOUTS[settings.layout], PhantomTables()
+    written = [layout.write(folder, picture) for picture in _pictures(settings, tables)]
     (folder / "csv").mkdir()
     for name, text in tables.texts().items():
         (folder / "csv" / name).write_bytes(text.encode())
+    layout.write_listing(folder, written)
     (folder / MARKER).write_text(json.dumps(asdict(settings), indent=1) + "\n")
 
 
-def _lesions(settings: PhantomSettings, rng: "np.random.Generator") -> Iterator[Lesion]:
-    """The lesions of all patients: two in five malignant, two in three in train, in every kind."""
-    half = settings.patients // 2
-    for kind, first, count in (("mass", 0, half), ("calc", half, settings.patients - half)):
-        # Position decides split and class, so that each part has both classes.
-        for place in range(count):
-            malignant = place % 5 in (1, 3)
-            split = "test" if (place // 5) % 3 == 1 or place == count - 1 else "train"
-            patient = f"P_{first + place + 1:05d}"
-            for laterality in _sides(rng):
-                yield _lesion(settings, patient, kind, split, laterality, malignant, rng)
-            if kind == "mass" and place in (0, 1):
-                # As in the real set, a few patients stand in mass train and in calc test.
-                yield _lesion(settings, patient, "calc", "test", "LEFT", malignant, rng)
+def _pictures(settings: PhantomSettings, tables: "PhantomTables") -> "Iterator[Picture]":
+    """Every image of the phantom, while its rows enter the tables.
+
+    The random generator does not leave this function, so that no layout can change what is drawn.
+    """
+    import numpy as np
+
+    from bench.data.phantom_cases import breasts
+    from bench.data.phantom_files import Identities
+
+    rng = np.random.default_rng([VERSION, settings.seed, settings.patients])
+    identities = Identities(rng)
+    for breast in breasts(settings.patients, settings.difficulty, rng):
+        clinical = [tables.clinical(breast, lesion, rng) for lesion in breast.lesions]
+        for view in breast.views:
+            yield from _view(breast, view, clinical, tables, identities, rng)
 
 
-def _sides(rng: "np.random.Generator") -> tuple[str, ...]:
-    """One patient in six has a lesion in either breast."""
-    if rng.random() < 1 / 6:
-        return ("LEFT", "RIGHT")
-    return ("LEFT",) if rng.random() < 0.5 else ("RIGHT",)
-
-
-def _lesion(
-    settings: PhantomSettings,
-    patient: str,
-    kind: str,
-    split: str,
-    laterality: str,
-    malignant: bool,
+def _view(
+    breast: "Breast",
+    view: str,
+    clinical: list[dict[str, str]],
+    tables: "PhantomTables",
+    identities: "Identities",
     rng: "np.random.Generator",
-) -> Lesion:
-    # Suspicion is normal about 0.5 +- distance / 2 with a spread of 0.22, so the best that any
-    # observer can reach is an AUC of 0.98 at difficulty 0, 0.95 at 0.5 and 0.55 at 1.
-    distance = 0.64 - 0.6 * settings.difficulty**2.2
-    centre = 0.5 + (distance / 2 if malignant else -distance / 2)
-    suspicion = float(max(rng.normal(centre, 0.22), -0.1))
-    views = ("CC", "MLO") if rng.random() < 0.85 else ("MLO",)
-    return Lesion(patient, kind, split, laterality, malignant, suspicion, views)
+) -> "Iterator[Picture]":
+    """The film of a view, then the crop and the mask of each lesion in it."""
+    from bench.data.phantom_cases import Quirk
+    from bench.data.phantom_files import Picture
+    from bench.data.phantom_images import draw_film, draw_shape
+
+    suspicions = [lesion.suspicion for lesion in breast.lesions]
+    film = draw_film(breast.kind, suspicions, [draw_shape(rng) for _ in suspicions], rng)
+    eight_bit, sixteen_bit = film.eight_bit(), film.sixteen_bit()
+    film_file = identities.film(breast.film_case(view))
+    yield Picture(film_file, eight_bit, sixteen_bit)
+    lesions = zip(breast.lesions, clinical, film.windows, film.masks, strict=True)
+    for lesion, cells, window, drawn_mask in lesions:
+        quirk = breast.quirk(view, lesion)
+        subject = f"{breast.film_case(view)}_{lesion.number}"
+        crop, mask = identities.pair(subject, quirk)
+        tables.add(breast, view, lesion, cells, (film_file, crop, mask))
+        if quirk is not Quirk.MISSING:
+            mask_pixels = _mask_on_disk(drawn_mask, quirk)
+            yield Picture(crop, eight_bit[window], sixteen_bit[window])
+            yield Picture(mask, mask_pixels, mask_pixels)
 
 
-def _write_lesion(
-    folder: Path, lesion: Lesion, tables: "PhantomTables", rng: "np.random.Generator"
-) -> None:
-    from bench.data.phantom_images import draw_shape, draw_view
+def _mask_on_disk(mask: "NDArray[np.uint8]", quirk: "Quirk | None") -> "NDArray[np.uint8]":
+    """The mask on the film's grid, but for the few whose size is another."""
+    import numpy as np
 
-    clinical = tables.clinical(lesion, rng)
-    shape = draw_shape(rng)
-    for view in lesion.views:
-        drawn = draw_view(lesion.kind, lesion.suspicion, shape, rng)
-        files = tables.add(lesion, view, clinical, drawn.crop.shape, rng)
-        for path, pixels in zip(files, (drawn.film, drawn.crop, drawn.mask), strict=True):
-            _write_jpeg(folder / path, pixels)
-        shape = draw_shape(rng)
+    from bench.data.phantom_cases import Quirk
 
-
-def _write_jpeg(path: Path, pixels: "NDArray[np.uint8]") -> None:
-    from PIL import Image
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, "JPEG", quality=92)
+    if quirk is Quirk.HALF_MASK:
+        return mask[::2, ::2]
+    if quirk is Quirk.SKEWED_MASK:
+        return np.delete(mask, np.s_[::10], axis=1)
+    return mask

@@ -1,54 +1,100 @@
-"""Draws one view of a synthetic lesion: a mass or calcifications on a power-law background.
+"""Draws one view of a breast: masses or calcifications on a power-law background.
 
 How malignant a lesion looks is one number, its *suspicion*: 0 is typical of benign, 1 of
 malignant, and the two classes overlap. Nothing else, neither the crop's size nor its brightness,
 depends on it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-FILM_SHAPE = (320, 256)  # rows, columns
+FILM_SHAPE = (320, 256)  # rows, columns of a film with one lesion; each further one adds rows
 SMALLEST_SIDE, LARGEST_SIDE = 72, 176  # pixels of a crop
 BACKGROUND_EXPONENT = 1.5  # amplitude falls as 1/f^1.5, power as 1/f^3, as in breast tissue
 # Standard deviation that a lesion adds to its crop, in grey values.
 ENERGY = {"mass": 26.0, "calc": 17.0}
+# The darkest grey of a film in 16 bits lies between these; the brightest is 65535. Real crops span
+# values such as 37455 to 65535 or 6073 to 65535: their window is far from the full range.
+DARKEST = (5000, 38000)
 
 Image = NDArray[np.float64]
+Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)
-class View:
-    """One view of a lesion, 8-bit: the small film, the crop cut from it, the film's mask."""
+class Film:
+    """A drawn film.
 
-    film: NDArray[np.uint8]
-    crop: NDArray[np.uint8]
-    mask: NDArray[np.uint8]
+    Attributes
+    ----------
+    grey : (rows, columns), 0 to 255, not rounded.
+    darkest : the 16-bit value of grey 0; grey 255 is 65535.
+    windows : where the crop of each lesion is cut, in the lesions' order.
+    masks : uint8 on the film's grid, 0 and 255; one a lesion.
+    """
+
+    grey: Image
+    darkest: int
+    windows: tuple[Window, ...]
+    masks: tuple[NDArray[np.uint8], ...]
+
+    def eight_bit(self) -> NDArray[np.uint8]:
+        """The film in 8 bits; a crop is `eight_bit()[window]`."""
+        return np.rint(self.grey).astype(np.uint8)
+
+    def sixteen_bit(self) -> NDArray[np.uint16]:
+        """The film in 16 bits, finer and within its own window."""
+        scale = (65535 - self.darkest) / 255.0
+        return np.rint(self.darkest + self.grey * scale).astype(np.uint16)
 
 
-def draw_view(
-    kind: str, suspicion: float, shape: tuple[int, int], rng: np.random.Generator
-) -> View:
-    """Draw a lesion ("mass" or "calc") into a crop of `shape` (rows, columns) within a film."""
+def draw_film(
+    kind: str,
+    suspicions: Sequence[float],
+    shapes: Sequence[tuple[int, int]],
+    rng: np.random.Generator,
+) -> Film:
+    """Draw lesions of a kind ("mass" or "calc") into one film, each within a crop of its own.
+
+    `shapes` are rows and columns of the crops. Lesions stand one below the other, each in a part
+    of the film as large as `FILM_SHAPE`, so that no two crops overlap.
+    """
+    rows, columns = FILM_SHAPE[0] * len(shapes), FILM_SHAPE[1]
+    film = _background((rows, columns), rng) * rng.uniform(14.0, 24.0)
+    windows = tuple(_window(place, shape, rng) for place, shape in enumerate(shapes))
+    edges: list[int] = []
+    offsets: list[float] = []
+    for suspicion, shape, window in zip(suspicions, shapes, windows, strict=True):
+        drawn = _mass(suspicion, shape, rng) if kind == "mass" else _cluster(suspicion, shape, rng)
+        # Only the pattern may tell: the lesion is scaled to one energy, and the crop to a mean that
+        # is drawn without regard to the class.
+        drawn *= rng.uniform(0.7, 1.3) * ENERGY[kind] / max(float(drawn.std()), 1e-6)
+        film[window] += drawn
+        edges += [window[0].start, window[0].stop - 1]
+        offsets += [rng.uniform(95.0, 145.0) - float(film[window].mean())] * 2
+    # One offset within each crop, and no step between two of them.
+    film += np.interp(np.arange(rows), edges, offsets)[:, None]
+    film += rng.normal(0.0, 2.5, film.shape)
+    masks = tuple(_mask(film.shape, window) for window in windows)
+    return Film(np.clip(film, 0.0, 255.0), int(rng.integers(*DARKEST)), windows, masks)
+
+
+def _window(place: int, shape: tuple[int, int], rng: np.random.Generator) -> Window:
+    """Where a lesion's crop lies: at least 8 pixels from the edges of its part of the film."""
     top, left = (
         int(rng.integers(8, full - side - 8)) for full, side in zip(FILM_SHAPE, shape, strict=True)
     )
-    window = (slice(top, top + shape[0]), slice(left, left + shape[1]))
-    film = _background(rng) * rng.uniform(14.0, 24.0)
-    contrast = rng.uniform(0.7, 1.3)
-    drawn = _mass(suspicion, shape, rng) if kind == "mass" else _cluster(suspicion, shape, rng)
-    # Only the pattern may tell: the lesion is scaled to one energy, and the crop to a mean that is
-    # drawn without regard to the class.
-    drawn *= contrast * ENERGY[kind] / max(float(drawn.std()), 1e-6)
-    film[window] += drawn
-    film += rng.uniform(95.0, 145.0) - film[window].mean()
-    film += rng.normal(0.0, 2.5, FILM_SHAPE)
-    grey = np.clip(np.rint(film), 0, 255).astype(np.uint8)
-    mask = np.zeros(FILM_SHAPE, np.uint8)
-    mask[window] = np.where(_ellipse(shape) < 1.0, 255, 0)
-    return View(grey, grey[window].copy(), mask)
+    top += place * FILM_SHAPE[0]
+    return slice(top, top + shape[0]), slice(left, left + shape[1])
+
+
+def _mask(film_shape: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
+    mask = np.zeros(film_shape, np.uint8)
+    mask[window] = np.where(_ellipse(mask[window].shape) < 1.0, 255, 0)
+    return mask
 
 
 def draw_shape(rng: np.random.Generator) -> tuple[int, int]:
@@ -59,23 +105,25 @@ def draw_shape(rng: np.random.Generator) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def _background(rng: np.random.Generator) -> Image:
-    """Noise (mean 0, deviation 1) whose amplitude falls as a power of the frequency."""
-    rows, columns = FILM_SHAPE
-    noise = np.fft.rfft2(rng.normal(size=FILM_SHAPE))
+def _background(shape: tuple[int, int], rng: np.random.Generator) -> Image:
+    """Noise about 0 whose amplitude falls as a power of the frequency."""
+    rows, columns = shape
+    noise = np.fft.rfft2(rng.normal(size=shape))
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
     frequency[0, 0] = np.inf
-    texture = np.fft.irfft2(noise / frequency**BACKGROUND_EXPONENT, s=FILM_SHAPE)
-    return np.asarray(texture / texture.std(), np.float64)
+    texture = np.fft.irfft2(noise / frequency**BACKGROUND_EXPONENT, s=shape)
+    # The deviation is 1 over the rows of one lesion: a taller film has slower waves in addition,
+    # and must not lose contrast within the crops for them.
+    return np.asarray(texture / texture[: FILM_SHAPE[0]].std(), np.float64)
 
 
-def _grid(shape: tuple[int, int]) -> tuple[Image, Image]:
+def _grid(shape: tuple[int, ...]) -> tuple[Image, Image]:
     rows, columns = shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float64)
     return y - (rows - 1) / 2, x - (columns - 1) / 2
 
 
-def _ellipse(shape: tuple[int, int]) -> Image:
+def _ellipse(shape: tuple[int, ...]) -> Image:
     """Squared radius in units of an ellipse that fills 80 % of the crop."""
     y, x = _grid(shape)
     return np.asarray((y / (0.4 * shape[0])) ** 2 + (x / (0.4 * shape[1])) ** 2)

@@ -1,21 +1,19 @@
-"""The tables of a phantom, with the quirks that the real case tables have.
+"""The case tables of a phantom, with the quirks that the real ones have.
 
 Density is spelled in two ways, one path cell of every row ends in a line break, records end in
 CRLF, some clinical cells are N/A, and file names in the path cells are not those on disk.
 """
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from bench.data.phantom_cases import Breast, Lesion, Quirk
+from bench.data.phantom_files import ImageFile
+from bench.data.phantom_layouts import as_csv
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from bench.data.phantom import Lesion
-
-# Under this root anyone may form identifiers.
-UID_ROOT = "2.25."
 _COLUMNS = {
     "mass": ("breast_density", "mass shape", "mass margins"),
     "calc": ("breast density", "calc type", "calc distribution"),
@@ -31,34 +29,24 @@ _WORDS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
         ("DIFFUSELY_SCATTERED", "REGIONAL", "CLUSTERED", "SEGMENTAL", "LINEAR"),
     ),
 }
-# All the columns of the Kaggle set's dicom_info.csv.
-_INFO = """
-file_path image_path AccessionNumber BitsAllocated BitsStored BodyPartExamined Columns ContentDate
-ContentTime ConversionType HighBit InstanceNumber LargestImagePixelValue Laterality Modality
-PatientBirthDate PatientID PatientName PatientOrientation PatientSex PhotometricInterpretation
-PixelRepresentation ReferringPhysicianName Rows SOPClassUID SOPInstanceUID SamplesPerPixel
-SecondaryCaptureDeviceManufacturer SecondaryCaptureDeviceManufacturerModelName SeriesDescription
-SeriesInstanceUID SeriesNumber SmallestImagePixelValue SpecificCharacterSet StudyDate StudyID
-StudyInstanceUID StudyTime
-"""
-DICOM_INFO_COLUMNS = tuple(_INFO.split())
 
 
 class PhantomTables:
-    """Collects the rows of the four case tables and of dicom_info.csv."""
+    """Collects the rows of the four case tables."""
 
     def __init__(self) -> None:
         self._cases: dict[tuple[str, str], list[list[str]]] = {}
-        self._files: list[dict[str, str]] = []
 
-    def clinical(self, lesion: "Lesion", rng: "np.random.Generator") -> dict[str, str]:
+    def clinical(
+        self, breast: Breast, lesion: Lesion, rng: "np.random.Generator"
+    ) -> dict[str, str]:
         """Clinical cells of a lesion, weakly tied to how it looks: radiologists differ too."""
-        first, second = _WORDS[lesion.kind]
+        first, second = _WORDS[breast.kind]
         seen = lesion.suspicion + rng.normal(0, 0.3, 3)
-        pathology = "MALIGNANT" if lesion.malignant else "BENIGN"
-        if not lesion.malignant and lesion.kind == "calc" and rng.random() < 0.4:
+        pathology = "MALIGNANT" if breast.malignant else "BENIGN"
+        if not breast.malignant and breast.kind == "calc" and rng.random() < 0.4:
             pathology = "BENIGN_WITHOUT_CALLBACK"
-        return {
+        drawn = {
             "density": str(int(rng.integers(1, 5))),
             "first": _pick(first, float(seen[0])) if rng.random() > 0.04 else "N/A",
             "second": _pick(second, float(seen[1])) if rng.random() > 0.08 else "N/A",
@@ -66,49 +54,29 @@ class PhantomTables:
             "subtlety": str(int(rng.integers(2, 6))),
             "pathology": pathology,
         }
+        return {**drawn, **breast.traps.cells}
 
     def add(
         self,
-        lesion: "Lesion",
+        breast: Breast,
         view: str,
-        clinical: dict[str, str],
-        shape: Sequence[int],
-        rng: "np.random.Generator",
-    ) -> tuple[str, str, str]:
-        """Note a view of a lesion; returns where its film, crop and mask are to be written."""
-        set_name = "Training" if lesion.split == "train" else "Test"
-        film_case = f"{lesion.kind.title()}-{set_name}_{lesion.patient}_{lesion.laterality}_{view}"
-        case = f"{film_case}_1"
-        film_series, crop_series = _uid(rng), _uid(rng)
-        # Crop and mask share a series but for a few, and come in either order.
-        mask_series = crop_series if rng.random() > 0.05 else _uid(rng)
-        numbers = ("1", "2") if rng.random() < 0.8 else ("2", "1")
-        crop_name, mask_name = (f"{number}-{int(rng.integers(1, 300)):03d}" for number in numbers)
-        film_name = f"1-{int(rng.integers(1, 300)):03d}"
-        self._describe(film_series, film_name, film_case, "full mammogram images", (320, 256))
-        self._describe(crop_series, crop_name, case, "cropped images", shape)
-        self._describe(mask_series, mask_name, case, "ROI mask images", (320, 256))
-        crop_base, mask_base = "000000.dcm", "000001.dcm"
-        if lesion.kind == "calc":
-            crop_base, mask_base = mask_base, crop_base
-        study = _uid(rng)
-        crop_cell = f"{case}/{study}/{crop_series}/{crop_base}"
-        mask_cell = f"{case}/{study}/{mask_series}/{mask_base}"
-        if lesion.kind == "mass":
-            mask_cell += "\n"
-        else:
-            crop_cell += "\n"
-        row = [lesion.patient, clinical["density"], lesion.laterality, view, "1"]
-        row += ["mass" if lesion.kind == "mass" else "calcification"]
-        row += [clinical[name] for name in ("first", "second", "assessment", "pathology")]
-        row += [clinical["subtlety"], f"{film_case}/{_uid(rng)}/{film_series}/000000.dcm"]
-        self._cases.setdefault((lesion.kind, lesion.split), []).append([*row, crop_cell, mask_cell])
-        names = ((film_series, film_name), (crop_series, crop_name), (mask_series, mask_name))
-        film, crop, mask = (f"jpeg/{series}/{name}.jpg" for series, name in names)
-        return film, crop, mask
+        lesion: Lesion,
+        clinical: Mapping[str, str],
+        files: tuple[ImageFile, ImageFile, ImageFile],
+    ) -> None:
+        """Add the row of a lesion in a view; `files` are its film, crop and mask."""
+        film, crop, mask = files
+        cells = _path_cells(breast.kind, crop, mask, breast.quirk(view, lesion))
+        pathology = "MALIGNANT" if view == breast.traps.turned_view else clinical["pathology"]
+        row = [breast.patient, clinical["density"], breast.laterality, view, str(lesion.number)]
+        row += ["mass" if breast.kind == "mass" else "calcification"]
+        row += [clinical[name] for name in ("first", "second", "assessment")]
+        row += [pathology, clinical["subtlety"]]
+        row += [f"{_folder(film)}000000.dcm", *cells]
+        self._cases.setdefault((breast.kind, breast.split), []).append(row)
 
     def texts(self) -> dict[str, str]:
-        """The content of every file of the `csv` folder, by name."""
+        """The content of the four files, by name."""
         texts = {}
         for (kind, split), rows in self._cases.items():
             density, first, second = _COLUMNS[kind]
@@ -116,34 +84,8 @@ class PhantomTables:
             header += ["abnormality id", "abnormality type", first, second, "assessment"]
             header += ["pathology", "subtlety", "image file path", "cropped image file path"]
             name = f"{kind}_case_description_{split}_set.csv"
-            texts[name] = _csv([[*header, "ROI mask file path"], *rows])
-        lines = [[file.get(column, "") for column in DICOM_INFO_COLUMNS] for file in self._files]
-        texts["dicom_info.csv"] = _csv([list(DICOM_INFO_COLUMNS), *lines])
+            texts[name] = as_csv([[*header, "ROI mask file path"], *rows])
         return texts
-
-    def _describe(
-        self, series: str, name: str, case: str, description: str, shape: Sequence[int]
-    ) -> None:
-        self._files.append(
-            {
-                "file_path": f"CBIS-DDSM/dicom/{series}/{name}.dcm",
-                "image_path": f"CBIS-DDSM/jpeg/{series}/{name}.jpg",
-                "BitsAllocated": "8",
-                "BitsStored": "8",
-                "BodyPartExamined": "BREAST",
-                "Columns": str(shape[1]),
-                "Laterality": "L" if "LEFT" in case else "R",
-                "Modality": "MG",
-                "PatientID": case,
-                "PatientName": case,
-                "PatientOrientation": "CC" if "_CC" in case else "MLO",
-                "PhotometricInterpretation": "MONOCHROME2",
-                "Rows": str(shape[0]),
-                "SamplesPerPixel": "1",
-                "SeriesDescription": description,
-                "SeriesInstanceUID": series,
-            }
-        )
 
 
 def _pick(words: Sequence[str], place: float) -> str:
@@ -151,12 +93,17 @@ def _pick(words: Sequence[str], place: float) -> str:
     return words[min(max(int(place * len(words)), 0), len(words) - 1)]
 
 
-def _uid(rng: "np.random.Generator") -> str:
-    high, low = (int(part) for part in rng.integers(1, 2**62, 2))
-    return f"{UID_ROOT}{high * 2**62 + low}"
+def _path_cells(kind: str, crop: ImageFile, mask: ImageFile, quirk: Quirk | None) -> list[str]:
+    """The cells of crop and mask. Their file names follow the table's kind, not the files."""
+    bases = ("000000.dcm", "000001.dcm") if kind == "mass" else ("000001.dcm", "000000.dcm")
+    if crop.series != mask.series:
+        bases = ("000000.dcm", "000000.dcm")
+    cells = [_folder(crop) + bases[0], _folder(mask) + bases[1]]
+    if quirk is Quirk.SWAPPED:
+        cells.reverse()
+    cells[1 if kind == "mass" else 0] += "\n"
+    return cells
 
 
-def _csv(rows: Sequence[Sequence[str]]) -> str:
-    stream = io.StringIO(newline="")
-    csv.writer(stream, lineterminator="\r\n").writerows(rows)
-    return stream.getvalue()
+def _folder(file: ImageFile) -> str:
+    return f"{file.subject}/{file.study}/{file.series}/"

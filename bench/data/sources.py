@@ -7,6 +7,7 @@ import os
 import re
 import tarfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -50,6 +51,22 @@ def escapes(root: Path, path: str) -> bool:
     """Whether a path leaves the data root once every symbolic link is followed."""
     real_root = os.path.realpath(root)
     return os.path.commonpath([real_root, os.path.realpath(root / path)]) != real_root
+
+
+def first_that_escapes(root: Path, paths: Iterable[str]) -> str | None:
+    """The first of many relative paths that leaves the data root through a symbolic link.
+
+    A part of a path that is no link stays where its parent is, so every folder is asked once.
+    """
+    inside = {"": True}
+
+    def stays(path: str) -> bool:
+        if path not in inside:
+            is_link = os.path.islink(os.path.join(root, path))  # noqa: PTH114, PTH118 - thousands
+            inside[path] = not escapes(root, path) if is_link else stays(path.rpartition("/")[0])
+        return inside[path]
+
+    return next((path for path in paths if not stays(path)), None)
 
 
 class FolderSource:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from bench.data.crops import CropStack
 
+SIZE_COLUMNS = ("subset", "class", "smallest", "median", "largest")
 COUNT_COLUMNS = ("subset", "split", "label", "class", "crops", "lesions", "patients")
 
 
@@ -25,7 +26,10 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
     "counts": subset, split, label, class, crops, lesions, patients;
     "pathology": subset, split, pathology, crops;
     "shared_patients": subset, patients, crops - patients in both train and test;
-    "left_out": reason, rows.
+    "sizes": subset, class, smallest, median, largest - longest side of the native crop in pixels;
+        without a stack, empty;
+    "left_out": reason, rows;
+    and what the data set's own tables hold, `Dataset.source_tables`.
     """
     import pandas as pd
 
@@ -40,9 +44,11 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
         shared.append((subset, *_shared(rows)))
     reasons = left_out["reason"].value_counts()
     return {
+        **dataset.source_tables,
         "counts": pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
         "pathology": pd.DataFrame(pathology, columns=["subset", "split", "pathology", "crops"]),
         "shared_patients": pd.DataFrame(shared, columns=["subset", "patients", "crops"]),
+        "sizes": pd.DataFrame(_sizes(dataset, stack), columns=list(SIZE_COLUMNS)),
         "left_out": pd.DataFrame(
             {"reason": list(reasons.index), "rows": [int(count) for count in reasons]}
         ),
@@ -63,6 +69,18 @@ def _counts(dataset: Dataset, subset: str, rows: "pd.DataFrame") -> list[tuple[s
         )
         for (split, label), group in rows.groupby(["split", "label"])
     ]
+
+
+def _sizes(dataset: Dataset, stack: "CropStack | None") -> list[tuple[str | int, ...]]:
+    if stack is None:
+        return []
+    rows = stack.table.assign(side=stack.table[["crop_height", "crop_width"]].max(axis=1))
+    found: list[tuple[str | int, ...]] = []
+    for subset, info in dataset.subsets.items():
+        for label, group in select(rows, dataset.subsets, subset).groupby("label")["side"]:
+            word = info.positive if label else info.negative
+            found.append((subset, word, int(group.min()), int(group.median()), int(group.max())))
+    return found
 
 
 def _shared(rows: "pd.DataFrame") -> tuple[int, int]:

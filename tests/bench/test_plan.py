@@ -96,3 +96,39 @@ def test_planning_opens_no_file(monkeypatch):
     for place in (builtins, io):
         monkeypatch.setattr(place, "open", refuse)
     planned(table(), ("official", "patient-cv"))
+
+
+def shared(rows):
+    """The same lesions, with one patient on both sides of the official split."""
+    return rows.assign(patient_id=["P1" if name == "P2" else name for name in rows["patient_id"]])
+
+
+def test_the_audit_runs_where_patients_stand_in_both_splits():
+    plan = planned(shared(table()), ("official", "pooled-official"))
+    places = {(cell.subset, cell.protocol) for cell in plan.cells}
+    assert places == {
+        ("mass", "official"),
+        ("mass", "pooled-official"),
+        ("calc", "official"),
+        ("all", "official"),
+        ("all", "pooled-official"),
+    }
+    assert "calc: no patient stands in both splits, so no row for pooled-official" in plan.notices
+    assert any(notice.startswith("mass, pooled-official: an audit") for notice in plan.notices)
+
+
+def test_an_audit_alone_is_refused_where_there_is_nothing_to_audit():
+    with pytest.raises(UnusableInput, match="nothing is left to run under pooled-official"):
+        planned(table(), ("pooled-official",))
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (table().assign(label=1), "subset mass holds one class only"),
+        (table().assign(subset="calc"), "subset mass: none of its crops can be read"),
+    ],
+)
+def test_a_subset_that_cannot_be_classified_is_refused_by_name(rows, said):
+    with pytest.raises(UnusableInput, match=said):
+        planned(rows)

@@ -12,6 +12,8 @@ from bench.protocols import PROTOCOLS, has_official_split
 from classifiers import fit_reference, sweep
 from reports import measures
 
+HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.audit]
+
 
 def lesions(patients, labels, splits=None):
     return pd.DataFrame(
@@ -34,7 +36,7 @@ def random_table(rng, n_patients=60):
 
 
 @settings(max_examples=50, deadline=None)
-@given(seed=st.integers(0, 10_000), protocol=st.sampled_from(list(PROTOCOLS)))
+@given(seed=st.integers(0, 10_000), protocol=st.sampled_from(HONEST))
 def test_no_patient_stands_on_both_sides(seed, protocol):
     table = random_table(np.random.default_rng(seed))
     split = PROTOCOLS[protocol].split(table, 2, seed)
@@ -56,6 +58,25 @@ def test_official_takes_shared_patients_out_of_training_and_says_so():
     assert fold.test.tolist() == [1, 4, 5]
     assert "1 patients" in split.notices[0]
     assert "1 training crops" in split.notices[0]
+
+
+def test_pooled_official_keeps_shared_patients_and_says_so():
+    table = lesions(
+        ["A", "A", "A", "B", "C", "D", "E"],
+        [0, 1, 1, 1, 0, 0, 1],
+        ["train", "test", "test", "train", "train", "test", "none"],
+    )
+    split = PROTOCOLS["pooled-official"].split(table, 1, 0)
+    (fold,) = split.folds
+    assert fold.train.tolist() == [0, 3, 4]
+    assert fold.test.tolist() == [1, 2, 5]
+    assert split.notices == (
+        "an audit: 1 patients stand on both sides, with 1 training and 2 test crops",
+    )
+
+
+def test_every_protocol_that_leaks_is_called_an_audit():
+    assert set(PROTOCOLS) - set(HONEST) == {"pooled-official"}
 
 
 def test_official_leaves_rows_without_a_split_alone():
@@ -119,7 +140,7 @@ def exchanged(table, rng):
     return table.assign(label=labels)
 
 
-@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("protocol", HONEST)
 def test_exchanged_labels_leave_nothing_to_learn(protocol):
     """Mean AUC over 120 permutations within 2 standard errors of 0.5, for every classifier."""
     rng = np.random.default_rng(20_231)

@@ -1,12 +1,14 @@
 """Run folders with made-up scores: hostile names, a failure, random weights, folds."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from reports import build_report
 from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
@@ -18,6 +20,12 @@ PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108000000003a7e9b55"
     "0000000a49444154789c636800000082008177cd72b60000000049454e44ae426082"
 )
+
+
+@pytest.fixture(scope="session")
+def make_run() -> Callable[..., Path]:
+    """`write_run`, for tests that need a run folder of another kind."""
+    return write_run
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +65,7 @@ def crops(subset: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
     """Test crops: two views a lesion, one to three lesions a patient, 40 % malignant."""
     lesion = np.arange(n) // 2
     patient = np.sort(rng.integers(0, max(n // 4, 2), n // 2 + 1))[lesion]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "crop_id": [f"{subset}-{i:04d}" for i in range(n)],
             "lesion_id": [f"{subset}-L{i:04d}" for i in lesion],
@@ -66,6 +74,13 @@ def crops(subset: str, n: int, rng: np.random.Generator) -> pd.DataFrame:
             "label": (rng.random(n // 2 + 1) < 0.4).astype(int)[lesion],
             "split": "test",
         }
+    )
+    return table.assign(
+        pathology=table["label"].map({0: "BENIGN", 1: "MALIGNANT"}),
+        view=np.where(np.arange(n) % 2, "MLO", "CC"),
+        density=1 + lesion % 4,
+        crop_height=100 + 7 * np.arange(n),
+        crop_width=120 + 5 * np.arange(n),
     )
 
 
@@ -105,6 +120,8 @@ def write_run(
     pd.concat(tables.values(), ignore_index=True).to_parquet(folder / "lesions.parquet")
     (folder / "images").mkdir(exist_ok=True)
     (folder / "images" / "one.png").write_bytes(PIXEL)
+    slope = np.add.outer(np.arange(64), np.arange(64)).astype(np.uint8)
+    Image.fromarray(slope).save(folder / "images" / "patches.png")
     everything = (*extractors, *([failed] if failed else []))
     manifest = _manifest(everything, failed, tables, units, synthetic)
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
@@ -199,6 +216,20 @@ def _manifest(
                     "subset": "mass",
                 }
             ],
+            "patches": {
+                "file": "images/patches.png",
+                "crop_id": "mass-0002",
+                "subset": "mass",
+                "label": "benign",
+                "input": 224,
+                "patch": 16,
+            },
+            "source_tables": [
+                {"table": "mass train", "rows": 1318, "BENIGN_<&>": 681, "patients": 691},
+                {"table": "mass test", "rows": 378, "BENIGN_<&>": 231, "images": 361},
+            ],
+            "overlaps": [{"first": "mass train", "second": "calc test", "patients": 13}],
+            "conflicts": [{"lesion_id": "mass-L0001", "CC": "BENIGN", "=MLO": "MALIGNANT"}],
         },
         "environment": {
             "python": "3.13.1",

@@ -99,6 +99,22 @@ def test_anchors_and_skip_link(browser: Any, reported_run: Path) -> None:
     assert trouble == []
 
 
+def test_the_crops_in_figures_are_shown(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    # The montage's crop, then a crop whole and in patches, by their pixels as decoded.
+    sizes = page.evaluate(
+        """Promise.all([...document.querySelectorAll("#data svg image")].map(async (image) => {
+            const picture = new Image();
+            picture.src = image.href.baseVal;
+            await picture.decode();
+            const box = image.getBoundingClientRect();
+            return [picture.naturalWidth, box.width > 50 && Math.abs(box.width - box.height) < 1];
+        }))"""
+    )
+    assert sizes == [[1, True], [224, True], [14 * 20 - 4, True]]
+    assert trouble == []
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
 def test_fits_its_width_and_has_no_serious_barrier(
     browser: Any, reported_run: Path, tmp_path: Path, width: int, scheme: str

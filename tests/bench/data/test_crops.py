@@ -206,11 +206,11 @@ def test_crops_all_alike_are_kept(classes: Path, cache: Path) -> None:
 def test_nothing_left_of_a_class_or_a_subset(classes: Path, cache: Path) -> None:
     for path in (classes / "malignant").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(UnusableInput, match="one class only"):
-        build(classes, cache)
+    assert set(build(classes, cache).table["label"]) == {0}
+    shutil.rmtree(cache)
     for path in (classes / "benign").iterdir():
         path.write_bytes(b"")
-    with pytest.raises(UnusableInput, match="no crop of subset all can be decoded"):
+    with pytest.raises(UnusableInput, match=r"no crop can be read.*the file is empty"):
         build(classes, cache)
     assert not [path for path in cache.rglob("*") if path.is_file()]
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.data.lesions import REQUIRED_COLUMNS, validate
+from bench.data.lesions import REQUIRED_COLUMNS, SubsetInfo, finish, validate
+from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 
 
@@ -59,7 +60,6 @@ def test_an_empty_table(tmp_path: Path) -> None:
         ("lesion_id", ["same", "same"], "'same' belongs to more than one patient"),
         ("label", [0, 2], "label '2'"),
         ("label", [0, float("nan")], "label 'nan'"),
-        ("label", [1, 1], "one class only"),
         ("split", ["train", "validation"], "'validation'"),
         ("path", ["/etc/passwd", "b"], "not relative"),
         ("path", ["C:/x.png", "b"], "not relative"),
@@ -102,3 +102,16 @@ def test_geometry_is_all_or_nothing(tmp_path: Path) -> None:
         "half_side": [4, 4],
     }
     assert "'b'" in refusal(table(**square), tmp_path)
+
+
+def test_one_class_is_told_not_refused(tmp_path: Path) -> None:
+    rows = table(label=[1, 1], split=["train", "test"])
+    found = finish("folder", FolderSource(tmp_path), rows, [], {"mass": SubsetInfo(("mass",))})
+    assert found.notices == (
+        "subset mass holds one class only (malignant): nothing to be classified",
+    )
+
+
+def test_masks_and_films_stay_below_the_root_too(tmp_path: Path) -> None:
+    for column in ("mask_path", "film_path"):
+        assert "'..'" in refusal(table(**{column: ["", "../x.png"]}), tmp_path)

@@ -1,0 +1,56 @@
+"""Reads CSV files as people have them: any of the usual encodings, line ends and delimiters."""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bench.data.lesions import unusable
+
+
+def records(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells) of every row that is not blank, the header first.
+
+    Raises
+    ------
+    UnusableInput
+        At the first row that is not CSV.
+    """
+    text = _decode(file.read_bytes())
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True, **_dialect(text.splitlines()))
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise unusable(file, f"line {start} is not CSV ({error})") from error
+        if any(cell.strip() for cell in cells):
+            yield start, cells
+
+
+def first_record(file: Path) -> list[str]:
+    """The cells of the first line; none where it cannot be read as CSV."""
+    with file.open("rb") as stream:
+        first = _decode(stream.read(65536)).splitlines()
+    try:
+        return next(csv.reader(first[:1], **_dialect(first)), [])
+    except csv.Error:
+        return []
+
+
+def _decode(data: bytes) -> str:
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", errors="replace")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+def _dialect(lines: list[str]) -> dict[str, Any]:
+    """Spreadsheets of some countries write semicolons."""
+    first = lines[0] if lines else ""
+    return {"delimiter": ";" if ";" in first and "," not in first else ","}

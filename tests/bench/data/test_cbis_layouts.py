@@ -1,0 +1,374 @@
+"""Every layout that CBIS-DDSM comes in: the right file is each row's crop, or the row is listed."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from bench.data import CropSettings, Dataset, build_stack, load_lesions, write_phantom
+from bench.data.cbis_tables import find_tables, read_tables
+from bench.data.decoding import decode
+from bench.errors import UnusableInput
+from bench.protocols import PROTOCOLS
+
+MISSING = "no image file of its series is there"
+
+
+def files_of(dataset: Dataset) -> dict[str, str]:
+    """crop_id -> the crop's own file name."""
+    names = dataset.table["path"].str.rsplit("/", n=1).str[-1]
+    return dict(zip(dataset.table["crop_id"], names, strict=True))
+
+
+@pytest.fixture(scope="module")
+def kaggle(kaggle_tree: Path) -> Dataset:
+    return load_lesions(kaggle_tree)
+
+
+def test_the_real_listing_gives_every_crop_but_one(kaggle: Dataset) -> None:
+    assert kaggle.name == "cbis-ddsm"
+    assert len(kaggle.table) == 3567
+    assert kaggle.left_out[["crop_id", "reason"]].to_numpy().tolist() == [
+        ["Calc-Training_P_01563_RIGHT_MLO_2", MISSING]
+    ]
+    assert not any("belong to no row" in notice for notice in kaggle.notices)
+    assert kaggle.table["path"].is_unique
+
+
+def test_the_traps_of_the_real_listing(kaggle: Dataset) -> None:
+    rows = kaggle.table.set_index("crop_id")
+    names = files_of(kaggle)
+    assert names["Mass-Training_P_00634_RIGHT_MLO_1"] == "2-242.jpg"
+    # The two columns of this row are swapped.
+    swapped = rows.loc["Calc-Training_P_00474_LEFT_MLO_1"]
+    assert Path(swapped["path"]).name == "1-207.jpg"
+    assert Path(swapped["mask_path"]).name == "1-224.jpg"
+    own_series = rows["path"].str.split("/").str[-2] != rows["mask_path"].str.split("/").str[-2]
+    assert own_series.sum() == 104
+    assert (rows["mask_path"] != "").all()
+    assert (rows["film_path"] != "").all()
+    assert rows["film_path"].nunique() == 3103
+
+
+def test_the_real_rows_of_the_official_split(kaggle: Dataset, cbis_tables: Path) -> None:
+    everything = read_tables(find_tables(cbis_tables)).rows
+    (fold,) = PROTOCOLS["official"].split(everything, 1, 0).folds
+    # 2,864 training rows less the 83 of the 31 shared patients; nothing is taken out of test.
+    assert (len(fold.train), len(fold.test)) == (2781, 704)
+    split = PROTOCOLS["official"].split(kaggle.rows("all"), 1, 0)
+    assert (len(split.folds[0].train), len(split.folds[0].test)) == (2780, 704)
+    assert "31 patients stand in both splits" in split.notices[0]
+    audit = PROTOCOLS["pooled-official"].split(kaggle.rows("all"), 1, 0)
+    assert (len(audit.folds[0].train), len(audit.folds[0].test)) == (2863, 704)
+    assert "31 patients stand on both sides" in audit.notices[0]
+    assert "with 83 training and 60 test crops" in audit.notices[0]
+
+
+def test_descriptions_come_before_pixels(
+    kaggle: Dataset, kaggle_tree: Path, cbis_tables: Path, tmp_path: Path
+) -> None:
+    """With dicom_info.csv no picture is opened: an empty file is a crop if it is described so."""
+    (tmp_path / "jpeg").mkdir()
+    rows = kaggle.table.head(40)
+    lines = []
+    for path, kind in [
+        *((path, "cropped images") for path in rows["path"]),
+        *((path, "ROI mask images") for path in rows["mask_path"]),
+    ]:
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+        lines.append(("CBIS-DDSM/" + path, kind))
+    shutil.copytree(cbis_tables, tmp_path / "csv")
+    with (tmp_path / "csv" / "dicom_info.csv").open("w", newline="") as stream:
+        csv.writer(stream).writerows([("image_path", "SeriesDescription"), *lines])
+    found = load_lesions(tmp_path)
+    pd.testing.assert_series_equal(found.table["path"], rows["path"])
+
+
+def test_the_real_descriptions(
+    shared_data: Path, cbis_tables: Path, tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    excerpt = shared_data / "cbis-ddsm" / "kaggle_dicom_info_excerpt.csv"
+    shutil.copytree(cbis_tables, tmp_path / "csv")
+    shutil.copy(excerpt, tmp_path / "csv" / "dicom_info.csv")
+    rows = pd.read_csv(excerpt, dtype=str)
+    for path in rows["image_path"]:
+        save(tmp_path / Path(path).relative_to("CBIS-DDSM"))
+    names = files_of(load_lesions(tmp_path))
+    assert names["Mass-Training_P_00634_RIGHT_MLO_1"] == "2-242.jpg"
+    # Its mask has no description.
+    assert names["Calc-Test_P_00562_LEFT_CC_2"] == "1-052.jpg"
+    crops = rows[rows["SeriesDescription"] == "cropped images"]
+    assert {Path(path).name for path in crops["image_path"]} == set(names.values())
+
+
+def test_the_real_files(shared_data: Path, tmp_path: Path) -> None:
+    """DICOMs in NBIA's folders and loose, and PNGs whose names keep five digits of the series."""
+    root = shared_data / "cbis-ddsm"
+    found = load_lesions(root)
+    assert dict(zip(found.table["crop_id"], found.table["path"], strict=True)) == {
+        "Calc-Training_P_00474_LEFT_MLO_1": "loose/1-207.dcm",
+        "Calc-Test_P_00038_LEFT_CC_1": "nbia_download/CBIS-DDSM/Calc-Test_P_00038_LEFT_CC_1/"
+        "08-29-2017-DDSM-94942/1.000000-ROI mask images-18515/1-1.dcm",
+        "Calc-Test_P_00038_LEFT_MLO_1": "nbia_download/CBIS-DDSM/Calc-Test_P_00038_LEFT_MLO_1/"
+        "08-29-2017-DDSM-11739/1.000000-ROI mask images-88680/1-1.dcm",
+        "Calc-Test_P_00038_RIGHT_CC_2": "loose/Calc_Test_ROI_07570_1-1.png",
+        "Calc-Test_P_00299_RIGHT_MLO_1": "loose/Calc_Test_ROI_10820_1-1.png",
+        "Calc-Test_P_00562_LEFT_CC_2": "loose/Calc_Test_ROI_11317_1-1.png",
+    }
+    for path in found.table["path"]:
+        pixels = decode((root / path).read_bytes(), path)
+        assert pixels.dtype == np.uint16
+        assert int(pixels.max()) > 255
+    stack = build_stack(found, CropSettings(), tmp_path)
+    sizes = dict(zip(stack.table["crop_id"], stack.table["crop_width"], strict=True))
+    assert sizes["Calc-Training_P_00474_LEFT_MLO_1"] == 1065
+    assert sizes["Calc-Test_P_00562_LEFT_CC_2"] == 97
+    masks = dict(zip(found.table["path"], found.table["mask_path"], strict=True))
+    assert masks["loose/Calc_Test_ROI_11317_1-1.png"] == "loose/Calc_Test_ROI_11317_1-2.png"
+
+
+LAYOUTS = ("kaggle", "nbia", "uid", "png")
+
+
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """One phantom, with all the traps, in every layout."""
+    folder = tmp_path_factory.mktemp("layouts")
+    for layout in LAYOUTS:
+        write_phantom(folder / layout, patients=20, seed=2, layout=layout)
+    return {layout: folder / layout for layout in LAYOUTS}
+
+
+def rows_of(root: Path, **named: Path) -> pd.DataFrame:
+    """The lesion table without the columns that depend on the layout."""
+    found = load_lesions(root, **named)
+    assert found.synthetic
+    return found.table.drop(columns=["path", "mask_path", "film_path"])
+
+
+@pytest.fixture(scope="module")
+def expected(layouts: dict[str, Path]) -> pd.DataFrame:
+    return rows_of(layouts["uid"])
+
+
+def test_every_layout_gives_the_same_lesions(
+    layouts: dict[str, Path], expected: pd.DataFrame
+) -> None:
+    assert len(expected) > 40
+    left_out = [load_lesions(root).left_out[["crop_id", "reason"]] for root in layouts.values()]
+    for layout, root in layouts.items():
+        pd.testing.assert_frame_equal(rows_of(root), expected, obj=layout)
+    for one in left_out:
+        # The row of the phantom whose series is missing everywhere.
+        assert one["reason"].tolist() == [MISSING]
+        assert one["crop_id"].tolist() == left_out[0]["crop_id"].tolist()
+
+
+@pytest.mark.parametrize("region", ["crop", "context", "full"])
+def test_the_lossless_layouts_give_the_same_pixels(
+    layouts: dict[str, Path], tmp_path: Path, region: str
+) -> None:
+    stacks = {
+        layout: build_stack(load_lesions(root), CropSettings(region=region), tmp_path)
+        for layout, root in layouts.items()
+    }
+    assert stacks["nbia"].digests == stacks["uid"].digests == stacks["png"].digests
+    sizes = ["crop_id", "crop_height", "crop_width"]
+    for stack in stacks.values():
+        pd.testing.assert_frame_equal(stack.table[sizes], stacks["uid"].table[sizes])
+    reasons = " ".join(stacks["kaggle"].left_out["reason"])
+    assert ("different proportions" in reasons) == (region == "context")
+
+
+def test_a_context_shows_the_crop_and_more(layouts: dict[str, Path], tmp_path: Path) -> None:
+    """The crop of a phantom is cut from its film, about its mask."""
+    found = load_lesions(layouts["uid"])
+    crops = build_stack(found, CropSettings(size=64), tmp_path).table.set_index("crop_id")
+    wide = build_stack(found, CropSettings(size=64, region="context", margin=2.0), tmp_path)
+    sides = wide.table.set_index("crop_id")["crop_height"]
+    longest = crops.loc[sides.index, ["crop_height", "crop_width"]].max(axis=1)
+    # The mask fills 80 % of the crop, and its context is twice as large.
+    assert sides.div(longest).between(1.5, 1.7).all()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_one_folder_too_high_or_too_low(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path, layout: str
+) -> None:
+    inner = tmp_path / "download" / "set"
+    shutil.copytree(layouts[layout], inner)
+    pd.testing.assert_frame_equal(rows_of(inner.parent), expected)
+    for name in ("csv", "jpeg", "CBIS-DDSM"):
+        if (inner / name).is_dir():
+            pd.testing.assert_frame_equal(rows_of(inner / name), expected)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_tables_may_lie_elsewhere(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path, layout: str
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts[layout], root)
+    shutil.move(root / "csv", tmp_path / "tables")
+    pd.testing.assert_frame_equal(rows_of(root, tables=tmp_path / "tables"), expected)
+    with pytest.raises(UnusableInput, match="no such folder of case tables"):
+        load_lesions(root, tables=tmp_path / "absent")
+    with pytest.raises(UnusableInput, match="no CBIS-DDSM case tables"):
+        load_lesions(root, tables=root)
+    with pytest.raises(UnusableInput, match="--tables"):
+        load_lesions(root)
+
+
+def test_without_what_describes_the_files(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    for layout, name in (("kaggle", "csv/dicom_info.csv"), ("nbia", "metadata.csv")):
+        root = tmp_path / layout
+        shutil.copytree(layouts[layout], root)
+        described = load_lesions(root).table
+        (root / name).unlink()
+        pd.testing.assert_frame_equal(load_lesions(root).table, described)
+        pd.testing.assert_frame_equal(rows_of(root), expected)
+
+
+def convert(root: Path, bits: int) -> None:
+    """Every DICOM file of a tree to PNG in its place, as users do."""
+    for file in sorted(root.rglob("*.dcm")):
+        pixels = decode(file.read_bytes(), file.name)
+        if bits == 8 and pixels.dtype == np.uint16:
+            pixels = (pixels >> 8).astype(np.uint8)
+        Image.fromarray(pixels).save(file.with_suffix(".png"))
+        file.unlink()
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("layout", ["nbia", "uid"])
+def test_dicoms_that_were_converted_to_png(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path, layout: str, bits: int
+) -> None:
+    """Nothing describes such a file any more: its values and its size do."""
+    original = load_lesions(layouts[layout]).table
+    root = tmp_path / "set"
+    shutil.copytree(layouts[layout], root)
+    convert(root, bits)
+    pd.testing.assert_frame_equal(rows_of(root), expected)
+    for column in ("path", "mask_path", "film_path"):
+        names = original[column].str.replace(".dcm", ".png")
+        pd.testing.assert_series_equal(load_lesions(root).table[column], names)
+
+
+def test_dicoms_without_order(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    """A heap of files with names that mean nothing: their headers say whose they are."""
+    shutil.copytree(layouts["nbia"] / "csv", tmp_path / "csv")
+    shutil.copy(layouts["nbia"] / "PHANTOM.json", tmp_path)
+    for number, file in enumerate(sorted(layouts["nbia"].rglob("*.dcm"))):
+        shutil.copy(file, tmp_path / f"{number:05d}.DCM")
+    pd.testing.assert_frame_equal(rows_of(tmp_path), expected)
+
+
+def test_the_richest_format_is_taken(layouts: dict[str, Path], tmp_path: Path) -> None:
+    """PNGs that stand beside the DICOMs they were made of change nothing."""
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    expected = load_lesions(root).table
+    for file in sorted(root.rglob("*.dcm")):
+        pixels = decode(file.read_bytes(), file.name)
+        Image.fromarray((pixels >> 8).astype(np.uint8)).save(file.with_suffix(".png"))
+    pd.testing.assert_frame_equal(load_lesions(root).table, expected)
+
+
+def test_formats_that_are_mixed_are_told(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    convert(root / load_lesions(root).table["crop_id"].iloc[0], 16)
+    (notice,) = (n for n in load_lesions(root).notices if "more than one format" in n)
+    assert "DICOM" in notice
+    assert "PNG" in notice
+
+
+def test_an_unreadable_dicom_is_listed_with_its_reason(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["nbia"], root)
+    rows = load_lesions(root).table
+    no_header, cut, gone = (root / rows["path"].iloc[place] for place in (0, 5, 9))
+    no_header.write_bytes(b"not a DICOM file at all")
+    cut.write_bytes(cut.read_bytes()[:-1000])
+    gone.unlink()
+    found = load_lesions(root)
+    reasons = found.left_out.set_index("crop_id")["reason"]
+    assert len(found.table) == len(expected) - 3
+    for place in (0, 5, 9):
+        assert reasons[rows["crop_id"].iloc[place]]
+    # The masks of these rows are still there and are taken for no crop.
+    assert reasons[rows["crop_id"].iloc[9]] == "none of its image files is a crop"
+
+
+def test_what_is_described_as_a_mask_is_never_a_crop(
+    layouts: dict[str, Path], tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    row = load_lesions(root).table.iloc[0]
+    (root / row["path"]).unlink()
+    save(root / row["mask_path"])
+    left_out = load_lesions(root).left_out.set_index("crop_id")["reason"]
+    assert left_out[row["crop_id"]] == "none of its image files is a crop"
+
+
+def test_two_crops_of_one_row_are_not_guessed(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    row = load_lesions(root).table.iloc[0]
+    crop = root / row["path"]
+    shutil.copy(crop, crop.with_name("000009.dcm"))
+    left_out = load_lesions(root).left_out.set_index("crop_id")["reason"]
+    assert "more than one of its files is a crop" in left_out[row["crop_id"]]
+
+
+def test_files_of_no_row_and_links_out_are_told(
+    layouts: dict[str, Path], tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    save(root / "jpeg" / "1.2.3.4" / "1-001.png")
+    (tmp_path / "elsewhere").mkdir()
+    (root / "more").symlink_to(tmp_path / "elsewhere")
+    notices = load_lesions(root).notices
+    assert "1 image files belong to no row of the tables: jpeg/1.2.3.4/1-001.png" in notices
+    assert any("not followed: more" in notice for notice in notices)
+
+
+def test_tables_without_images(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    shutil.rmtree(root / "jpeg")
+    with pytest.raises(UnusableInput, match="case tables, but no images"):
+        load_lesions(root)
+    (tmp_path / "jpeg").mkdir()
+    (root / "jpeg").symlink_to(tmp_path / "jpeg")
+    with pytest.raises(UnusableInput, match="not followed: jpeg"):
+        load_lesions(root)
+
+
+def test_a_part_of_a_download_can_be_looked_at(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    cases = sorted(path for path in root.iterdir() if path.name.startswith(("Mass", "Calc")))
+    rows = load_lesions(root).table
+    kept = rows[rows["pathology"] == "BENIGN"].iloc[0]
+    for case in cases:
+        if case.name != kept["crop_id"]:
+            shutil.rmtree(case)
+    found = load_lesions(root)
+    assert list(found.table["crop_id"]) == [kept["crop_id"]]
+    assert any("holds one class only (benign)" in notice for notice in found.notices)
