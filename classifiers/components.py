@@ -41,7 +41,9 @@ def principal_components(gram: Gram, variance_share: float) -> Gram:
     # scikit-learn's rule: the first count that exceeds the share.
     count = min(int(np.searchsorted(kept, variance_share, side="right")) + 1, len(values))
     scores = vectors[:, :count] * np.sqrt(values[:count])
-    test_scores = gram.test @ (vectors[:, :count] / np.sqrt(values[:count]))
+    del vectors
+    test_scores = gram.test @ scores
+    test_scores /= values[:count]
     train = scores @ scores.T
     return Gram(
         train=train,

@@ -18,6 +18,7 @@ from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 from classifiers.inputs import binary_labels
 from classifiers.kernels import KERNELS
+from classifiers.memory import gram_bytes, require_memory
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.svm import Sweep, sweep_gram
 from classifiers.tuning import Choice, tune_gram
@@ -41,13 +42,18 @@ def grams_of(
     Raises
     ------
     ValueError
-        If the names differ or features are unusable, which names the backbone.
+        If the names differ, features are unusable, which names the backbone, or the Gram matrices
+        do not fit into half of the machine's memory.
     """
     if not train_features or train_features.keys() != test_features.keys():
         raise ValueError(
             f"training features are of {', '.join(train_features) or 'no backbone'}, "
             f"test features of {', '.join(test_features) or 'no backbone'}"
         )
+    n, m = (len(np.asarray(next(iter(part.values())))) for part in (train_features, test_features))
+    widest = max(np.asarray(features).size for features in train_features.values()) // max(n, 1)
+    needed = gram_bytes(n, m, widest, backbones=len(train_features))
+    require_memory(needed, f"fusing {len(train_features)} backbones on {n} training rows")
     grams = {}
     for name, features in train_features.items():
         try:

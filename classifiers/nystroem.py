@@ -54,17 +54,21 @@ def approximate_fits(
     *,
     tol: float,
     memory_limit: float,
-) -> dict[tuple[str, float, float], Fit]:
-    """Approximate fits by kernel name, C and scale (a multiple of the preset).
+) -> tuple[dict[tuple[str, float, float], Fit], float]:
+    """Approximate fits by kernel name, C and scale, and the seconds that standardising took.
 
-    Features have shapes (n, P) and (m, P) and are standardised here, by the training rows.
+    Features have shapes (n, P) and (m, P) and are standardised here, by the training rows; scales
+    are multiples of each kernel's preset. A fit's seconds hold its sampled features, as if no other
+    C shared them.
     """
     n, n_features = train_features.shape
     components = n_components(n, len(test_features), n_features, memory_limit)
+    started = time.perf_counter()
     standardisation = Standardisation.fit(train_features)
     if not standardisation.reciprocal_std.any():
         raise ValueError("every feature is constant in the training rows")
     train, test = standardisation.apply(train_features), standardisation.apply(test_features)
+    standardising = time.perf_counter() - started
     fits = {}
     for multiple in scales:
         for kernel in kernels:
@@ -76,7 +80,7 @@ def approximate_fits(
                 fits[kernel.name, value, multiple] = _linear_fit(
                     *mapped, labels, value, scale, tol, seconds
                 )
-    return fits
+    return fits, standardising
 
 
 def _mapped(

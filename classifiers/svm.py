@@ -112,12 +112,11 @@ def sweep(
     labels = binary_labels(train_labels, len(train))
     grid = kernels_named(kernels), positive_values("scale", scale), positive_values("C", C)
     limit = default_memory_limit() if memory_limit is None else memory_limit
-    started = time.perf_counter()
     if gram_bytes(len(train), len(test), train.shape[1], jobs) > limit:
         from classifiers.nystroem import approximate_fits
 
-        table = approximate_fits(train, labels, test, *grid, tol=tol, memory_limit=limit)
-        return Sweep(table, time.perf_counter() - started - sum(f.seconds for f in table.values()))
+        return Sweep(*approximate_fits(train, labels, test, *grid, tol=tol, memory_limit=limit))
+    started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
     return replace(

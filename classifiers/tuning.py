@@ -15,7 +15,7 @@ from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 from classifiers.inputs import binary_labels, group_codes
 from classifiers.kernels import KERNELS
-from classifiers.memory import default_memory_limit, gram_bytes
+from classifiers.memory import gram_bytes, require_memory
 from classifiers.path import Fit, fit_path
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 
@@ -82,16 +82,13 @@ def tune(
     ------
     ValueError
         As `sweep`; and if the patients are too few for the folds, an inner fold would train on one
-        class, or the Gram matrix does not fit into half of the machine's memory.
+        class, or the Gram matrix does not fit into half of the machine's memory (there is no
+        approximate tuning).
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
     labels, codes = binary_labels(train_labels), group_codes(groups, len(train))
     needed = gram_bytes(len(train), len(test), train.shape[-1], jobs)
-    if needed > default_memory_limit():
-        raise ValueError(
-            f"{len(train)} training rows need {needed / 2**30:.1f} GiB for their Gram matrix, "
-            "more than half of this machine's memory: tuning has no approximate form"
-        )
+    require_memory(needed, f"tuning on {len(train)} training rows")
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from sklearn.preprocessing import StandardScaler
 
-from classifiers import Gram, fuse, grams_of, search_backbones, sweep, sweep_subsets
+from classifiers import (
+    Gram,
+    fuse,
+    grams_of,
+    memory,
+    search_backbones,
+    sweep,
+    sweep_subsets,
+    tune,
+)
+from classifiers.memory import gram_bytes
 
 NEAR = 1e-9
 
@@ -60,6 +70,17 @@ def test_the_search_takes_what_helps_and_nothing_from_the_test_rows():
     x, z = (np.hstack([part[name] for name in found.names]) for part in (train, test))
     expected = sweep(x, labels, z, ["linear"]).scores["linear", 1.0]
     np.testing.assert_allclose(found.choice.fit.score, expected, atol=1e-2)
+
+
+def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch):
+    train, test, labels = backbones()
+    monkeypatch.setattr(memory, "default_memory_limit", lambda: gram_bytes(70, 12, 90, 1, 3) - 1.0)
+    with pytest.raises(ValueError, match="fusing 3 backbones on 70 training rows needs"):
+        grams_of(train, test)
+    grams_of({"good": train["good"]}, {"good": test["good"]})
+    monkeypatch.setattr(memory, "default_memory_limit", lambda: gram_bytes(70, 12, 90) - 1.0)
+    with pytest.raises(ValueError, match="tuning on 70 training rows needs"):
+        tune(train["more"], labels, test["more"], np.arange(70))
 
 
 def test_unusable_input_is_named():

@@ -85,4 +85,6 @@ def test_a_kernel_in_place_is_the_kernel_and_without_it_leaves_its_input(kernel:
 def test_bytes_needed_grow_with_rows_and_threads():
     assert gram_bytes(1000, 0, 1) == 8 * 3 * 1000**2
     assert gram_bytes(1000, 0, 1, jobs=2) == 8 * 4 * 1000**2
+    assert gram_bytes(1000, 0, 1, backbones=4) == 8 * 7 * 1000**2
+    assert gram_bytes(1000, 0, 1, jobs=-1) >= gram_bytes(1000, 0, 1)
     assert gram_bytes(1000, 100, 10**6) == 8 * (1100 * 1000 + 1100 * 10**6)
