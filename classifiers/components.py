@@ -34,7 +34,8 @@ def principal_components(gram: Gram, variance_share: float) -> Gram:
     """
     if not 0 < variance_share < 1:
         raise ValueError(f"variance share {variance_share!r} must lie between 0 and 1")
-    values, vectors = eigh(gram.train, driver="evd", check_finite=False)
+    # This driver takes two further matrices at its peak, divide and conquer three.
+    values, vectors = eigh(gram.train, driver="evr", check_finite=False)
     values, vectors = values[::-1], vectors[:, ::-1]
     values = values[values > _NEGLIGIBLE * values[0]]
     kept = np.cumsum(values) / values.sum()
