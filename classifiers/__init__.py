@@ -10,26 +10,59 @@ from typing import TYPE_CHECKING, Any
 from classifiers.kernels import KERNELS, Kernel
 
 if TYPE_CHECKING:
+    from classifiers.calibration import Sigmoid, platt
+    from classifiers.components import principal_components
+    from classifiers.estimator import KernelSVC
+    from classifiers.fusion import BackboneSearch, fuse, grams_of, search_backbones, sweep_subsets
+    from classifiers.gram import Gram
+    from classifiers.inner_folds import InnerScore
+    from classifiers.path import Fit
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
-    from classifiers.svm import KernelSVC, Sweep, sweep
+    from classifiers.svm import Sweep, sweep, sweep_gram
+    from classifiers.tuning import Choice, Tuning, tune, tune_gram
 
 __all__ = [
     "KERNELS",
     "REFERENCE_CLASSIFIERS",
+    "BackboneSearch",
+    "Choice",
+    "Fit",
+    "Gram",
+    "InnerScore",
     "Kernel",
     "KernelSVC",
+    "Sigmoid",
     "Sweep",
+    "Tuning",
     "fit_reference",
+    "fuse",
+    "grams_of",
+    "platt",
+    "principal_components",
+    "search_backbones",
     "sweep",
+    "sweep_gram",
+    "sweep_subsets",
+    "tune",
+    "tune_gram",
 ]
 
 # scikit-learn takes half a second to import, which the command line's --help should not pay.
 _LAZY = {
-    "KernelSVC": "classifiers.svm",
-    "Sweep": "classifiers.svm",
-    "sweep": "classifiers.svm",
-    "REFERENCE_CLASSIFIERS": "classifiers.reference",
-    "fit_reference": "classifiers.reference",
+    name: f"classifiers.{module}"
+    for module, names in {
+        "calibration": ("Sigmoid", "platt"),
+        "components": ("principal_components",),
+        "estimator": ("KernelSVC",),
+        "fusion": ("BackboneSearch", "fuse", "grams_of", "search_backbones", "sweep_subsets"),
+        "gram": ("Gram",),
+        "reference": ("REFERENCE_CLASSIFIERS", "fit_reference"),
+        "path": ("Fit",),
+        "svm": ("Sweep", "sweep", "sweep_gram"),
+        "inner_folds": ("InnerScore",),
+        "tuning": ("Choice", "Tuning", "tune", "tune_gram"),
+    }.items()
+    for name in names
 }
 
 

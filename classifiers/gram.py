@@ -5,6 +5,7 @@ which features are constant. No value of a test row enters any number that a fit
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,6 +17,10 @@ FloatArray = NDArray[np.float64]
 # A feature whose training values spread less than this share of their largest magnitude is taken
 # for constant: ten times the rounding of the 32-bit floats that features are kept in.
 CONSTANT_TOLERANCE = 10 * float(np.finfo(np.float32).eps)
+
+# Columns that are looked at together when means and deviations are taken, so that no second
+# float64 copy of all features is made for it.
+_COLUMNS = 512
 
 
 @dataclass(frozen=True)
@@ -32,11 +37,17 @@ class Standardisation:
     @classmethod
     def fit(cls, features: ArrayLike) -> "Standardisation":
         """Learn from training features, shape (n, P)."""
-        values = np.asarray(features, dtype=np.float64)
-        mean = values.mean(axis=0)
-        std = values.std(axis=0)
-        constant = std <= CONSTANT_TOLERANCE * np.abs(values).max(axis=0)
-        reciprocal = np.divide(1.0, std, out=np.zeros_like(std), where=~constant)
+        matrix = np.asarray(features)
+        mean, reciprocal = np.empty(matrix.shape[1]), np.zeros(matrix.shape[1])
+        for start in range(0, matrix.shape[1], _COLUMNS):
+            part = slice(start, start + _COLUMNS)
+            values = matrix[:, part].astype(np.float64)
+            mean[part] = values.mean(axis=0)
+            largest = np.abs(values).max(axis=0)
+            values -= mean[part]
+            std = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
+            varies = std > CONSTANT_TOLERANCE * largest
+            reciprocal[part] = np.divide(1.0, std, out=np.zeros_like(std), where=varies)
         return cls(mean, reciprocal)
 
     def apply(self, features: ArrayLike) -> FloatArray:
@@ -59,41 +70,105 @@ class Gram:
         Test rows with training rows, shape (m, n).
     train_squared_norm, test_squared_norm
         Shapes (n,) and (m,).
-    n_features
-        P, the number of features (constant ones included), from which the preset scales follow.
+    variance
+        P, the number of standardised features (constant ones included), or the variance that
+        principal components retain; the preset scales follow from it.
+    rank
+        A bound on the rank of `train` besides n: the number of features or components.
     """
 
     train: FloatArray
     test: FloatArray
     train_squared_norm: FloatArray
     test_squared_norm: FloatArray
-    n_features: int
+    variance: float
+    rank: int
 
     @classmethod
-    def of(cls, train_features: ArrayLike, test_features: ArrayLike) -> "Gram":
+    def of(
+        cls, train_features: ArrayLike, test_features: ArrayLike, *, device: str = "cpu"
+    ) -> "Gram":
         """Standardise by the training rows and multiply out.
 
         Parameters
         ----------
         train_features, test_features
             Shapes (n, P) and (m, P), any float type.
+        device
+            Where the products are formed, in float64 everywhere: "cpu", or a torch device such as
+            "cuda".
 
         Raises
         ------
         ValueError
-            If the widths differ, there is no training row, or a value is not finite.
+            If the widths differ, there is no training row, a value is not finite, or every feature
+            is constant in the training rows.
         """
         train_raw, test_raw = np.asarray(train_features), np.asarray(test_features)
         check_features(train_raw, test_raw)
         standardisation = Standardisation.fit(train_raw)
+        if not standardisation.reciprocal_std.any():
+            raise ValueError("every feature is constant in the training rows")
         train = standardisation.apply(train_raw)
         test = standardisation.apply(test_raw)
-        # numpy hands X @ X.T to the symmetric rank-k update of the BLAS: half the work.
-        inner = train @ train.T
+        inner, cross = (
+            products(train, test) if device == "cpu" else products_on(device, train, test)
+        )
         return cls(
             train=inner,
-            test=test @ train.T,
+            test=cross,
             train_squared_norm=np.diagonal(inner).copy(),
             test_squared_norm=np.einsum("ij,ij->i", test, test),
-            n_features=train.shape[1],
+            variance=float(train.shape[1]),
+            rank=train.shape[1],
         )
+
+    def __add__(self, other: "Gram") -> "Gram":
+        """The Gram of both feature sets side by side, each standardised for itself."""
+        if self.train.shape != other.train.shape or self.test.shape != other.test.shape:
+            raise ValueError(
+                f"feature sets of different rows: {self.test.shape[::-1]} and "
+                f"{other.test.shape[::-1]} training and test rows"
+            )
+        return Gram(
+            self.train + other.train,
+            self.test + other.test,
+            self.train_squared_norm + other.train_squared_norm,
+            self.test_squared_norm + other.test_squared_norm,
+            self.variance + other.variance,
+            self.rank + other.rank,
+        )
+
+    def inner_fold(self, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> "Gram":
+        """A Gram of training rows alone: some of them train, others are held out.
+
+        It copies its part of this matrix and keeps the standardisation by all training rows.
+        """
+        return Gram(
+            self.train[np.ix_(train, train)],
+            self.train[np.ix_(held_out, train)],
+            self.train_squared_norm[train],
+            self.train_squared_norm[held_out],
+            self.variance,
+            self.rank,
+        )
+
+
+def products(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Train × trainᵀ, shape (n, n), and test × trainᵀ, shape (m, n)."""
+    # numpy hands X @ X.T to the symmetric rank-k update of the BLAS: half the work.
+    return train @ train.T, test @ train.T
+
+
+def products_on(device: str, train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`products` on a torch device, in float64."""
+    import torch
+
+    def back(matrix: torch.Tensor) -> FloatArray:
+        result: NDArray[Any] = matrix.cpu().numpy()
+        return result
+
+    there = torch.from_numpy(train).to(device)
+    inner, cross = there @ there.T, torch.from_numpy(test).to(device) @ there.T
+    # A general product may round x·z and z·x differently; a kernel matrix is symmetric.
+    return back((inner + inner.T) / 2), back(cross)

@@ -9,7 +9,7 @@ Every kernel depends on its two samples only through x·z, x·x and z·z, so one
 products serves all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -17,6 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+
+# Elements of the piece that is worked on at once: it stays in the processor's cache from the first
+# operation to the last, and no second matrix is needed.
+_PIECE = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,13 @@ class Kernel:
     degree: int | None
     scale_factor: float
 
-    def preset_scale(self, n_features: int) -> float:
-        """The preset kernel scale s for P features: `scale_factor` × √P."""
-        return self.scale_factor * float(np.sqrt(n_features))
+    def preset_scale(self, variance: float) -> float:
+        """The preset kernel scale s: `scale_factor` × √P.
+
+        `variance` is P, the number of standardised features, or the total variance of features
+        that are not standardised.
+        """
+        return self.scale_factor * float(np.sqrt(variance))
 
     def __call__(
         self,
@@ -50,6 +58,7 @@ class Kernel:
         squared_norm_rows: FloatArray,
         squared_norm_columns: FloatArray,
         scale: float,
+        out: FloatArray | None = None,
     ) -> FloatArray:
         """Kernel matrix from inner products.
 
@@ -61,26 +70,42 @@ class Kernel:
             x·x, shape (n,), and z·z, shape (m,); the polynomial kernels do not use them.
         scale
             The kernel scale s, positive.
-
-        Returns
-        -------
-        A new matrix of shape (n, m); `inner` is left as it is.
+        out
+            Where to write it, shape (n, m); `inner` itself is allowed. Without it the result is a
+            new matrix and `inner` is left as it is.
         """
-        if self.degree is None:
-            distance = squared_norm_rows[:, None] + squared_norm_columns[None, :]
-            distance -= 2.0 * inner
-            # Rounding can leave a squared distance of nearly equal samples a little below zero.
-            np.maximum(distance, 0.0, out=distance)
-            distance /= -(scale**2)
-            return np.exp(distance, out=distance)
-        result = inner / scale**2
-        if self.degree > 1:
-            result += 1.0
-            # np.power with a small integer exponent is many times slower than products.
-            base = result.copy()
-            for _ in range(self.degree - 1):
-                result *= base
+        result = np.empty_like(inner) if out is None else out
+        rows = max(1, _PIECE // max(1, inner.shape[1]))
+        for start in range(0, len(inner), rows):
+            piece = slice(start, start + rows)
+            if self.degree is None:
+                norms = squared_norm_rows[piece, None], squared_norm_columns
+                _gaussian(inner[piece], *norms, scale, result[piece])
+            else:
+                _polynomial(inner[piece], self.degree, scale, result[piece])
         return result
+
+
+def _gaussian(
+    inner: FloatArray, row_norm: FloatArray, column_norm: FloatArray, scale: float, out: FloatArray
+) -> None:
+    np.multiply(inner, -2.0, out=out)
+    out += row_norm
+    out += column_norm
+    # Rounding can leave a squared distance of nearly equal samples a little below zero.
+    np.maximum(out, 0.0, out=out)
+    out *= -1.0 / scale**2
+    np.exp(out, out=out)
+
+
+def _polynomial(inner: FloatArray, degree: int, scale: float, out: FloatArray) -> None:
+    np.multiply(inner, 1.0 / scale**2, out=out)
+    if degree > 1:
+        out += 1.0
+        # np.power with a small integer exponent is many times slower than products.
+        base = out.copy()
+        for _ in range(degree - 1):
+            out *= base
 
 
 KERNELS: Mapping[str, Kernel] = MappingProxyType(
@@ -96,3 +121,15 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType(
         )
     }
 )
+
+
+def kernels_named(names: Sequence[str]) -> tuple[Kernel, ...]:
+    """The kernels of these names; raises ValueError for an unknown, a doubled or no name."""
+    if not names:
+        raise ValueError("kernels is an empty list")
+    for name in names:
+        if name not in KERNELS:
+            raise ValueError(f"kernel={name!r} is unknown; known are {', '.join(KERNELS)}")
+        if list(names).count(name) > 1:
+            raise ValueError(f"kernel={name!r} is named twice")
+    return tuple(KERNELS[name] for name in names)

@@ -1,0 +1,166 @@
+"""Several backbones in one SVM: their features side by side, each standardised.
+
+The inner products of features side by side are the sum of the inner products, so a fusion costs one
+addition of Gram matrices, and all subsets of k backbones need k products in place of 2ᵏ − 1.
+"""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import combinations
+from operator import add
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from classifiers.gram import Gram
+from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
+from classifiers.inputs import binary_labels
+from classifiers.kernels import KERNELS
+from classifiers.memory import gram_bytes, require_memory
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+from classifiers.svm import Sweep, sweep_gram
+from classifiers.tuning import Choice, tune_gram
+
+
+def fuse(grams: Sequence[Gram]) -> Gram:
+    """The Gram of the feature sets side by side; raises ValueError if their rows differ."""
+    if not grams:
+        raise ValueError("nothing to fuse")
+    return reduce(add, grams)
+
+
+def grams_of(
+    train_features: Mapping[str, ArrayLike],
+    test_features: Mapping[str, ArrayLike],
+    *,
+    device: str = "cpu",
+) -> dict[str, Gram]:
+    """One Gram a backbone, from features of shapes (n, P) and (m, P) under the same names.
+
+    Raises
+    ------
+    ValueError
+        If the names differ, features are unusable, which names the backbone, or the Gram matrices
+        do not fit into half of the machine's memory.
+    """
+    if not train_features or train_features.keys() != test_features.keys():
+        raise ValueError(
+            f"training features are of {', '.join(train_features) or 'no backbone'}, "
+            f"test features of {', '.join(test_features) or 'no backbone'}"
+        )
+    n, m = (len(np.asarray(next(iter(part.values())))) for part in (train_features, test_features))
+    widest = max(np.asarray(features).size for features in train_features.values()) // max(n, 1)
+    needed = gram_bytes(n, m, widest, backbones=len(train_features))
+    require_memory(needed, f"fusing {len(train_features)} backbones on {n} training rows")
+    grams = {}
+    for name, features in train_features.items():
+        try:
+            grams[name] = Gram.of(features, test_features[name], device=device)
+        except ValueError as error:
+            raise ValueError(f"{name}: {error}") from None
+    return grams
+
+
+def subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """All 2ᵏ − 1 subsets of k names, small ones first, each in the order of the names."""
+    for size in range(1, len(names) + 1):
+        yield from combinations(names, size)
+
+
+def sweep_subsets(
+    grams: Mapping[str, Gram],
+    train_labels: ArrayLike,
+    kernels: Sequence[str] = tuple(KERNELS),
+    C: Sequence[float] = (1.0,),
+    *,
+    scale: Sequence[float] = (1.0,),
+    jobs: int = 1,
+    tol: float = TOLERANCE,
+    max_iter: int = MAX_ITERATIONS,
+) -> Iterator[tuple[tuple[str, ...], Sweep]]:
+    """A sweep for each subset of backbones, one after the other.
+
+    `grams` comes from `grams_of`; the other parameters are those of `sweep`. `gram_seconds` of each
+    sweep is the time of the addition.
+    """
+    for names in subsets(list(grams)):
+        started = time.perf_counter()
+        gram = fuse([grams[name] for name in names])
+        seconds = time.perf_counter() - started
+        found = sweep_gram(
+            gram, train_labels, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter
+        )
+        yield names, Sweep(found.table, seconds)
+
+
+@dataclass(frozen=True)
+class BackboneSearch:
+    """What a greedy search over backbones found.
+
+    Attributes
+    ----------
+    names
+        The chosen backbones, in the order in which they were taken.
+    choice
+        The setting chosen on their fusion, with the fit to all training rows.
+    tried
+        Every set that was judged, with the best setting on it, in the order of the search.
+    """
+
+    names: tuple[str, ...]
+    choice: Choice
+    tried: tuple[tuple[tuple[str, ...], InnerScore], ...]
+
+
+def search_backbones(
+    grams: Mapping[str, Gram],
+    train_labels: ArrayLike,
+    groups: ArrayLike,
+    kernel: str = "medium_gaussian",
+    C: Sequence[float] = (1.0,),
+    *,
+    scale: Sequence[float] = (1.0,),
+    folds: int = 5,
+    seed: int = 0,
+    jobs: int = 1,
+    tol: float = TOLERANCE,
+    max_iter: int = MAX_ITERATIONS,
+) -> BackboneSearch:
+    """Take backbones one by one, each time the one that raises the inner AUC most.
+
+    It ends when none raises it. Everything is judged on grouped inner folds of the training rows
+    (see `classifiers.tuning`); test rows are scored once, by the fit that is returned.
+
+    Raises
+    ------
+    ValueError
+        As `tune`.
+    """
+    if not grams:
+        raise ValueError("no backbone to choose from")
+    labels = binary_labels(train_labels, len(next(iter(grams.values())).train))
+    splits = inner_folds(labels, groups, folds, seed)
+    taken: tuple[str, ...] = ()
+    reached = -np.inf
+    tried: list[tuple[tuple[str, ...], InnerScore]] = []
+    while len(taken) < len(grams):
+        candidates = [(*taken, name) for name in grams if name not in taken]
+        judged = []
+        for names in candidates:
+            table, _ = inner_scores(
+                fuse([grams[name] for name in names]), labels, splits, [kernel], C,
+                scale=scale, jobs=jobs, tol=tol, max_iter=max_iter,
+            )  # fmt: skip
+            judged.append((names, best(table)))
+        tried += judged
+        names, score = max(judged, key=lambda found: found[1].auc)
+        if score.auc <= reached:
+            break
+        taken, reached = names, score.auc
+    tuned = tune_gram(
+        fuse([grams[name] for name in taken]), labels, groups, [kernel], C,
+        scale=scale, folds=folds, seed=seed, jobs=jobs, tol=tol, max_iter=max_iter,
+    )  # fmt: skip
+    return BackboneSearch(taken, tuned.choices[kernel], tuple(tried))

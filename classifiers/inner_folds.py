@@ -1,0 +1,163 @@
+"""Settings of an SVM judged inside the training rows, on folds that no patient straddles.
+
+The folds are stratified by label. They are sub-blocks of the one Gram matrix of the training rows,
+so they keep its standardisation (and its principal components): a fold's fit knows the mean and
+spread of all training rows, but no label that is held out and nothing of any test row.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifiers.gram import Gram
+from classifiers.inputs import group_codes, positive_values
+from classifiers.kernels import Kernel, kernels_named
+from classifiers.path import Fit, fit_path
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class InnerScore:
+    """One setting's worth on the inner folds.
+
+    Attributes
+    ----------
+    kernel, C, scale
+        The setting; scale is a multiple of the kernel's preset.
+    auc
+        Mean of `fold_auc`; folds whose held-out rows are of one class are left out of it.
+    fold_auc
+        AUC on the held-out rows of each fold, NaN where it is undefined.
+    out_of_fold
+        Score of every training row by the fit that did not see it, shape (n,).
+    converged
+        Whether all of its inner fits were.
+    """
+
+    kernel: str
+    C: float
+    scale: float
+    auc: float
+    fold_auc: tuple[float, ...]
+    out_of_fold: FloatArray
+    converged: bool
+
+
+def inner_folds(
+    labels: IntArray, groups: ArrayLike, folds: int, seed: int
+) -> list[tuple[IntArray, IntArray]]:
+    """Training and held-out rows of each inner fold; no group is on both sides.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer groups than folds or a fold would train on one class.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    codes = group_codes(groups, len(labels))
+    for label, name in ((0, "negative"), (1, "positive")):
+        patients = len(np.unique(codes[labels == label]))
+        if patients < folds:
+            raise ValueError(
+                f"{folds} inner folds need {name} rows of as many groups (patients), "
+                f"there are {patients}"
+            )
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    splits = list(splitter.split(np.zeros(len(labels)), labels, codes))
+    if any(len(np.unique(labels[train])) < 2 for train, _ in splits):
+        raise ValueError(f"one of {folds} inner folds would train on one class only")
+    return splits
+
+
+def inner_scores(
+    gram: Gram,
+    labels: IntArray,
+    splits: Sequence[tuple[IntArray, IntArray]],
+    kernels: Sequence[str],
+    C: Sequence[float],
+    *,
+    scale: Sequence[float],
+    jobs: int = 1,
+    tol: float = TOLERANCE,
+    max_iter: int = MAX_ITERATIONS,
+) -> tuple[tuple[InnerScore, ...], dict[str, float]]:
+    """The worth of every kernel, scale and C on inner folds, and the seconds each kernel took."""
+    from joblib import Parallel, delayed
+
+    constraints, multiples = positive_values("C", C), positive_values("scale", scale)
+    table = kernels_named(kernels)
+    tasks = [
+        (kernel, multiple, split) for kernel in table for multiple in multiples for split in splits
+    ]
+    results = Parallel(n_jobs=jobs, prefer="threads")(
+        delayed(_inner_path)(gram, labels, kernel, multiple, constraints, split, tol, max_iter)
+        for kernel, multiple, split in tasks
+    )
+    seconds = {kernel.name: 0.0 for kernel in table}
+    paths: dict[tuple[str, float], list[dict[float, Fit]]] = {}
+    for (kernel, multiple, _), (fits, spent) in zip(tasks, results, strict=True):
+        seconds[kernel.name] += spent
+        paths.setdefault((kernel.name, multiple), []).append(fits)
+    scores = tuple(
+        _judged(name, value, multiple, [fits[value] for fits in per_fold], labels, splits)
+        for (name, multiple), per_fold in paths.items()
+        for value in constraints
+    )
+    return scores, seconds
+
+
+def best(scores: Sequence[InnerScore]) -> InnerScore:
+    """The setting of the highest mean AUC.
+
+    A setting whose fits did not all converge is chosen only if there is no other. Of equals the
+    one of the smallest C is taken, then the one of the scale nearest to the preset.
+    """
+    return max(
+        scores,
+        key=lambda s: (s.converged, round(s.auc, 12), -s.C, -abs(np.log(s.scale)), s.scale),
+    )
+
+
+def _inner_path(
+    gram: Gram,
+    labels: IntArray,
+    kernel: Kernel,
+    scale: float,
+    C: Sequence[float],
+    split: tuple[IntArray, IntArray],
+    tol: float,
+    max_iter: int,
+) -> tuple[dict[float, Fit], float]:
+    started = time.perf_counter()
+    part = gram.inner_fold(*split)
+    fits = fit_path(part, labels[split[0]], kernel, scale, C, tol, max_iter, overwrite=True)
+    return fits, time.perf_counter() - started
+
+
+def _judged(
+    kernel: str,
+    C: float,
+    scale: float,
+    fits: Sequence[Fit],
+    labels: IntArray,
+    splits: Sequence[tuple[IntArray, IntArray]],
+) -> InnerScore:
+    from sklearn.metrics import roc_auc_score
+
+    out_of_fold = np.empty(len(labels))
+    areas = []
+    for fit, (_, held_out) in zip(fits, splits, strict=True):
+        out_of_fold[held_out] = fit.score
+        truth = labels[held_out]
+        two = 0 < truth.sum() < len(truth)
+        areas.append(float(roc_auc_score(truth, fit.score)) if two else np.nan)
+    auc = float(np.nanmean(areas)) if np.isfinite(areas).any() else 0.5
+    converged = all(fit.converged for fit in fits)
+    return InnerScore(kernel, C, scale, auc, tuple(areas), out_of_fold, converged)

@@ -1,0 +1,131 @@
+"""SVMs for more rows than a Gram matrix has room for: approximate, and labelled so.
+
+Kernels other than the linear one are replaced by features on a random sample of the training rows
+(Williams and Seeger, *Using the Nyström method to speed up kernel machines*, NIPS 2000), which
+scikit-learn calls `Nystroem`; a linear SVM is then fitted to them by liblinear. It penalises the
+intercept, which the exact SVM does not: one more reason why its scores are other scores.
+"""
+
+import time
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.gram import Standardisation
+from classifiers.kernels import Kernel
+from classifiers.path import Fit
+
+FloatArray = NDArray[np.float64]
+
+# Rows that are sampled at most, and liblinear's passes over the data at most.
+COMPONENTS = 2000
+MAX_PASSES = 1000
+
+_SEED = 0
+
+
+def n_components(n: int, m: int, n_features: int, memory_limit: float) -> int:
+    """Rows to sample for n training and m test rows, so that all stays in `memory_limit` bytes.
+
+    Raises
+    ------
+    ValueError
+        If not even the features fit, with 32 sampled rows.
+    """
+    # Features standardised, sampled features and a copy that liblinear makes, all float64.
+    room = (memory_limit / 8 - (n + m) * n_features) / (2 * n + m)
+    if room < 32:
+        raise ValueError(
+            f"{n} training and {m} test rows of {n_features} features do not fit into "
+            f"{memory_limit / 2**30:.1f} GiB"
+        )
+    return min(n, COMPONENTS, int(room))
+
+
+def approximate_fits(
+    train_features: NDArray[np.generic],
+    labels: NDArray[np.int64],
+    test_features: NDArray[np.generic],
+    kernels: Sequence[Kernel],
+    scales: Sequence[float],
+    C: Sequence[float],
+    *,
+    tol: float,
+    memory_limit: float,
+) -> tuple[dict[tuple[str, float, float], Fit], float]:
+    """Approximate fits by kernel name, C and scale, and the seconds that standardising took.
+
+    Features have shapes (n, P) and (m, P) and are standardised here, by the training rows; scales
+    are multiples of each kernel's preset. A fit's seconds hold its sampled features, as if no other
+    C shared them.
+    """
+    n, n_features = train_features.shape
+    components = n_components(n, len(test_features), n_features, memory_limit)
+    started = time.perf_counter()
+    standardisation = Standardisation.fit(train_features)
+    if not standardisation.reciprocal_std.any():
+        raise ValueError("every feature is constant in the training rows")
+    train, test = standardisation.apply(train_features), standardisation.apply(test_features)
+    standardising = time.perf_counter() - started
+    fits = {}
+    for multiple in scales:
+        for kernel in kernels:
+            started = time.perf_counter()
+            scale = multiple * kernel.preset_scale(n_features)
+            mapped = _mapped(train, test, kernel, scale, components)
+            seconds = time.perf_counter() - started
+            for value in C:
+                fits[kernel.name, value, multiple] = _linear_fit(
+                    *mapped, labels, value, scale, tol, seconds
+                )
+    return fits, standardising
+
+
+def _mapped(
+    train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, components: int
+) -> tuple[FloatArray, FloatArray]:
+    """Features whose inner products are the kernel's, nearly: shapes (n, r) and (m, r)."""
+    if kernel.degree == 1:
+        return train / scale, test / scale
+    from sklearn.kernel_approximation import Nystroem
+
+    form = (
+        {"kernel": "rbf"}
+        if kernel.degree is None
+        else {"kernel": "poly", "degree": kernel.degree, "coef0": 1.0}
+    )
+    sampled = Nystroem(**form, gamma=1 / scale**2, n_components=components, random_state=_SEED)
+    return sampled.fit_transform(train), sampled.transform(test)
+
+
+def _linear_fit(
+    train: FloatArray,
+    test: FloatArray,
+    labels: NDArray[np.int64],
+    C: float,
+    scale: float,
+    tol: float,
+    mapping_seconds: float,
+) -> Fit:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    started = time.perf_counter()
+    model = LinearSVC(loss="hinge", C=C, tol=tol, max_iter=MAX_PASSES, random_state=_SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(train, labels)
+    score = model.decision_function(test) if len(test) else np.zeros(0)
+    # liblinear keeps no dual coefficients; rows inside the margin or on it are support vectors.
+    margin = np.where(labels > 0, 1.0, -1.0) * model.decision_function(train)
+    return Fit(
+        score=score,
+        scale=scale,
+        seconds=mapping_seconds + time.perf_counter() - started,
+        iterations=int(model.n_iter_),
+        n_support=int((margin <= 1.0 + tol).sum()),
+        converged=bool(model.n_iter_ < MAX_PASSES),
+        approximate=True,
+    )

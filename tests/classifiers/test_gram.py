@@ -1,0 +1,90 @@
+"""The shared inner products: what they equal, and whom they belong to."""
+
+import numpy as np
+import pytest
+
+from classifiers import KERNELS, Gram, Kernel
+from classifiers.gram import Standardisation, products, products_on
+from classifiers.memory import gram_bytes
+
+
+def features(seed=0, n=30, m=7, width=1100):
+    rng = np.random.default_rng(seed)
+    train = 5 + rng.normal(size=(n, width)).astype(np.float32)
+    train[:, 3] = 0.1
+    return train, 5 + rng.normal(size=(m, width)).astype(np.float32)
+
+
+def test_gram_is_the_product_of_standardised_features():
+    train, test = features()
+    spread = train.astype(float).std(axis=0)
+    spread[3] = np.inf
+    standard = [
+        (x.astype(float) - train.astype(float).mean(axis=0)) / spread for x in (train, test)
+    ]
+    gram = Gram.of(train, test)
+    np.testing.assert_allclose(gram.train, standard[0] @ standard[0].T, atol=1e-9)
+    np.testing.assert_allclose(gram.test, standard[1] @ standard[0].T, atol=1e-9)
+    np.testing.assert_allclose(gram.train_squared_norm, (standard[0] ** 2).sum(1), atol=1e-9)
+    np.testing.assert_allclose(gram.test_squared_norm, (standard[1] ** 2).sum(1), atol=1e-9)
+    assert gram.train.dtype == np.float64
+    assert (gram.variance, gram.rank) == (1100, 1100)
+    np.testing.assert_array_equal(gram.train, gram.train.T)
+
+
+def test_an_inner_fold_is_a_copy_of_its_part():
+    gram = Gram.of(*features())
+    train, held_out = np.array([0, 4, 5, 9, 20]), np.array([1, 2])
+    part = gram.inner_fold(train, held_out)
+    np.testing.assert_array_equal(part.train, gram.train[train][:, train])
+    np.testing.assert_array_equal(part.test, gram.train[held_out][:, train])
+    np.testing.assert_array_equal(part.test_squared_norm, gram.train_squared_norm[held_out])
+    before = gram.train.copy()
+    part.train[:] = 0
+    part.test[:] = 0
+    np.testing.assert_array_equal(gram.train, before)
+
+
+def test_another_device_gives_the_same_numbers():
+    train, test = features()
+    standardisation = Standardisation.fit(train)
+    train, test = standardisation.apply(train), standardisation.apply(test)
+    for here, there in zip(products(train, test), products_on("cpu", train, test), strict=True):
+        np.testing.assert_allclose(there, here, atol=1e-9)
+        assert there.dtype == np.float64
+
+
+def test_a_gpu_gives_the_same_numbers():
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    train, test = features()
+    here, there = Gram.of(train, test), Gram.of(train, test, device="cuda")
+    np.testing.assert_allclose(there.train, here.train, atol=1e-6)
+    np.testing.assert_allclose(there.test, here.test, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", KERNELS.values(), ids=lambda kernel: kernel.name)
+def test_a_kernel_in_place_is_the_kernel_and_without_it_leaves_its_input(kernel: Kernel):
+    rng = np.random.default_rng(1)
+    x, z = rng.normal(size=(70, 4)), rng.normal(size=(3000, 4))  # more than one piece
+    inner, before = x @ z.T, x @ z.T
+    norms = (x**2).sum(axis=1), (z**2).sum(axis=1)
+    if kernel.degree is None:
+        expected = np.exp(-((x[:, None] - z[None]) ** 2).sum(axis=-1) / 1.7**2)
+    else:
+        expected = ((kernel.degree > 1) + before / 1.7**2) ** kernel.degree
+    np.testing.assert_allclose(kernel(inner, *norms, 1.7), expected, rtol=1e-10)
+    np.testing.assert_array_equal(inner, before)
+    result = kernel(inner, *norms, 1.7, out=inner)
+    assert result is inner
+    np.testing.assert_allclose(inner, expected, rtol=1e-10)
+
+
+def test_bytes_needed_grow_with_rows_and_threads():
+    assert gram_bytes(1000, 0, 1) == 8 * 3 * 1000**2
+    assert gram_bytes(1000, 0, 1, jobs=2) == 8 * 4 * 1000**2
+    assert gram_bytes(1000, 0, 1, backbones=4) == 8 * 7 * 1000**2
+    assert gram_bytes(1000, 0, 1, jobs=-1) >= gram_bytes(1000, 0, 1)
+    assert gram_bytes(1000, 100, 10**6) == 8 * (1100 * 1000 + 1100 * 10**6)
