@@ -72,6 +72,10 @@ def run_all(
     repeats: Annotated[
         int | None, typer.Option(help="Repeats of patient-cv; by default the preset's.")
     ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Besides each SVM, one with C and scale chosen in training."),
+    ] = False,
     weights_dir: Annotated[
         Path | None, typer.Option(help="Folder of checkpoint files, looked at first.")
     ] = None,
@@ -110,6 +114,7 @@ def run_all(
         "classifiers": _names("classifiers", classifiers),
         "protocols": _names("protocols", protocols),
         "repeats": repeats,
+        "tune": tune,
         "weights_dir": weights_dir,
         "cache": cache,
         "device": device,

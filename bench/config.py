@@ -63,6 +63,7 @@ class Configuration(BaseModel):
     classifiers: tuple[str, ...] | None = None
     protocols: tuple[str, ...] | None = None
     repeats: int | None = Field(None, ge=1, le=1000)
+    tune: bool = False
     weights_dir: Path | None = None
     cache: Path | None = None
     device: str = "auto"

@@ -5,7 +5,7 @@ the chunk it was at.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ class Extractor:
         stand in for those that are not at hand.
     weights_dir : where `create_backbone` looks for checkpoints first.
     status : "ok", or why it cannot run and what to do.
+    parts : the backbones of a fusion; `info` then is None.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Extractor:
     source: str = "auto"
     weights_dir: Path | None = None
     status: str = "ok"
+    parts: "tuple[Extractor, ...]" = ()
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether its features come from images, not from the lesion table."""
+        return self.info is not None or bool(self.parts)
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,7 @@ class Features:
     seconds_per_crop : measured when they were extracted.
     profile : precision, feature width, parameters and the like, for the report.
     notes : what a reader must know of the extraction (batch halved).
+    widths : of a fusion the number of columns of each backbone; else empty.
     """
 
     matrix: NDArray[np.floating[Any]]
@@ -72,6 +80,16 @@ class Features:
     seconds_per_crop: float
     profile: dict[str, Any]
     notes: tuple[str, ...] = ()
+    widths: tuple[int, ...] = ()
+
+    @property
+    def parts(self) -> list[NDArray[np.floating[Any]]]:
+        """The columns of each backbone of a fusion; all columns where there is one."""
+        return (
+            np.split(self.matrix, np.cumsum(self.widths)[:-1], axis=1)
+            if self.widths
+            else [self.matrix]
+        )
 
     def digest_of(self, cell: Cell) -> str:
         """What identifies the features of a cell, its crops being known."""
@@ -101,6 +119,8 @@ class Extraction:
         BackboneError
             If the network cannot be built or run, or gives a feature that is not finite.
         """
+        if extractor.parts:
+            return _fused([self.features(part, positions, progress) for part in extractor.parts])
         if extractor.info is None:
             return self._of_table(extractor.name)
         lazy = _LazyBackbone(extractor, self.device)
@@ -196,6 +216,27 @@ class Extraction:
         else:
             matrix = self.stack.table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
         return Features(matrix, None, 0.0, {"feature_width": matrix.shape[1]})
+
+
+def _fused(parts: Sequence[Features]) -> Features:
+    """The features of several backbones side by side."""
+    profiles = [part.profile for part in parts]
+    seconds = sum(float(profile["extraction_s"]) for profile in profiles)
+    crops = float(profiles[0]["extraction_s"]) * float(profiles[0]["images_per_s"])
+    return Features(
+        matrix=np.hstack([part.matrix for part in parts]),
+        origin=digest(["fusion", [part.origin for part in parts]]),
+        seconds_per_crop=sum(part.seconds_per_crop for part in parts),
+        profile={
+            "precision": ", ".join(dict.fromkeys(str(p["precision"]) for p in profiles)),
+            "feature_width": sum(int(profile["feature_width"]) for profile in profiles),
+            "parameters": sum(int(profile["parameters"]) for profile in profiles),
+            "extraction_s": seconds,
+            "images_per_s": crops / max(seconds, 1e-9),
+        },
+        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        widths=tuple(part.matrix.shape[1] for part in parts),
+    )
 
 
 class _LazyBackbone:

@@ -11,9 +11,14 @@ from bench.features import Features
 from bench.keys import unit_key
 from bench.plan import Cell, System
 from bench.provenance import package_version
-from bench.store import Store
-from classifiers import KERNELS
+from bench.store import Store, array_digest
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+from classifiers.tuning import TUNED_C, TUNED_SCALES
+from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE, VariantFit
+from classifiers.variants import VARIANTS
+
+# Scores and what is kept with them, or why there are none.
+Outcome = tuple[NDArray[np.float64], dict[str, Any]] | str
 
 
 @dataclass(frozen=True)
@@ -40,26 +45,32 @@ def run_cell(
     systems: Sequence[System],
     features: Features,
     labels: NDArray[np.int64],
+    patients: NDArray[Any],
     store: Store,
     jobs: int,
 ) -> dict[System, UnitResult]:
-    """All systems of one extractor on one fold; what stands in the store is not computed again."""
-    keys = {s: unit_key(cell_key, features.digest_of(cell), s, _solver(s)) for s in systems}
+    """All systems of one extractor on one fold; what stands in the store is not computed again.
+
+    labels, patients : of the whole stack, shape (N,).
+    """
+    groups = np.unique(patients[cell.train], return_inverse=True)[1]
+    keys = {s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups)) for s in systems}
     results: dict[System, UnitResult] = {}
     for system, key in keys.items():
         found = store.get("units", key)
         if found is not None:
             results[system] = UnitResult(key, found.arrays["score"], found.meta)
     missing = [s for s in systems if s not in results]
-    train, test = features.matrix[cell.train], features.matrix[cell.test]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, train, labels[cell.train], test, jobs)
+            fitted = _fit(group, features, cell, labels[cell.train], groups, jobs)
         except ValueError as error:
-            reason = str(error)
-            results |= {s: UnitResult(keys[s], None, {}, reason) for s in group}
-            continue
-        for system, (score, meta) in fitted.items():
+            fitted = {s: str(error) for s in group}
+        for system, outcome in fitted.items():
+            if isinstance(outcome, str):
+                results[system] = UnitResult(keys[system], None, {}, outcome)
+                continue
+            score, meta = outcome
             store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
@@ -67,20 +78,23 @@ def run_cell(
 
 def _groups(systems: Sequence[System]) -> list[list[System]]:
     """The SVMs together, because they share a Gram matrix; every other classifier by itself."""
-    svms = [s for s in systems if s.classifier in KERNELS]
-    return ([svms] if svms else []) + [[s] for s in systems if s.classifier not in KERNELS]
+    svms = [s for s in systems if s.classifier in VARIANTS]
+    return ([svms] if svms else []) + [[s] for s in systems if s.classifier not in VARIANTS]
 
 
 def _fit(
     group: Sequence[System],
-    train: NDArray[Any],
+    features: Features,
+    cell: Cell,
     labels: NDArray[np.int64],
-    test: NDArray[Any],
+    groups: NDArray[np.int64],
     jobs: int,
-) -> dict[System, tuple[NDArray[np.float64], dict[str, Any]]]:
-    from classifiers import fit_reference, sweep
+) -> dict[System, Outcome]:
+    """What each system of a group gave; the reason where it could not be fitted."""
+    from classifiers import fit_reference, fit_variants
 
-    if group[0].classifier not in KERNELS:
+    if group[0].classifier not in VARIANTS:
+        train, test = features.matrix[cell.train], features.matrix[cell.test]
         fit = fit_reference(group[0].classifier, train, labels, test)
         meta = {
             "threshold": fit.threshold,
@@ -89,28 +103,51 @@ def _fit(
             "converged": fit.converged,
         }
         return {group[0]: (fit.score, meta)}
-    names = [s.classifier for s in group]
-    result = sweep(train, labels, test, kernels=names, C=[1.0], jobs=jobs)
-    fitted = {}
-    for system in group:
-        svm = result.fits[system.classifier, 1.0]
-        fitted[system] = (
-            svm.score,
-            {
-                "threshold": 0.0,
-                "gram_time_s": result.gram_seconds,
-                "fit_time_s": result.gram_seconds + svm.seconds,
-                "iterations": svm.iterations,
-                "n_support": svm.n_support,
-                "converged": svm.converged,
-            },
-        )
-    return fitted
+    fits = fit_variants(
+        [part[cell.train] for part in features.parts],
+        labels,
+        [part[cell.test] for part in features.parts],
+        groups,
+        [s.classifier for s in group],
+        jobs=jobs,
+    )
+    return {system: _outcome(fits[system.classifier]) for system in group}
 
 
-def _solver(system: System) -> dict[str, Any]:
+def _outcome(fit: VariantFit | str) -> Outcome:
+    if isinstance(fit, str):
+        return fit
+    meta = {
+        "threshold": fit.threshold,
+        "gram_time_s": fit.gram_seconds,
+        "fit_time_s": fit.gram_seconds + fit.fit_seconds,
+        "iterations": fit.iterations,
+        "n_support": fit.n_support,
+        "converged": fit.converged,
+        "approximate": fit.approximate,
+        "chosen_C": fit.chosen_C,
+        "chosen_scale": fit.chosen_scale,
+        "inner_auc": fit.inner_auc,
+        "components": fit.components,
+    }
+    return fit.score, meta
+
+
+def _solver(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
     """The settings of a system's solver that its name does not tell, for the unit's key."""
     settings: dict[str, Any] = {"scikit-learn": package_version("scikit-learn")}
-    if system.classifier in KERNELS:
-        settings |= {"tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
+    variant = VARIANTS.get(system.classifier)
+    if variant is None:
+        return settings
+    settings |= {"tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
+    if variant.pca:
+        settings |= {"pca_share": PCA_SHARE}
+    if variant.tuned or variant.platt:
+        # Inner folds depend on which training rows are of one patient.
+        settings |= {
+            "inner_folds": [INNER_FOLDS, INNER_SEED],
+            "groups": array_digest(groups.astype(np.int64)),
+        }
+    if variant.tuned:
+        settings |= {"C": list(TUNED_C), "scales": list(TUNED_SCALES)}
     return settings

@@ -13,7 +13,7 @@ from bench.plan import Plan, make_plan
 from bench.protocols import PROTOCOLS
 from bench.selection import choose_device, choose_extractors
 from bench.store import cache_folder
-from classifiers import KERNELS, REFERENCE_CLASSIFIERS
+from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,6 +68,15 @@ def load_data(
     )
 
 
+def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
+    """The classifiers asked for; with `--tune` every kernel has its tuned twin behind it."""
+    asked = configuration.classifiers or tuple(KERNELS)
+    if not configuration.tune:
+        return asked
+    pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in asked]
+    return tuple(dict.fromkeys(name for pair in pairs for name in pair))
+
+
 def prepare(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
     """Decide everything that can be decided before work begins, the cheap checks first.
 
@@ -78,9 +87,8 @@ def prepare(configuration: Configuration, progress: Callable[[int], None] | None
     UnusableInput
         If anything asked for does not exist or cannot be used.
     """
-    known = (*KERNELS, *REFERENCE_CLASSIFIERS)
-    classifiers = configuration.classifiers or tuple(KERNELS)
-    check_names("classifiers", classifiers, known)
+    classifiers = _with_tuned(configuration)
+    check_names("classifiers", classifiers, (*VARIANTS, *REFERENCE_CLASSIFIERS))
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     cache = cache_folder(configuration.cache)
     dataset = load_data(configuration, cache, progress)

@@ -38,9 +38,10 @@ def make_manifest(
             "preset": options.preset,
             "extractors": [extractor.name for extractor in job.extractors],
             "plugins": {
-                extractor.name: extractor.info.source_digest
+                part.name: part.info.source_digest
                 for extractor in job.extractors
-                if extractor.info is not None and extractor.info.source_digest
+                for part in (extractor.parts or (extractor,))
+                if part.info is not None and part.info.source_digest
             },
             "classifiers": list(job.classifiers),
             "protocols": list(options.chosen_protocols()),

@@ -37,8 +37,13 @@ class System:
 
     extractor: str
     classifier: str
-    C: float | None
-    scale: str  # "auto", or empty where the classifier has none
+    C: float | None  # None where the classifier has none, or chooses its own in every fold
+    scale: str  # "auto", or empty likewise
+
+    @property
+    def tuned(self) -> bool:
+        """Whether C and scale are chosen inside the training rows."""
+        return "tuned" in self.classifier.split("+")[1:]
 
 
 @dataclass(frozen=True)
@@ -174,8 +179,9 @@ def _check_subset(subset: str, rows: "pd.DataFrame") -> None:
 
 
 def _presets(classifier: str, kernels: Sequence[str]) -> tuple[float | None, str]:
-    if classifier in kernels:
-        return 1.0, "auto"
+    kernel, *steps = classifier.split("+")
+    if kernel in kernels:
+        return (None, "") if "tuned" in steps else (1.0, "auto")
     return (1.0 if classifier == "logistic" else None), ""
 
 

@@ -155,8 +155,14 @@ def print_classifiers() -> None:
     for kernel in KERNELS.values():
         factor = {0.25: "√P / 4", 1.0: "√P", 4.0: "4 √P"}[kernel.scale_factor]
         rows.append((kernel.name, f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {factor}"))
-    _print("", ("classifier", "what it is"), [*rows, *REFERENCE_CLASSIFIERS.items()])
+    endings = (
+        ("KERNEL+pca", "on the principal components that keep 95 % of the variance"),
+        ("KERNEL+tuned", "C and scale chosen by patient-grouped inner folds; --tune adds them all"),
+        ("KERNEL+platt", "scores as probabilities, by a sigmoid fitted on such inner folds"),
+    )
+    _print("", ("classifier", "what it is"), [*rows, *endings, *REFERENCE_CLASSIFIERS.items()])
     _say("")
+    _say("Endings combine in this order: cubic+pca+tuned+platt.")
     _say("x and z are features standardised by the training rows, P is their number.")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from bench.features import Extractor, Features
 from bench.fitting import UnitResult
 from bench.plan import Cell, System
-from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
+from reports.schema import CHOICE_COLUMNS, PREDICTION_COLUMNS, UNIT_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,7 @@ class Results:
                 "iterations": meta.get("iterations"),
                 "n_support": meta.get("n_support"),
                 "converged": meta.get("converged"),
+                **{name: meta.get(name) for name in CHOICE_COLUMNS},
             }
             self._predictions.append(self._predicted(cell, result))
         self.units.append(row)
@@ -76,11 +77,11 @@ class Results:
             "protocol": cell.protocol,
             "extractor": system.extractor,
             "weights": extractor.weights,
-            "recipe": RECIPE if extractor.info else "",
+            "recipe": RECIPE if extractor.sees_images else "",
             "classifier": system.classifier,
             "C": system.C,
             "scale": system.scale,
-            "tuned": False,
+            "tuned": system.tuned,
             "train_fraction": 1.0,
             "seed": self.seed,
             "repeat": cell.repeat,
@@ -106,9 +107,10 @@ class Results:
         """units.parquet: one row a unit."""
         import pandas as pd
 
-        table = pd.DataFrame(self.units, columns=list(UNIT_COLUMNS))
-        whole = dict.fromkeys(("iterations", "n_support"), "Int64")
-        real = dict.fromkeys(("C", "threshold", "gram_time_s", "fit_time_s"), "float64")
+        table = pd.DataFrame(self.units, columns=[*UNIT_COLUMNS, *CHOICE_COLUMNS])
+        whole = dict.fromkeys(("iterations", "n_support", "components"), "Int64")
+        numbers = ("C", "threshold", "gram_time_s", "fit_time_s", *CHOICE_COLUMNS[:3])
+        real = dict.fromkeys(numbers, "float64")
         return table.astype(whole | real | {"converged": "boolean"})
 
     def prediction_table(self) -> "pd.DataFrame":
@@ -153,5 +155,9 @@ def _finite(value: Any) -> Any:
 
 
 def _notes(meta: Mapping[str, Any], features: Features) -> str:
-    unfinished = ["not converged"] if meta.get("converged") is False else []
-    return "; ".join([*features.notes, *unfinished])
+    said = ["not converged"] if meta.get("converged") is False else []
+    if meta.get("approximate"):
+        said.append(
+            "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
+        )
+    return "; ".join([*features.notes, *said])

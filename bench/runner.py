@@ -83,6 +83,7 @@ def _carry_out(
     by_name = {extractor.name: extractor for extractor in job.extractors}
     cells = _cell_digests(plan, stack)
     labels = stack.table["label"].to_numpy()
+    patients = stack.table["patient_id"].to_numpy()
     jobs = job.configuration.jobs or joblib.cpu_count()
     described = []
     progress.expect(len(plan.extractors()), timed=len(job.extractors))
@@ -96,11 +97,13 @@ def _carry_out(
                     for system in systems:
                         results.add_failed(cell, system, extractor, status)
                     continue
-                fitted = run_cell(cell, cells[cell.place], systems, features, labels, store, jobs)
+                fitted = run_cell(
+                    cell, cells[cell.place], systems, features, labels, patients, store, jobs
+                )
                 for system, result in fitted.items():
                     results.add(cell, system, extractor, features, result)
                 step(len(systems))
-        if extractor.info is not None:
+        if extractor.sees_images:
             described.append(extractor_row(extractor, features, status))
         progress.finished(_line(extractor, features, status, time.perf_counter() - started))
     return described
@@ -115,7 +118,8 @@ def _features(
     positions = np.unique(
         np.concatenate([c for cell in plan.cells for c in (cell.train, cell.test)])
     )
-    with progress.step(extractor.name, len(positions), "crops") as step:
+    pieces = len(positions) * max(len(extractor.parts), 1)
+    with progress.step(extractor.name, pieces, "crops") as step:
         try:
             return extraction.features(extractor, positions, step), "ok"
         except BackboneError as error:
@@ -132,7 +136,7 @@ def _features(
 def _line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
     if features is None:
         return status if status.startswith(extractor.name) else f"{extractor.name}: {status}"
-    if extractor.info is None:
+    if not extractor.sees_images:
         return f"{extractor.name}: reference points"
     rate = features.profile["images_per_s"]
     weights = f"{extractor.weights} weights"

@@ -10,6 +10,8 @@ from bench.errors import UnusableInput
 from bench.features import RANDOM_SEED, Extractor
 from bench.plan import NO_FEATURES, SHORTCUTS
 
+FUSION = "fusion:"
+
 
 def choose_device(asked: str) -> str:
     """The device to run on: "auto" is the first GPU, else the processor.
@@ -62,8 +64,25 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
         raise UnusableInput(str(error)) from error
 
 
+def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
+    """Several backbones as one extractor; it can run if all of them can."""
+    failing = [f"{part.name}: {part.status}" for part in parts if part.status != "ok"]
+    weights = ", ".join(dict.fromkeys(part.weights for part in parts))
+    status = failing[0] if failing else "ok"
+    return Extractor(name, None, weights, status=status, parts=tuple(parts))
+
+
 def _look_up(name: str, weights_dir: Path | None, synthetic: bool) -> Extractor:
     from extractors import describe
+
+    if name.startswith(FUSION):
+        names = name.removeprefix(FUSION).split("+")
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise UnusableInput(
+                f"--extractors {name!r}: a fusion names two or more different backbones: "
+                f"{FUSION}A+B"
+            )
+        return _fusion(name, [_look_up(one, weights_dir, synthetic) for one in names])
 
     if name in (*SHORTCUTS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
@@ -91,6 +110,9 @@ def fetch_weights(
 
     fetched = []
     for extractor in extractors:
+        if extractor.parts:
+            fetched.append(_fusion(extractor.name, fetch_weights(extractor.parts, say)))
+            continue
         info = extractor.info
         wanted = info is not None and not info.at_hand and info.downloadable
         if not wanted or extractor.source == "random" or not is_online():

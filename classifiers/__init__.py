@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
     from classifiers.svm import Sweep, sweep, sweep_gram
     from classifiers.tuning import Choice, Tuning, tune, tune_gram
+    from classifiers.variant_fits import VariantFit, fit_variants
+    from classifiers.variants import VARIANTS, Variant
 
 __all__ = [
     "KERNELS",
     "REFERENCE_CLASSIFIERS",
+    "VARIANTS",
     "BackboneSearch",
     "Choice",
     "Fit",
@@ -34,7 +37,10 @@ __all__ = [
     "Sigmoid",
     "Sweep",
     "Tuning",
+    "Variant",
+    "VariantFit",
     "fit_reference",
+    "fit_variants",
     "fuse",
     "grams_of",
     "platt",
@@ -61,6 +67,8 @@ _LAZY = {
         "svm": ("Sweep", "sweep", "sweep_gram"),
         "inner_folds": ("InnerScore",),
         "tuning": ("Choice", "Tuning", "tune", "tune_gram"),
+        "variant_fits": ("VariantFit", "fit_variants"),
+        "variants": ("VARIANTS", "Variant"),
     }.items()
     for name in names
 }

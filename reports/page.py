@@ -30,6 +30,7 @@ _TABLE_TITLES = {
     "confusion": "Confusion counts",
     "costs": "Cost of each extractor",
     "fits": "Cost of each fit",
+    "tuning": "What tuning chose",
     "data": "Crops, lesions and patients",
     "source_tables": "What the case tables hold",
     "overlaps": "Patients that two tables share",

@@ -70,6 +70,14 @@ UNIT_COLUMNS = (
     "notes",
 )
 
+# Further columns of units.parquet, missing where they have no meaning.
+CHOICE_COLUMNS = (
+    "chosen_C",  # what a tuned SVM chose on the inner folds of its training rows
+    "chosen_scale",  # as a multiple of the kernel's preset
+    "inner_auc",  # mean AUC of that choice on the inner folds
+    "components",  # number of principal components
+)
+
 # predictions.parquet: one row a test crop of one unit.
 PREDICTION_COLUMNS = (
     "unit",

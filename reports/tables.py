@@ -81,8 +81,9 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "confusion": confusion(systems),
         "costs": costs(run),
         "fits": fits(systems),
+        **_unless_empty({"tuning": tuning(systems)}),
         "data": data_counts(run),
-        **{name: table for name, table in data_tables(run).items() if len(table)},
+        **_unless_empty(data_tables(run)),
         "left_out": left_out(run),
         "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
         "provenance": provenance(run),
@@ -136,6 +137,35 @@ def fits(systems: list[System]) -> "pd.DataFrame":
         if system.ran
     ]
     return _frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
+
+
+def tuning(systems: list[System]) -> "pd.DataFrame":
+    """What each tuned system chose: a row a choice, the most frequent first.
+
+    `folds` of `of_folds` chose this C and this scale (a multiple of the preset); `inner_auc` is the
+    mean AUC of the choice on the inner folds of the training rows. One choice in all folds is
+    stable; many, each in a few folds, say that the data cannot tell them apart.
+    """
+    rows = []
+    for system in systems:
+        units = system.units
+        if not system.ran or "chosen_C" not in units or units["chosen_C"].isna().all():
+            continue
+        chosen = units.groupby(["chosen_C", "chosen_scale"])["inner_auc"].agg(["size", "mean"])
+        ordered = chosen.reset_index().sort_values(
+            ["size", "chosen_C", "chosen_scale"], ascending=[False, True, True]
+        )
+        for C, scale, folds, auc_inside in ordered.itertuples(index=False, name=None):
+            found = {"chosen_C": C, "chosen_scale": scale, "inner_auc": auc_inside}
+            rows.append({**system.identity, **found, "folds": folds, "of_folds": len(units)})
+    names = ("dataset", "subset", "protocol", "extractor", "classifier")
+    counted = ("folds", "of_folds")
+    columns = (*names, "chosen_C", "chosen_scale", *counted, "inner_auc")
+    return _frame(rows, columns, whole=counted)
+
+
+def _unless_empty(tables: "Mapping[str, pd.DataFrame]") -> "dict[str, pd.DataFrame]":
+    return {name: table for name, table in tables.items() if len(table)}
 
 
 def data_counts(run: Run) -> "pd.DataFrame":

@@ -1,0 +1,237 @@
+"""Fits the SVMs that a benchmark names (see `classifiers.variants`) on one shared Gram matrix."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifiers.calibration import platt
+from classifiers.components import principal_components
+from classifiers.fusion import fuse
+from classifiers.gram import Gram
+from classifiers.inner_folds import inner_folds, inner_scores
+from classifiers.inputs import binary_labels
+from classifiers.memory import default_memory_limit, gram_bytes
+from classifiers.path import Fit
+from classifiers.svm import sweep, sweep_gram
+from classifiers.tuning import tune_gram
+from classifiers.variants import VARIANTS, Variant
+
+FloatArray = NDArray[np.float64]
+
+PCA_SHARE = 0.95
+INNER_FOLDS = 5
+INNER_SEED = 0
+
+
+@dataclass(frozen=True)
+class VariantFit:
+    """What one named SVM gave.
+
+    Attributes
+    ----------
+    score, threshold
+        Scores of the test rows, shape (m,); above the threshold is the positive class.
+    gram_seconds, fit_seconds
+        Time for the shared matrix, and for all that this SVM needs besides.
+    iterations, n_support, converged, approximate
+        As in `Fit`.
+    chosen_C, chosen_scale, inner_auc
+        What tuning chose (the scale as a multiple of the preset), and its mean AUC on the inner
+        folds; None without tuning.
+    components
+        Number of principal components; None without them.
+    """
+
+    score: FloatArray
+    threshold: float
+    gram_seconds: float
+    fit_seconds: float
+    iterations: int
+    n_support: int
+    converged: bool
+    approximate: bool
+    chosen_C: float | None = None
+    chosen_scale: float | None = None
+    inner_auc: float | None = None
+    components: int | None = None
+
+
+def fit_variants(
+    train_features: Sequence[ArrayLike],
+    train_labels: ArrayLike,
+    test_features: Sequence[ArrayLike],
+    groups: ArrayLike,
+    names: Sequence[str],
+    *,
+    jobs: int = 1,
+    memory_limit: float | None = None,
+) -> dict[str, VariantFit | str]:
+    """Fit several named SVMs; where one cannot be fitted, the reason takes the place of its fit.
+
+    Parameters
+    ----------
+    train_features, test_features
+        One matrix a backbone, shapes (n, P) and (m, P); several are fused.
+    train_labels
+        Shape (n,), 1 for the positive class and 0 for the other.
+    groups
+        The patient of each training row, shape (n,).
+    names
+        Names out of `VARIANTS`.
+    jobs
+        Threads.
+    memory_limit
+        Bytes; by default half of the machine's memory. Where the Gram matrix does not fit, plain
+        kernels are fitted approximately, and say so; the others are not.
+
+    Raises
+    ------
+    ValueError
+        If features or labels are unusable for any SVM.
+    """
+    labels = binary_labels(train_labels)
+    train, test = ([np.asarray(one) for one in part] for part in (train_features, test_features))
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    width = max(one.shape[-1] for one in train)
+    needed = gram_bytes(len(labels), len(test[0]), width, jobs, len(train))
+    wanted = [VARIANTS[name] for name in names]
+    if needed > limit:
+        return _approximate(train, labels, test, wanted, jobs, needed, limit)
+    started = time.perf_counter()
+    gram = fuse([Gram.of(*pair) for pair in zip(train, test, strict=True)])
+    seconds = time.perf_counter() - started
+    found: dict[str, VariantFit | str] = {}
+    for pca in (False, True):
+        family = [one for one in wanted if one.pca == pca]
+        if family and pca:
+            started = time.perf_counter()
+            gram = principal_components(gram, PCA_SHARE)
+            seconds += time.perf_counter() - started
+        for tuned in (False, True):
+            members = [one for one in family if one.tuned == tuned]
+            if not members:
+                continue
+            try:
+                found |= _fit(gram, labels, groups, members, jobs, seconds)
+            except ValueError as error:
+                found |= {one.name: str(error) for one in members}
+    return {name: found[name] for name in names}
+
+
+def _fit(
+    gram: Gram,
+    labels: NDArray[np.int64],
+    groups: ArrayLike,
+    members: Sequence[Variant],
+    jobs: int,
+    gram_seconds: float,
+) -> dict[str, VariantFit | str]:
+    """Variants that are alike in components and tuning: by kernel, with and without a sigmoid."""
+    kernels = list(dict.fromkeys(one.kernel for one in members))
+    components = gram.rank if members[0].pca else None
+    plain: dict[str, VariantFit] = {}
+    out_of_fold: dict[str, FloatArray] = {}
+    inner_seconds = dict.fromkeys(kernels, 0.0)
+    failed: str = ""
+    if members[0].tuned:
+        tuned = tune_gram(
+            gram, labels, groups, kernels, folds=INNER_FOLDS, seed=INNER_SEED, jobs=jobs
+        )
+        for kernel, choice in tuned.choices.items():
+            inner = choice.inner
+            plain[kernel] = _result(
+                choice.fit,
+                gram_seconds,
+                choice.seconds,
+                components,
+                chosen=(inner.C, inner.scale, inner.auc),
+            )
+            out_of_fold[kernel] = inner.out_of_fold
+    else:
+        swept = sweep_gram(gram, labels, kernels, jobs=jobs).fits
+        for kernel in kernels:
+            fit = swept[kernel, 1.0]
+            plain[kernel] = _result(fit, gram_seconds, fit.seconds, components)
+        scaled = [one.kernel for one in members if one.platt]
+        if scaled:
+            try:
+                splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
+                scores, inner_seconds = inner_scores(
+                    gram, labels, splits, scaled, [1.0], scale=[1.0], jobs=jobs
+                )
+                out_of_fold = {one.kernel: one.out_of_fold for one in scores}
+            except ValueError as error:
+                failed = str(error)
+    found: dict[str, VariantFit | str] = {}
+    for one in members:
+        fitted = plain[one.kernel]
+        if one.platt and failed:
+            found[one.name] = failed
+        elif one.platt:
+            spent = inner_seconds.get(one.kernel, 0.0)
+            found[one.name] = _as_probability(fitted, out_of_fold[one.kernel], labels, spent)
+        else:
+            found[one.name] = fitted
+    return found
+
+
+def _result(
+    fit: Fit,
+    gram_seconds: float,
+    seconds: float,
+    components: int | None = None,
+    chosen: tuple[float, float, float] | None = None,
+) -> VariantFit:
+    C, scale, auc = chosen or (None, None, None)
+    return VariantFit(
+        score=fit.score,
+        threshold=0.0,
+        gram_seconds=gram_seconds,
+        fit_seconds=seconds,
+        iterations=fit.iterations,
+        n_support=fit.n_support,
+        converged=fit.converged,
+        approximate=fit.approximate,
+        chosen_C=C,
+        chosen_scale=scale,
+        inner_auc=auc,
+        components=components,
+    )
+
+
+def _as_probability(
+    fit: VariantFit, out_of_fold: FloatArray, labels: NDArray[np.int64], seconds: float
+) -> VariantFit:
+    sigmoid = platt(out_of_fold, labels)
+    return replace(
+        fit, score=sigmoid(fit.score), threshold=0.5, fit_seconds=fit.fit_seconds + seconds
+    )
+
+
+def _approximate(
+    train: Sequence[NDArray[np.generic]],
+    labels: NDArray[np.int64],
+    test: Sequence[NDArray[np.generic]],
+    wanted: Sequence[Variant],
+    jobs: int,
+    needed: int,
+    limit: float,
+) -> dict[str, VariantFit | str]:
+    """Plain kernels on sampled features; for the other variants there is no such form."""
+    reason = (
+        f"the Gram matrix of {len(labels)} training rows needs {needed / 2**30:.1f} GiB, "
+        f"{limit / 2**30:.1f} GiB may be used, and there is no approximate form"
+    )
+    found: dict[str, VariantFit | str] = {one.name: reason for one in wanted}
+    plain = [one.kernel for one in wanted if one.name == one.kernel]
+    if plain:
+        swept = sweep(
+            np.hstack(train), labels, np.hstack(test), plain, jobs=jobs, memory_limit=limit
+        )
+        for kernel in plain:
+            fit = swept.fits[kernel, 1.0]
+            found[kernel] = _result(fit, swept.gram_seconds, fit.seconds)
+    return found
