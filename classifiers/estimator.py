@@ -82,6 +82,8 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         if not (np.isfinite(self.scale_) and self.scale_ > 0):
             raise ValueError(f"scale={self.scale!r} must be 'auto' or a positive number")
         self._standardisation = Standardisation.fit(features)
+        if not self._standardisation.reciprocal_std.any():
+            raise ValueError("every feature is constant in the training rows")
         self._train = self._standardisation.apply(features)
         inner = self._train @ self._train.T
         norm = self._squared_norm = np.diagonal(inner).copy()
