@@ -122,12 +122,18 @@ class Results:
         return pd.concat(self._predictions, ignore_index=True)[list(PREDICTION_COLUMNS)]
 
     def failed(self) -> list[tuple[str, str]]:
-        """Extractors with a unit that did not run, each with its first reason."""
-        reasons: dict[str, str] = {}
+        """What did not run, with its first reason: an extractor, or single classifiers of it."""
+        ran = {row["extractor"] for row in self.units if row["status"] == "ok"}
+        reasons: dict[tuple[str, str], list[str]] = {}
         for row in self.units:
             if row["status"] != "ok":
-                reasons.setdefault(row["extractor"], row["status"])
-        return list(reasons.items())
+                of_whom = reasons.setdefault((row["extractor"], row["status"]), [])
+                of_whom.append(row["classifier"])
+        found: dict[str, str] = {}
+        for (extractor, reason), classifiers in reasons.items():
+            some = f" with {', '.join(dict.fromkeys(classifiers))}" if extractor in ran else ""
+            found.setdefault(extractor + some, reason)
+        return list(found.items())
 
 
 def extractor_row(extractor: Extractor, features: Features | None, status: str) -> dict[str, Any]:

@@ -196,3 +196,37 @@ def test_report_of_no_run_is_refused(bench, tmp_path):
     ended = bench("report", ".")
     assert ended.status == 2
     assert len(ended.err.strip().splitlines()) == 1
+
+
+def test_tuning_and_fusion_stand_beside_the_presets(bench, phantom, plugin, tmp_path):
+    """Tuned rows with what they chose, a fusion, and reasons where inner folds cannot be made."""
+    chosen = ("--extractors", "tiny-a,fusion:tiny-a+tiny-b", "--classifiers", "linear,knn")
+    ended = bench(
+        *("all", "--data", phantom, "--plugin", plugin, "--out", "run", "--tune", *chosen),
+        *("--subset", "all", "--protocols", "patient-cv", "--repeats", "1"),
+    )
+    assert ended.status == 0, ended.err
+    summary = pd.read_csv(tmp_path / "run/tables/summary.csv")
+    rows = summary[summary["extractor"] == "fusion:tiny-a+tiny-b"].set_index("classifier")
+    assert list(rows.index) == ["linear", "linear+tuned", "knn"]
+    assert list(rows["tuned"]) == [False, True, False]
+    assert rows["C"].isna().tolist() == [False, True, True]
+    tuning = pd.read_csv(tmp_path / "run/tables/tuning.csv")
+    assert tuning.groupby("extractor")["folds"].sum().to_dict() == {
+        "tiny-a": 5,
+        "fusion:tiny-a+tiny-b": 5,
+    }
+    assert "What tuning chose" in (tmp_path / "run/report.html").read_text()
+    ended = bench(
+        *("all", "--data", phantom, "--plugin", plugin, "--out", "small", *chosen, "--tune"),
+        *("--subset", "mass"),
+    )
+    assert ended.status == 1
+    assert "with linear+tuned: 5 inner folds need" in ended.err
+
+
+@pytest.mark.parametrize("name", ["fusion:tiny-a", "fusion:tiny-a+tiny-a", "fusion:"])
+def test_a_fusion_needs_two_backbones(bench, phantom, plugin, name):
+    ended = bench("all", "--data", phantom, "--plugin", plugin, "--extractors", name)
+    assert ended.status == 2
+    assert "a fusion names two or more different backbones" in ended.err

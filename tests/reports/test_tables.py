@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from reports.formats import csv_cell, escape_latex, estimate, short, to_csv, to_
 from reports.pooling import pool
 from reports.run_folder import read_run
 from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES
-from reports.tables import every_table, summary
+from reports.tables import every_table, summary, tuning
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +209,26 @@ def test_estimates_in_print() -> None:
 
 def test_short_text_of_numpy_booleans() -> None:
     assert short(np.bool_(True)) == "true"
+
+
+def test_what_tuning_chose_is_counted_over_folds(made_run: Path, tmp_path: Path) -> None:
+    run = shutil.copytree(made_run, tmp_path / "run")
+    units = pd.read_parquet(run / "units.parquet")
+    tuned = (units["classifier"] == "linear") & (units["protocol"] == "patient-cv")
+    tuned &= (units["status"] == "ok") & (units["subset"] == units["subset"].iloc[0])
+    first = units[tuned]["extractor"].iloc[0]
+    tuned &= units["extractor"] == first
+    n = int(tuned.sum())
+    units.loc[tuned, "chosen_C"] = [1.0] + [10.0] * (n - 1)
+    units.loc[tuned, "chosen_scale"] = 2.0
+    units.loc[tuned, "inner_auc"] = 0.75
+    units.to_parquet(run / "units.parquet")
+    read = read_run(run)
+    found = tuning(pool(read))
+    assert found[
+        ["chosen_C", "chosen_scale", "folds", "of_folds", "inner_auc"]
+    ].to_numpy().tolist() == [
+        [10.0, 2.0, n - 1, n, 0.75],
+        [1.0, 2.0, 1, n, 0.75],
+    ]
+    assert "tuning" not in every_table(read_run(made_run), pool(read_run(made_run)))

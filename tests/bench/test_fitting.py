@@ -1,0 +1,97 @@
+"""Units of one fold: what is fitted on which columns, and what their keys hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench import fitting
+from bench.features import Features, _fused
+from bench.fitting import run_cell
+from bench.plan import Cell, System
+from bench.store import Store
+
+N = 60
+PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
+LABELS = (np.arange(N) // 2 % 3 == 0).astype(np.int64)
+CELL = Cell("mass", "official", 0, 0, np.arange(44), np.arange(44, N))
+PROFILE = {
+    "precision": "float32",
+    "feature_width": 5,
+    "parameters": 10,
+    "extraction_s": 2.0,
+    "images_per_s": 30.0,
+}
+
+
+def features(seed, width=5):
+    values = np.random.default_rng(seed).normal(size=(N, width)) + LABELS[:, None]
+    return Features(
+        values.astype(np.float32), f"origin {seed}", 0.5, PROFILE | {"feature_width": width}
+    )
+
+
+def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a"):
+    systems = [System(extractor, name, 1.0, "auto") for name in names]
+    found = found if found is not None else features(1)
+    return run_cell(CELL, "cell", systems, found, LABELS, patients, Store(tmp_path), 1)
+
+
+def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
+    parts = [features(1), features(2, 7)]
+    fused = _fused(parts)
+    assert [part.shape for part in fused.parts] == [(N, 5), (N, 7)]
+    np.testing.assert_array_equal(fused.parts[1], parts[1].matrix)
+    assert fused.seconds_per_crop == 1.0
+    assert fused.profile["feature_width"] == 12
+    assert fused.profile["images_per_s"] == pytest.approx(15.0)
+    assert fused.origin != _fused(parts[::-1]).origin
+    alone = features(1)
+    assert [part.shape for part in alone.parts] == [(N, 5)]
+
+
+def test_a_fusion_is_one_svm_on_all_columns(tmp_path):
+    fused = _fused([features(1), features(2, 7)])
+    flat = replace(fused, widths=(), origin="flat")
+    names = ["cubic", "linear+tuned", "knn"]
+    left, right = (
+        {s.classifier: r for s, r in run(tmp_path, names, one).items()} for one in (fused, flat)
+    )
+    for name in names:
+        np.testing.assert_allclose(left[name].score, right[name].score, atol=1e-6)
+
+
+def test_patients_are_in_the_key_of_what_uses_inner_folds(tmp_path):
+    """Which rows are of one patient decides the inner folds, and with them what is chosen."""
+    names = ["linear", "knn", "linear+pca", "linear+platt", "linear+tuned"]
+    other = np.array([f"P{i // 4}" for i in range(N)])
+    renamed = np.array([f"Q{i // 2}" for i in range(N)])
+    keys = [
+        {s.classifier: r.key for s, r in run(tmp_path, names, patients=who).items()}
+        for who in (PATIENTS, other, renamed)
+    ]
+    changed = {name for name in names if keys[0][name] != keys[1][name]}
+    assert changed == {"linear+platt", "linear+tuned"}
+    assert len(set(keys[0].values())) == len(names)
+
+
+def test_a_choice_comes_back_from_the_store(tmp_path, monkeypatch):
+    (first,) = run(tmp_path, ["cubic+pca+tuned+platt"]).values()
+    monkeypatch.setattr(fitting, "_fit", None)
+    (second,) = run(tmp_path, ["cubic+pca+tuned+platt"]).values()
+    np.testing.assert_array_equal(first.score, second.score)
+    assert dict(first.meta) == dict(second.meta)
+    assert first.meta["chosen_C"] > 0
+    assert first.meta["components"] >= 1
+
+
+def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
+    alone = np.where(LABELS == 1, "P", PATIENTS)
+    found = {
+        s.classifier: r
+        for s, r in run(tmp_path, ["linear", "linear+tuned"], patients=alone).items()
+    }
+    assert found["linear"].status == "ok"
+    assert "inner folds need positive rows" in found["linear+tuned"].status
+    assert found["linear+tuned"].score is None
+    assert ("units", found["linear+tuned"].key) not in Store(tmp_path)

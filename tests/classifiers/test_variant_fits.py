@@ -1,0 +1,125 @@
+"""The SVMs that a benchmark names: each equals the engine's parts put together by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from classifiers import KERNELS, VARIANTS, fit_variants, platt, principal_components, sweep, tune
+from classifiers.gram import Gram
+from classifiers.inner_folds import inner_folds, inner_scores
+from classifiers.svm import sweep_gram
+from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE, VariantFit
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(7)
+    patients = np.repeat(np.arange(45), 2)
+    labels = (patients % 3 == 0).astype(np.int64)
+    features = rng.normal(size=(90, 12)).astype(np.float32)
+    features[:, :3] += 1.2 * labels[:, None]
+    return features[:70], labels[:70], features[70:], labels[70:], patients[:70]
+
+
+def fitted(data, names, **named):
+    train, labels, test, _, patients = data
+    return fit_variants([train], labels, [test], patients, names, **named)
+
+
+def test_every_combination_has_one_name():
+    assert len(VARIANTS) == 8 * len(KERNELS)
+    assert set(KERNELS) < set(VARIANTS)
+    one = VARIANTS["cubic+pca+tuned+platt"]
+    assert (one.kernel, one.pca, one.tuned, one.platt) == ("cubic", True, True, True)
+    assert "cubic+platt+pca" not in VARIANTS
+
+
+def test_a_plain_kernel_is_the_sweep(data):
+    train, labels, test, _, _ = data
+    expected = sweep(train, labels, test)
+    for name, fit in fitted(data, list(KERNELS)).items():
+        np.testing.assert_array_equal(fit.score, expected.scores[name, 1.0])
+        assert fit.threshold == 0.0
+        assert fit.chosen_C is None
+
+
+def test_a_tuned_kernel_is_the_choice_of_tune(data):
+    train, labels, test, _, patients = data
+    expected = tune(train, labels, test, patients, ["linear", "cubic"])
+    found = fitted(data, ["linear+tuned", "cubic+tuned"])
+    for kernel in ("linear", "cubic"):
+        fit, choice = found[f"{kernel}+tuned"], expected.choices[kernel]
+        np.testing.assert_array_equal(fit.score, choice.fit.score)
+        assert (fit.chosen_C, fit.chosen_scale) == (choice.inner.C, choice.inner.scale)
+        assert fit.inner_auc == choice.inner.auc
+
+
+def test_components_are_those_of_the_gram(data):
+    train, labels, test, _, _ = data
+    reduced = principal_components(Gram.of(train, test), PCA_SHARE)
+    expected = sweep_gram(reduced, labels, ["quadratic"]).scores["quadratic", 1.0]
+    fit = fitted(data, ["quadratic+pca", "quadratic"])["quadratic+pca"]
+    np.testing.assert_allclose(fit.score, expected, atol=1e-9)
+    assert fit.components == reduced.rank < train.shape[1]
+
+
+def test_a_probability_is_the_sigmoid_of_out_of_fold_scores(data):
+    train, labels, test, truth, patients = data
+    found = fitted(data, ["linear", "linear+platt", "linear+tuned", "linear+tuned+platt"])
+    splits = inner_folds(labels, patients, INNER_FOLDS, INNER_SEED)
+    gram = Gram.of(train, test)
+    (inner,), _ = inner_scores(gram, labels, splits, ["linear"], [1.0], scale=[1.0])
+    sigmoid = platt(inner.out_of_fold, labels)
+    np.testing.assert_allclose(found["linear+platt"].score, sigmoid(found["linear"].score))
+    for name in ("linear+platt", "linear+tuned+platt"):
+        fit, plain = found[name], found[name.removesuffix("+platt")]
+        assert fit.threshold == 0.5
+        assert ((fit.score > 0) & (fit.score < 1)).all()
+        assert roc_auc_score(truth, fit.score) == roc_auc_score(truth, plain.score)
+    assert found["linear+platt"].fit_seconds > found["linear"].fit_seconds
+
+
+def test_a_fusion_is_the_features_side_by_side(data):
+    train, labels, test, _, patients = data
+    names = ["cubic", "medium_gaussian+tuned", "linear+pca"]
+    parts = [slice(0, 5), slice(5, 12)]
+    fused = fit_variants(
+        [train[:, part] for part in parts],
+        labels,
+        [test[:, part] for part in parts],
+        patients,
+        names,
+    )
+    together = fitted(data, names)
+    for name in names:
+        np.testing.assert_allclose(fused[name].score, together[name].score, atol=1e-6)
+
+
+def test_what_cannot_be_tuned_keeps_the_others(data):
+    train, labels, test, _, _ = data
+    patients = np.where(labels == 1, 1, np.arange(len(labels)) + 2)
+    names = ["linear", "linear+tuned", "linear+platt", "linear+pca", "cubic+pca+tuned"]
+    found = fit_variants([train], labels, [test], patients, names)
+    assert list(found) == names
+    for name in ("linear+tuned", "linear+platt", "cubic+pca+tuned"):
+        assert found[name].startswith("5 inner folds need positive rows of as many groups")
+    assert all(isinstance(found[name], VariantFit) for name in ("linear", "linear+pca"))
+
+
+def test_a_gram_that_does_not_fit_is_approximated_and_said(data):
+    names = ["medium_gaussian", "medium_gaussian+tuned", "linear+pca"]
+    found = fitted(data, names, memory_limit=60_000)
+    assert found["medium_gaussian"].approximate
+    for name in names[1:]:
+        assert "there is no approximate form" in found[name]
+
+
+def test_no_test_row_changes_a_choice(data):
+    train, labels, test, _, patients = data
+    names = ["linear+tuned", "cubic+pca+tuned+platt"]
+    noise = np.random.default_rng(0).normal(size=test.shape) * 100
+    first = fit_variants([train], labels, [test], patients, names)
+    second = fit_variants([train], labels, [noise], patients, names)
+    for name in names:
+        for field in ("chosen_C", "chosen_scale", "inner_auc", "components", "n_support"):
+            assert getattr(first[name], field) == getattr(second[name], field)
