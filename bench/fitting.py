@@ -129,6 +129,7 @@ def _outcome(fit: VariantFit | str) -> Outcome:
         "chosen_scale": fit.chosen_scale,
         "inner_auc": fit.inner_auc,
         "components": fit.components,
+        "note": fit.note,
     }
     return fit.score, meta
 

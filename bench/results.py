@@ -166,4 +166,6 @@ def _notes(meta: Mapping[str, Any], features: Features) -> str:
         said.append(
             "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
         )
+    if meta.get("note"):
+        said.append(meta["note"])
     return "; ".join([*features.notes, *said])

@@ -43,6 +43,8 @@ class VariantFit:
         folds; None without tuning.
     components
         Number of principal components; None without them.
+    note
+        What a reader must know of the fit.
     """
 
     score: FloatArray
@@ -57,6 +59,7 @@ class VariantFit:
     chosen_scale: float | None = None
     inner_auc: float | None = None
     components: int | None = None
+    note: str = ""
 
 
 def fit_variants(
@@ -206,8 +209,13 @@ def _as_probability(
     fit: VariantFit, out_of_fold: FloatArray, labels: NDArray[np.int64], seconds: float
 ) -> VariantFit:
     sigmoid = platt(out_of_fold, labels)
+    falls = "the sigmoid falls: scores of inner folds ranked the classes the wrong way round"
     return replace(
-        fit, score=sigmoid(fit.score), threshold=0.5, fit_seconds=fit.fit_seconds + seconds
+        fit,
+        score=sigmoid(fit.score),
+        threshold=0.5,
+        fit_seconds=fit.fit_seconds + seconds,
+        note=falls if sigmoid.slope < 0 else "",
     )
 
 

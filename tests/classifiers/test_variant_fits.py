@@ -8,7 +8,13 @@ from classifiers import KERNELS, VARIANTS, fit_variants, platt, principal_compon
 from classifiers.gram import Gram
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.svm import sweep_gram
-from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE, VariantFit
+from classifiers.variant_fits import (
+    INNER_FOLDS,
+    INNER_SEED,
+    PCA_SHARE,
+    VariantFit,
+    _as_probability,
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +83,16 @@ def test_a_probability_is_the_sigmoid_of_out_of_fold_scores(data):
         assert ((fit.score > 0) & (fit.score < 1)).all()
         assert roc_auc_score(truth, fit.score) == roc_auc_score(truth, plain.score)
     assert found["linear+platt"].fit_seconds > found["linear"].fit_seconds
+
+
+def test_a_falling_sigmoid_is_said(data):
+    labels = data[1]
+    fit = fitted(data, ["linear"])["linear"]
+    rising = _as_probability(fit, labels + 0.0, labels, 0.0)
+    falling = _as_probability(fit, 1.0 - labels, labels, 0.0)
+    assert rising.note == ""
+    assert "the wrong way round" in falling.note
+    assert np.argsort(falling.score).tolist() == np.argsort(-fit.score).tolist()
 
 
 def test_a_fusion_is_the_features_side_by_side(data):
