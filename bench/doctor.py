@@ -123,5 +123,8 @@ def _data(asked: Path | None) -> Finding:
         dataset = load_lesions(root)
     except UnusableInput as error:
         return Finding("bad", "data", str(error), "see `data info PATH`")
-    left = f", {len(dataset.left_out)} rows left out" if len(dataset.left_out) else ""
-    return Finding("ok", "data", f"{dataset.name}: {len(dataset.table)} crops{left}")
+    found = f"{dataset.name}: {len(dataset.table)} crops"
+    if dataset.left_out.empty:
+        return Finding("ok", "data", found)
+    found += f", {len(dataset.left_out)} rows left out"
+    return Finding("note", "data", found, "see `data info PATH`")

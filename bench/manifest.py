@@ -5,7 +5,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench import provenance
+from bench.data.summary import left_out_notice
 from bench.job import Job
 from bench.plan import Plan
 from bench.protocols import PROTOCOLS
@@ -59,7 +62,6 @@ def make_manifest(
             "subsets": {
                 name: {"positive": info.positive, "negative": info.negative}
                 for name, info in dataset.subsets.items()
-                if name in job.subsets
             },
             "counts": _counts(job, stack),
             **{name: _records(table) for name, table in dataset.source_tables.items()},
@@ -69,10 +71,27 @@ def make_manifest(
         "environment": provenance.environment(job.device),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
-        "notices": [*dataset.notices, *plan.notices],
-        "not_run": _not_run(job),
+        "notices": [
+            *dataset.notices,
+            *left_out_notice(stack.left_out, len(stack.table)),
+            *_shared_images(stack),
+            *plan.notices,
+        ],
+        "not_run": _not_run(job, command),
         "units": [],
     }
+
+
+def _shared_images(stack: "CropStack") -> list[str]:
+    """Rows that show the same picture under different labels, as lesions of one film do."""
+    labels = stack.table["label"].groupby(np.array(stack.digests)).agg(["size", "nunique"])
+    both = labels[labels["nunique"] > 1]
+    if both.empty:
+        return []
+    return [
+        f"{int(both['size'].sum())} rows share {len(both)} pictures with rows of the other class: "
+        "what is shown of them cannot tell them apart"
+    ]
 
 
 def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
@@ -91,33 +110,44 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def _not_run(job: Job) -> list[dict[str, str]]:
+def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     """What a reader may miss in this run, and the command that runs it."""
     options = job.configuration
     chosen = options.chosen_protocols()
-    data = "" if job.dataset.synthetic else " --data PATH"
     left = []
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
-        left.append(
-            {
-                "what": "repeated cross-validation by patient, which shows how much the figures "
-                "depend on the split",
-                "command": f"python -m bench all{data} --preset thesis",
-            }
+        what = (
+            "repeated cross-validation by patient, which shows how much the figures depend on the "
+            "split"
         )
+        left.append((what, "thesis", {"--preset": "thesis"}))
     if "pooled-official" not in chosen and any("stand in both" in n for n in job.plan.notices):
-        left.append(
-            {
-                "what": "pooled-official, the audit that leaves the patients of both splits in "
-                "training, to measure what that alone gives",
-                "command": f"python -m bench all{data} --protocols official,pooled-official",
-            }
+        what = (
+            "pooled-official, the audit that leaves the patients of both splits in training, to "
+            "measure what that alone gives"
         )
+        left.append((what, "audit", {"--protocols": "official,pooled-official"}))
     if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):
-        left.append(
-            {
-                "what": "more than one repeat of patient-cv: a single one has no ±",
-                "command": f"python -m bench all{data} --protocols patient-cv --repeats 10",
-            }
-        )
-    return left
+        what = "more than one repeat of patient-cv: a single one has no ±"
+        left.append((what, "repeated", {"--protocols": "patient-cv", "--repeats": "10"}))
+    return [
+        {
+            "what": what,
+            "command": _changed(command, {**changes, "--out": f"{job.out}-{ending}"}),
+        }
+        for what, ending, changes in left
+    ]
+
+
+def _changed(command: Sequence[str], options: dict[str, str]) -> str:
+    """A command line with some options put in place of what it says of them and of protocols."""
+    gone = {"--preset", "--protocols", "--repeats", "--dry-run", *options}
+    kept: list[str] = []
+    words = iter(command)
+    for word in words:
+        name, has_value, _ = word.partition("=")
+        if name not in gone:
+            kept.append(word)
+        elif not has_value and name != "--dry-run":
+            next(words, None)
+    return shlex.join([*kept, *(part for pair in options.items() for part in pair)])

@@ -48,12 +48,15 @@ def _say(line: str) -> None:
 
 def print_plan(job: "Job") -> None:
     """The units of a run, extractor by extractor."""
+    from bench.data.summary import left_out_notice
+
     plan = job.plan
     _say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
     _say(f"device    {job.device}")
     _say(f"store     {job.cache}")
     _say(f"run       {job.out}")
-    for notice in plan.notices:
+    left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
+    for notice in (*job.dataset.notices, *left_out, *plan.notices):
         _say(f"note      {notice}")
     _say("")
     places = list(dict.fromkeys((c.subset, c.protocol) for c in plan.cells))
@@ -93,7 +96,7 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
     stack : where given, crops that cannot be decoded are among what was left out.
     """
-    from bench.data import summarise
+    from bench.data.summary import rare_first, summarise
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
@@ -123,7 +126,7 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     left_out = (stack or dataset).left_out
     if len(left_out):
         _say("")
-        shown = left_out.head(LISTED_ROWS).itertuples(index=False)
+        shown = rare_first(left_out).head(LISTED_ROWS).itertuples(index=False)
         _print("Rows left out", list(left_out.columns), shown)
         if len(left_out) > LISTED_ROWS:
             _say(f"... and {len(left_out) - LISTED_ROWS} more; a run's report lists them all")

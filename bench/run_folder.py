@@ -137,7 +137,8 @@ def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
     # Through JSON and back, so that a tuple is compared as the list that it was written as.
     wanted = json.loads(json.dumps(now["configuration"]))
     kept = earlier["configuration"]
-    for option in {**kept, **wanted}:
+    # What is asked for comes before what it makes of the crops.
+    for option in sorted({**kept, **wanted}, key=lambda name: name == "fingerprint"):
         if option == "fingerprint" and kept.get(option) != wanted.get(option):
             raise UnusableInput(
                 f"{path}: holds a run on other crops of {kept.get('dataset')} than those of now; "

@@ -4,6 +4,7 @@ summary.csv has the columns of SUMMARY_COLUMNS, which other programs rely on; th
 what stands behind it. Nothing here formats or writes: see formats.py.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
@@ -200,8 +201,12 @@ def _open_frame(
 
 
 def left_out(run: Run) -> "pd.DataFrame":
-    """The crops that the loader left out, and why."""
-    return _frame(records(run.manifest, "left_out"), ("crop_id", "path", "reason"))
+    """The crops that the loader left out, and why; those with the rarest reasons first."""
+    rows = records(run.manifest, "left_out")
+    reasons = [str(row.get("reason")) for row in rows]
+    frequency = Counter(reasons)
+    order = sorted(range(len(rows)), key=lambda place: frequency[reasons[place]])
+    return _frame([rows[place] for place in order], ("crop_id", "path", "reason"))
 
 
 def provenance(run: Run) -> "pd.DataFrame":

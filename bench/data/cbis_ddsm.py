@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.data.cbis_files import Matched, match_files, read_descriptions
 from bench.data.cbis_tables import (
@@ -23,6 +24,9 @@ from bench.data.image_index import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS, ImageIn
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
 from bench.data.phantom import MARKER
 from bench.data.sources import FolderSource
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LICENCE = "CC BY 3.0"
 CITATION = (
@@ -78,6 +82,19 @@ def find(root: Path) -> Found | None:
     return None
 
 
+def _with_tables(root: Path, tables: Path) -> Found:
+    """The data root with the tables that a user has named: in that folder, or in its `csv`."""
+    for folder in (tables, tables / "csv"):
+        if find_tables(folder):
+            return Found(root, folder)
+    there = sorted(path.name for path in tables.glob("*.csv"))[:4]
+    raise unusable(
+        tables,
+        "no CBIS-DDSM case tables; looked for mass_case_description_train_set.csv and its like "
+        f"here and in csv/; the CSV files here: {', '.join(there) or 'none'}",
+    )
+
+
 def has_images(root: Path) -> bool:
     """Whether a folder, or one in it, holds folders that are named as CBIS-DDSM names them."""
     if not root.is_dir():
@@ -110,10 +127,10 @@ def load(
     UnusableInput
         If there are no tables, a table cannot be understood, or no image file can be found.
     """
-    found = Found(root, tables) if tables is not None else find(root)
-    if found is None or not find_tables(found.tables):
+    found = _with_tables(root, tables) if tables is not None else find(root)
+    if found is None:
         hint = "; the images are there: name the tables' folder with --tables" * has_images(root)
-        raise unusable(tables or root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}{hint}")
+        raise unusable(root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}{hint}")
     cases = read_tables(find_tables(found.tables))
     named = ("crop_series", "mask_series", "film_series")
     index = ImageIndex(
@@ -136,15 +153,21 @@ def load(
         for crop_id, one in zip(rows["crop_id"], matched.rows, strict=True)
         if one.reason
     ]
+    usable = rows[[not one.reason for one in matched.rows]].drop(columns=list(WORKING_COLUMNS))
+    if usable.empty:
+        why = "; ".join(
+            ["no usable crop: no image file fits a row", *_file_notices(index, matched)]
+        )
+        raise unusable(found.root, why)
     dataset = finish(
         "cbis-ddsm",
         FolderSource(found.root),
-        rows[[not one.reason for one in matched.rows]].drop(columns=list(WORKING_COLUMNS)),
+        usable,
         cases.left_out + missing,
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
-        notices=[*_notices(cases), *_file_notices(index, matched)],
+        notices=[*_notices(cases, usable), *_file_notices(index, matched)],
         source_tables=count_tables(cases),
     )
     return _as_phantom(dataset) if is_phantom(found) else dataset
@@ -168,8 +191,8 @@ def _as_phantom(dataset: Dataset) -> Dataset:
     )
 
 
-def _notices(cases: CaseTables) -> list[str]:
-    """What a reader must know of the tables."""
+def _notices(cases: CaseTables, usable: "pd.DataFrame") -> list[str]:
+    """What a reader must know of the tables, and of the rows that have a crop."""
     rows, notices = cases.rows, list(cases.lacking)
     for (kind, split), published in PUBLISHED_ROWS.items():
         file = cases.files.get((kind, split))
@@ -182,13 +205,13 @@ def _notices(cases: CaseTables) -> list[str]:
             notices.append(
                 f"{file.name} has {count} rows of its own, the published one {published}"
             )
-    labels = rows.groupby("lesion_id")["label"].nunique()
+    labels = usable.groupby("lesion_id")["label"].nunique()
     conflicting = list(labels.index[labels > 1])
     if conflicting:
         lesions = "lesion has" if len(conflicting) == 1 else "lesions have"
         names = ", ".join(conflicting)
         notices.append(f"{len(conflicting)} {lesions} conflicting pathology between views: {names}")
-    both = shared_patients(rows)
+    both = shared_patients(usable)
     if both:
         notices.append(
             f"{len(both)} patients stand in both train and test once mass and calc are pooled"
@@ -200,8 +223,9 @@ def _file_notices(index: ImageIndex, matched: Matched) -> list[str]:
     """What a reader must know of the image files."""
     notices = _links(index)
     if matched.strays:
+        files = "file belongs" if len(matched.strays) == 1 else "files belong"
         notices.append(
-            f"{len(matched.strays)} image files belong to no row of the tables: "
+            f"{len(matched.strays)} image {files} to no row of the tables: "
             f"{matched.strays[0]}{' ...' * (len(matched.strays) > 1)}"
         )
     crops = [one.path.lower() for one in matched.rows if not one.reason]
@@ -221,4 +245,7 @@ def _links(index: ImageIndex) -> list[str]:
     if not index.links:
         return []
     names = ", ".join(index.links[:_LISTED_LINKS]) + " ..." * (len(index.links) > _LISTED_LINKS)
-    return [f"symbolic links that lead out of the data root are not followed: {names}"]
+    return [
+        f"symbolic links that lead out of the data root are not followed: {names}; give the folder "
+        "that they lead to as data, and that of the case tables with --tables"
+    ]

@@ -25,6 +25,11 @@ MISSING = "no image file of its series is there"
 # A conversion to PNG in one flat folder keeps the last five digits of the series UID.
 _FLAT = re.compile(r"(mass|calc)_(train|test)\w*_[a-z]+_(\d{5})_\d+-\d+\.\w+", re.IGNORECASE)
 
+# Or the file's name begins with its case; a film's has no last number, and "CC_1-1" is none.
+_NAMED = re.compile(
+    r"((?:Mass|Calc)-(?:Training|Test)_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)(?:_\d+)?)(?=[_. ]|$)"
+)
+
 Describe = Callable[[ImageFile], str]
 
 
@@ -141,6 +146,9 @@ class _Owners:
         for case in (*([facts.case] if facts else []), *reversed(file.folders)):
             if case in self._cases:
                 return case
+        named = _NAMED.match(file.name)
+        if named and named[1] in self._cases:
+            return named[1]
         match = _FLAT.fullmatch(file.name)
         owners = (
             self._by_name.get((match[1].lower(), match[2].lower(), match[3])) if match else None

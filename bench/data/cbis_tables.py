@@ -128,7 +128,8 @@ def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
         strangers = rows["type_cell"] != _TYPE_OF_KIND[kind]
         reason = f"{file.name} holds it, though it is not a {_TYPE_OF_KIND[kind]} row"
         left_out += [
-            LeftOut(cell.split("/")[0], cell, reason) for cell in rows.loc[strangers, "crop_cell"]
+            LeftOut(cell.split("/")[0], file.name, reason)
+            for cell in rows.loc[strangers, "crop_cell"]
         ]
         frames.append(_derive(rows[~strangers].reset_index(drop=True), kind, split, file))
     rows = pd.concat(frames, ignore_index=True)

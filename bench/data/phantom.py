@@ -82,10 +82,10 @@ def write_phantom(
         raise unusable(folder, f"the phantom cannot be written ({error.strerror})") from error
 
 
-def builtin_phantom(cache: Path) -> Path:
+def builtin_phantom(cache: str | Path) -> Path:
     """The folder of the default phantom below the cache folder, written on first use."""
     settings = PhantomSettings(VERSION, DEFAULT_PATIENTS, 0, DEFAULT_DIFFICULTY, DEFAULT_LAYOUT)
-    folder = cache / "phantom" / digest(asdict(settings))[:16]
+    folder = Path(cache) / "phantom" / digest(asdict(settings))[:16]
     if not (folder / MARKER).is_file():
         write_phantom(folder)
     return folder

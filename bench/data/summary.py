@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from bench.data.crops import CropStack
 
 SIZE_COLUMNS = ("subset", "class", "smallest", "median", "largest")
+# Reasons that a notice names.
+NAMED_REASONS = 3
 COUNT_COLUMNS = ("subset", "split", "label", "class", "crops", "lesions", "patients")
 
 
@@ -53,6 +55,25 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
             {"reason": list(reasons.index), "rows": [int(count) for count in reasons]}
         ),
     }
+
+
+def left_out_notice(left_out: "pd.DataFrame", used: int) -> list[str]:
+    """One line on the rows left out, with the commonest reasons; none where all `used` are all."""
+    if left_out.empty:
+        return []
+    reasons = left_out["reason"].value_counts()
+    said = [f"{count} ({reason})" for reason, count in reasons.head(NAMED_REASONS).items()]
+    more = len(reasons) - NAMED_REASONS
+    if more > 0:
+        said.append(f"the others for {more} more {'reason' if more == 1 else 'reasons'}")
+    verb = "is" if len(left_out) == 1 else "are"
+    return [f"{len(left_out)} of {len(left_out) + used} rows {verb} left out: {', '.join(said)}"]
+
+
+def rare_first(left_out: "pd.DataFrame") -> "pd.DataFrame":
+    """The rows left out, those with the rarest reasons first: they are what to look into."""
+    sizes = left_out.groupby("reason")["reason"].transform("size")
+    return left_out.iloc[sizes.argsort(kind="stable")]
 
 
 def _counts(dataset: Dataset, subset: str, rows: "pd.DataFrame") -> list[tuple[str | int, ...]]:

@@ -219,7 +219,11 @@ def test_the_tables_may_lie_elsewhere(
     pd.testing.assert_frame_equal(rows_of(root, tables=tmp_path / "tables"), expected)
     with pytest.raises(UnusableInput, match="no such folder of case tables"):
         load_lesions(root, tables=tmp_path / "absent")
-    with pytest.raises(UnusableInput, match="no CBIS-DDSM case tables"):
+    (tmp_path / "above").mkdir()
+    shutil.move(tmp_path / "tables", tmp_path / "above" / "csv")
+    pd.testing.assert_frame_equal(rows_of(root, tables=tmp_path / "above"), expected)
+    (root / "other.csv").write_text("a,b")
+    with pytest.raises(UnusableInput, match=r"no CBIS-DDSM case tables.*other.csv"):
         load_lesions(root, tables=root)
     with pytest.raises(UnusableInput, match="--tables"):
         load_lesions(root)
@@ -261,6 +265,38 @@ def test_dicoms_that_were_converted_to_png(
     for column in ("path", "mask_path", "film_path"):
         names = original[column].str.replace(".dcm", ".png")
         pd.testing.assert_series_equal(load_lesions(root).table[column], names)
+
+
+def test_pngs_in_one_folder_named_by_their_case(
+    layouts: dict[str, Path], expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    shutil.copytree(layouts["png"] / "csv", tmp_path / "csv")
+    shutil.copy(layouts["png"] / "PHANTOM.json", tmp_path)
+    for file in sorted(layouts["png"].rglob("*.png")):
+        case = file.relative_to(layouts["png"]).parts[0]
+        number = len(list(tmp_path.glob(f"{case}_?-1.png"))) + 1
+        shutil.copy(file, tmp_path / f"{case}_{number}-1.png")
+    pd.testing.assert_frame_equal(rows_of(tmp_path), expected)
+
+
+def test_files_that_fit_no_row_are_told_where_nothing_fits(
+    layouts: dict[str, Path], tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    shutil.copytree(layouts["png"] / "csv", tmp_path / "csv")
+    save(tmp_path / "images" / "lesion-1.png")
+    with pytest.raises(UnusableInput, match="no usable crop") as caught:
+        load_lesions(tmp_path)
+    assert "1 image file belongs to no row of the tables: images/lesion-1.png" in str(caught.value)
+
+
+def test_notices_count_what_is_there(layouts: dict[str, Path], tmp_path: Path) -> None:
+    """Patients of both splits whose files are missing are no patients of this set."""
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    assert any("stand in both" in notice for notice in load_lesions(root).notices)
+    for case in root.glob("Calc-Test_*"):
+        shutil.rmtree(case)
+    assert not any("stand in both" in notice for notice in load_lesions(root).notices)
 
 
 def test_dicoms_without_order(
@@ -344,7 +380,7 @@ def test_files_of_no_row_and_links_out_are_told(
     (tmp_path / "elsewhere").mkdir()
     (root / "more").symlink_to(tmp_path / "elsewhere")
     notices = load_lesions(root).notices
-    assert "1 image files belong to no row of the tables: jpeg/1.2.3.4/1-001.png" in notices
+    assert "1 image file belongs to no row of the tables: jpeg/1.2.3.4/1-001.png" in notices
     assert any("not followed: more" in notice for notice in notices)
 
 

@@ -65,7 +65,7 @@ def test_the_real_conflicts(real: CaseTables) -> None:
         "mass_P_00419_LEFT_2": ["MALIGNANT", "BENIGN"],
         "mass_P_01623_RIGHT_1": ["MALIGNANT", "BENIGN"],
     }
-    assert _notices(real) == [
+    assert _notices(real, real.rows) == [
         "3 lesions have conflicting pathology between views: "
         "mass_P_00419_LEFT_1, mass_P_00419_LEFT_2, mass_P_01623_RIGHT_1",
         "31 patients stand in both train and test once mass and calc are pooled",
@@ -124,7 +124,7 @@ def test_a_truncated_table_is_told_with_the_expected_count(
     variant: Callable[[str], CaseTables],
 ) -> None:
     cases = variant("truncated__calc_train.csv")
-    notices = _notices(cases)
+    notices = _notices(cases, cases.rows)
     assert len(cases.rows) == 63
     name = "calc_case_description_train_set.csv"
     assert f"{name} has 63 rows of its own, the published one 1546" in notices

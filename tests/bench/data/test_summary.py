@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.data import CropSettings, build_stack, load_lesions, summarise
+from bench.data.summary import left_out_notice, rare_first
 
 
 def test_counts_of_a_folder(classes: Path, tmp_path: Path) -> None:
@@ -46,3 +48,13 @@ def test_counts_of_mias(mias_archive: Path) -> None:
     assert tables["counts"]["patients"].iloc[2] + tables["counts"]["patients"].iloc[
         3
     ] == pytest.approx(104 + 7)
+
+
+def test_what_is_left_out_is_said_in_one_line() -> None:
+    left_out = pd.DataFrame({"reason": ["a"] * 5 + ["b"] * 2 + ["c", "d", "e"]})
+    assert left_out_notice(left_out, 90) == [
+        "10 of 100 rows are left out: 5 (a), 2 (b), 1 (c), the others for 2 more reasons"
+    ]
+    assert left_out_notice(left_out.tail(1), 1) == ["1 of 2 rows is left out: 1 (e)"]
+    assert left_out_notice(left_out.head(0), 1) == []
+    assert rare_first(left_out)["reason"].tolist() == [*"cde", *"bb", *"aaaaa"]
