@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from bench.data.cbis_files import Matched, match_files, read_descriptions
 from bench.data.cbis_tables import (
+    CASE,
     PUBLISHED_ROWS,
     CaseTables,
     count_tables,
@@ -51,7 +52,7 @@ WORKING_COLUMNS = (
 )
 # Folders that the usual downloads consist of.
 _IMAGE_FOLDERS = ("jpeg", "dicom", "png", "cbis-ddsm")
-_CASE = re.compile(r"(Mass|Calc)-(Training|Test)_P_\d{5}_(LEFT|RIGHT)_(CC|MLO)(_\d+)?")
+_CASE = re.compile(rf"{CASE}(_\d+)?")
 _LISTED_LINKS = 3
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.cbis_tables import CASE
 from bench.data.image_index import DICOM_ENDINGS, JPEG_ENDINGS, ImageFile, ImageIndex
 from bench.data.lesions import unusable
 
@@ -26,9 +27,7 @@ MISSING = "no image file of its series is there"
 _FLAT = re.compile(r"(mass|calc)_(train|test)\w*_[a-z]+_(\d{5})_\d+-\d+\.\w+", re.IGNORECASE)
 
 # Or the file's name begins with its case; a film's has no last number, and "CC_1-1" is none.
-_NAMED = re.compile(
-    r"((?:Mass|Calc)-(?:Training|Test)_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)(?:_\d+)?)(?=[_. ]|$)"
-)
+_NAMED = re.compile(rf"({CASE}(?:_\d+)?)(?=[_. ]|$)")
 
 Describe = Callable[[ImageFile], str]
 

@@ -57,10 +57,11 @@ _NAMES_OF_2017 = {
 _TYPE_OF_KIND = {"mass": "mass", "calc": "calcification"}
 _ABSENT = ("", "N/A", "NA")
 _UID = r"[0-9]+(?:\.[0-9]+)+"
-_CASE = r"[A-Za-z]+-[A-Za-z]+_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
+# The name of a full mammogram; that of a lesion in it ends in its number.
+CASE = r"(?:Mass|Calc)-(?:Training|Test)_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
 # Case folder, study, series and a base name that does not predict the file's.
-_CELL = rf"{_CASE}_\d+/{_UID}/{_UID}/[^/]+"
-_FILM_CELL = rf"{_CASE}/{_UID}/{_UID}/[^/]+"
+_CELL = rf"{CASE}_\d+/{_UID}/{_UID}/[^/]+"
+_FILM_CELL = rf"{CASE}/{_UID}/{_UID}/[^/]+"
 _PATTERNS = {
     "patient_id": r"P_\d{5}",
     "laterality": "LEFT|RIGHT",
