@@ -21,9 +21,8 @@ from bench.data.cbis_tables import (
     is_series,
     read_tables,
 )
-from bench.data.image_index import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS, ImageIndex
+from bench.data.image_index import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS, MARKER, ImageIndex
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
-from bench.data.phantom import MARKER
 from bench.data.sources import FolderSource
 
 if TYPE_CHECKING:
@@ -68,12 +67,15 @@ def find(root: Path) -> Found | None:
     """The data root and the folder of its tables, given the root or a folder beside or below it."""
     if not root.is_dir():
         return None
+    # "." has no name and no parent.
+    root = root.absolute()
     if root.name.lower() == "csv" and find_tables(root):
         return Found(root.parent, root)
     below = sorted(path for path in root.iterdir() if path.is_dir() and not _is_image_folder(path))
-    for folder in (root, root / "csv", *below, *(path / "csv" for path in below)):
-        if find_tables(folder):
-            return Found(root, folder)
+    near = (root, root / "csv", *below, *(path / "csv" for path in below))
+    most = max(near, key=lambda folder: len(find_tables(folder)))
+    if find_tables(most):
+        return Found(root, most)
     # A folder of images alone: its tables may stand higher up, but then so may anything.
     if root.name.lower() in _IMAGE_FOLDERS or has_images(root):
         for above in (root.parent, root.parent.parent):
@@ -160,6 +162,7 @@ def load(
             ["no usable crop: no image file fits a row", *_file_notices(index, matched)]
         )
         raise unusable(found.root, why)
+    synthetic = _is_phantom(found, index.phantoms, list(usable["path"]))
     dataset = finish(
         "cbis-ddsm",
         FolderSource(found.root),
@@ -171,13 +174,32 @@ def load(
         notices=[*_notices(cases, usable), *_file_notices(index, matched)],
         source_tables=count_tables(cases),
     )
-    return _as_phantom(dataset) if is_phantom(found) else dataset
+    return _as_phantom(dataset) if synthetic else dataset
 
 
-def is_phantom(found: Found) -> bool:
-    """Whether the set was made by `bench.data.phantom`: its marker stands by images or tables."""
-    places = (found.root, found.root.parent, found.tables, found.tables.parent)
-    return any((place / MARKER).is_file() for place in places)
+def _is_phantom(found: Found, markers: list[str], crops: list[str]) -> bool:
+    """Whether the crops were made by `bench.data.phantom`, whose marker stands above them.
+
+    markers : folders below the root that hold one.
+
+    Raises
+    ------
+    UnusableInput
+        If some crops are a phantom's and others are not.
+    """
+    root = found.root.resolve()
+    above = [root.parent] if root.name.lower() in _IMAGE_FOLDERS else []
+    if any((place / MARKER).is_file() for place in (root, *above)):
+        return True
+    made = [any(crop.startswith(f"{marker}/") for marker in markers) for crop in crops]
+    if any(made) and not all(made):
+        raise unusable(
+            found.root / markers[0],
+            "is a phantom that lies among other images; move it away, or name one of them as data",
+        )
+    tables = found.tables.resolve()
+    by_tables = any((place / MARKER).is_file() for place in (tables, tables.parent))
+    return all(made) or by_tables
 
 
 def _as_phantom(dataset: Dataset) -> Dataset:
@@ -223,11 +245,15 @@ def _notices(cases: CaseTables, usable: "pd.DataFrame") -> list[str]:
 def _file_notices(index: ImageIndex, matched: Matched) -> list[str]:
     """What a reader must know of the image files."""
     notices = _links(index)
+    if index.unreadable:
+        listed = ", ".join(map(_plain, index.unreadable[:_LISTED_LINKS]))
+        more = " ..." * (len(index.unreadable) > _LISTED_LINKS)
+        notices.append(f"{len(index.unreadable)} places cannot be looked at: {listed}{more}")
     if matched.strays:
         files = "file belongs" if len(matched.strays) == 1 else "files belong"
         notices.append(
             f"{len(matched.strays)} image {files} to no row of the tables: "
-            f"{matched.strays[0]}{' ...' * (len(matched.strays) > 1)}"
+            f"{_plain(matched.strays[0])}{' ...' * (len(matched.strays) > 1)}"
         )
     crops = [one.path.lower() for one in matched.rows if not one.reason]
     formats = {
@@ -242,10 +268,17 @@ def _file_notices(index: ImageIndex, matched: Matched) -> list[str]:
     return notices
 
 
+def _plain(name: str) -> str:
+    """A file's name without what a terminal would act on."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
+
+
 def _links(index: ImageIndex) -> list[str]:
     if not index.links:
         return []
-    names = ", ".join(index.links[:_LISTED_LINKS]) + " ..." * (len(index.links) > _LISTED_LINKS)
+    names = ", ".join(map(_plain, index.links[:_LISTED_LINKS])) + " ..." * (
+        len(index.links) > _LISTED_LINKS
+    )
     return [
         f"symbolic links that lead out of the data root are not followed: {names}; give the folder "
         "that they lead to as data, and that of the case tables with --tables"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.cbis_tables import CASE
-from bench.data.image_index import DICOM_ENDINGS, JPEG_ENDINGS, ImageFile, ImageIndex
+from bench.data.cbis_tables import CASE, PUBLISHED_ROWS, is_series
+from bench.data.image_index import DICOM_ENDINGS, JPEG_ENDINGS, Facts, ImageFile, ImageIndex
 from bench.data.lesions import unusable
 
 if TYPE_CHECKING:
@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 DESCRIPTIONS = "dicom_info.csv"
 KINDS = {"cropped images": "crop", "roi mask images": "mask", "full mammogram images": "film"}
 MISSING = "no image file of its series is there"
+AMBIGUOUS = "the name of its image file fits several rows"
 # A conversion to PNG in one flat folder keeps the last five digits of the series UID.
-_FLAT = re.compile(r"(mass|calc)_(train|test)\w*_[a-z]+_(\d{5})_\d+-\d+\.\w+", re.IGNORECASE)
+_FLAT = re.compile(
+    r"(mass|calc)_(train|test)\w*_(roi|full|[a-z]+)_([0-9]{5})_[0-9]+-[0-9]+\.\w+", re.IGNORECASE
+)
+# The folder of a series as the NBIA Data Retriever names it ends in five digits of its UID.
+_NBIA = re.compile(r"[0-9.]+-.*-([0-9]{5})")
 
 # Or the file's name begins with its case; a film's has no last number, and "CC_1-1" is none.
 _NAMED = re.compile(rf"({CASE}(?:_\d+)?)(?=[_. ]|$)")
@@ -78,11 +83,21 @@ def match_files(
         known = descriptions.get((file.folders[-1], file.name)) if file.folders else None
         return known or (index.facts(file).kind if file.ends_with(DICOM_ENDINGS) else "")
 
+    unknown = [
+        file
+        for crop_id in rows["crop_id"]
+        for file in found.get(crop_id, ())
+        if not describe(file) and not index.facts(file).problem
+    ]
+    index.look_at(unknown)
     resolved = []
     for crop_id, film_case, series in _cells(rows, "crop_id", "film_case", "crop_series"):
         film = _film(found.get(film_case, []), describe)
         one = _resolve(index, found.get(crop_id, []), film, describe)
-        resolved.append(one if one.path else Resolved(series, reason=one.reason))
+        if not one.path:
+            reason = AMBIGUOUS if crop_id in owners.ambiguous else one.reason
+            one = Resolved(series, reason=reason)
+        resolved.append(one)
     return Matched(resolved, strays)
 
 
@@ -117,43 +132,63 @@ def read_descriptions(folders: Iterable[Path]) -> dict[tuple[str, str], str]:
 
 
 class _Owners:
-    """Whose a file is: the `crop_id` of a row, or the `film_case` of a full mammogram."""
+    """Whose a file is: the `crop_id` of a row, or the `film_case` of a full mammogram.
+
+    `ambiguous` are those that a file's name fits, but others, too.
+    """
 
     def __init__(self, rows: "pd.DataFrame") -> None:
+        self.ambiguous: set[str] = set()
         self._by_series: dict[str, str] = {}
-        self._by_name: dict[tuple[str, str, str], set[str]] = defaultdict(set)
-        self._cases = {*rows["crop_id"], *rows["film_case"]}
-        for column, owner in (
-            ("film_series", "film_case"),
-            ("crop_series", "crop_id"),
-            ("mask_series", "crop_id"),
+        self._endings: dict[str, set[str]] = defaultdict(set)
+        self._by_name: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
+        for column, owner, role in (
+            ("film_series", "film_case", "full"),
+            ("crop_series", "crop_id", "roi"),
+            ("mask_series", "crop_id", "roi"),
         ):
             cells = _cells(rows, "abnormality", "split", column, owner)
             for abnormality, split, series, name in cells:
-                self._by_series[series] = name
-                self._by_name[abnormality, split, series[-5:]].add(name)
-        self._by_series.pop("", None)
+                self._endings[name].add(series[-5:])
+                if series:
+                    self._by_series[series] = name
+                    self._by_name[abnormality, split, role, series[-5:]].add(name)
+        # A table that lacks rows cannot tell which of all rows five digits belong to.
+        counts = rows.groupby(["abnormality", "split"]).size().to_dict()
+        self._whole = {part for part, n in PUBLISHED_ROWS.items() if counts.get(part, 0) >= n}
 
     def of(self, file: ImageFile, index: ImageIndex) -> str:
         """The owner by the file's header, else by its folders, else by its name; "" for none."""
-        facts = index.facts(file) if file.ends_with(DICOM_ENDINGS) else None
-        if facts is not None and facts.series:
-            return self._by_series[facts.series]
+        facts = index.facts(file) if file.ends_with(DICOM_ENDINGS) else Facts()
+        if facts.series:
+            # A header that names a series of no row is that of a stranger, whatever its case.
+            return self._by_series.get(facts.series, "")
         for folder in reversed(file.folders):
             if folder in self._by_series:
                 return self._by_series[folder]
-        for case in (*([facts.case] if facts else []), *reversed(file.folders)):
-            if case in self._cases:
-                return case
+            if is_series(folder):
+                return ""
+        return self._by_case(file, facts.case) or self._by_flat_name(file)
+
+    def _by_case(self, file: ImageFile, case: str) -> str:
         named = _NAMED.match(file.name)
-        if named and named[1] in self._cases:
-            return named[1]
+        for name in (case, *reversed(file.folders), named[1] if named else ""):
+            if name and name in self._endings:
+                nbia = _NBIA.fullmatch(file.folders[-1]) if file.folders else None
+                return name if nbia is None or nbia[1] in self._endings[name] else ""
+        return ""
+
+    def _by_flat_name(self, file: ImageFile) -> str:
         match = _FLAT.fullmatch(file.name)
-        owners = (
-            self._by_name.get((match[1].lower(), match[2].lower(), match[3])) if match else None
-        )
-        # Five digits may fit two rows, and then they tell nothing.
-        return next(iter(owners)) if owners and len(owners) == 1 else ""
+        if match is None:
+            return ""
+        kind, split, role, digits = (text.lower() for text in match.groups())
+        roles = (role,) if role in ("roi", "full") else ("roi", "full")
+        fitting = {one for r in roles for one in self._by_name.get((kind, split, r, digits), ())}
+        if len(fitting) == 1 and (kind, split) in self._whole:
+            return fitting.pop()
+        self.ambiguous |= fitting
+        return ""
 
 
 def _cells(rows: "pd.DataFrame", *columns: str) -> Iterator[tuple[str, ...]]:
@@ -162,24 +197,35 @@ def _cells(rows: "pd.DataFrame", *columns: str) -> Iterator[tuple[str, ...]]:
 
 
 def _resolve(index: ImageIndex, files: list[ImageFile], film: str, describe: Describe) -> Resolved:
-    """The crop among a row's files, and its mask."""
+    """The crop among a row's files, and its mask; of several formats the one that lost least."""
     if not files:
         return Resolved("", reason=MISSING)
+    found = Resolved(files[0].path, reason="none of its image files is a crop")
+    for loss in sorted({_loss(file) for file in files}):
+        found = _of_format(index, [file for file in files if _loss(file) == loss], film, describe)
+        if found.reason != "none of its image files is a crop":
+            break
+    return found
+
+
+def _of_format(
+    index: ImageIndex, files: list[ImageFile], film: str, describe: Describe
+) -> Resolved:
     kinds = {file.path: describe(file) for file in files}
-    crops = _best_format([file for file in files if kinds[file.path] == "crop"])
     unknown = [file for file in files if not kinds[file.path]]
-    if not crops:
-        crops = _many_valued(index, unknown)
+    damaged = [file for file in unknown if index.facts(file).problem]
+    seen = [file for file in unknown if file not in damaged]
+    crops = [file for file in files if kinds[file.path] == "crop"]
+    # A damaged file that nothing describes may well be the crop, if there is no other.
+    crops = crops or [file for file in seen if not index.is_two_valued(file)] or damaged[:1]
     if len(crops) > 1:
-        names = ", ".join(file.name for file in crops)
+        names = ", ".join(file.path for file in crops[:3])
         return Resolved(crops[0].path, reason=f"more than one of its files is a crop: {names}")
     if not crops:
         return Resolved(files[0].path, reason="none of its image files is a crop")
     crop = crops[0]
-    masks = _best_format([file for file in files if kinds[file.path] == "mask"])
-    if not masks:
-        rest = [file for file in unknown if file != crop]
-        masks = [file for file in _best_format(rest) if not index.facts(file).problem]
+    masks = [file for file in files if kinds[file.path] == "mask"]
+    masks = masks or [file for file in seen if file != crop and index.is_two_valued(file)]
     # The header of a picture that is described elsewhere need not be read at all.
     described_elsewhere = kinds[crop.path] and not crop.ends_with(DICOM_ENDINGS)
     problem = "" if described_elsewhere else index.facts(crop).problem
@@ -199,18 +245,3 @@ def _best_format(files: list[ImageFile]) -> list[ImageFile]:
 
 def _loss(file: ImageFile) -> int:
     return 0 if file.ends_with(DICOM_ENDINGS) else 2 if file.ends_with(JPEG_ENDINGS) else 1
-
-
-def _many_valued(index: ImageIndex, files: list[ImageFile]) -> list[ImageFile]:
-    """Of files that nothing describes, the crop: the smallest image with many values.
-
-    Where none is, the first file that cannot be read: it may well have been the crop.
-    """
-
-    def area(file: ImageFile) -> int:
-        return index.facts(file).rows * index.facts(file).columns
-
-    for file in sorted(filter(area, files), key=lambda one: (area(one), _loss(one))):
-        if not index.is_two_valued(file):
-            return [file]
-    return [file for file in files if not area(file)][:1]

@@ -58,18 +58,18 @@ _TYPE_OF_KIND = {"mass": "mass", "calc": "calcification"}
 _ABSENT = ("", "N/A", "NA")
 _UID = r"[0-9]+(?:\.[0-9]+)+"
 # The name of a full mammogram; that of a lesion in it ends in its number.
-CASE = r"(?:Mass|Calc)-(?:Training|Test)_P_\d{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
+CASE = r"(?:Mass|Calc)-(?:Training|Test)_P_[0-9]{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
 # Case folder, study, series and a base name that does not predict the file's.
-_CELL = rf"{CASE}_\d+/{_UID}/{_UID}/[^/]+"
+_CELL = rf"{CASE}_[0-9]+/{_UID}/{_UID}/[^/]+"
 _FILM_CELL = rf"{CASE}/{_UID}/{_UID}/[^/]+"
 _PATTERNS = {
-    "patient_id": r"P_\d{5}",
+    "patient_id": r"P_[0-9]{5}",
     "laterality": "LEFT|RIGHT",
     "view": "CC|MLO",
-    "abnormality_id": r"\d{1,4}(?:\.0)?",
-    "density": r"\d{1,4}(?:\.0)?",
-    "assessment": r"\d{1,4}(?:\.0)?",
-    "subtlety": r"\d{1,4}(?:\.0)?",
+    "abnormality_id": r"[0-9]{1,4}(?:\.0)?",
+    "density": r"[0-9]{1,4}(?:\.0)?",
+    "assessment": r"[0-9]{1,4}(?:\.0)?",
+    "subtlety": r"[0-9]{1,4}(?:\.0)?",
     "pathology": "|".join(PATHOLOGIES),
     "crop_cell": _CELL,
     "mask_cell": _CELL,
@@ -95,15 +95,24 @@ def is_series(name: str) -> bool:
 
 
 def find_tables(folder: Path) -> dict[tuple[str, str], Path]:
-    """The case tables directly in a folder, by kind (mass, calc) and split (train, test)."""
+    """The case tables directly in a folder, by kind (mass, calc) and split (train, test).
+
+    Raises
+    ------
+    UnusableInput
+        If two files are one table, with names that differ in case.
+    """
     if not folder.is_dir():
         return {}
-    matches = ((TABLE_NAME.fullmatch(path.name), path) for path in sorted(folder.iterdir()))
-    return {
-        (match[1].lower(), match[2].lower()): path
-        for match, path in matches
-        if match and path.is_file()
-    }
+    found: dict[tuple[str, str], Path] = {}
+    for path in sorted(folder.iterdir()):
+        match = TABLE_NAME.fullmatch(path.name)
+        if match and path.is_file():
+            part = match[1].lower(), match[2].lower()
+            if part in found:
+                raise unusable(folder, f"two tables for one: {found[part].name} and {path.name}")
+            found[part] = path
+    return found
 
 
 def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
@@ -220,9 +229,14 @@ def _derive(rows: "pd.DataFrame", kind: str, split: str, file: Path) -> "pd.Data
         film_series=[_series(cell) for cell in rows["film_cell"]],
         film_case=film_case,
     )
-    for column in ("crop_cell", "mask_cell"):
-        named = derived[column].str.split("/").str[0]
-        wrong = named != derived["crop_id"]
+    for column, own in (
+        ("crop_cell", "crop_id"),
+        ("mask_cell", "crop_id"),
+        ("film_cell", "film_case"),
+    ):
+        known = derived[column].map(lambda cell: isinstance(cell, str))
+        named = derived[column].where(known, derived[own]).astype(str).str.split("/").str[0]
+        wrong = named != derived[own]
         if wrong.any():
             # A table under another table's name would turn training rows into test rows.
             place, crop = int(wrong.argmax()) + 1, derived.loc[wrong, "crop_id"].iloc[0]

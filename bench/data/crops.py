@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 STACK_VERSION = 2
 FITS = ("pad", "stretch")
 DEFAULT_MARGIN = 1.5
+UNREADABLE = "the file cannot be read"
+# Reasons that another machine, or another moment, would not give.
+PASSING = (UNREADABLE, "pip install")
 # What a result can depend on besides the pixels.
 IDENTITY_COLUMNS = ("crop_id", "lesion_id", "patient_id", "subset", "label", "split")
 
@@ -169,6 +172,9 @@ def build_stack(
     found = stack_files.load(file, len(cuts), settings.size)
     if found is None:
         raise unusable(cache, "the crop stack was written there, but it does not read back")
+    if any(mark in record.get("reason", "") for record in found[1] for mark in PASSING):
+        # It is as it is on this machine at this moment, so the next look decodes anew.
+        stack_files.forget(file)
     return _assemble(dataset, settings, *found)
 
 
@@ -244,7 +250,7 @@ def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | 
     try:
         return dataset.source.read(path)
     except (OSError, EOFError) as error:
-        return f"the file cannot be read ({getattr(error, 'strerror', None) or error})"
+        return f"{UNREADABLE} ({getattr(error, 'strerror', None) or error})"
 
 
 def _squares_of(
@@ -261,6 +267,8 @@ def _squares_of(
         pixels = decode(image, path, settings.window)
     except UnreadableImage as error:
         return [(place, str(error)) for place, _ in rows]
+    except MemoryError:
+        return [(place, f"{UNREADABLE} (too little memory)") for place, _ in rows]
     found: list[tuple[int, _Square | str]] = []
     for place, cut in rows:
         try:

@@ -20,6 +20,9 @@ MAX_BYTES = 2**29
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
 WINDOWS = ("own", "voi")
 
+# Of a mask that was scaled or saved as JPEG, fewer pixels than this lie between its two values.
+MOST_BETWEEN = 0.03
+
 Pixels = NDArray[Any]
 
 
@@ -108,6 +111,14 @@ def by_table(pixels: Pixels, function: Callable[[Pixels], Pixels]) -> Pixels:
     return found
 
 
+def has_two_values(pixels: Pixels) -> bool:
+    """Whether nearly every pixel has one of two values, as in a mask that JPEG blurred a little."""
+    low, high = float(pixels.min()), float(pixels.max())
+    margin = 0.1 * (high - low)
+    between = (pixels > low + margin) & (pixels < high - margin)
+    return float(np.mean(between)) < MOST_BETWEEN
+
+
 def fit_square(pixels: NDArray[np.uint8], size: int, fit: str) -> NDArray[np.uint8]:
     """The crop as a square of `size` pixels.
 
@@ -140,7 +151,10 @@ def _decode_picture(data: bytes) -> Pixels:
         check_size(image.width, image.height)
         image.load()
         if image.mode.startswith(("I", "F")):
-            return np.array(image)
+            pixels = np.array(image)
+            # Pillow turns over 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
+            white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
+            return pixels.max() - pixels if white_is_zero else pixels
         return np.array(image.convert("L"))
 
 

@@ -15,15 +15,17 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.data.decoding import MAX_PIXELS, UnreadableImage, decode
+from bench.data.decoding import MAX_PIXELS, UnreadableImage, decode, has_two_values
 from bench.store import digest, write_atomically
 
 INDEX_VERSION = 1
 DICOM_ENDINGS = (".dcm", ".dicom")
 JPEG_ENDINGS = (".jpg", ".jpeg")
 ENDINGS = (*DICOM_ENDINGS, ".png", ".tif", ".tiff", *JPEG_ENDINGS)
-# Of a mask that was scaled or saved as JPEG, fewer pixels than this lie between its two values.
-MOST_BETWEEN = 0.03
+# The series of a file whose header names one that the case tables do not know.
+OTHER_SERIES = "other"
+# A phantom's folder holds a file of this name.
+MARKER = "PHANTOM.json"
 
 
 @dataclass(frozen=True)
@@ -53,8 +55,9 @@ class ImageFile:
 class Facts:
     """What is kept of a file's header and pixels; nothing else of a DICOM header is.
 
-    `series` is a series UID that the case tables name too, else ""; `kind` is crop, mask, film or
-    "" by the file's own description; `two_valued` is None where the pixels were not looked at.
+    `series` is a series UID that the case tables name, too, OTHER_SERIES for any other one, "" for
+    none; `kind` is crop, mask, film or "" by the file's own description; `two_valued` is None where
+    the pixels were not looked at.
     """
 
     series: str = ""
@@ -73,11 +76,15 @@ class ImageIndex:
     ----------
     files : in the order of their paths.
     links : symbolic links that lead out of the root and are not followed.
+    unreadable : files and folders that cannot be looked at, with the reason.
+    phantoms : folders ("" is the root) that a phantom's marker stands in.
     """
 
     def __init__(self, root: Path, cache: Path, known_series: Collection[str]) -> None:
         self.root = root
-        self.files, self.links = _walk(root)
+        walk = _Walk(root)
+        self.files, self.links = sorted(walk.files, key=lambda file: file.path), sorted(walk.links)
+        self.unreadable, self.phantoms = sorted(walk.unreadable), sorted(walk.phantoms)
         self._known = frozenset(known_series)
         # Another set of tables may know other series, so facts are kept for one set of them.
         name = digest([INDEX_VERSION, os.path.realpath(root), sorted(self._known)])
@@ -110,20 +117,31 @@ class ImageIndex:
             self._keep(file, self._header(file))
         return self._facts[file.path]
 
+    def look_at(self, files: Iterable[ImageFile]) -> None:
+        """Find out in a few threads whether files have two values only, where it is not known."""
+        new = [file for file in files if self.facts(file).two_valued is None]
+        with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
+            warnings.simplefilter("ignore")
+            paths = [self.root / file.path for file in new]
+            for file, two_valued in zip(new, pool.map(_is_two_valued, paths), strict=True):
+                self._keep(file, replace(self.facts(file), two_valued=two_valued))
+
     def is_two_valued(self, file: ImageFile) -> bool:
         """Whether nearly every pixel has one of two values, as in a mask; reads the pixels."""
-        facts = self.facts(file)
-        if facts.two_valued is None:
-            facts = replace(facts, two_valued=_is_two_valued(self.root / file.path))
-            self._keep(file, facts)
-        return bool(facts.two_valued)
+        self.look_at([file])
+        return bool(self.facts(file).two_valued)
 
     def save(self) -> None:
         """Keep the facts in the cache; a cache that cannot be written costs time, no more."""
         if not self._changed:
             return
         sizes = {file.path: (file.size, file.changed) for file in self.files}
-        body = {path: [*sizes[path], *astuple(facts)] for path, facts in self._facts.items()}
+        # A problem may be this machine's or this moment's: it is looked into again every time.
+        body = {
+            path: [*sizes[path], *astuple(facts)]
+            for path, facts in self._facts.items()
+            if not facts.problem
+        }
         with contextlib.suppress(OSError):
             write_atomically(self._file, json.dumps({"facts": body, "sha256": digest(body)}))
 
@@ -142,7 +160,7 @@ class ImageIndex:
         except (UnreadableImage, OSError) as error:
             return Facts(problem=_line(error))
         return Facts(
-            header.series if header.series in self._known else "",
+            header.series if header.series in self._known else OTHER_SERIES * bool(header.series),
             header.case,
             header.kind,
             header.rows,
@@ -151,33 +169,48 @@ class ImageIndex:
         )
 
 
-def _walk(root: Path) -> tuple[list[ImageFile], list[str]]:
-    """Every image file below the root but hidden ones, and the links that lead out of it."""
-    files: list[ImageFile] = []
-    links: list[str] = []
-    waiting = [""]
-    real_root = os.path.realpath(root)
-    while waiting:
-        folder = waiting.pop()
-        try:
-            # Path.iterdir gives no file types, and each of thousands of files would be asked twice.
-            entries = list(os.scandir(f"{root}/{folder}"))
-        except OSError:
-            continue
-        for entry in entries:
-            if entry.name.startswith(".") or not _is_text(entry.name):
+class _Walk:
+    """One walk over everything below a folder but what is hidden."""
+
+    def __init__(self, root: Path) -> None:
+        self.files: list[ImageFile] = []
+        self.links: list[str] = []
+        self.unreadable: list[str] = []
+        self.phantoms: list[str] = []
+        self._real_root = os.path.realpath(root)
+        waiting = [""]
+        while waiting:
+            folder = waiting.pop()
+            try:
+                # Path.iterdir gives no file types, and each of thousands would be asked twice.
+                entries = list(os.scandir(f"{root}/{folder}"))
+            except OSError as error:
+                self.unreadable.append(f"{folder or '.'} ({error.strerror})")
                 continue
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            elif entry.is_symlink() and not _is_within(real_root, entry.path):
-                if entry.is_dir() or entry.name.lower().endswith(ENDINGS):
-                    links.append(path)
-            elif entry.name.lower().endswith(ENDINGS) and entry.is_file():
-                found = entry.stat()
-                changed = max(found.st_mtime_ns, found.st_ctime_ns)
-                files.append(ImageFile(path, found.st_size, changed))
-    return sorted(files, key=lambda file: file.path), sorted(links)
+            for entry in entries:
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                if entry.name.startswith(".") or not _is_text(entry.name):
+                    continue
+                try:
+                    waiting += [path] if self._take(entry, path) else []
+                except OSError as error:
+                    self.unreadable.append(f"{path} ({error.strerror})")
+                if entry.name == MARKER:
+                    self.phantoms.append(folder)
+
+    def _take(self, entry: "os.DirEntry[str]", path: str) -> bool:
+        """Note a file or a link; whether it is a folder that is to be walked."""
+        if entry.is_dir(follow_symlinks=False):
+            return True
+        is_image = entry.name.lower().endswith(ENDINGS)
+        if entry.is_symlink() and not _is_within(self._real_root, entry.path):
+            if is_image or entry.is_dir():
+                self.links.append(path)
+        elif is_image and entry.is_file():
+            found = entry.stat()
+            changed = max(found.st_mtime_ns, found.st_ctime_ns)
+            self.files.append(ImageFile(path, found.st_size, changed))
+        return False
 
 
 def _is_within(real_root: str, path: str) -> bool:
@@ -223,19 +256,14 @@ def _picture_header(path: Path) -> Facts:
     return Facts(rows=rows, columns=columns)
 
 
-def _is_two_valued(path: Path) -> bool:
-    import numpy as np
-
+def _is_two_valued(path: Path) -> bool | None:
+    """None where the file cannot be read: that is no evidence of a mask."""
     try:
-        pixels = _thumbnail(path) if path.suffix.lower() in JPEG_ENDINGS else None
-        if pixels is None:
-            pixels = decode(path.read_bytes(), path.name)
+        if path.suffix.lower() in JPEG_ENDINGS:
+            return has_two_values(_thumbnail(path))
+        return has_two_values(decode(path.read_bytes(), path.name))
     except (UnreadableImage, OSError):
-        return False  # a damaged file is no evidence of a mask
-    low, high = float(pixels.min()), float(pixels.max())
-    margin = 0.1 * (high - low)
-    between = (pixels > low + margin) & (pixels < high - margin)
-    return float(np.mean(between)) < MOST_BETWEEN
+        return None
 
 
 def _thumbnail(path: Path) -> Any:

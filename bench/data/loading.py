@@ -98,7 +98,7 @@ def detect(path: Path) -> str:
         raise unusable(path, "is neither a folder, a tar archive of mini-MIAS, nor a CSV manifest")
     found = cbis_ddsm.find(path)
     if found is not None:
-        return "phantom" if cbis_ddsm.is_phantom(found) else "cbis-ddsm"
+        return "cbis-ddsm"
     if mias.find(path) is not None:
         return "mias"
     if cbis_ddsm.has_images(path):

@@ -12,7 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.image_index import MARKER
 from bench.data.lesions import unusable
+from bench.errors import UnusableInput
 from bench.store import digest
 
 if TYPE_CHECKING:
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from bench.data.phantom_files import Identities, Picture
     from bench.data.phantom_tables import PhantomTables
 
-MARKER = "PHANTOM.json"
 VERSION = 2
 DEFAULT_PATIENTS = 100
 DEFAULT_DIFFICULTY = 0.5
@@ -87,7 +88,12 @@ def builtin_phantom(cache: str | Path) -> Path:
     settings = PhantomSettings(VERSION, DEFAULT_PATIENTS, 0, DEFAULT_DIFFICULTY, DEFAULT_LAYOUT)
     folder = Path(cache) / "phantom" / digest(asdict(settings))[:16]
     if not (folder / MARKER).is_file():
-        write_phantom(folder)
+        try:
+            write_phantom(folder)
+        except UnusableInput:
+            # Another run may have written it meanwhile.
+            if not (folder / MARKER).is_file():
+                raise
     return folder
 
 

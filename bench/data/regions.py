@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.decoding import Pixels, UnreadableImage, to_eight_bit
+from bench.data.decoding import Pixels, UnreadableImage, has_two_values, to_eight_bit
 from bench.data.lesions import GEOMETRY_COLUMNS
 
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square
     low, high = float(mask.min()), float(mask.max())
     if high <= low:
         raise UnreadableImage("its mask has one value everywhere")
+    if not has_two_values(mask):
+        raise UnreadableImage("its mask has many values")
     inside = mask > (low + high) / 2
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     top, bottom = rows[0] * down, (rows[-1] + 1) * down

@@ -78,6 +78,11 @@ def writing(file: Path, rows: int, size: int) -> Iterator[StackWriter]:
     write_atomically(note, json.dumps({"body": body, "sha256": digest(body)}))
 
 
+def forget(file: Path) -> None:
+    """Let a stack count as absent; what has loaded it keeps it."""
+    file.with_suffix(".json").unlink(missing_ok=True)
+
+
 def load(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Record]] | None:
     """The squares (read-only) and every row's record, or None where they are not whole."""
     note = file.with_suffix(".json")

@@ -93,6 +93,9 @@ def brand(file: Path) -> None:
     for name in ("StudyDate", "SeriesDate", "ContentDate", "PatientBirthDate", "AcquisitionDate"):
         setattr(record, name, "18991231")
     record.SOPInstanceUID = "1.2.3.4.18991231"
+    if record.get("SeriesDescription", "").startswith("full"):
+        # A series that the tables do not name is an identifier, too.
+        record.SeriesInstanceUID = "1.2.3.5.18991231"
     record.add_new(0x00990010, "LO", MARK)
     record.save_as(file)
 

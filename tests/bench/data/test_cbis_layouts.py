@@ -408,3 +408,146 @@ def test_a_part_of_a_download_can_be_looked_at(layouts: dict[str, Path], tmp_pat
     found = load_lesions(root)
     assert list(found.table["crop_id"]) == [kept["crop_id"]]
     assert any("holds one class only (benign)" in notice for notice in found.notices)
+
+
+def test_a_phantom_is_known_from_wherever_it_is_looked_at(
+    layouts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inner = tmp_path / "above" / "set"
+    shutil.copytree(layouts["kaggle"], inner)
+    shutil.copytree(inner / "csv", tmp_path / "tables")
+    (tmp_path / "links").mkdir()
+    (tmp_path / "links" / "jpeg").symlink_to(inner / "jpeg")
+    for root, tables in (
+        (inner, None),
+        (inner / "jpeg", None),
+        (inner.parent, None),
+        (inner.parent, tmp_path / "tables"),
+        (inner / "jpeg", tmp_path / "tables"),
+        (tmp_path / "links" / "jpeg", tmp_path / "tables"),
+    ):
+        assert load_lesions(root, tables=tables).synthetic, root
+    for name in ("jpeg", "csv"):
+        monkeypatch.chdir(inner / name)
+        assert load_lesions(".").synthetic
+    # A marker in a folder far above says nothing of the sets below it.
+    (inner / "PHANTOM.json").rename(tmp_path / "above" / "PHANTOM.json")
+    assert not load_lesions(inner).synthetic
+
+
+def test_a_phantom_among_other_images_is_refused(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["uid"], root)
+    (root / "PHANTOM.json").unlink()
+    case = load_lesions(root).table["crop_id"].iloc[0]
+    (root / "made").mkdir()
+    shutil.move(root / case, root / "made" / case)
+    (root / "made" / "PHANTOM.json").write_text("{}")
+    with pytest.raises(UnusableInput, match="is a phantom that lies among other images"):
+        load_lesions(root)
+
+
+@pytest.mark.parametrize("layout", ["nbia", "uid", "png"])
+def test_the_files_of_another_set_are_no_files_of_this_one(
+    layouts: dict[str, Path], cbis_tables: Path, tmp_path: Path, layout: str
+) -> None:
+    """A phantom's cases are named as real ones are; its series are others."""
+    shutil.copytree(layouts[layout], tmp_path / "set")
+    shutil.rmtree(tmp_path / "set" / "csv")
+    (tmp_path / "set" / "PHANTOM.json").unlink()
+    with pytest.raises(UnusableInput, match="no usable crop"):
+        load_lesions(tmp_path / "set", tables=cbis_tables)
+
+
+def test_a_second_picture_beside_a_crop_is_not_guessed(
+    layouts: dict[str, Path], tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["png"], root)
+    rows = load_lesions(root).table
+    for place, shape in ((0, (20, 20)), (3, (600, 600))):
+        save((root / rows["path"].iloc[place]).with_name("preview.png"), shape)
+    left_out = load_lesions(root).left_out.set_index("crop_id")["reason"]
+    for place in (0, 3):
+        assert "more than one of its files is a crop" in left_out[rows["crop_id"].iloc[place]]
+
+
+def test_what_is_no_mask_is_not_taken_for_one(
+    layouts: dict[str, Path], tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    row = load_lesions(root).table.iloc[0]
+    save(root / row["mask_path"], (300, 250))
+    (root / "csv" / "dicom_info.csv").unlink()
+    left_out = load_lesions(root).left_out.set_index("crop_id")["reason"]
+    assert "more than one of its files is a crop" in left_out[row["crop_id"]]
+
+
+def test_five_digits_decide_only_where_all_rows_are_known(
+    shared_data: Path, cbis_tables: Path, tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    """The name of a real film ends in the same digits as the series of another row's crop."""
+    rows = read_tables(find_tables(cbis_tables)).rows
+    whole = rows[(rows["subset"] == "calc") & (rows["split"] == "test")].iloc[0]
+    save(tmp_path / "images" / f"Calc_Test_ROI_{whole['crop_series'][-5:]}_1-1.png")
+    found = load_lesions(tmp_path / "images", tables=cbis_tables)
+    assert list(found.table["crop_id"]) == [whole["crop_id"]]
+    ending = rows["crop_series"].str[-5:]
+    train = rows[(rows["subset"] == "calc") & (rows["split"] == "train")]
+    repeated = train[train["crop_series"].str[-5:].duplicated(keep=False)]
+    assert len(repeated) >= 2
+    name = f"Calc_Train_ROI_{ending[repeated.index[0]]}_1-1.png"
+    save(tmp_path / "images" / name)
+    reasons = load_lesions(tmp_path / "images", tables=cbis_tables).left_out.set_index("crop_id")
+    assert "fits several rows" in reasons["reason"][repeated["crop_id"].iloc[0]]
+    part = tmp_path / "part"
+    part.mkdir()
+    table = "calc_case_description_test_set.csv"
+    text = (cbis_tables / table).read_bytes()
+    (part / table).write_bytes(text[: text.rindex(b"\r\n", 0, -2) + 2])
+    with pytest.raises(UnusableInput, match="no usable crop"):
+        load_lesions(tmp_path / "images", tables=part)
+
+
+def test_dicom_is_looked_at_again_once_it_can_be_decoded(
+    layouts: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What this machine cannot do is not kept: the advice to install a decoder has to work."""
+    pytest.importorskip("openjpeg", reason="no encoder of JPEG 2000 here")
+    import pydicom
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEG2000Lossless
+
+    root, cache = tmp_path / "set", tmp_path / "cache"
+    shutil.copytree(layouts["uid"], root)
+    expected = load_lesions(root, cache=cache).table
+    file = root / expected["path"].iloc[0]
+    record = pydicom.dcmread(file)
+    record.compress(JPEG2000Lossless)
+    record.save_as(file)
+    decoder = get_decoder(JPEG2000Lossless)
+    with monkeypatch.context() as patch:
+        patch.setattr(decoder, "_available", {})
+        found = load_lesions(root, cache=cache)
+        assert "vit-svm-bench[dicom]" in found.left_out["reason"].iloc[0]
+        build_stack(found, CropSettings(size=32), cache)
+    pd.testing.assert_frame_equal(load_lesions(root, cache=cache).table, expected)
+
+
+def test_places_that_cannot_be_looked_at_are_told(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    (root / "x.png").symlink_to("x.png")
+    found = load_lesions(root)
+    assert any("1 places cannot be looked at: x.png" in notice for notice in found.notices)
+
+
+def test_dicom_info_does_not_set_jpeg_before_png(layouts: dict[str, Path], tmp_path: Path) -> None:
+    root = tmp_path / "set"
+    shutil.copytree(layouts["kaggle"], root)
+    for file in sorted(root.glob("jpeg/*/*.jpg")):
+        with Image.open(file) as image:
+            image.point(lambda value: value).save(file.with_suffix(".png"))
+    found = load_lesions(root)
+    assert found.table["path"].str.endswith(".png").mean() > 0.9

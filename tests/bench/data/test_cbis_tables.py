@@ -167,6 +167,7 @@ def refusal(folder: Path) -> str:
         ("Mass-Training_P_0", "../../../etc/passwd/Mass-Training_P_0", "cannot understand"),
         ("Mass-Training_", "Mass-Test_", "its path is that of Mass-Test_P_0"),
         (",MALIGNANT,", ",MALIGNANT,,", "cells, the header 14"),
+        ("P_00001", "P_٠٠٠٠١", "column patient id: cannot understand"),
     ],
 )
 def test_a_table_that_cannot_be_understood(tables: Path, old: str, new: str, said: str) -> None:
@@ -209,3 +210,18 @@ def test_an_empty_table_is_refused(tables: Path) -> None:
     for content in (b"", (tables / TRAIN).read_bytes().split(b"\r\n")[0]):
         (tables / TRAIN).write_bytes(content)
         assert "has no rows" in refusal(tables)
+
+
+def test_a_film_of_another_row_is_refused(tables: Path) -> None:
+    """As when a spreadsheet has sorted one column alone."""
+    file = tables / TRAIN
+    table = pd.read_csv(file, dtype=str, keep_default_na=False)
+    table["image file path"] = table["image file path"].to_numpy()[::-1]
+    table.to_csv(file, index=False)
+    assert "its path is that of Mass-Training_P_" in refusal(tables)
+
+
+def test_two_files_for_one_table_are_refused(tables: Path) -> None:
+    shutil.copy(tables / TRAIN, tables / TRAIN.replace("mass", "Mass"))
+    with pytest.raises(UnusableInput, match="two tables for one"):
+        find_tables(tables)

@@ -231,3 +231,13 @@ def test_reduction_does_not_alias() -> None:
     small = fit_square(stripes, 32, "pad")
     assert small.min() > 110
     assert small.max() < 145
+
+
+def test_a_tiff_whose_zero_is_white_is_turned_over(tmp_path: Path) -> None:
+    pixels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 20
+    plain, turned = tmp_path / "a.tif", tmp_path / "b.tif"
+    Image.fromarray(pixels).save(plain)
+    Image.fromarray(pixels).save(turned, tiffinfo={262: 0})
+    np.testing.assert_array_equal(decode(plain.read_bytes(), plain.name), pixels)
+    found = decode(turned.read_bytes(), turned.name).astype(int)
+    assert (np.diff(found.ravel()) == -20).all()

@@ -75,6 +75,29 @@ def test_a_changed_file_is_read_again(
     assert facts_of(ImageIndex(root, tmp_path / "cache", ()))["a.png"] == (30, 20)
 
 
+def test_a_change_that_leaves_size_and_time_alike_is_seen(tmp_path: Path) -> None:
+    root, file = tmp_path / "root", tmp_path / "root" / "a.tif"
+    root.mkdir()
+    Image.fromarray(np.zeros((20, 30), np.uint8)).save(file)
+    index = ImageIndex(root, tmp_path / "cache", ())
+    assert facts_of(index) == {"a.tif": (20, 30)}
+    index.save()
+    before = file.stat()
+    Image.fromarray(np.zeros((30, 20), np.uint8)).save(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert file.stat().st_size == before.st_size
+    assert facts_of(ImageIndex(root, tmp_path / "cache", ())) == {"a.tif": (30, 20)}
+
+
+def test_a_problem_is_looked_into_again(root: Path, tmp_path: Path) -> None:
+    (root / "a.png").write_bytes(b"no image")
+    index = ImageIndex(root, tmp_path / "cache", ())
+    facts_of(index)
+    index.save()
+    (kept,) = (tmp_path / "cache" / "index").iterdir()
+    assert set(json.loads(kept.read_text())["facts"]) == {"x/b.jpg", "x/y/c.PNG"}
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"facts": {}, "sha256": ""}'])
 def test_a_damaged_cache_is_not_believed(root: Path, tmp_path: Path, content: str) -> None:
     index = ImageIndex(root, tmp_path / "cache", ())
