@@ -12,6 +12,7 @@ from bench.keys import unit_key
 from bench.plan import Cell, System
 from bench.provenance import package_version
 from bench.store import Store, array_digest
+from classifiers.memory import default_memory_limit, gram_bytes
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.tuning import TUNED_C, TUNED_SCALES
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE, VariantFit
@@ -54,7 +55,11 @@ def run_cell(
     labels, patients : of the whole stack, shape (N,).
     """
     groups = np.unique(patients[cell.train], return_inverse=True)[1]
-    keys = {s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups)) for s in systems}
+    limit = _short_of_memory(cell, features, jobs)
+    keys = {
+        s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups, limit))
+        for s in systems
+    }
     results: dict[System, UnitResult] = {}
     for system, key in keys.items():
         found = store.get("units", key)
@@ -74,6 +79,14 @@ def run_cell(
             store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
+
+
+def _short_of_memory(cell: Cell, features: Features, jobs: int) -> float | None:
+    """The bytes that a fold may take, if its Gram matrix needs more: then SVMs are approximate."""
+    widths = [part.shape[1] for part in features.parts]
+    needed = gram_bytes(len(cell.train), len(cell.test), max(widths), jobs, len(widths))
+    limit = default_memory_limit()
+    return limit if needed > limit else None
 
 
 def _groups(systems: Sequence[System]) -> list[list[System]]:
@@ -134,13 +147,18 @@ def _outcome(fit: VariantFit | str) -> Outcome:
     return fit.score, meta
 
 
-def _solver(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
+def _solver(
+    system: System, groups: NDArray[np.int64], memory_limit: float | None
+) -> dict[str, Any]:
     """The settings of a system's solver that its name does not tell, for the unit's key."""
     settings: dict[str, Any] = {"scikit-learn": package_version("scikit-learn")}
     variant = VARIANTS.get(system.classifier)
     if variant is None:
         return settings
     settings |= {"tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
+    if memory_limit is not None:
+        # How many rows are sampled depends on it; an exact fit never stands under such a key.
+        settings |= {"approximate_within": memory_limit}
     if variant.pca:
         settings |= {"pca_share": PCA_SHARE}
     if variant.tuned or variant.platt:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # No network trains yet, so every extractor is used as it comes.
 RECIPE = "frozen"
+# What is said where the Gram matrix of all training rows does not fit.
+APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
 
 @dataclass

@@ -17,7 +17,7 @@ from bench.keys import cell_digest
 from bench.manifest import make_manifest
 from bench.plan import Plan
 from bench.progress import Progress
-from bench.results import Results, extractor_row
+from bench.results import APPROXIMATE, Results, extractor_row
 from bench.run_folder import RunFolder
 from bench.selection import check_strict, fetch_weights
 from bench.store import Store, remove_stale
@@ -86,6 +86,7 @@ def _carry_out(
     patients = stack.table["patient_id"].to_numpy()
     jobs = job.configuration.jobs or joblib.cpu_count()
     described = []
+    approximate: set[str] = set()
     progress.expect(len(plan.extractors()), timed=len(job.extractors))
     for name in plan.extractors():
         extractor = by_name.get(name, Extractor(name, None, ""))
@@ -102,6 +103,9 @@ def _carry_out(
                 )
                 for system, result in fitted.items():
                     results.add(cell, system, extractor, features, result)
+                    if result.meta.get("approximate") and name not in approximate:
+                        approximate.add(name)
+                        progress.say(f"{name}: {APPROXIMATE}")
                 step(len(systems))
         if extractor.sees_images:
             described.append(extractor_row(extractor, features, status))

@@ -95,3 +95,14 @@ def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
     assert "inner folds need positive rows" in found["linear+tuned"].status
     assert found["linear+tuned"].score is None
     assert ("units", found["linear+tuned"].key) not in Store(tmp_path)
+
+
+def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypatch):
+    """A machine with more memory must not take from the store what a small one has put there."""
+    for module in ("bench.fitting", "classifiers.variant_fits"):
+        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 40_000.0)
+    (small,) = run(tmp_path, ["cubic"]).values()
+    monkeypatch.undo()
+    (large,) = run(tmp_path, ["cubic"]).values()
+    assert (small.meta["approximate"], large.meta["approximate"]) == (True, False)
+    assert small.key != large.key
