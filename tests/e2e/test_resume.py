@@ -33,10 +33,13 @@ def artifacts(tmp_path):
 
 
 def tables(run):
-    """The run's tables without times, as text; the provenance says when and where it ran."""
+    """The run's tables without times, as text.
+
+    The provenance says when and where it ran, and the commands of what was not run name its folder.
+    """
     found = {}
     for file in sorted((run / "tables").glob("*.csv")):
-        if file.stem == "provenance":
+        if file.stem in ("provenance", "not_run"):
             continue
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
         timed = [c for c in table if c in TIMES or re.search(r"(_s|_per_s|seconds)$", c)]
