@@ -87,8 +87,8 @@ def prepare(configuration: Configuration, progress: Callable[[int], None] | None
     UnusableInput
         If anything asked for does not exist or cannot be used.
     """
+    check_names("classifiers", configuration.classifiers or (), (*VARIANTS, *REFERENCE_CLASSIFIERS))
     classifiers = _with_tuned(configuration)
-    check_names("classifiers", classifiers, (*VARIANTS, *REFERENCE_CLASSIFIERS))
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     cache = cache_folder(configuration.cache)
     dataset = load_data(configuration, cache, progress)

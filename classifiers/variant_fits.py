@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classifiers.calibration import platt
+from classifiers.calibration import Sigmoid, platt
 from classifiers.components import principal_components
 from classifiers.fusion import fuse
 from classifiers.gram import Gram
@@ -101,6 +101,9 @@ def fit_variants(
     width = max(one.shape[-1] for one in train)
     needed = gram_bytes(len(labels), len(test[0]), width, jobs, len(train))
     wanted = [VARIANTS[name] for name in names]
+    # Importing it takes half a second, which would count as the time of the first fit.
+    import sklearn.svm  # noqa: F401
+
     if needed > limit:
         return _approximate(train, labels, test, wanted, jobs, needed, limit)
     started = time.perf_counter()
@@ -208,14 +211,24 @@ def _result(
 def _as_probability(
     fit: VariantFit, out_of_fold: FloatArray, labels: NDArray[np.int64], seconds: float
 ) -> VariantFit:
-    sigmoid = platt(out_of_fold, labels)
-    falls = "the sigmoid falls: scores of inner folds ranked the classes the wrong way round"
+    """The fit with probabilities in place of scores, by a sigmoid that never falls.
+
+    Every inner fold has an intercept of its own, which follows the class balance of its training
+    rows and so runs against that of the rows held out. Where scores vary less within folds than
+    between them (as a fine Gaussian's do), a sigmoid sees that alone and falls, although each fold
+    may rank its rows rightly. Such scores cannot be turned into probabilities.
+    """
+    sigmoid, note = platt(out_of_fold, labels), ""
+    if sigmoid.slope <= 0:
+        note = "no rising sigmoid fits the scores of inner folds: one probability for all rows"
+        share = float(labels.mean())
+        sigmoid = Sigmoid(0.0, float(np.log(share / (1 - share))))
     return replace(
         fit,
         score=sigmoid(fit.score),
         threshold=0.5,
         fit_seconds=fit.fit_seconds + seconds,
-        note=falls if sigmoid.slope < 0 else "",
+        note=note,
     )
 
 

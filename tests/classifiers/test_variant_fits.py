@@ -13,7 +13,6 @@ from classifiers.variant_fits import (
     INNER_SEED,
     PCA_SHARE,
     VariantFit,
-    _as_probability,
 )
 
 
@@ -85,14 +84,22 @@ def test_a_probability_is_the_sigmoid_of_out_of_fold_scores(data):
     assert found["linear+platt"].fit_seconds > found["linear"].fit_seconds
 
 
-def test_a_falling_sigmoid_is_said(data):
-    labels = data[1]
-    fit = fitted(data, ["linear"])["linear"]
-    rising = _as_probability(fit, labels + 0.0, labels, 0.0)
-    falling = _as_probability(fit, 1.0 - labels, labels, 0.0)
-    assert rising.note == ""
-    assert "the wrong way round" in falling.note
-    assert np.argsort(falling.score).tolist() == np.argsort(-fit.score).tolist()
+def test_a_sigmoid_never_turns_scores_over():
+    """A fine Gaussian's scores vary less within inner folds than the folds' intercepts do."""
+    rng = np.random.default_rng(5)
+    patients = np.repeat(np.arange(75), 2)
+    labels = (rng.permutation(75) < 30)[patients].astype(np.int64)
+    features = rng.normal(size=(150, 300))
+    features[:, :3] += 3.0 * labels[:, None]
+    names = ["fine_gaussian", "fine_gaussian+platt", "medium_gaussian", "medium_gaussian+platt"]
+    fit = fit_variants([features[:110]], labels[:110], [features[110:]], patients[:110], names)
+    aucs = {name: roc_auc_score(labels[110:], fit[name].score) for name in names}
+    assert aucs["fine_gaussian"] > 0.6
+    assert aucs["fine_gaussian+platt"] == 0.5
+    assert "one probability for all rows" in fit["fine_gaussian+platt"].note
+    np.testing.assert_allclose(fit["fine_gaussian+platt"].score, labels[:110].mean())
+    assert aucs["medium_gaussian+platt"] == aucs["medium_gaussian"]
+    assert fit["medium_gaussian+platt"].note == ""
 
 
 def test_a_fusion_is_the_features_side_by_side(data):
