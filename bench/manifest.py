@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import provenance
+from bench.data.lesions import shared_patients
 from bench.data.summary import left_out_notice
 from bench.job import Job
 from bench.plan import Plan
@@ -121,7 +122,8 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
             "split"
         )
         left.append((what, "thesis", {"--preset": "thesis"}))
-    if "pooled-official" not in chosen and any("stand in both" in n for n in job.plan.notices):
+    shared = any(shared_patients(job.dataset.rows(subset)) for subset in job.subsets)
+    if "pooled-official" not in chosen and shared:
         what = (
             "pooled-official, the audit that leaves the patients of both splits in training, to "
             "measure what that alone gives"

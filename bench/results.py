@@ -165,9 +165,7 @@ def _finite(value: Any) -> Any:
 def _notes(meta: Mapping[str, Any], features: Features) -> str:
     said = ["not converged"] if meta.get("converged") is False else []
     if meta.get("approximate"):
-        said.append(
-            "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
-        )
+        said.append(APPROXIMATE)
     if meta.get("note"):
         said.append(meta["note"])
     return "; ".join([*features.notes, *said])

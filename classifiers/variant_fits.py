@@ -127,6 +127,16 @@ def fit_variants(
     return {name: found[name] for name in names}
 
 
+@dataclass(frozen=True)
+class _Kernel:
+    """One kernel's fit, and what a sigmoid needs: scores of inner folds or why there are none."""
+
+    fit: VariantFit
+    out_of_fold: FloatArray | None = None
+    inner_seconds: float = 0.0
+    reason: str = ""
+
+
 def _fit(
     gram: Gram,
     labels: NDArray[np.int64],
@@ -136,62 +146,69 @@ def _fit(
     gram_seconds: float,
 ) -> dict[str, VariantFit | str]:
     """Variants that are alike in components and tuning: by kernel, with and without a sigmoid."""
-    kernels = list(dict.fromkeys(one.kernel for one in members))
+    fit_kernels = _tuned if members[0].tuned else _preset
     components = gram.rank if members[0].pca else None
-    plain: dict[str, VariantFit] = {}
-    out_of_fold: dict[str, FloatArray] = {}
-    inner_seconds = dict.fromkeys(kernels, 0.0)
-    failed: str = ""
-    if members[0].tuned:
-        tuned = tune_gram(
-            gram, labels, groups, kernels, folds=INNER_FOLDS, seed=INNER_SEED, jobs=jobs
-        )
-        for kernel, choice in tuned.choices.items():
-            inner = choice.inner
-            plain[kernel] = _result(
-                choice.fit,
-                gram_seconds,
-                choice.seconds,
-                components,
-                chosen=(inner.C, inner.scale, inner.auc),
-            )
-            out_of_fold[kernel] = inner.out_of_fold
-    else:
-        swept = sweep_gram(gram, labels, kernels, jobs=jobs).fits
-        for kernel in kernels:
-            fit = swept[kernel, 1.0]
-            plain[kernel] = _result(fit, gram_seconds, fit.seconds, components)
-        scaled = [one.kernel for one in members if one.platt]
-        if scaled:
-            try:
-                splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
-                scores, inner_seconds = inner_scores(
-                    gram, labels, splits, scaled, [1.0], scale=[1.0], jobs=jobs
-                )
-                out_of_fold = {one.kernel: one.out_of_fold for one in scores}
-            except ValueError as error:
-                failed = str(error)
+    fitted = fit_kernels(gram, labels, groups, members, jobs)
     found: dict[str, VariantFit | str] = {}
     for one in members:
-        fitted = plain[one.kernel]
-        if one.platt and failed:
-            found[one.name] = failed
-        elif one.platt:
-            spent = inner_seconds.get(one.kernel, 0.0)
-            found[one.name] = _as_probability(fitted, out_of_fold[one.kernel], labels, spent)
+        kernel = fitted[one.kernel]
+        fit = replace(kernel.fit, gram_seconds=gram_seconds, components=components)
+        if not one.platt:
+            found[one.name] = fit
+        elif kernel.out_of_fold is None:
+            found[one.name] = kernel.reason
         else:
-            found[one.name] = fitted
+            spent = kernel.inner_seconds
+            found[one.name] = _as_probability(fit, kernel.out_of_fold, labels, spent)
     return found
 
 
-def _result(
-    fit: Fit,
-    gram_seconds: float,
-    seconds: float,
-    components: int | None = None,
-    chosen: tuple[float, float, float] | None = None,
-) -> VariantFit:
-    C, scale, auc = chosen or (None, None, None)
+def _tuned(
+    gram: Gram,
+    labels: NDArray[np.int64],
+    groups: ArrayLike,
+    members: Sequence[Variant],
+    jobs: int,
+) -> dict[str, _Kernel]:
+    kernels = list(dict.fromkeys(one.kernel for one in members))
+    tuned = tune_gram(gram, labels, groups, kernels, folds=INNER_FOLDS, seed=INNER_SEED, jobs=jobs)
+    found = {}
+    for kernel, choice in tuned.choices.items():
+        inner = choice.inner
+        # Its time holds every inner fit already.
+        fit = replace(
+            _result(choice.fit, choice.seconds),
+            chosen_C=inner.C,
+            chosen_scale=inner.scale,
+            inner_auc=inner.auc,
+        )
+        found[kernel] = _Kernel(fit, inner.out_of_fold)
+    return found
+
+
+def _preset(
+    gram: Gram,
+    labels: NDArray[np.int64],
+    groups: ArrayLike,
+    members: Sequence[Variant],
+    jobs: int,
+) -> dict[str, _Kernel]:
+    kernels = list(dict.fromkeys(one.kernel for one in members))
+    fits = sweep_gram(gram, labels, kernels, jobs=jobs).fits
+    found = {name: _Kernel(_result(fit, fit.seconds)) for (name, _), fit in fits.items()}
+    scaled = [one.kernel for one in members if one.platt]
+    if not scaled:
+        return found
+    try:
+        splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
+        scores, seconds = inner_scores(gram, labels, splits, scaled, [1.0], scale=[1.0], jobs=jobs)
+    except ValueError as error:
+        return found | {name: replace(found[name], reason=str(error)) for name in scaled}
+    judged = {one.kernel: one.out_of_fold for one in scores}
+    return found | {name: _Kernel(found[name].fit, judged[name], seconds[name]) for name in scaled}
+
+
+def _result(fit: Fit, seconds: float, gram_seconds: float = 0.0) -> VariantFit:
     return VariantFit(
         score=fit.score,
         threshold=0.0,
@@ -201,10 +218,6 @@ def _result(
         n_support=fit.n_support,
         converged=fit.converged,
         approximate=fit.approximate,
-        chosen_C=C,
-        chosen_scale=scale,
-        inner_auc=auc,
-        components=components,
     )
 
 
@@ -254,5 +267,5 @@ def _approximate(
         )
         for kernel in plain:
             fit = swept.fits[kernel, 1.0]
-            found[kernel] = _result(fit, swept.gram_seconds, fit.seconds)
+            found[kernel] = _result(fit, fit.seconds, swept.gram_seconds)
     return found

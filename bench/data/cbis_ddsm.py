@@ -171,7 +171,13 @@ def load(
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
-        notices=[*_notices(cases, usable), *_file_notices(index, matched)],
+        notices=[
+            *cases.lacking,
+            # A phantom is never complete by the published counts, nor meant to be.
+            *([] if synthetic else _count_notices(cases)),
+            *_row_notices(usable),
+            *_file_notices(index, matched),
+        ],
         source_tables=count_tables(cases),
     )
     return _as_phantom(dataset) if synthetic else dataset
@@ -209,14 +215,12 @@ def _as_phantom(dataset: Dataset) -> Dataset:
         synthetic=True,
         licence="synthetic; made by this program, no rights reserved",
         citation="synthetic lesion crops; figures from them mean nothing for mammography",
-        # A phantom is never complete by the published counts, nor meant to be.
-        notices=tuple(note for note in dataset.notices if "published" not in note),
     )
 
 
-def _notices(cases: CaseTables, usable: "pd.DataFrame") -> list[str]:
-    """What a reader must know of the tables, and of the rows that have a crop."""
-    rows, notices = cases.rows, list(cases.lacking)
+def _count_notices(cases: CaseTables) -> list[str]:
+    """Where the tables are not the published ones."""
+    rows, notices = cases.rows, []
     for (kind, split), published in PUBLISHED_ROWS.items():
         file = cases.files.get((kind, split))
         count = int(((rows["subset"] == kind) & (rows["split"] == split)).sum())
@@ -228,6 +232,12 @@ def _notices(cases: CaseTables, usable: "pd.DataFrame") -> list[str]:
             notices.append(
                 f"{file.name} has {count} rows of its own, the published one {published}"
             )
+    return notices
+
+
+def _row_notices(usable: "pd.DataFrame") -> list[str]:
+    """What a reader must know of the rows that have a crop."""
+    notices = []
     labels = usable.groupby("lesion_id")["label"].nunique()
     conflicting = list(labels.index[labels > 1])
     if conflicting:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.cbis_tables import CASE, PUBLISHED_ROWS, is_series
+from bench.data.cbis_tables import CASE, PUBLISHED_ROWS, is_series, kind_of
 from bench.data.image_index import DICOM_ENDINGS, JPEG_ENDINGS, Facts, ImageFile, ImageIndex
 from bench.data.lesions import unusable
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DESCRIPTIONS = "dicom_info.csv"
-KINDS = {"cropped images": "crop", "roi mask images": "mask", "full mammogram images": "film"}
+NO_CROP = "none of its image files is a crop"
 MISSING = "no image file of its series is there"
 AMBIGUOUS = "the name of its image file fits several rows"
 # A conversion to PNG in one flat folder keeps the last five digits of the series UID.
@@ -30,8 +30,7 @@ _FLAT = re.compile(
 )
 # The folder of a series as the NBIA Data Retriever names it ends in five digits of its UID.
 _NBIA = re.compile(r"[0-9.]+-.*-([0-9]{5})")
-
-# Or the file's name begins with its case; a film's has no last number, and "CC_1-1" is none.
+# A file's name may begin with its case; a film's has no last number, and "CC_1-1" is none of these.
 _NAMED = re.compile(rf"({CASE}(?:_\d+)?)(?=[_. ]|$)")
 
 Describe = Callable[[ImageFile], str]
@@ -125,7 +124,7 @@ def read_descriptions(folders: Iterable[Path]) -> dict[tuple[str, str], str]:
     for path, description in table[columns].itertuples(index=False):
         # The path begins with a folder that need not exist here; series and name are its end.
         parts = path.replace("\\", "/").split("/")
-        kind = KINDS.get(description.strip().lower())
+        kind = kind_of(description)
         if len(parts) >= 2 and kind:
             found[parts[-2], parts[-1]] = kind
     return found
@@ -200,10 +199,10 @@ def _resolve(index: ImageIndex, files: list[ImageFile], film: str, describe: Des
     """The crop among a row's files, and its mask; of several formats the one that lost least."""
     if not files:
         return Resolved("", reason=MISSING)
-    found = Resolved(files[0].path, reason="none of its image files is a crop")
+    found = Resolved(files[0].path, reason=NO_CROP)
     for loss in sorted({_loss(file) for file in files}):
         found = _of_format(index, [file for file in files if _loss(file) == loss], film, describe)
-        if found.reason != "none of its image files is a crop":
+        if found.reason != NO_CROP:
             break
     return found
 
@@ -213,19 +212,22 @@ def _of_format(
 ) -> Resolved:
     kinds = {file.path: describe(file) for file in files}
     unknown = [file for file in files if not kinds[file.path]]
-    damaged = [file for file in unknown if index.facts(file).problem]
-    seen = [file for file in unknown if file not in damaged]
+    looks = {
+        file.path: None if index.facts(file).problem else index.is_two_valued(file)
+        for file in unknown
+    }
     crops = [file for file in files if kinds[file.path] == "crop"]
+    crops = crops or [file for file in unknown if looks[file.path] is False]
     # A damaged file that nothing describes may well be the crop, if there is no other.
-    crops = crops or [file for file in seen if not index.is_two_valued(file)] or damaged[:1]
+    crops = crops or [file for file in unknown if looks[file.path] is None][:1]
     if len(crops) > 1:
         names = ", ".join(file.path for file in crops[:3])
         return Resolved(crops[0].path, reason=f"more than one of its files is a crop: {names}")
     if not crops:
-        return Resolved(files[0].path, reason="none of its image files is a crop")
+        return Resolved(files[0].path, reason=NO_CROP)
     crop = crops[0]
     masks = [file for file in files if kinds[file.path] == "mask"]
-    masks = masks or [file for file in seen if file != crop and index.is_two_valued(file)]
+    masks = masks or [file for file in unknown if looks[file.path]]
     # The header of a picture that is described elsewhere need not be read at all.
     described_elsewhere = kinds[crop.path] and not crop.ends_with(DICOM_ENDINGS)
     problem = "" if described_elsewhere else index.facts(crop).problem

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data import stack_files
-from bench.data.decoding import MAX_BYTES, WINDOWS, UnreadableImage, decode, fit_square
+from bench.data.decoding import INSTALL, MAX_BYTES, WINDOWS, UnreadableImage, decode, fit_square
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
 from bench.data.regions import REGIONS, Cut, cut_out, plan_cuts, square_around
 from bench.errors import UnusableInput
@@ -32,7 +32,7 @@ FITS = ("pad", "stretch")
 DEFAULT_MARGIN = 1.5
 UNREADABLE = "the file cannot be read"
 # Reasons that another machine, or another moment, would not give.
-PASSING = (UNREADABLE, "pip install")
+PASSING = (UNREADABLE, INSTALL)
 # What a result can depend on besides the pixels.
 IDENTITY_COLUMNS = ("crop_id", "lesion_id", "patient_id", "subset", "label", "split")
 

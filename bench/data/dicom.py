@@ -21,7 +21,15 @@ from pydicom.filereader import read_partial
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
-from bench.data.decoding import MAX_BYTES, Pixels, UnreadableImage, check_size, reason
+from bench.data.cbis_tables import kind_of
+from bench.data.decoding import (
+    INSTALL,
+    MAX_BYTES,
+    Pixels,
+    UnreadableImage,
+    check_size,
+    reason,
+)
 from bench.data.dicom_codestream import check_codestream
 from bench.data.dicom_window import windowed
 
@@ -62,7 +70,6 @@ _PIXELS = {
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _UNDEFINED = 0xFFFFFFFF
 
-_KINDS = {"croppedimages": "crop", "roimaskimages": "mask", "fullmammogramimages": "film"}
 _UID = re.compile(r"[0-9.]{1,64}")
 _CASE = re.compile(
     r"(mass|calc)-(training|test)_(p_\d{5})_(left|right)_(cc|mlo)(_\d+)?(?:\.dcm)?", re.IGNORECASE
@@ -235,7 +242,7 @@ def _header(stream: BinaryIO, size: int) -> Header:
     series = _text(record, "SeriesInstanceUID")
     return Header(
         series=series if _UID.fullmatch(series) else "",
-        kind=_KINDS.get("".join(_text(record, "SeriesDescription").lower().split()), ""),
+        kind=kind_of(_text(record, "SeriesDescription")),
         case=_case(_text(record, "PatientID")),
         rows=_count(record, "Rows"),
         columns=_count(record, "Columns"),
@@ -308,9 +315,7 @@ def _check_decoder(syntax: UID, bits_stored: int) -> None:
     # Pillow claims this syntax, and decodes the 8-bit half of it.
     twelve_bits = syntax == JPEGExtended12Bit and bits_stored > 8
     if not decoder.is_available or (twelve_bits and decoder.available_plugins == ("pillow",)):
-        raise UnreadableImage(
-            f"it is compressed ({syntax.name}): pip install 'vit-svm-bench[dicom]'"
-        )
+        raise UnreadableImage(f"it is compressed ({syntax.name}): {INSTALL}")
 
 
 def _stored_values(record: FileDataset) -> Pixels:

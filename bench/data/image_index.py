@@ -120,16 +120,18 @@ class ImageIndex:
     def look_at(self, files: Iterable[ImageFile]) -> None:
         """Find out in a few threads whether files have two values only, where it is not known."""
         new = [file for file in files if self.facts(file).two_valued is None]
+        if not new:
+            return
         with warnings.catch_warnings(), ThreadPoolExecutor(4) as pool:
             warnings.simplefilter("ignore")
             paths = [self.root / file.path for file in new]
             for file, two_valued in zip(new, pool.map(_is_two_valued, paths), strict=True):
                 self._keep(file, replace(self.facts(file), two_valued=two_valued))
 
-    def is_two_valued(self, file: ImageFile) -> bool:
-        """Whether nearly every pixel has one of two values, as in a mask; reads the pixels."""
+    def is_two_valued(self, file: ImageFile) -> bool | None:
+        """Whether nearly every pixel has one of two values, as in a mask; None if unreadable."""
         self.look_at([file])
-        return bool(self.facts(file).two_valued)
+        return self.facts(file).two_valued
 
     def save(self) -> None:
         """Keep the facts in the cache; a cache that cannot be written costs time, no more."""

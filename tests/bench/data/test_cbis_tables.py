@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.data.cbis_ddsm import _notices
+from bench.data.cbis_ddsm import _count_notices, _row_notices
 from bench.data.cbis_tables import CaseTables, count_tables, find_tables, read_tables
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
@@ -65,7 +65,8 @@ def test_the_real_conflicts(real: CaseTables) -> None:
         "mass_P_00419_LEFT_2": ["MALIGNANT", "BENIGN"],
         "mass_P_01623_RIGHT_1": ["MALIGNANT", "BENIGN"],
     }
-    assert _notices(real, real.rows) == [
+    assert _count_notices(real) == []
+    assert _row_notices(real.rows) == [
         "3 lesions have conflicting pathology between views: "
         "mass_P_00419_LEFT_1, mass_P_00419_LEFT_2, mass_P_01623_RIGHT_1",
         "31 patients stand in both train and test once mass and calc are pooled",
@@ -124,7 +125,7 @@ def test_a_truncated_table_is_told_with_the_expected_count(
     variant: Callable[[str], CaseTables],
 ) -> None:
     cases = variant("truncated__calc_train.csv")
-    notices = _notices(cases, cases.rows)
+    notices = [*_count_notices(cases), *cases.lacking]
     assert len(cases.rows) == 63
     name = "calc_case_description_train_set.csv"
     assert f"{name} has 63 rows of its own, the published one 1546" in notices

@@ -34,6 +34,8 @@ def test_a_mask_of_another_scale_is_reconciled() -> None:
     assert square_around(box, (100, 200), 1.0) == (50, 120, 20)
     # One per cent is a rounding of sizes, not another picture.
     assert square_around(box, (101, 200), 1.0)[1:] == (120, 20)
+    with pytest.raises(UnreadableImage, match="different proportions"):
+        square_around(box, (103, 200), 1.0)
 
 
 @pytest.mark.parametrize(
