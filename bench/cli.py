@@ -21,6 +21,8 @@ data_app = typer.Typer(help="Look at a data set, or write a synthetic one.", no_
 list_app = typer.Typer(help="List what can be named on the command line.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 app.add_typer(list_app, name="list")
+plugin_app = typer.Typer(help="Write a backbone of your own, or test one.", no_args_is_help=True)
+app.add_typer(plugin_app, name="plugin")
 
 # Status of a process that Ctrl-C ended, by the shells' convention.
 INTERRUPTED = 130
@@ -70,7 +72,12 @@ def run_all(
         typer.Option(help="official, patient-cv, pooled-official; by default the preset's."),
     ] = None,
     repeats: Annotated[
-        int | None, typer.Option(help="Repeats of patient-cv; by default the preset's.")
+        int | None,
+        typer.Option(help="Repeats of patient-cv, and seeds of networks; by default the preset's."),
+    ] = None,
+    train_fraction: Annotated[
+        list[str] | None,
+        typer.Option(help="Shares of the training patients, separated by commas; 1 by default."),
     ] = None,
     tune: Annotated[
         bool,
@@ -83,7 +90,7 @@ def run_all(
         Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seed: Annotated[int, typer.Option(help="Seed of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the splits and of networks.")] = 0,
     jobs: Annotated[int, typer.Option(help="Threads for the SVMs; 0 is one a core.")] = 0,
     plugin: Annotated[
         list[Path] | None, typer.Option(help="Python file that registers backbones.")
@@ -114,6 +121,7 @@ def run_all(
         "classifiers": _names("classifiers", classifiers),
         "protocols": _names("protocols", protocols),
         "repeats": repeats,
+        "train_fraction": _names("train-fraction", train_fraction) or ("1",),
         "tune": tune,
         "weights_dir": weights_dir,
         "cache": cache,
@@ -254,7 +262,7 @@ def list_extractors(
         list[Path] | None, typer.Option(help="Python file that registers backbones.")
     ] = None,
 ) -> None:
-    """The backbones of the comparison and all plugins, with their weights."""
+    """The backbones and networks of the comparison and all plugins, with their weights."""
     from bench.printing import print_extractors
     from extractors import BackboneError, available, load_plugin_file
 
@@ -288,6 +296,43 @@ def list_presets() -> None:
     from bench.printing import print_presets
 
     print_presets()
+
+
+@plugin_app.command("new")
+def plugin_new(
+    name: Annotated[str, typer.Argument(help="Letters, digits, _ and -.")],
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path(),
+) -> None:
+    """Write a working plugin NAME.py and its test.
+
+    It brings a network whose features are used as they come, and the same one trained by a recipe.
+    """
+    from bench.plugins import next_commands, write_skeleton
+
+    plugin, test = write_skeleton(name, out)
+    typer.echo(f"written: {plugin}, {test}\n\nnext:")
+    for command in next_commands(name, plugin, test):
+        typer.echo(f"  {command}")
+
+
+@plugin_app.command("check")
+def plugin_check(
+    file: Annotated[Path, typer.Argument(help="Python file that registers backbones.")],
+) -> None:
+    """Test the backbones of a plugin file.
+
+    What fails is said in plain words; the exit status then is 1.
+    """
+    from bench.plugins import print_checks
+    from extractors import BackboneError
+    from extractors.conformance import check_file
+
+    try:
+        passed = print_checks(check_file(file))
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+    if not passed:
+        raise typer.Exit(1)
 
 
 def _names(option: str, asked: Sequence[str] | None) -> tuple[str, ...] | None:

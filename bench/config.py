@@ -6,9 +6,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UnusableInput
+from extractors.names import DEFAULT_EXTRACTORS
+from extractors.networks import NETWORKS
 
 if TYPE_CHECKING:
     from bench.data.crops import CropSettings
@@ -16,25 +18,60 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Preset:
-    """How much work a run does where its options do not say otherwise."""
+    """How much work a run does where its options do not say otherwise.
+
+    `network_seeds` are the trainings of each network where a protocol has one split only;
+    `network_repeats` the repeats of patient-cv in which networks are trained.
+    """
 
     description: str
     protocols: tuple[str, ...]
     repeats: int
+    extractors: tuple[str, ...]
+    network_seeds: int
+    network_repeats: int
 
+
+# Published as fine-tuned on this data, and the ViTs to set beside them.
+_FINETUNED = tuple(
+    f"{name}+finetuned"
+    for name in DEFAULT_EXTRACTORS
+    if name.startswith("torchvision:") or name in ("timm:vit_small_patch16_224",)
+)
+_LOCALIZED = tuple(f"{n}+drloc" for n, known in NETWORKS.items() if known.localization_weight)
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {
-        "quick": Preset("the official split, one seed: minutes", ("official",), 1),
+        "quick": Preset(
+            "the official split, one seed, networks trained for 10 epochs: minutes on the phantom",
+            ("official",),
+            1,
+            (*DEFAULT_EXTRACTORS, *NETWORKS, "swin_t+drloc"),
+            1,
+            1,
+        ),
         "thesis": Preset(
-            "the official split, and patient-cv repeated 10 times",
+            "the official split with 3 network seeds, and patient-cv repeated 10 times (once for "
+            "networks), trained as published",
             ("official", "patient-cv"),
             10,
+            (*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED),
+            3,
+            1,
         ),
         "full": Preset(
-            "as thesis; networks that train will repeat patient-cv 3 times here",
+            "as thesis, with patient-cv repeated 3 times for networks, trained longer with strong "
+            "augmentation",
             ("official", "patient-cv"),
             10,
+            (
+                *DEFAULT_EXTRACTORS,
+                *NETWORKS,
+                *_LOCALIZED,
+                *(f"{name}+finetuned" for name in DEFAULT_EXTRACTORS),
+            ),
+            3,
+            3,
         ),
     }
 )
@@ -63,6 +100,7 @@ class Configuration(BaseModel):
     classifiers: tuple[str, ...] | None = None
     protocols: tuple[str, ...] | None = None
     repeats: int | None = Field(None, ge=1, le=1000)
+    train_fraction: tuple[float, ...] = (1.0,)
     tune: bool = False
     weights_dir: Path | None = None
     cache: Path | None = None
@@ -72,6 +110,13 @@ class Configuration(BaseModel):
     plugin: tuple[Path, ...] = ()
     out: Path | None = None
     strict: bool = False
+
+    @field_validator("train_fraction")
+    @classmethod
+    def _shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if not all(0 < share <= 1 for share in shares):
+            raise ValueError("shares of the training patients lie above 0 and up to 1")
+        return tuple(sorted(set(shares)))
 
     @classmethod
     def checked(cls, options: Mapping[str, Any]) -> "Configuration":
@@ -102,6 +147,11 @@ class Configuration(BaseModel):
     def chosen_repeats(self) -> int:
         """The number of repeats asked for, else the preset's."""
         return self.repeats or PRESETS[self.preset].repeats
+
+    def chosen_network_runs(self) -> tuple[int, int]:
+        """Trainings of a network on a single split, and repeats of patient-cv for networks."""
+        preset = PRESETS[self.preset]
+        return self.repeats or preset.network_seeds, self.repeats or preset.network_repeats
 
 
 def check_names(option: str, asked: tuple[str, ...], known: tuple[str, ...]) -> None:

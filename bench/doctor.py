@@ -103,6 +103,8 @@ def _weights(weights_dir: Path | None) -> Iterator[Finding]:
         yield Finding("bad", "weights", str(error), "name another folder with --weights-dir")
         return
     for info in infos:
+        if info.kind == "network":
+            continue  # trained in the run, from no weights
         if info.problem is not None:
             yield Finding("note", info.name, info.problem, info.mend)
         elif info.at_hand:

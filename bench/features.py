@@ -5,7 +5,7 @@ the chunk it was at.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +19,15 @@ from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
+from extractors.costs import forward_flops
 from extractors.precision import LOWEST_COSINE, computes_bfloat16, running
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack
+    from bench.training import Trained
+    from extractors.recipes import Recipe
 
+PROFILE_VERSION = 2
 # Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
 CHUNK = {"cpu": 64, "cuda": 1024}
 # One draw of random weights for all: a system's name says `random`, not which draw.
@@ -43,6 +47,7 @@ class Extractor:
         stand in for those that are not at hand.
     weights_dir : where `create_backbone` looks for checkpoints first.
     status : "ok", or why it cannot run and what to do.
+    recipe : how it is trained; None where its features are used as they come.
     parts : the backbones of a fusion; `info` then is None.
     """
 
@@ -52,12 +57,27 @@ class Extractor:
     source: str = "auto"
     weights_dir: Path | None = None
     status: str = "ok"
+    recipe: "Recipe | None" = None
     parts: "tuple[Extractor, ...]" = ()
 
     @property
     def sees_images(self) -> bool:
         """Whether its features come from images, not from the lesion table."""
         return self.info is not None or bool(self.parts)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it, or a part of it, is trained on the training rows of each fold."""
+        return self.recipe is not None or any(part.trained for part in self.parts)
+
+    @property
+    def recipe_name(self) -> str:
+        """What the tables say of its training: `frozen` where there is none."""
+        if self.parts:
+            return ", ".join(dict.fromkeys(part.recipe_name for part in self.parts))
+        if self.recipe is not None:
+            return self.recipe.name
+        return "frozen" if self.sees_images else ""
 
 
 @dataclass(frozen=True)
@@ -73,6 +93,7 @@ class Features:
     profile : precision, feature width, parameters and the like, for the report.
     notes : what a reader must know of the extraction (batch halved).
     widths : of a fusion the number of columns of each backbone; else empty.
+    trained : the networks that were trained for them.
     """
 
     matrix: NDArray[np.floating[Any]]
@@ -81,6 +102,12 @@ class Features:
     profile: dict[str, Any]
     notes: tuple[str, ...] = ()
     widths: tuple[int, ...] = ()
+    trained: "tuple[Trained, ...]" = ()
+
+    @property
+    def network_seconds(self) -> float:
+        """Seconds of training that had to be spent before the first feature."""
+        return sum(float(network.costs["network_time_s"]) for network in self.trained)
 
     @property
     def parts(self) -> list[NDArray[np.floating[Any]]]:
@@ -111,8 +138,11 @@ class Extraction:
         extractor: Extractor,
         positions: NDArray[np.int64],
         progress: Callable[[int], None],
+        trained: "Mapping[str, Trained] | None" = None,
     ) -> Features:
         """Features of the crops at `positions`, shape (N, D) over the whole stack.
+
+        trained : networks by name, for the extractors that are trained.
 
         Raises
         ------
@@ -120,10 +150,12 @@ class Extraction:
             If the network cannot be built or run, or gives a feature that is not finite.
         """
         if extractor.parts:
-            return _fused([self.features(part, positions, progress) for part in extractor.parts])
+            parts = [self.features(part, positions, progress, trained) for part in extractor.parts]
+            return _fused(parts)
         if extractor.info is None:
             return self._of_table(extractor.name)
-        lazy = _LazyBackbone(extractor, self.device)
+        network = (trained or {}).get(extractor.name)
+        lazy = _LazyBackbone(extractor, self.device, network)
         profile = self._profile(extractor, lazy)
         identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
         chunks, seconds, notes = [], 0.0, dict[str, None]()
@@ -141,7 +173,9 @@ class Extraction:
             matrix[rows] = chunk
         profile |= {"extraction_s": seconds, "images_per_s": len(positions) / max(seconds, 1e-9)}
         per_crop = seconds / len(positions)
-        return Features(matrix, digest(identity), per_crop, profile, tuple(notes))
+        told = (*((network.costs["notes"],) if network and network.costs["notes"] else ()), *notes)
+        networks = (network,) if network else ()
+        return Features(matrix, digest(identity), per_crop, profile, told, trained=networks)
 
     def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Chunks within each base subset: a run on other subsets finds the same ones."""
@@ -178,7 +212,7 @@ class Extraction:
         assert info is not None
         spec = info.input
         # A plugin builds its own weights: what they are shows only in the network it has built.
-        weights = info.weights_digest or lazy.backbone().weights_digest
+        weights = lazy.digest or info.weights_digest or lazy.backbone().weights_digest
         return {
             "name": extractor.name,
             "weights": weights,
@@ -190,7 +224,7 @@ class Extraction:
 
     def _profile(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
         """Precision, width and the like: found once without a look at the crops, then kept."""
-        rule = [computes_bfloat16(self.device), LOWEST_COSINE]
+        rule = [PROFILE_VERSION, computes_bfloat16(self.device), LOWEST_COSINE]
         key = digest([self._identity(extractor, lazy), rule])
         found = self.store.get("profiles", key)
         if found is not None:
@@ -202,6 +236,7 @@ class Extraction:
             "min_cosine": choice.min_cosine,
             "feature_width": backbone.feature_width,
             "parameters": backbone.parameters,
+            "flops_per_image": forward_flops(backbone.module, backbone.input, self.device),
             "input": f"{backbone.input.height}x{backbone.input.width}",
             "weights_digest": backbone.weights_digest,
             "notes": choice.note,
@@ -236,18 +271,27 @@ def _fused(parts: Sequence[Features]) -> Features:
         },
         notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
         widths=tuple(part.matrix.shape[1] for part in parts),
+        trained=tuple(network for part in parts for network in part.trained),
     )
 
 
 class _LazyBackbone:
     """A backbone that is built when it is first needed: often all features stand in the store."""
 
-    def __init__(self, extractor: Extractor, device: str) -> None:
+    def __init__(self, extractor: Extractor, device: str, trained: "Trained | None") -> None:
         self._extractor = extractor
         self._device = device
+        self._trained = trained
         self._backbone: Backbone | None = None
 
+    @property
+    def digest(self) -> str | None:
+        """What identifies the weights of a network that is trained here: its training's key."""
+        return self._trained.key if self._trained else None
+
     def backbone(self) -> Backbone:
+        if self._backbone is None and self._trained is not None:
+            self._backbone = self._trained.backbone()
         if self._backbone is None:
             self._backbone = create_backbone(
                 self._extractor.name,

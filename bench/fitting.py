@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from bench.features import Features
 from bench.keys import unit_key
-from bench.plan import Cell, System
+from bench.plan import SOFTMAX, Cell, System
 from bench.provenance import package_version
 from bench.store import Store, array_digest
 from classifiers.memory import default_memory_limit, gram_bytes
@@ -49,13 +49,15 @@ def run_cell(
     patients: NDArray[Any],
     store: Store,
     jobs: int,
+    device: str = "cpu",
 ) -> dict[System, UnitResult]:
     """All systems of one extractor on one fold; what stands in the store is not computed again.
 
-    labels, patients : of the whole stack, shape (N,).
+    labels, patients : of the whole stack, shape (N,). jobs : threads, which change no result.
+    device : where Gram matrices are formed: that of the features, so that a key of theirs holds it.
     """
     groups = np.unique(patients[cell.train], return_inverse=True)[1]
-    limit = _short_of_memory(cell, features, jobs)
+    limit = _short_of_memory(cell, features)
     keys = {
         s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups, limit))
         for s in systems
@@ -68,7 +70,7 @@ def run_cell(
     missing = [s for s in systems if s not in results]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, features, cell, labels[cell.train], groups, jobs)
+            fitted = _fit(group, features, cell, labels[cell.train], groups, jobs, device)
         except ValueError as error:
             fitted = {s: str(error) for s in group}
         for system, outcome in fitted.items():
@@ -81,10 +83,10 @@ def run_cell(
     return {system: results[system] for system in systems}
 
 
-def _short_of_memory(cell: Cell, features: Features, jobs: int) -> float | None:
+def _short_of_memory(cell: Cell, features: Features) -> float | None:
     """The bytes that a fold may take, if its Gram matrix needs more: then SVMs are approximate."""
     widths = [part.shape[1] for part in features.parts]
-    needed = gram_bytes(len(cell.train), len(cell.test), max(widths), jobs, len(widths))
+    needed = gram_bytes(len(cell.train), len(cell.test), max(widths), len(widths))
     limit = default_memory_limit()
     return limit if needed > limit else None
 
@@ -102,10 +104,13 @@ def _fit(
     labels: NDArray[np.int64],
     groups: NDArray[np.int64],
     jobs: int,
+    device: str,
 ) -> dict[System, Outcome]:
     """What each system of a group gave; the reason where it could not be fitted."""
     from classifiers import fit_reference, fit_variants
 
+    if group[0].classifier == SOFTMAX:
+        return {group[0]: _own_head(features, cell)}
     if group[0].classifier not in VARIANTS:
         train, test = features.matrix[cell.train], features.matrix[cell.test]
         fit = fit_reference(group[0].classifier, train, labels, test)
@@ -123,8 +128,20 @@ def _fit(
         groups,
         [s.classifier for s in group],
         jobs=jobs,
+        device=device,
     )
     return {system: _outcome(fits[system.classifier]) for system in group}
+
+
+def _own_head(features: Features, cell: Cell) -> Outcome:
+    """The probability that a trained network's own head gives its features."""
+    from scipy.special import softmax
+
+    (network,) = features.trained
+    weight, bias = network.head
+    logits = features.matrix[cell.test].astype(np.float64) @ weight.T + bias
+    score = softmax(logits, axis=1)[:, 1]
+    return score, {"threshold": 0.5, "gram_time_s": 0.0, "fit_time_s": 0.0}
 
 
 def _outcome(fit: VariantFit | str) -> Outcome:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from bench.config import Configuration, check_names
 from bench.errors import UnusableInput
 from bench.features import Extractor
-from bench.plan import Plan, make_plan
+from bench.plan import SOFTMAX, NetworkWork, Plan, make_plan
 from bench.protocols import PROTOCOLS
 from bench.selection import choose_device, choose_extractors
 from bench.store import cache_folder
@@ -49,7 +49,22 @@ class Job:
             self.configuration.chosen_protocols(),
             self.configuration.chosen_repeats(),
             self.configuration.seed,
+            self._network_work(),
+            self.configuration.train_fraction,
         )
+
+    def _network_work(self) -> NetworkWork:
+        """Which extractors are trained; within the budget of the built-in run on one subset."""
+        seeds, repeats = self.configuration.chosen_network_runs()
+        names = frozenset(e.name for e in self.extractors if e.trained)
+        subsets = self.subsets[:1] if self.within_budget else self.subsets
+        return NetworkWork(names, seeds, repeats, frozenset(subsets))
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether this is the run that a fresh machine makes, which shall end within minutes."""
+        options = self.configuration
+        return self.dataset.synthetic and options.preset == "quick" and options.subset is None
 
 
 def load_data(
@@ -70,7 +85,7 @@ def load_data(
 
 def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
     """The classifiers asked for; with `--tune` every kernel has its tuned twin behind it."""
-    asked = configuration.classifiers or tuple(KERNELS)
+    asked = configuration.classifiers or (SOFTMAX, *KERNELS)
     if not configuration.tune:
         return asked
     pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in asked]
@@ -87,7 +102,8 @@ def prepare(configuration: Configuration, progress: Callable[[int], None] | None
     UnusableInput
         If anything asked for does not exist or cannot be used.
     """
-    check_names("classifiers", configuration.classifiers or (), (*VARIANTS, *REFERENCE_CLASSIFIERS))
+    known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
+    check_names("classifiers", configuration.classifiers or (), known)
     classifiers = _with_tuned(configuration)
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     cache = cache_folder(configuration.cache)

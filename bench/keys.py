@@ -8,7 +8,8 @@ from bench.store import digest
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
 FEATURE_VERSION = 2
-UNIT_VERSION = 2
+TRAINING_VERSION = 1
+UNIT_VERSION = 3
 
 
 def chunk_key(extractor_identity: Mapping[str, Any], crops: Sequence[str]) -> str:
@@ -18,6 +19,23 @@ def chunk_key(extractor_identity: Mapping[str, Any], crops: Sequence[str]) -> st
     precision and library versions; `crops` are the digests of the crops' pixels, in order.
     """
     return digest([FEATURE_VERSION, dict(extractor_identity), list(crops)])
+
+
+def training_key(
+    start: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    seed: int,
+    train: Sequence[Sequence[Any]],
+    held_out: Sequence[Sequence[Any]],
+) -> str:
+    """Key of a trained network.
+
+    `start` holds name, starting weights, plugin source, input, device, precision, threads and
+    library versions; `train` a list for each training crop: its digest, its label and, where the
+    recipe holds out patients, the number of its patient. `held_out`, crops and labels, changes no
+    weight, only the curve that is kept beside them.
+    """
+    return digest([TRAINING_VERSION, dict(start), dict(recipe), seed, list(train), list(held_out)])
 
 
 def cell_digest(

@@ -3,6 +3,7 @@
 import shlex
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from bench.data.summary import left_out_notice
 from bench.job import Job
 from bench.plan import Plan
 from bench.protocols import PROTOCOLS
+from bench.store import digest
 from reports.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.crops import CropStack
+    from extractors.recipes import Recipe
 
 
 def make_manifest(
@@ -47,9 +50,12 @@ def make_manifest(
                 for part in (extractor.parts or (extractor,))
                 if part.info is not None and part.info.source_digest
             },
+            "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
             "classifiers": list(job.classifiers),
             "protocols": list(options.chosen_protocols()),
             "repeats": options.chosen_repeats(),
+            "network_runs": list(options.chosen_network_runs()),
+            "train_fraction": list(options.train_fraction),
             "seed": options.seed,
             "device": job.device.partition(":")[0],
         },
@@ -70,6 +76,7 @@ def make_manifest(
         },
         "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
         "environment": provenance.environment(job.device),
+        "recipes": _recipes(job),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
         "notices": [
@@ -81,6 +88,30 @@ def make_manifest(
         "not_run": _not_run(job, command),
         "units": [],
     }
+
+
+def _recipes(job: Job) -> list[dict[str, Any]]:
+    """How each network is trained: every field of its recipe."""
+    rows = {}
+    for name, recipe in _recipe_of(job).items():
+        told = asdict(recipe)
+        for part in ("augmentation", "localization"):
+            told[part] = _settings(told[part] or {})
+        rows[name] = {"extractor": name, "recipe": told.pop("name"), **told}
+    return list(rows.values())
+
+
+def _recipe_of(job: Job) -> "dict[str, Recipe]":
+    """The recipes of all networks that are trained, parts of fusions among them."""
+    parts = [part for extractor in job.extractors for part in (extractor.parts or (extractor,))]
+    return {part.name: part.recipe for part in parts if part.recipe is not None}
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """'flip_horizontal, brightness 0.1': what is set, in a few words."""
+    return ", ".join(
+        name if value is True else f"{name} {value}" for name, value in settings.items() if value
+    )
 
 
 def _shared_images(stack: "CropStack") -> list[str]:
@@ -116,6 +147,17 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     options = job.configuration
     chosen = options.chosen_protocols()
     left = []
+    networks = [e.name for e in job.extractors if e.trained]
+    if job.within_budget and networks and len(job.subsets) > 1:
+        what = f"networks that are trained on {' and '.join(job.subsets[1:])}"
+        subsets = {"--subset": ",".join(job.subsets)}
+        left.append((what, "all-subsets", subsets))
+    if networks and options.preset == "quick":
+        what = (
+            "networks trained as published (10 epochs at reduced size show that they run, not what "
+            "they can do)"
+        )
+        left.append((what, "thesis", {"--preset": "thesis"}))
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
         what = (
             "repeated cross-validation by patient, which shows how much the figures depend on the "

@@ -5,7 +5,7 @@ one protocol on one subset).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
-from bench.protocols import PROTOCOLS, has_official_split
+from bench.protocols import PROTOCOLS, Fold, has_official_split, nested_training
+from extractors.names import FUSION
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,10 @@ Positions = NDArray[np.int64]
 
 # The extractor of a system that looks at nothing: the majority class.
 NO_FEATURES = "none"
+# The head of a network that is trained here, as a classifier.
+SOFTMAX = "softmax"
+# Draws of training patients for each share of them, where the protocol has one split only.
+LEARNING_DRAWS = 5
 # What decoding adds to the lesion table.
 DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
 # Features that need no image: columns of the lesion table. A network below these has learnt little.
@@ -48,7 +53,11 @@ class System:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fold: positions of its training and test crops in the crop stack."""
+    """One fold: positions of its training and test crops in the crop stack.
+
+    `train_fraction` is the share of the training patients that are in it. Networks and frozen
+    features may be repeated differently: `for_networks`, `for_frozen` say for whom it is.
+    """
 
     subset: str
     protocol: str
@@ -56,11 +65,38 @@ class Cell:
     fold: int
     train: Positions
     test: Positions
+    train_fraction: float = 1.0
+    for_networks: bool = True
+    for_frozen: bool = True
 
     @property
-    def place(self) -> tuple[str, str, int, int]:
+    def place(self) -> "Place":
         """What tells this cell from every other one of a plan."""
-        return self.subset, self.protocol, self.repeat, self.fold
+        return self.subset, self.protocol, self.repeat, self.fold, self.train_fraction
+
+
+Place = tuple[str, str, int, int, float]
+
+
+@dataclass(frozen=True)
+class NetworkWork:
+    """Which extractors are trained, and how often.
+
+    Attributes
+    ----------
+    names : the extractors that are trained on the training rows of each fold.
+    seeds : trainings on the same rows, where a protocol has one split only.
+    repeats : repeats of a protocol that is drawn anew for each.
+    subsets : the subsets that they are trained on.
+    """
+
+    names: frozenset[str] = frozenset()
+    seeds: int = 1
+    repeats: int = 1
+    subsets: frozenset[str] = frozenset()
+
+
+NO_NETWORKS = NetworkWork()
 
 
 @dataclass(frozen=True)
@@ -71,6 +107,7 @@ class Plan:
     cells: tuple[Cell, ...]
     notices: tuple[str, ...]
     references: Mapping[str, tuple[System, ...]]  # by subset
+    trained: frozenset[str] = frozenset()
 
     def extractors(self) -> tuple[str, ...]:
         """The extractors in order, references last."""
@@ -79,7 +116,10 @@ class Plan:
 
     def work(self, extractor: str) -> Iterator[tuple[Cell, tuple[System, ...]]]:
         """Each cell with the systems that use this extractor there."""
+        trained = extractor in self.trained
         for cell in self.cells:
+            if not (cell.for_networks if trained else cell.for_frozen):
+                continue
             systems = (*self.systems, *self.references[cell.subset])
             of_extractor = tuple(s for s in systems if s.extractor == extractor)
             if of_extractor:
@@ -100,6 +140,8 @@ def make_plan(
     protocols: Sequence[str],
     repeats: int,
     seed: int,
+    networks: NetworkWork = NO_NETWORKS,
+    train_fractions: Sequence[float] = (1.0,),
 ) -> Plan:
     """Lay out the units of a run.
 
@@ -114,6 +156,10 @@ def make_plan(
     protocols
         The protocols asked for. One that needs the data set's own split is passed over with a
         notice where a subset has none; if it was the only one, `patient-cv` takes its place.
+    repeats
+        Of a protocol that is drawn anew for each, for frozen features.
+    train_fractions
+        Shares of the training patients. Below 1 a single split is run with several draws of them.
 
     Raises
     ------
@@ -127,15 +173,19 @@ def make_plan(
         rows = table.iloc[positions].reset_index(drop=True)
         _check_subset(subset, rows)
         for name in _possible(protocols, rows, subset, notices):
+            drawn = max(repeats, networks.repeats) if networks.names else repeats
             try:
-                split = PROTOCOLS[name].split(rows, repeats, seed)
+                split = PROTOCOLS[name].split(rows, drawn, seed)
+                found = [
+                    cell
+                    for fold in split.folds
+                    for share in train_fractions
+                    for cell in _cells(subset, name, fold, rows, share, repeats, seed, networks)
+                ]
             except UnusableInput as error:
                 raise UnusableInput(f"subset {subset}: {error}") from error
             notices += [f"{subset}, {name}: {notice}" for notice in split.notices]
-            cells += [
-                Cell(subset, name, f.repeat, f.fold, positions[f.train], positions[f.test])
-                for f in split.folds
-            ]
+            cells += [replace(c, train=positions[c.train], test=positions[c.test]) for c in found]
     if not cells:
         asked = ", ".join(protocols)
         raise UnusableInput(f"nothing is left to run under {asked}: {'; '.join(notices)}")
@@ -143,12 +193,47 @@ def make_plan(
         System(extractor, name, *_presets(name, kernels))
         for extractor in extractors
         for name in classifiers
+        # Only a network that is trained here has a head of its own, and a fusion has none.
+        if name != SOFTMAX or (extractor in networks.names and not extractor.startswith(FUSION))
     )
+    if not systems:
+        raise UnusableInput(f"--classifiers {SOFTMAX}: no extractor asked for is trained here")
     references = {
         subset: _references(table[table["subset"].isin(list(parts))], kernels)
         for subset, parts in subsets.items()
     }
-    return Plan(systems, tuple(cells), tuple(notices), references)
+    return Plan(systems, tuple(cells), tuple(notices), references, networks.names)
+
+
+def _cells(
+    subset: str,
+    protocol: str,
+    fold: Fold,
+    rows: "pd.DataFrame",
+    share: float,
+    repeats: int,
+    seed: int,
+    networks: NetworkWork,
+) -> Iterator[Cell]:
+    """One fold as often as it is run with this share of its training patients."""
+    here = bool(networks.names) and subset in networks.subsets
+    if PROTOCOLS[protocol].repeated:
+        numbers, frozen, trained = [fold.repeat], repeats, networks.repeats
+    elif share < 1:
+        numbers, frozen, trained = [*range(LEARNING_DRAWS)], LEARNING_DRAWS, LEARNING_DRAWS
+    else:
+        numbers, frozen, trained = [*range(networks.seeds if here else 1)], 1, networks.seeds
+    for number in numbers:
+        for_frozen, for_networks = number < frozen, here and number < trained
+        if not (for_frozen or for_networks):
+            continue
+        train = fold.train
+        if share < 1:
+            draw = np.random.SeedSequence([seed, number, fold.fold]).generate_state(1)[0]
+            train = nested_training(rows, fold.train, share, int(draw))
+        yield Cell(
+            subset, protocol, number, fold.fold, train, fold.test, share, for_networks, for_frozen
+        )
 
 
 def _possible(

@@ -134,20 +134,33 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
 def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
     """Backbones with their weights, and how to get those that are not at hand."""
+    from extractors.networks import NETWORKS
+    from extractors.trainable import recipe_for, trains
+
     rows = []
     for info in infos:
         size = f"{info.input.height} px" if info.input else ""
         if info.problem is not None:
             state = f"broken: {info.problem}; {info.mend}"
+        elif info.kind == "network":
+            state = f"trained in the run: {NETWORKS[info.architecture].title}"
+        elif trains(info.name):
+            state = f"trained in the run, by its own recipe {recipe_for(info.name, 'quick').name}"
         else:
             state = "at hand" if info.at_hand else info.mend
         rows.append((info.name, info.weights, size, state))
     _print("", ("extractor", "weights", "input", "weights at hand?"), rows)
+    localized = ", ".join(n for n, network in NETWORKS.items() if network.localization_weight)
     _say("")
     _say(
         "Any other timm:NAME[.TAG][@LAYER] or torchvision:NAME works by its name alone; "
         "random:NAME draws seeded random weights."
     )
+    _say(
+        "NAME+finetuned trains a backbone on from its weights, NAME+finetuned-last its last layers."
+    )
+    _say(f"+drloc and +drloc-released add the localization loss to {localized}.")
+    _say("fusion:A+B puts the features of several of these side by side.")
 
 
 def print_classifiers() -> None:
@@ -177,11 +190,25 @@ def print_datasets() -> None:
 
 
 def print_presets() -> None:
-    """The presets."""
+    """The presets, and how each trains networks."""
     from bench.config import PRESETS
+    from extractors.recipes import RECIPES
 
     rows = [(n, ", ".join(p.protocols), p.repeats, p.description) for n, p in PRESETS.items()]
     _print("", ("preset", "protocols", "repeats", "what for"), rows)
+    trained = {"A": "the thesis' networks", "B": "small-data hybrids", "C": "fine-tuning"}
+    recipes = [
+        (
+            *(preset, trained[section], r.epochs, r.batch_size, r.learning_rate, r.weight_decay),
+            *(r.schedule, r.input_size or "its own", "strong" if r.augmentation else "none"),
+        )
+        for (preset, section), r in RECIPES.items()
+    ]
+    columns = ("preset", "what is trained", "epochs", "batch", "learning rate", "weight decay")
+    _say("")
+    _print("", (*columns, "schedule", "pixels", "augmentation"), recipes)
+    _say("")
+    _say("Two of the thesis' networks have its augmentation; a run's report prints recipes whole.")
 
 
 def print_findings(findings: Iterable["Finding"]) -> None:

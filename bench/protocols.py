@@ -49,6 +49,8 @@ class Protocol:
     description: str
     split: Callable[["pd.DataFrame", int, int], Split]
     needs_official_split: bool
+    # Whether it draws anew for each repeat.
+    repeated: bool = False
     # An audit puts patients on both sides on purpose, to measure what that alone gives.
     audit: bool = False
 
@@ -142,10 +144,35 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 f"{N_FOLDS} folds by patient, stratified by label, repeated",
                 _patient_cv,
                 False,
+                repeated=True,
             ),
         )
     }
 )
+
+
+def nested_training(table: "pd.DataFrame", train: Positions, share: float, seed: int) -> Positions:
+    """The training rows of a share of the training patients.
+
+    With the same seed the rows of a smaller share are among those of a larger one. Patients with
+    and without a malignant crop keep their proportion, and each kind at least one patient.
+
+    Raises
+    ------
+    UnusableInput
+        If the rows that are left hold one class only.
+    """
+    rows = table.iloc[train]
+    malignant = rows.groupby("patient_id")["label"].max()
+    kept: set[str] = set()
+    random = np.random.default_rng(seed)
+    for label in (0, 1):
+        patients = random.permutation(np.sort(malignant.index[malignant == label].to_numpy()))
+        kept |= set(patients[: int(np.ceil(share * len(patients)))])
+    chosen: Positions = train[rows["patient_id"].isin(kept).to_numpy()]
+    if set(table["label"].to_numpy()[chosen]) != {0, 1}:
+        raise UnusableInput(f"{share:g} of the training patients hold one class only")
+    return chosen
 
 
 def has_official_split(table: "pd.DataFrame") -> bool:

@@ -8,16 +8,21 @@ import numpy as np
 
 from bench.features import Extractor, Features
 from bench.fitting import UnitResult
-from bench.plan import Cell, System
-from reports.schema import CHOICE_COLUMNS, PREDICTION_COLUMNS, UNIT_COLUMNS
+from bench.plan import SOFTMAX, Cell, Place, System
+from bench.training import Trained
+from reports.schema import (
+    CHOICE_COLUMNS,
+    HISTORY_COLUMNS,
+    PREDICTION_COLUMNS,
+    TRAINING_COLUMNS,
+    UNIT_COLUMNS,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.crops import CropStack
 
-# No network trains yet, so every extractor is used as it comes.
-RECIPE = "frozen"
 # What is said where the Gram matrix of all training rows does not fit.
 APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
@@ -31,6 +36,8 @@ class Results:
     seed: int
     units: list[dict[str, Any]] = field(default_factory=list)
     _predictions: list["pd.DataFrame"] = field(default_factory=list)
+    _trainings: dict[tuple[str, Place], dict[str, Any]] = field(default_factory=dict)
+    _history: list[dict[str, Any]] = field(default_factory=list)
 
     def add(
         self,
@@ -42,7 +49,12 @@ class Results:
     ) -> None:
         """One unit that ran, well or not."""
         meta = result.meta
-        extraction = features.seconds_per_crop * len(cell.train)
+        for network in features.trained:
+            self._add_training(cell, network)
+        # A network's own head needs no features of the training crops.
+        own_head = system.classifier == SOFTMAX
+        extraction = 0.0 if own_head else features.seconds_per_crop * len(cell.train)
+        network_seconds = features.network_seconds if features.trained else None
         row = self._row(cell, system, extractor) | {
             "unit": result.key,
             "precision": features.profile.get("precision", ""),
@@ -52,7 +64,8 @@ class Results:
         if result.score is not None:
             row |= {
                 "threshold": meta["threshold"],
-                "training_time_s": extraction + meta["fit_time_s"],
+                "training_time_s": (network_seconds or 0.0) + extraction + meta["fit_time_s"],
+                "network_time_s": network_seconds,
                 "extraction_time_s": extraction,
                 "gram_time_s": meta["gram_time_s"],
                 "fit_time_s": meta["fit_time_s"],
@@ -68,26 +81,43 @@ class Results:
         """One unit that could not run: it keeps its row."""
         self.units.append(self._row(cell, system, extractor) | {"status": status})
 
-    def _row(self, cell: Cell, system: System, extractor: Extractor) -> dict[str, Any]:
-        patients = self.stack.table["patient_id"].to_numpy()[cell.test]
+    def _add_training(self, cell: Cell, network: Trained) -> None:
+        """What one training took, and its curve; once, whoever uses its features."""
+        if (network.key, cell.place) in self._trainings:
+            return
+        row = self._place(cell) | {
+            "training": network.key,
+            "extractor": network.name,
+            "weights": network.weights,
+            "recipe": network.recipe.name,
+        }
+        self._trainings[network.key, cell.place] = row | network.costs
+        self._history += [row | epoch for epoch in network.history]
+
+    def _place(self, cell: Cell) -> dict[str, Any]:
         return {
-            "unit": "",
             "dataset": self.dataset,
             "subset": cell.subset,
             "region": self.stack.settings.region_name,
             "size": self.stack.settings.size,
             "protocol": cell.protocol,
+            "train_fraction": cell.train_fraction,
+            "seed": self.seed,
+            "repeat": cell.repeat,
+            "fold": cell.fold,
+        }
+
+    def _row(self, cell: Cell, system: System, extractor: Extractor) -> dict[str, Any]:
+        patients = self.stack.table["patient_id"].to_numpy()[cell.test]
+        return self._place(cell) | {
+            "unit": "",
             "extractor": system.extractor,
             "weights": extractor.weights,
-            "recipe": RECIPE if extractor.sees_images else "",
+            "recipe": extractor.recipe_name,
             "classifier": system.classifier,
             "C": system.C,
             "scale": system.scale,
             "tuned": system.tuned,
-            "train_fraction": 1.0,
-            "seed": self.seed,
-            "repeat": cell.repeat,
-            "fold": cell.fold,
             "n_train": len(cell.train),
             "n_test": len(cell.test),
             "n_test_patients": len(set(patients)),
@@ -111,7 +141,10 @@ class Results:
 
         table = pd.DataFrame(self.units, columns=[*UNIT_COLUMNS, *CHOICE_COLUMNS])
         whole = dict.fromkeys(("iterations", "n_support", "components"), "Int64")
-        numbers = ("C", "threshold", "gram_time_s", "fit_time_s", *CHOICE_COLUMNS[:3])
+        numbers = (
+            *("C", "threshold", "network_time_s", "gram_time_s", "fit_time_s"),
+            *CHOICE_COLUMNS[:3],
+        )
         real = dict.fromkeys(numbers, "float64")
         return table.astype(whole | real | {"converged": "boolean"})
 
@@ -122,6 +155,23 @@ class Results:
         if not self._predictions:
             return pd.DataFrame(columns=list(PREDICTION_COLUMNS)).astype({"score": "float64"})
         return pd.concat(self._predictions, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+    def training_tables(self) -> "dict[str, pd.DataFrame]":
+        """trainings.parquet and history.parquet by name; nothing where no network was trained."""
+        import pandas as pd
+
+        if not self._trainings:
+            return {}
+        trainings = pd.DataFrame(self._trainings.values(), columns=list(TRAINING_COLUMNS))
+        optional = dict.fromkeys(
+            ("peak_device_bytes", "smallest_gpu_gb", "flops_per_image"), "Int64"
+        )
+        history = pd.DataFrame(self._history, columns=list(HISTORY_COLUMNS))
+        curves = ("localization_loss", "test_loss", "test_accuracy", "inner_loss")
+        return {
+            "trainings": trainings.astype(optional),
+            "history": history.astype(dict.fromkeys(curves, "float64")),
+        }
 
     def failed(self) -> list[tuple[str, str]]:
         """What did not run, with its first reason: an extractor, or single classifiers of it."""
@@ -149,6 +199,7 @@ def extractor_row(extractor: Extractor, features: Features | None, status: str) 
             "feature_width",
             "input",
             "parameters",
+            "flops_per_image",
             "images_per_s",
             "extraction_s",
             "min_cosine",

@@ -1,7 +1,7 @@
 """Carries out a run, from the data to the report; what stands in the store is taken from there."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,12 +15,13 @@ from bench.fitting import run_cell
 from bench.job import Job
 from bench.keys import cell_digest
 from bench.manifest import make_manifest
-from bench.plan import Plan
+from bench.plan import Cell, Place, Plan
 from bench.progress import Progress
 from bench.results import APPROXIMATE, Results, extractor_row
 from bench.run_folder import RunFolder
 from bench.selection import check_strict, fetch_weights
 from bench.store import Store, remove_stale
+from bench.training import Trainings
 from extractors import BackboneError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _carry_out(
     extraction = Extraction(stack, store, job.device)
     by_name = {extractor.name: extractor for extractor in job.extractors}
     cells = _cell_digests(plan, stack)
+    trainings = Trainings(stack, store, job.device, job.configuration.seed)
     labels = stack.table["label"].to_numpy()
     patients = stack.table["patient_id"].to_numpy()
     jobs = job.configuration.jobs or joblib.cpu_count()
@@ -91,15 +93,30 @@ def _carry_out(
     for name in plan.extractors():
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()
-        features, status = _features(extraction, extractor, plan, progress)
+        features: Features | None = None
+        status = extractor.status
+        if not extractor.trained:
+            features, status = _frozen_features(extraction, extractor, plan, progress)
         with progress.step(name, plan.n_units(name), "fits") as step:
             for cell, systems in plan.work(name):
+                if extractor.trained:
+                    features, status = _trained_features(
+                        extraction, trainings, extractor, cell, progress
+                    )
                 if features is None:
                     for system in systems:
                         results.add_failed(cell, system, extractor, status)
                     continue
                 fitted = run_cell(
-                    cell, cells[cell.place], systems, features, labels, patients, store, jobs
+                    cell,
+                    cells[cell.place],
+                    systems,
+                    features,
+                    labels,
+                    patients,
+                    store,
+                    jobs,
+                    job.device,
                 )
                 for system, result in fitted.items():
                     results.add(cell, system, extractor, features, result)
@@ -113,28 +130,60 @@ def _carry_out(
     return described
 
 
-def _features(
+def _frozen_features(
     extraction: Extraction, extractor: Extractor, plan: Plan, progress: Progress
 ) -> tuple[Features | None, str]:
     """Features of the crops that the plan needs, or None with the reason."""
+    cells = [cell for cell, _ in plan.work(extractor.name)]
+    positions = np.unique(np.concatenate([c for cell in cells for c in (cell.train, cell.test)]))
+    pieces = len(positions) * max(len(extractor.parts), 1)
+
+    def extracted() -> Features:
+        with progress.step(extractor.name, pieces, "crops") as step:
+            return extraction.features(extractor, positions, step)
+
+    return _or_reason(extractor, extracted)
+
+
+def _trained_features(
+    extraction: Extraction,
+    trainings: Trainings,
+    extractor: Extractor,
+    cell: Cell,
+    progress: Progress,
+) -> tuple[Features | None, str]:
+    """Features of a cell's crops from networks trained on its training rows, or the reason."""
+    parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
+    positions = np.sort(np.concatenate([cell.train, cell.test]))
+
+    def extracted() -> Features:
+        networks = {}
+        for part in parts:
+            assert part.recipe is not None
+            with progress.step(part.name, part.recipe.epochs, "epochs") as step:
+                networks[part.name] = trainings.trained(part, cell, step)
+        with progress.step(extractor.name, len(positions), "crops") as step:
+            return extraction.features(extractor, positions, step, networks)
+
+    return _or_reason(extractor, extracted)
+
+
+def _or_reason(
+    extractor: Extractor, extracted: Callable[[], Features]
+) -> tuple[Features | None, str]:
     if extractor.status != "ok":
         return None, extractor.status
-    positions = np.unique(
-        np.concatenate([c for cell in plan.cells for c in (cell.train, cell.test)])
-    )
-    pieces = len(positions) * max(len(extractor.parts), 1)
-    with progress.step(extractor.name, pieces, "crops") as step:
-        try:
-            return extraction.features(extractor, positions, step), "ok"
-        except BackboneError as error:
-            return None, str(error)
-        except Exception as error:
-            # A full disk is the end of the run. But a plugin's network may raise anything, and one
-            # broken system spoils no other.
-            if is_disk_error(error):
-                raise
-            reason = " ".join(str(error).split())[:200]
-            return None, f"{extractor.name}: {type(error).__name__}: {reason}"
+    try:
+        return extracted(), "ok"
+    except BackboneError as error:
+        return None, str(error)
+    except Exception as error:
+        # A full disk is the end of the run. But a plugin's network may raise anything, and one
+        # broken system spoils no other.
+        if is_disk_error(error):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        return None, f"{extractor.name}: {type(error).__name__}: {reason}"
 
 
 def _line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
@@ -150,7 +199,7 @@ def _line(extractor: Extractor, features: Features | None, status: str, spent: f
     )
 
 
-def _cell_digests(plan: Plan, stack: "CropStack") -> dict[tuple[str, str, int, int], str]:
+def _cell_digests(plan: Plan, stack: "CropStack") -> dict[Place, str]:
     settings = stack.settings.as_key()
     labels = stack.table["label"].to_numpy()
     return {cell.place: cell_digest(cell, settings, stack.digests, labels) for cell in plan.cells}
@@ -169,6 +218,8 @@ def _write(
 
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
+    for name, table in results.training_tables().items():
+        folder.write_table(name, table)
     folder.write_table("lesions", stack.table)
     manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
     manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
-from bench.config import Configuration
+from bench.config import PRESETS, Configuration
 from bench.errors import UnusableInput
 from bench.features import RANDOM_SEED, Extractor
 from bench.plan import NO_FEATURES, SHORTCUTS
-
-FUSION = "fusion:"
+from extractors.names import FUSION, split_fusion
 
 
 def choose_device(asked: str) -> str:
@@ -49,17 +47,17 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
     UnusableInput
         If a name is unknown, or a plugin file cannot be used.
     """
-    from extractors import DEFAULT_EXTRACTORS, BackboneError, load_plugin_file
+    from extractors import BackboneError, load_plugin_file
 
     try:
         brought = [name for file in configuration.plugin for name in load_plugin_file(file)]
         if NO_FEATURES in brought:
             raise UnusableInput(f"--plugin: {NO_FEATURES!r} is the name of a reference point")
-        names = configuration.extractors or (*DEFAULT_EXTRACTORS, *brought)
+        names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *brought)
         for name in names:
             if names.count(name) > 1:
                 raise UnusableInput(f"--extractors: {name!r} is named more than once")
-        return tuple(_look_up(name, configuration.weights_dir, synthetic) for name in names)
+        return tuple(_look_up(name, configuration, synthetic) for name in names)
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
 
@@ -72,25 +70,28 @@ def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
     return Extractor(name, None, weights, status=status, parts=tuple(parts))
 
 
-def _look_up(name: str, weights_dir: Path | None, synthetic: bool) -> Extractor:
+def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extractor:
     from extractors import describe
+    from extractors.trainable import recipe_for, trains
 
+    weights_dir = configuration.weights_dir
     if name.startswith(FUSION):
-        names = name.removeprefix(FUSION).split("+")
+        names = split_fusion(name)
         if len(names) < 2 or len(set(names)) < len(names):
             raise UnusableInput(
                 f"--extractors {name!r}: a fusion names two or more different backbones: "
                 f"{FUSION}A+B"
             )
-        return _fusion(name, [_look_up(one, weights_dir, synthetic) for one in names])
+        return _fusion(name, [_look_up(one, configuration, synthetic) for one in names])
 
     if name in (*SHORTCUTS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)
-    found = Extractor(name, info, info.weights, weights_dir=weights_dir)
+    recipe = recipe_for(name, configuration.preset) if trains(name) else None
+    found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
     if info.problem is not None:
         return replace(found, status=f"{info.problem}; {info.mend}")
-    if info.at_hand:
+    if info.at_hand or (recipe is not None and info.kind == "network"):
         return found
     if synthetic:
         drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)

@@ -135,6 +135,10 @@ class Store:
                 # A full disk comes out of the library as an error of its own.
                 raise OSError(errno.ENOSPC, str(error)) from error
 
+    def remove(self, kind: str, key: str) -> None:
+        """Remove an artifact that is no longer wanted, if it stands there."""
+        self.path(kind, key).unlink(missing_ok=True)
+
     def get(self, kind: str, key: str) -> Artifact | None:
         """The artifact, or None where there is none; a damaged one is removed: none, too."""
         from safetensors import SafetensorError, safe_open

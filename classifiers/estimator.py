@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from classifiers.gram import Standardisation
 from classifiers.inputs import positive_values
 from classifiers.kernels import kernels_named
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, unwarned
 
 FloatArray = NDArray[np.float64]
 
@@ -81,15 +81,14 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         )
         if not (np.isfinite(self.scale_) and self.scale_ > 0):
             raise ValueError(f"scale={self.scale!r} must be 'auto' or a positive number")
-        self._standardisation = Standardisation.fit(features)
-        if not self._standardisation.reciprocal_std.any():
-            raise ValueError("every feature is constant in the training rows")
+        self._standardisation = Standardisation.fit_varying(features)
         self._train = self._standardisation.apply(features)
         inner = self._train @ self._train.T
         norm = self._squared_norm = np.diagonal(inner).copy()
         matrix = self._kernel(inner, norm, norm, self.scale_, out=inner)
         rank = features.shape[1] if self._kernel.degree == 1 else None
-        self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
+        with unwarned():
+            self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
         self.n_iter_ = self._solution.iterations
         self.n_support_ = self._solution.n_support
         self.converged_ = self._solution.converged

@@ -18,10 +18,12 @@ from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 from classifiers.inputs import binary_labels
 from classifiers.kernels import KERNELS
-from classifiers.memory import gram_bytes, require_memory
+from classifiers.memory import FLOAT64, gram_bytes, require_memory
+from classifiers.path import fit_path
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.svm import Sweep, sweep_gram
-from classifiers.tuning import Choice, tune_gram
+from classifiers.threads import in_threads
+from classifiers.tuning import Choice
 
 
 def fuse(grams: Sequence[Gram]) -> Gram:
@@ -52,7 +54,9 @@ def grams_of(
         )
     n, m = (len(np.asarray(next(iter(part.values())))) for part in (train_features, test_features))
     widest = max(np.asarray(features).size for features in train_features.values()) // max(n, 1)
-    needed = gram_bytes(n, m, widest, backbones=len(train_features))
+    # All of them stay while a sum is fitted; one alone is its own sum.
+    beside = len(train_features) if len(train_features) > 1 else 0
+    needed = gram_bytes(n, m, widest) + beside * FLOAT64 * (n + m) * n
     require_memory(needed, f"fusing {len(train_features)} backbones on {n} training rows")
     grams = {}
     for name, features in train_features.items():
@@ -104,7 +108,8 @@ class BackboneSearch:
     names
         The chosen backbones, in the order in which they were taken.
     choice
-        The setting chosen on their fusion, with the fit to all training rows.
+        The setting chosen on their fusion, with the fit to all training rows; its seconds hold the
+        inner fits of every set that was tried.
     tried
         Every set that was judged, with the best setting on it, in the order of the search.
     """
@@ -143,24 +148,27 @@ def search_backbones(
     labels = binary_labels(train_labels, len(next(iter(grams.values())).train))
     splits = inner_folds(labels, groups, folds, seed)
     taken: tuple[str, ...] = ()
-    reached = -np.inf
     tried: list[tuple[tuple[str, ...], InnerScore]] = []
+    chosen: InnerScore | None = None
+    seconds = 0.0
     while len(taken) < len(grams):
         candidates = [(*taken, name) for name in grams if name not in taken]
         judged = []
         for names in candidates:
-            table, _ = inner_scores(
+            table, spent = inner_scores(
                 fuse([grams[name] for name in names]), labels, splits, [kernel], C,
                 scale=scale, jobs=jobs, tol=tol, max_iter=max_iter,
             )  # fmt: skip
             judged.append((names, best(table)))
+            seconds += spent[kernel]
         tried += judged
         names, score = max(judged, key=lambda found: found[1].auc)
-        if score.auc <= reached:
+        if chosen is not None and score.auc <= chosen.auc:
             break
-        taken, reached = names, score.auc
-    tuned = tune_gram(
-        fuse([grams[name] for name in taken]), labels, groups, [kernel], C,
-        scale=scale, folds=folds, seed=seed, jobs=jobs, tol=tol, max_iter=max_iter,
-    )  # fmt: skip
-    return BackboneSearch(taken, tuned.choices[kernel], tuple(tried))
+        taken, chosen = names, score
+    assert chosen is not None
+    fused = fuse([grams[name] for name in taken])
+    task = fused, labels, KERNELS[kernel], chosen.scale, [chosen.C], tol, max_iter
+    (fits,) = in_threads(1, fit_path, [task])
+    fit = fits[chosen.C]
+    return BackboneSearch(taken, Choice(chosen, fit, seconds + fit.seconds), tuple(tried))

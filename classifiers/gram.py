@@ -50,6 +50,14 @@ class Standardisation:
             reciprocal[part] = np.divide(1.0, std, out=np.zeros_like(std), where=varies)
         return cls(mean, reciprocal)
 
+    @classmethod
+    def fit_varying(cls, features: ArrayLike) -> "Standardisation":
+        """`fit`; raises ValueError if every feature is constant."""
+        found = cls.fit(features)
+        if not found.reciprocal_std.any():
+            raise ValueError("every feature is constant in the training rows")
+        return found
+
     def apply(self, features: ArrayLike) -> FloatArray:
         """Standardised copy in float64, shape (n, P)."""
         values = np.array(features, dtype=np.float64)
@@ -106,9 +114,7 @@ class Gram:
         """
         train_raw, test_raw = np.asarray(train_features), np.asarray(test_features)
         check_features(train_raw, test_raw)
-        standardisation = Standardisation.fit(train_raw)
-        if not standardisation.reciprocal_std.any():
-            raise ValueError("every feature is constant in the training rows")
+        standardisation = Standardisation.fit_varying(train_raw)
         train = standardisation.apply(train_raw)
         test = standardisation.apply(test_raw)
         inner, cross = (
@@ -161,14 +167,18 @@ def products(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def products_on(device: str, train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """`products` on a torch device, in float64."""
+    """`products` on a torch device, in float64; on the processor where its memory is too small."""
     import torch
 
     def back(matrix: torch.Tensor) -> FloatArray:
         result: NDArray[Any] = matrix.cpu().numpy()
         return result
 
-    there = torch.from_numpy(train).to(device)
-    inner, cross = there @ there.T, torch.from_numpy(test).to(device) @ there.T
-    # A general product may round x·z and z·x differently; a kernel matrix is symmetric.
-    return back((inner + inner.T) / 2), back(cross)
+    try:
+        there = torch.from_numpy(train).to(device)
+        cross = back(torch.from_numpy(test).to(device) @ there.T)
+        inner = there @ there.T
+        # A general product may round x·z and z·x differently; a kernel matrix is symmetric.
+        return back((inner + inner.T).div_(2)), cross
+    except torch.OutOfMemoryError:
+        return products(train, test)

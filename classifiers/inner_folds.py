@@ -17,6 +17,7 @@ from classifiers.inputs import group_codes, positive_values
 from classifiers.kernels import Kernel, kernels_named
 from classifiers.path import Fit, fit_path
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+from classifiers.threads import in_threads
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -89,16 +90,18 @@ def inner_scores(
     max_iter: int = MAX_ITERATIONS,
 ) -> tuple[tuple[InnerScore, ...], dict[str, float]]:
     """The worth of every kernel, scale and C on inner folds, and the seconds each kernel took."""
-    from joblib import Parallel, delayed
-
     constraints, multiples = positive_values("C", C), positive_values("scale", scale)
     table = kernels_named(kernels)
     tasks = [
         (kernel, multiple, split) for kernel in table for multiple in multiples for split in splits
     ]
-    results = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(_inner_path)(gram, labels, kernel, multiple, constraints, split, tol, max_iter)
-        for kernel, multiple, split in tasks
+    results = in_threads(
+        jobs,
+        _inner_path,
+        [
+            (gram, labels, kernel, multiple, constraints, split, tol, max_iter)
+            for kernel, multiple, split in tasks
+        ],
     )
     seconds = {kernel.name: 0.0 for kernel in table}
     paths: dict[tuple[str, float], list[dict[float, Fit]]] = {}

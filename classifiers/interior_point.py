@@ -90,11 +90,15 @@ def interior_point(
             return Optimum(coefficients, intercept, steps)
         beta = (low + point.below + high - point.above) / 2
         diagonal = point.below_multiplier / point.below + point.above_multiplier / point.above
+        gradient = kernel_matrix @ beta - sign
         try:
-            solve = _solver(kernel_matrix, factor, diagonal + ridge)
+            # The factorised system has no name here: it would live on beside the next one.
+            length = _advance(
+                point, gradient, beta.sum(), _solver(kernel_matrix, factor, diagonal + ridge)
+            )
         except LinAlgError:
             return None
-        if _advance(point, kernel_matrix @ beta - sign, beta.sum(), solve) < 1e-12:
+        if length < 1e-12:
             return None
     return None
 
@@ -134,8 +138,9 @@ def _low_rank_factor(kernel_matrix: FloatArray) -> FloatArray:
     """L with K = L Lᵀ, shape (n, r), by a Cholesky factorisation with pivots."""
     tolerance = 1e-13 * float(np.diagonal(kernel_matrix).max())
     lower, pivots, rank, _ = dpstrf(kernel_matrix, tol=tolerance, lower=1)
-    factor = np.empty((len(kernel_matrix), rank))
-    factor[pivots - 1] = np.tril(lower[:, :rank])
+    for column in range(1, rank):  # LAPACK leaves there what it found
+        lower[:column, column] = 0.0
+    factor: FloatArray = lower[np.argsort(pivots), :rank]
     return factor
 
 

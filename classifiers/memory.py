@@ -1,22 +1,44 @@
-"""What a sweep takes of the machine's memory, told from shapes before anything is allocated."""
+"""What the engine takes of the machine's memory, told from shapes before anything is allocated."""
 
 FLOAT64 = 8
 
 
-def gram_bytes(n: int, m: int, n_features: int, jobs: int = 1, backbones: int = 1) -> int:
-    """Bytes at the peak of a sweep of n training and m test rows.
+def gram_bytes(n: int, m: int, n_features: int, backbones: int = 1) -> int:
+    """Bytes at the peak of all work of one thread on n training and m test rows.
 
-    That is the larger of two moments: standardised features with the Gram matrix of them, and the
-    Gram matrix with a kernel matrix for each of `jobs` threads and one more, which an interior
-    point factorises or libsvm keeps its rows in. A fusion keeps the Gram matrix of each of its
-    backbones, and their sum.
+    That is the largest of three moments. While features are multiplied out: they, standardised,
+    with their Gram matrix and that of the backbones before them. While two Gram matrices are added,
+    or principal components are taken: three Gram matrices. While a kernel is fitted: see
+    `thread_bytes`. How many threads there are to be does not enter, so that no result depends on it
+    (see `affordable_threads`).
+
+    Parameters
+    ----------
+    n_features
+        The features of the widest backbone.
+    backbones
+        Number of backbones that are fused.
     """
+    gram = (n + m) * n
+    forming = min(backbones, 2) * gram + (n + m) * n_features
+    return max(FLOAT64 * max(forming, 3 * gram), FLOAT64 * gram + thread_bytes(n, m))
+
+
+def thread_bytes(n: int, m: int) -> int:
+    """Bytes that each thread takes beside the Gram matrix that all share.
+
+    A kernel matrix, and an interior point's factor: n × n, or a copy of that size with a factor of
+    half of it at most. libsvm's own rows, in 32-bit floats, take no more than that half.
+    """
+    return FLOAT64 * ((n + m) * n + 3 * n * n // 2)
+
+
+def affordable_threads(n: int, m: int, jobs: int, limit: float) -> int:
+    """Of `jobs` threads as many as there is room for in `limit` bytes; one at least."""
     from joblib import effective_n_jobs  # -1 is every core
 
-    threads: int = effective_n_jobs(jobs)
-    gram = (n + m) * n
-    kept = gram * (backbones + (backbones > 1))
-    return FLOAT64 * (kept + max((n + m) * n_features, threads * gram + n * n))
+    room = (limit - FLOAT64 * (n + m) * n) / thread_bytes(n, m)
+    return max(1, int(min(effective_n_jobs(jobs), room)))
 
 
 def default_memory_limit() -> float:

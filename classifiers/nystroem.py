@@ -1,9 +1,10 @@
 """SVMs for more rows than a Gram matrix has room for: approximate, and labelled so.
 
-Kernels other than the linear one are replaced by features on a random sample of the training rows
-(Williams and Seeger, *Using the Nyström method to speed up kernel machines*, NIPS 2000), which
-scikit-learn calls `Nystroem`; a linear SVM is then fitted to them by liblinear. It penalises the
-intercept, which the exact SVM does not: one more reason why its scores are other scores.
+Kernels are replaced by features on a random sample of the training rows (Williams and Seeger,
+*Using the Nyström method to speed up kernel machines*, NIPS 2000), which scikit-learn calls
+`Nystroem`, the linear one only where its own features are too many; a linear SVM is then fitted to
+them by liblinear. It penalises the intercept, which the exact SVM does not: one more reason why its
+scores are other scores.
 """
 
 import time
@@ -26,22 +27,22 @@ MAX_PASSES = 1000
 _SEED = 0
 
 
-def n_components(n: int, m: int, n_features: int, memory_limit: float) -> int:
-    """Rows to sample for n training and m test rows, so that all stays in `memory_limit` bytes.
+def room_for_columns(n: int, m: int, n_features: int, memory_limit: float) -> int:
+    """Columns that n training and m test rows may have in a fit, within `memory_limit` bytes.
 
     Raises
     ------
     ValueError
-        If not even the features fit, with 32 sampled rows.
+        If beside the standardised features there is no room for 32.
     """
-    # Features standardised, sampled features and a copy that liblinear makes, all float64.
-    room = (memory_limit / 8 - (n + m) * n_features) / (2 * n + m)
+    # liblinear copies the training rows, and keeps an index as long as a float64 beside each value.
+    room = (memory_limit / 8 - (n + m) * n_features) / (3 * n + m)
     if room < 32:
         raise ValueError(
             f"{n} training and {m} test rows of {n_features} features do not fit into "
             f"{memory_limit / 2**30:.1f} GiB"
         )
-    return min(n, COMPONENTS, int(room))
+    return int(min(room, n + n_features))
 
 
 def approximate_fits(
@@ -62,11 +63,9 @@ def approximate_fits(
     C shared them.
     """
     n, n_features = train_features.shape
-    components = n_components(n, len(test_features), n_features, memory_limit)
+    room = room_for_columns(n, len(test_features), n_features, memory_limit)
     started = time.perf_counter()
-    standardisation = Standardisation.fit(train_features)
-    if not standardisation.reciprocal_std.any():
-        raise ValueError("every feature is constant in the training rows")
+    standardisation = Standardisation.fit_varying(train_features)
     train, test = standardisation.apply(train_features), standardisation.apply(test_features)
     standardising = time.perf_counter() - started
     fits = {}
@@ -74,7 +73,7 @@ def approximate_fits(
         for kernel in kernels:
             started = time.perf_counter()
             scale = multiple * kernel.preset_scale(n_features)
-            mapped = _mapped(train, test, kernel, scale, components)
+            mapped = _mapped(train, test, kernel, scale, room)
             seconds = time.perf_counter() - started
             for value in C:
                 fits[kernel.name, value, multiple] = _linear_fit(
@@ -84,18 +83,19 @@ def approximate_fits(
 
 
 def _mapped(
-    train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, components: int
+    train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, room: int
 ) -> tuple[FloatArray, FloatArray]:
     """Features whose inner products are the kernel's, nearly: shapes (n, r) and (m, r)."""
-    if kernel.degree == 1:
+    if kernel.degree == 1 and train.shape[1] <= room:
         return train / scale, test / scale
     from sklearn.kernel_approximation import Nystroem
 
     form = (
         {"kernel": "rbf"}
         if kernel.degree is None
-        else {"kernel": "poly", "degree": kernel.degree, "coef0": 1.0}
+        else {"kernel": "poly", "degree": kernel.degree, "coef0": float(kernel.degree > 1)}
     )
+    components = min(len(train), COMPONENTS, room)
     sampled = Nystroem(**form, gamma=1 / scale**2, n_components=components, random_state=_SEED)
     return sampled.fit_transform(train), sampled.transform(test)
 

@@ -5,6 +5,8 @@ settings but not the solver; so it is imported at the first fit.
 """
 
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +77,20 @@ def patience(n: int, rank: int) -> int | None:
     return 50_000 + width**2 // 100
 
 
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """An unfinished fit is not warned of here: `converged` records it.
+
+    Filters of warnings belong to the process, and threads that set and restore their own undo each
+    other's. So this goes once around all of them.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
 def solve(
     kernel_matrix: FloatArray,
     labels: NDArray[Any],
@@ -83,7 +99,7 @@ def solve(
     max_iter: int,
     rank: int | None = None,
 ) -> Solution:
-    """Fit to a kernel matrix.
+    """Fit to a kernel matrix; libsvm warns where it comes to its limit (see `unwarned`).
 
     Parameters
     ----------
@@ -98,18 +114,13 @@ def solve(
     rank
         A bound on the rank of the kernel matrix besides n.
     """
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import SVC
 
     n = len(labels)
     bound = n if rank is None else rank
     patient = patience(n, bound)
     limit = max_iter if patient is None else min(max_iter, patient)
-    solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=limit)
-    with warnings.catch_warnings():
-        # An unfinished fit is not warned of but recorded in `converged`.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit(kernel_matrix, labels)
+    solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=limit).fit(kernel_matrix, labels)
     coefficients = np.zeros(n)
     coefficients[solver.support_] = solver.dual_coef_[0]
     iterations = int(solver.n_iter_[0])

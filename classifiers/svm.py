@@ -25,9 +25,10 @@ from numpy.typing import ArrayLike, NDArray
 from classifiers.gram import Gram
 from classifiers.inputs import binary_labels, check_features, positive_values
 from classifiers.kernels import KERNELS, kernels_named
-from classifiers.memory import default_memory_limit, gram_bytes
+from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
 from classifiers.path import Fit, fit_path
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+from classifiers.threads import in_threads
 
 FloatArray = NDArray[np.float64]
 
@@ -92,14 +93,14 @@ def sweep(
     scale
         Kernel scales, as multiples of each kernel's preset.
     jobs
-        Threads; they share the Gram matrix (libsvm releases the interpreter lock).
+        Threads; they share the Gram matrix. Where memory is short, fewer are used.
     tol, max_iter
         Stopping tolerance and iteration limit of the solver for one fit.
     device
         Where the Gram matrix is formed: "cpu" or a torch device.
     memory_limit
-        Bytes that the sweep may take (default: half of the machine's memory). Where the Gram
-        matrix does not fit, the fits are approximate, which each of them says.
+        Bytes that the sweep may take (default: half of the machine's memory). Where one thread
+        needs more, the fits are approximate, which each of them says.
 
     Raises
     ------
@@ -112,13 +113,14 @@ def sweep(
     labels = binary_labels(train_labels, len(train))
     grid = kernels_named(kernels), positive_values("scale", scale), positive_values("C", C)
     limit = default_memory_limit() if memory_limit is None else memory_limit
-    if gram_bytes(len(train), len(test), train.shape[1], jobs) > limit:
+    if gram_bytes(len(train), len(test), train.shape[1]) > limit:
         from classifiers.nystroem import approximate_fits
 
         return Sweep(*approximate_fits(train, labels, test, *grid, tol=tol, memory_limit=limit))
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
+    jobs = affordable_threads(len(train), len(test), jobs, limit)
     return replace(
         sweep_gram(gram, labels, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter),
         gram_seconds=seconds,
@@ -137,16 +139,15 @@ def sweep_gram(
     max_iter: int = MAX_ITERATIONS,
 ) -> Sweep:
     """`sweep` on a Gram matrix that exists: a fused one, one of principal components."""
-    from joblib import Parallel, delayed
-
     labels = binary_labels(train_labels, len(gram.train))
     table, constraints = kernels_named(kernels), positive_values("C", C)
     multiples = positive_values("scale", scale)
     tasks = [(kernel, multiple) for kernel in table for multiple in multiples]
     # A thread has one kernel matrix at a time and fits every C on it.
-    paths = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(fit_path)(gram, labels, kernel, multiple, constraints, tol, max_iter)
-        for kernel, multiple in tasks
+    paths = in_threads(
+        jobs,
+        fit_path,
+        [(gram, labels, *task, constraints, tol, max_iter) for task in tasks],
     )
     by_task = {(k.name, multiple): fits for (k, multiple), fits in zip(tasks, paths, strict=True)}
     return Sweep(

@@ -15,9 +15,15 @@ from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 from classifiers.inputs import binary_labels, group_codes
 from classifiers.kernels import KERNELS
-from classifiers.memory import gram_bytes, require_memory
+from classifiers.memory import (
+    affordable_threads,
+    default_memory_limit,
+    gram_bytes,
+    require_memory,
+)
 from classifiers.path import Fit, fit_path
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
+from classifiers.threads import in_threads
 
 TUNED_C = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 TUNED_SCALES = (0.5, 1.0, 2.0)
@@ -87,11 +93,12 @@ def tune(
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
     labels, codes = binary_labels(train_labels), group_codes(groups, len(train))
-    needed = gram_bytes(len(train), len(test), train.shape[-1], jobs)
+    needed = gram_bytes(len(train), len(test), train.shape[-1])
     require_memory(needed, f"tuning on {len(train)} training rows")
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
+    jobs = affordable_threads(len(train), len(test), jobs, default_memory_limit())
     found = tune_gram(
         gram, labels, codes, kernels, C,
         scale=scale, folds=folds, seed=seed, jobs=jobs, tol=tol, max_iter=max_iter,
@@ -114,17 +121,16 @@ def tune_gram(
     max_iter: int = MAX_ITERATIONS,
 ) -> Tuning:
     """`tune` on a Gram matrix that exists: a fused one, one of principal components."""
-    from joblib import Parallel, delayed
-
     labels = binary_labels(train_labels, len(gram.train))
     splits = inner_folds(labels, groups, folds, seed)
     table, seconds = inner_scores(
         gram, labels, splits, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter
     )
     chosen = {name: best([s for s in table if s.kernel == name]) for name in kernels}
-    fits = Parallel(n_jobs=jobs, prefer="threads")(
-        delayed(fit_path)(gram, labels, KERNELS[s.kernel], s.scale, [s.C], tol, max_iter)
-        for s in chosen.values()
+    fits = in_threads(
+        jobs,
+        fit_path,
+        [(gram, labels, KERNELS[s.kernel], s.scale, [s.C], tol, max_iter) for s in chosen.values()],
     )
     choices = {
         name: Choice(inner, fit[inner.C], seconds[name] + fit[inner.C].seconds)

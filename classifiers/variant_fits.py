@@ -1,7 +1,8 @@
 """Fits the SVMs that a benchmark names (see `classifiers.variants`) on one shared Gram matrix."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -9,13 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from classifiers.calibration import Sigmoid, platt
 from classifiers.components import principal_components
-from classifiers.fusion import fuse
-from classifiers.gram import Gram
+from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
-from classifiers.inputs import binary_labels
-from classifiers.memory import default_memory_limit, gram_bytes
+from classifiers.inputs import binary_labels, check_features
+from classifiers.kernels import kernels_named
+from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
 from classifiers.path import Fit
-from classifiers.svm import sweep, sweep_gram
+from classifiers.solver import TOLERANCE
+from classifiers.svm import sweep_gram
 from classifiers.tuning import tune_gram
 from classifiers.variants import VARIANTS, Variant
 
@@ -70,6 +72,7 @@ def fit_variants(
     names: Sequence[str],
     *,
     jobs: int = 1,
+    device: str = "cpu",
     memory_limit: float | None = None,
 ) -> dict[str, VariantFit | str]:
     """Fit several named SVMs; where one cannot be fitted, the reason takes the place of its fit.
@@ -84,30 +87,41 @@ def fit_variants(
         The patient of each training row, shape (n,).
     names
         Names out of `VARIANTS`.
-    jobs
-        Threads.
-    memory_limit
-        Bytes; by default half of the machine's memory. Where the Gram matrix does not fit, plain
-        kernels are fitted approximately, and say so; the others are not.
+    jobs, device, memory_limit
+        As in `sweep`. Where one thread needs more than the limit, plain kernels are fitted
+        approximately, and say so; the others are not.
 
     Raises
     ------
     ValueError
-        If features or labels are unusable for any SVM.
+        If features or labels are unusable for any SVM; of several backbones it tells which.
     """
-    labels = binary_labels(train_labels)
     train, test = ([np.asarray(one) for one in part] for part in (train_features, test_features))
+    labels = binary_labels(train_labels, len(train[0]))
     limit = default_memory_limit() if memory_limit is None else memory_limit
-    width = max(one.shape[-1] for one in train)
-    needed = gram_bytes(len(labels), len(test[0]), width, jobs, len(train))
+    n, m, width = len(labels), len(test[0]), max(one.shape[-1] for one in train)
+    needed = gram_bytes(n, m, width, len(train))
     wanted = [VARIANTS[name] for name in names]
-    # Importing it takes half a second, which would count as the time of the first fit.
-    import sklearn.svm  # noqa: F401
-
+    _start_up(device)
     if needed > limit:
-        return _approximate(train, labels, test, wanted, jobs, needed, limit)
+        return _approximate(train, labels, test, wanted, needed, limit)
+    jobs = affordable_threads(n, m, jobs, limit)
+    found = _exact(train, labels, test, groups, wanted, jobs, device)
+    return {name: found[name] for name in names}
+
+
+def _exact(
+    train: Sequence[NDArray[np.generic]],
+    labels: NDArray[np.int64],
+    test: Sequence[NDArray[np.generic]],
+    groups: ArrayLike,
+    wanted: Sequence[Variant],
+    jobs: int,
+    device: str,
+) -> dict[str, VariantFit | str]:
+    """All variants on one Gram matrix; that of the principal components takes its place last."""
     started = time.perf_counter()
-    gram = fuse([Gram.of(*pair) for pair in zip(train, test, strict=True)])
+    gram = _side_by_side(train, test, device)
     seconds = time.perf_counter() - started
     found: dict[str, VariantFit | str] = {}
     for pca in (False, True):
@@ -124,7 +138,42 @@ def fit_variants(
                 found |= _fit(gram, labels, groups, members, jobs, seconds)
             except ValueError as error:
                 found |= {one.name: str(error) for one in members}
-    return {name: found[name] for name in names}
+    return found
+
+
+def _start_up(device: str) -> None:
+    """What takes a second once a process, and would count as the time of its first fit."""
+    import sklearn.svm  # noqa: F401
+
+    if device != "cpu":
+        products_on(device, np.ones((1, 1)), np.ones((1, 1)))
+
+
+def _side_by_side(
+    train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]], device: str
+) -> Gram:
+    """The Gram of all backbones, added up one by one."""
+
+    def one(position: int) -> Gram:
+        with _naming_backbone(position, len(train)):
+            return Gram.of(train[position], test[position], device=device)
+
+    gram = one(0)
+    for position in range(1, len(train)):
+        # The new one has no name: it would live on while the next is formed.
+        gram = gram + one(position)
+    return gram
+
+
+@contextmanager
+def _naming_backbone(position: int, count: int) -> Iterator[None]:
+    """Of several backbones say which one a ValueError is of: the first is number 1."""
+    try:
+        yield
+    except ValueError as error:
+        if count == 1:
+            raise
+        raise ValueError(f"backbone {position + 1} of {count}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -250,7 +299,6 @@ def _approximate(
     labels: NDArray[np.int64],
     test: Sequence[NDArray[np.generic]],
     wanted: Sequence[Variant],
-    jobs: int,
     needed: int,
     limit: float,
 ) -> dict[str, VariantFit | str]:
@@ -261,11 +309,16 @@ def _approximate(
     )
     found: dict[str, VariantFit | str] = {one.name: reason for one in wanted}
     plain = [one.kernel for one in wanted if one.name == one.kernel]
-    if plain:
-        swept = sweep(
-            np.hstack(train), labels, np.hstack(test), plain, jobs=jobs, memory_limit=limit
-        )
-        for kernel in plain:
-            fit = swept.fits[kernel, 1.0]
-            found[kernel] = _result(fit, fit.seconds, swept.gram_seconds)
-    return found
+    if not plain:
+        return found
+    from classifiers.nystroem import approximate_fits
+
+    for position, (rows, others) in enumerate(zip(train, test, strict=True)):
+        with _naming_backbone(position, len(train)):
+            check_features(rows, others)
+            Standardisation.fit_varying(rows)
+    fits, seconds = approximate_fits(
+        np.hstack(train), labels, np.hstack(test), kernels_named(plain), [1.0], [1.0],
+        tol=TOLERANCE, memory_limit=limit,
+    )  # fmt: skip
+    return found | {name: _result(fit, fit.seconds, seconds) for (name, _, _), fit in fits.items()}

@@ -23,16 +23,19 @@ from extractors.names import DEFAULT_EXTRACTORS
 from extractors.network import is_online
 from extractors.precision import PrecisionChoice, choose_precision
 from extractors.pretrained import create_backbone
+from extractors.recipes import Augmentation, Recipe
 from extractors.registry import load_plugin_file, register
 
 __all__ = [
     "DEFAULT_EXTRACTORS",
+    "Augmentation",
     "Backbone",
     "BackboneError",
     "BackboneInfo",
     "InputSpec",
     "MissingWeights",
     "PrecisionChoice",
+    "Recipe",
     "UnknownBackbone",
     "available",
     "choose_precision",

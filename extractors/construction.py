@@ -43,7 +43,7 @@ def take_features(network: nn.Module, name: ExtractorName, architecture: str) ->
     """Cut a network off before its classifier, or tap the layer that the name asks for."""
     if name.layer is not None:
         return LayerFeatures(network, resolve_layer(network, name.kind, architecture, name.layer))
-    if name.kind == "torchvision":
+    if name.kind in ("torchvision", "network"):
         remove_classifier(network)
     elif name.kind in ("timm", "bundled"):
         network.reset_classifier(0)  # type: ignore[operator]

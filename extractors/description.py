@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from extractors import catalogue, registry
-from extractors.backbone import BackboneError, BackboneInfo
+from extractors.backbone import BackboneError, BackboneInfo, InputSpec, Triple
 from extractors.catalogue import Published
 from extractors.names import DEFAULT_EXTRACTORS, ExtractorName, parse
+from extractors.networks import NETWORKS
 from extractors.weights import file_digest, find_checkpoint, url_file_name
 
 
@@ -34,6 +35,8 @@ def describe(
     parsed = parse(name)
     if parsed.kind == "plugin":
         return _describe_plugin(parsed, weights, seed)
+    if parsed.kind == "network":
+        return _describe_network(parsed, weights, seed)
     published = catalogue.look_up(parsed)
     if parsed.random or weights == "random":
         return _known(parsed, published, "random", None, random_digest(published, seed))
@@ -49,8 +52,8 @@ def describe(
 
 
 def available(weights_dir: str | Path | None = None) -> list[BackboneInfo]:
-    """The backbones of the default comparison, then all plugins; broken ones say why."""
-    infos = [describe(name, weights_dir) for name in DEFAULT_EXTRACTORS]
+    """The default comparison, then all plugins; broken ones say why."""
+    infos = [describe(name, weights_dir) for name in (*DEFAULT_EXTRACTORS, *NETWORKS)]
     return infos + [_describe_plugin(parse(p.name), "auto", 0) for p in registry.plugins()]
 
 
@@ -135,6 +138,26 @@ def _mend(name: ExtractorName, published: Published) -> str:
             f"get {published.url}, save it as {url_file_name(published.url)} in the weights folder"
         )
     return f"no weights are published; give a checkpoint of your own, or use random:{name.base}"
+
+
+def _describe_network(name: ExtractorName, weights: str | Path, seed: int) -> BackboneInfo:
+    """A network of this suite: trained from scratch, or with random weights as they are drawn."""
+    import torch
+
+    network = NETWORKS[name.model]
+    drawn = name.random or weights == "random"
+    draw = f"random-seed{seed}-{name.model}-torch{torch.__version__}"
+    half: Triple = (0.5, 0.5, 0.5)
+    return BackboneInfo(
+        name=name.text,
+        kind="network",
+        architecture=name.model,
+        weights="random" if drawn else "scratch",
+        weights_digest=draw if drawn else None,
+        at_hand=drawn,
+        input=InputSpec(network.input_size, network.input_size, half, half),
+        mend="" if drawn else f"it is trained; random:{name.model} takes it as it is drawn",
+    )
 
 
 def _describe_plugin(name: ExtractorName, weights: str | Path, seed: int) -> BackboneInfo:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterator
 
 from extractors.backbone import BackboneError
@@ -22,21 +21,10 @@ def foreign_code(name: str) -> Iterator[None]:
     BackboneError
         If the code ends the program by `sys.exit`.
     """
-    import torch
+    from extractors.process_state import put_back
 
-    folder = os.getcwd()  # noqa: PTH109 - a folder that is gone has no Path
-    dtype, device = torch.get_default_dtype(), torch.get_default_device()
-    threads, gradients = torch.get_num_threads(), torch.is_grad_enabled()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with put_back():
             yield
     except SystemExit as error:
         raise BackboneError(f"{name}: ends the program (sys.exit({error.code!r}))") from error
-    finally:
-        torch.set_default_dtype(dtype)
-        if torch.get_default_device() != device:
-            torch.set_default_device(None if device.type == "cpu" else device)
-        if torch.get_num_threads() != threads:
-            torch.set_num_threads(threads)
-        torch.set_grad_enabled(gradients)
-        os.chdir(folder)

@@ -3,6 +3,9 @@
 timm:NAME[.TAG][@layer|@pixels]     torchvision:NAME[.TAG][@layer]
 bundled:efficientnet_lite0[@layer]  plugin-id[@layer]
 random:<any of these>               the same network with seeded random weights
+<a network's id>[+drloc|+drloc-released]      trained from scratch, with the localization loss
+<a backbone>[+finetuned|+finetuned-last]      trained on from its weights, whole or the last layers
+fusion:A+B                          the features of several of these side by side
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ import re
 from dataclasses import dataclass
 
 from extractors.backbone import BackboneError, UnknownBackbone
+from extractors.networks import NETWORKS
 
 DEFAULT_EXTRACTORS: tuple[str, ...] = (
     "torchvision:alexnet",
@@ -28,8 +32,13 @@ DEFAULT_EXTRACTORS: tuple[str, ...] = (
     "bundled:efficientnet_lite0",
 )
 
+# What may stand behind a name: how its network is trained.
+FINETUNED = ("finetuned", "finetuned-last")
+LOCALIZED = ("drloc", "drloc-released")
+
 LIBRARIES = ("timm", "torchvision", "bundled")
-RESERVED = frozenset({*LIBRARIES, "random", "fusion"})
+FUSION = "fusion:"
+RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NETWORKS})
 _PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
@@ -38,7 +47,11 @@ _LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 
 @dataclass(frozen=True)
 class ExtractorName:
-    """A name taken apart. `kind` is "timm", "torchvision", "bundled" or "plugin"."""
+    """A name taken apart.
+
+    `kind` is "timm", "torchvision", "bundled", "network" (one that is trained from scratch) or
+    "plugin"; `steps` is what stands behind a "+".
+    """
 
     text: str
     kind: str
@@ -47,11 +60,12 @@ class ExtractorName:
     layer: str | None = None
     pixels: int | None = None
     random: bool = False
+    steps: tuple[str, ...] = ()
 
     @property
     def base(self) -> str:
         """The name without `random:`, layer and pixels, as a weights file would be called."""
-        prefix = "" if self.kind == "plugin" else f"{self.kind}:"
+        prefix = "" if self.kind in ("plugin", "network") else f"{self.kind}:"
         return prefix + self.model + (f".{self.tag}" if self.tag else "")
 
 
@@ -65,7 +79,8 @@ def parse(text: str) -> ExtractorName:
     BackboneError
         If a part is empty, or stands where it may not.
     """
-    rest, random = text, False
+    rest, *steps = text.split("+")
+    random = False
     if rest.startswith("random:"):
         rest, random = rest.removeprefix("random:"), True
         if rest.startswith("random:"):
@@ -79,18 +94,51 @@ def parse(text: str) -> ExtractorName:
             f"{text}: unknown prefix '{prefix}:'; known are {', '.join(f'{p}:' for p in LIBRARIES)}"
             " and random:"
         )
+    if prefix == "plugin" and model in NETWORKS:
+        prefix = "network"
     model, dot, tag = model.partition(".")
     if not _MODEL.fullmatch(model) or (dot and not _TAG.fullmatch(tag)):
         raise BackboneError(f"{text}: not a valid extractor name")
     if dot and prefix not in ("timm", "torchvision"):
         raise BackboneError(f"{text}: only timm and torchvision names carry a tag")
     layer, pixels = _read_suffix(text, prefix, at, suffix)
-    return ExtractorName(text, prefix, model, tag if dot else None, layer, pixels, random)
+    _check_steps(text, prefix, model, random, steps)
+    return ExtractorName(
+        text, prefix, model, tag if dot else None, layer, pixels, random, tuple(steps)
+    )
+
+
+def split_fusion(text: str) -> list[str]:
+    """The names that a fusion puts side by side; of any other name that name alone."""
+    if not text.startswith(FUSION):
+        return [text]
+    parts: list[str] = []
+    for piece in text.removeprefix(FUSION).split("+"):
+        if parts and piece in (*FINETUNED, *LOCALIZED):
+            parts[-1] += f"+{piece}"
+        else:
+            parts.append(piece)
+    return parts
+
+
+def _check_steps(text: str, kind: str, model: str, random: bool, steps: list[str]) -> None:
+    if not steps:
+        return
+    known = ", ".join(f"+{step}" for step in (*FINETUNED, *LOCALIZED))
+    if len(steps) > 1 or steps[0] not in (*FINETUNED, *LOCALIZED):
+        raise BackboneError(f"{text}: behind a name may stand one of {known}")
+    if kind == "network" and steps[0] in FINETUNED:
+        raise BackboneError(f"{text}: {model} is trained from scratch; it has no weights to go on")
+    able = [name for name, network in NETWORKS.items() if network.localization_weight is not None]
+    if steps[0] in LOCALIZED and (random or model not in able):
+        raise BackboneError(f"{text}: +{steps[0]} is for {', '.join(able)}")
 
 
 def _read_suffix(text: str, kind: str, at: str, suffix: str) -> tuple[str | None, int | None]:
     if not at:
         return None, None
+    if kind == "network":
+        raise BackboneError(f"{text}: a network that is trained here takes nothing after '@'")
     if suffix.isdecimal() and suffix.isascii():
         if kind != "timm":
             raise BackboneError(f"{text}: only timm names take an input size after '@'")

@@ -19,6 +19,7 @@ from extractors.backbone import (
 from extractors.description import describe
 from extractors.guard import foreign_code
 from extractors.names import ExtractorName, parse
+from extractors.networks import NETWORKS
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,9 +58,13 @@ def create_backbone(
         raise BackboneError(f"{name}: {info.problem}")
     if not info.at_hand:
         raise MissingWeights(f"{name}: weights {info.weights} are not at hand; {info.mend}")
-    with _seeded(seed):
-        module = _build(parsed, info)
-    return _finish(info, module, device)
+    with seeded(seed):
+        return build_backbone(parsed, info, device)
+
+
+def build_backbone(name: ExtractorName, info: BackboneInfo, device: str = "cpu") -> Backbone:
+    """Build what has been described; random weights come from torch's generator as it is."""
+    return finish_backbone(info, _build(name, info), device)
 
 
 def _build(name: ExtractorName, info: BackboneInfo) -> nn.Module:
@@ -67,6 +72,9 @@ def _build(name: ExtractorName, info: BackboneInfo) -> nn.Module:
 
     if name.kind == "plugin":
         network = _build_plugin(name, info)
+        return construction.take_features(network, name, info.architecture)
+    if name.kind == "network":
+        network = NETWORKS[name.model].build(NETWORKS[name.model].input_size)
         return construction.take_features(network, name, info.architecture)
     published = catalogue.look_up(name)
     return construction.build(name, published, info.weights_path)
@@ -101,29 +109,29 @@ def _build_plugin(name: ExtractorName, info: BackboneInfo) -> nn.Module:
     return network
 
 
-def _finish(info: BackboneInfo, module: nn.Module, device: str) -> Backbone:
+def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backbone:
     """Place the network, find its width, and put together what is known of it."""
     import torch
 
     assert info.input is not None
     try:
         module = module.eval().to(torch.device(device)).to(memory_format=torch.channels_last)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, ValueError) as error:
         first_line = str(error).split("\n")[0]
         raise BackboneError(
             f"{info.name}: device {device} cannot be used ({first_line})"
         ) from error
-    backbone = Backbone(
-        name=info.name,
-        module=module,
-        input=info.input,
-        weights=info.weights,
-        weights_digest=info.weights_digest or state_digest(module),
-        device=device,
-        parameters=sum(p.numel() for p in module.parameters()),
-        source_digest=info.source_digest,
-    )
     try:
+        backbone = Backbone(
+            name=info.name,
+            module=module,
+            input=info.input,
+            weights=info.weights,
+            weights_digest=info.weights_digest or state_digest(module),
+            device=device,
+            parameters=sum(p.numel() for p in module.parameters()),
+            source_digest=info.source_digest,
+        )
         width = backbone.probe()
         if info.kind == "plugin":
             backbone.check_crops_alone()
@@ -139,7 +147,7 @@ def _finish(info: BackboneInfo, module: nn.Module, device: str) -> Backbone:
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """Torch's generator seeded inside the block and as it was afterwards."""
     import torch
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeVar
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, BackboneError, InputSpec, Triple
 from extractors.guard import foreign_code
 from extractors.names import check_plugin_id
+from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -30,13 +31,17 @@ AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered builder. `origin` names the file or distribution, `digest` its content."""
+    """A registered builder. `origin` names the file or distribution, `digest` its content.
+
+    recipe : how the suite trains it; None where its features are used as they come.
+    """
 
     name: str
     build: Builder
     input: InputSpec
     origin: str
     digest: str
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True)
@@ -66,12 +71,17 @@ def register(
     input_size: int = 224,
     mean: Triple = IMAGENET_MEAN,
     std: Triple = IMAGENET_STD,
+    recipe: Recipe | None = None,
 ) -> Callable[[AnyBuilder], AnyBuilder]:
     """Decorator: add a backbone under `name`.
 
     The decorated callable takes nothing and returns a `torch.nn.Module` that maps a normalised
     batch (B, 3, input_size, input_size) to features (B, D). Resizing, normalisation with `mean` and
     `std` (on [0, 1]), batching, device, precision and caching are not its business.
+
+    With a `recipe` the suite trains the network on the training rows of each fold, with a linear
+    head on its features, from the weights with which it was built. Its weights then should be drawn
+    from torch's global generator, which the suite seeds.
 
     Raises
     ------
@@ -95,7 +105,7 @@ def register(
                 f"{name}: registered by {taken.origin} already, so {source.origin} cannot take it"
             )
         # What it really returns is checked when it is built.
-        _plugins[name] = Plugin(name, build, spec, source.origin, source.digest)  # type: ignore[arg-type]
+        _plugins[name] = Plugin(name, build, spec, source.origin, source.digest, recipe)  # type: ignore[arg-type]
         return build
 
     return add

@@ -9,14 +9,15 @@ def build_report(run: Path) -> Path:
     """Write tables/, figures/ and report.html into a run folder; returns the page's path.
 
     A pure function of the folder's manifest.json, units.parquet, predictions.parquet,
-    lesions.parquet and images/: a second call writes the same bytes. Each file is replaced whole,
-    and the page comes last, so that it never names a file that is not there.
+    lesions.parquet, trainings.parquet, history.parquet and images/: a second call writes the same
+    bytes. Each file is replaced whole, and the page comes last, so that it never names a file that
+    is not there.
 
     Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
     column.
     """
     from reports.data_figures import draw_data
-    from reports.figures import draw_all, grouped
+    from reports.figures import curve_groups, draw_all, grouped
     from reports.formats import to_csv, to_latex, write_whole
     from reports.page import render
     from reports.pooling import pool
@@ -26,8 +27,9 @@ def build_report(run: Path) -> Path:
     systems = pool(loaded)
     tables = every_table(loaded, systems)
     groups = grouped(loaded, systems, tables["summary"])
-    drawings = [*draw_all(groups), *draw_data(loaded)]
-    page = render(loaded, groups, tables, drawings)
+    curves = curve_groups(loaded, systems, tables["summary"])
+    drawings = [*draw_all(loaded, groups, curves), *draw_data(loaded)]
+    page = render(loaded, systems, groups, tables, drawings)
     for name, table in tables.items():
         write_whole(loaded.folder / "tables" / f"{name}.csv", to_csv(table).encode())
         write_whole(loaded.folder / "tables" / f"{name}.tex", to_latex(name, table).encode())

@@ -1,6 +1,7 @@
 """The figures of a report, each as SVG and PDF, byte for byte the same for the same run.
 
-One style for all; no global state of matplotlib is changed. What is drawn stands in plots.py.
+One style for all; nothing global in matplotlib is changed, but that it learns of one more font
+(fonts.py). What is drawn stands in plots.py and training_plots.py.
 """
 
 import io
@@ -8,7 +9,18 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.naming import AUDIT_MARK, Name, groups, names, slugs, titles
+from reports.fonts import SANS, families
+from reports.naming import (
+    AUDIT_MARK,
+    GroupKey,
+    Name,
+    any_share,
+    by_network,
+    groups,
+    names,
+    slugs,
+    titles,
+)
 from reports.pooling import System
 from reports.run_folder import Run, section
 
@@ -57,6 +69,8 @@ class Drawing(NamedTuple):
     caption: str = ""
 
 
+_INK = "#262626"
+
 # kind -> (title, what it shows)
 KINDS = {
     "auc": (
@@ -77,13 +91,43 @@ KINDS = {
         "Training time against AUC",
         "Scatter plot of AUC against training time in seconds on a logarithmic axis",
     ),
+    "training": (
+        "Training curves",
+        "Loss above accuracy by epoch, a panel a trained network: training rows as solid and "
+        "held-out rows as dashed lines",
+    ),
+    "learning": (
+        "Learning curves",
+        "AUC against the share of the training patients, a panel an extractor and a line a "
+        "classifier, with bootstrap intervals over patients as bands",
+    ),
 }
 
 
 def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
-    """The groups of a run in order of appearance; `summary` has a row for each system."""
+    """The groups of a run in order of appearance; `summary` has a row for each system.
+
+    Without the systems that were trained on a part of the training patients: those are points of
+    learning curves. All rows of one network stand together, its own head first.
+    """
+    members = groups(system for system in systems if system.whole)
     rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
-    by_key = groups(systems)
+    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+
+
+def curve_groups(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+    """A group for each comparison that holds parts of the training patients, all shares in it."""
+    members: dict[GroupKey, list[System]] = {}
+    for system in systems:
+        members.setdefault(any_share(system.group), []).append(system)
+    members = {key: own for key, own in members.items() if not all(s.whole for s in own)}
+    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
+    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+
+
+def _groups(
+    run: Run, by_key: dict[GroupKey, list[System]], rows: dict[int, dict[Any, Any]]
+) -> list[Group]:
     slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
     return [
         Group(
@@ -110,9 +154,16 @@ def class_names(run: Run, subset: str) -> dict[str, str]:
     }
 
 
-def draw_all(run_groups: list[Group]) -> list[Drawing]:
-    """Every figure of every group in which a system ran."""
+def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
+    """Every figure of every group in which a system ran, and of all trainings.
+
+    main : from `grouped`. curves : from `curve_groups`.
+    """
     from reports.plots import auc_forest, confusion_blocks, cost_scatter, roc_panels
+    from reports.training_plots import learning_panels, training_panels
+
+    def trainings(group: Group) -> "Figure | None":
+        return training_panels(run.history, group)
 
     plots: dict[str, Callable[[Group], Figure | None]] = {
         "auc": auc_forest,
@@ -120,16 +171,20 @@ def draw_all(run_groups: list[Group]) -> list[Drawing]:
         "confusion": confusion_blocks,
         "cost": cost_scatter,
     }
-    drawings = []
-    for group in run_groups:
-        for kind, plot in plots.items():
-            slug = f"{kind}-{group.slug}"
-            # The salt makes the identifiers inside the SVG depend on its name and nothing else.
-            with style(slug):
-                figure = plot(group) if group.ran else None
-                if figure is not None:
-                    drawings.append(_of_group(slug, kind, group, figure))
-    return drawings
+    drawings = [
+        *(_drawn(kind, group, plot) for group in main if group.ran for kind, plot in plots.items()),
+        *(_drawn("training", group, trainings) for group in main),
+        *(_drawn("learning", group, learning_panels) for group in curves if group.ran),
+    ]
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def _drawn(kind: str, group: Group, plot: "Callable[[Group], Figure | None]") -> Drawing | None:
+    slug = f"{kind}-{group.slug}"
+    # The salt makes the identifiers inside the SVG depend on its name and nothing else.
+    with style(slug):
+        figure = plot(group)
+        return _of_group(slug, kind, group, figure) if figure is not None else None
 
 
 def _of_group(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
@@ -145,15 +200,17 @@ def _of_group(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
 def style(salt: str = "") -> AbstractContextManager[None]:
     """The one look of all figures, for the time of a with block."""
     import matplotlib as mpl
-    import seaborn as sns
 
     look: AbstractContextManager[None] = mpl.rc_context(
         {
-            **sns.axes_style("ticks"),
-            **sns.plotting_context("paper"),
             "font.family": "sans-serif",
-            "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+            "font.sans-serif": [SANS, "Verdana", "Arial", "sans-serif"],
             "font.size": 8,
+            "lines.solid_capstyle": "round",
+            "text.color": _INK,
+            "axes.labelcolor": _INK,
+            "xtick.color": _INK,
+            "ytick.color": _INK,
             "axes.titlesize": 8,
             "axes.labelsize": 8.5,
             "xtick.labelsize": 8,
@@ -170,9 +227,11 @@ def style(salt: str = "") -> AbstractContextManager[None]:
             # Text stays text: it can be searched and read aloud, and the file is small.
             "svg.fonttype": "none",
             "svg.hashsalt": salt,
-            # Embedded TrueType: publishers refuse the bitmap-like Type 3 fonts of the default. It
-            # is half of the time that a figure takes.
+            # Embedded TrueType: publishers refuse the bitmap-like Type 3 fonts of the default.
             "pdf.fonttype": 42,
+            # matplotlib asks this one, too, how many letters fit into one embedded font of a PDF;
+            # with the default a minus sign takes a second font.
+            "ps.fonttype": 42,
         }
     )
     return look
@@ -180,6 +239,8 @@ def style(salt: str = "") -> AbstractContextManager[None]:
 
 def finished(drawing: Drawing, figure: "Figure", synthetic: bool) -> Drawing:
     """The drawing with its two files, marked in picture and words where the data are made up."""
+    import matplotlib as mpl
+
     from reports.pictures import lean
 
     alt = drawing.alt
@@ -188,11 +249,11 @@ def finished(drawing: Drawing, figure: "Figure", synthetic: bool) -> Drawing:
             0.995, 0.005, "synthetic data", ha="right", va="bottom", color="#a02020", size=8
         )
         alt = f"{alt}; synthetic data"
-    return drawing._replace(
-        alt=f"{alt}.",
-        svg=lean(_saved(figure, "svg", {"Date": None, "Creator": None, "Title": drawing.title})),
-        pdf=_saved(figure, "pdf", {"CreationDate": None, "Title": drawing.title}),
-    )
+    svg = _saved(figure, "svg", {"Date": None, "Creator": None, "Title": drawing.title})
+    # All text of the figure stands in the SVG as it is.
+    with mpl.rc_context({"font.sans-serif": families(set(svg.decode()) - {"\n"})}):
+        pdf = _saved(figure, "pdf", {"CreationDate": None, "Title": drawing.title})
+    return drawing._replace(alt=f"{alt}.", svg=lean(svg), pdf=pdf)
 
 
 def _saved(figure: "Figure", kind: str, metadata: dict[str, str | None]) -> bytes:

@@ -48,35 +48,6 @@ def looks(group: "Group") -> dict[str, Look]:
     return known
 
 
-def sheet(panels: int, columns: int, look: dict[str, Look]) -> "tuple[Figure, list[Axes]]":
-    """A sheet of square panels that share their axes, with room for a legend below."""
-    from matplotlib.figure import Figure
-
-    rows = -(-panels // columns)
-    left, right, top, below = 0.6, 0.15, 0.35, 0.55 + _legend_height(look)
-    width = max(left + 2.05 * columns + right, 5.2)
-    height = top + 2.05 * rows + below
-    figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(
-        left=left / width,
-        right=1 - right / width,
-        top=1 - top / height,
-        bottom=below / height,
-        wspace=0.12,
-        hspace=0.22,
-    )
-    # Only the panels that are used: an empty one costs as much as a full one.
-    boxes = [figure.add_subplot(rows, columns, place + 1) for place in range(panels)]
-    for place, axes in enumerate(boxes):
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
-        lowest, leftmost = place + columns >= panels, place % columns == 0
-        axes.set_xticklabels(["0", "0.5", "1"] if lowest else [])
-        axes.set_yticklabels(["0", "0.5", "1"] if leftmost else [])
-        axes.set_xlabel("1 − specificity" if lowest else "", labelpad=2)
-        axes.set_ylabel("sensitivity" if leftmost else "", labelpad=2)
-    return figure, boxes
-
-
 def plain_axes(
     height: float,
     left: float,
@@ -89,7 +60,7 @@ def plain_axes(
     """One pair of axes `height` inches high inside margins; a legend gets its room below."""
     from matplotlib.figure import Figure
 
-    bottom += _legend_height(look or {})
+    bottom += legend_height(look or {})
     whole = top + height + bottom
     figure = Figure(figsize=(width, whole))
     box = (left / width, bottom / whole, 1 - (left + right) / width, height / whole)
@@ -100,7 +71,8 @@ _LEGEND_COLUMNS = 4
 _LEGEND_LINE = 0.19
 
 
-def _legend_height(look: dict[str, Look]) -> float:
+def legend_height(look: dict[str, Look]) -> float:
+    """Inches that a legend of these entries takes."""
     return _LEGEND_LINE * -(-len(look) // _LEGEND_COLUMNS) + 0.05 if look else 0.0
 
 

@@ -16,6 +16,9 @@ GroupKey = tuple[str, ...]
 _OF_FEATURES = ("weights", "recipe")
 _OF_CLASSIFIER = ("C", "scale", "tuned", "seed")
 _LONGEST = 60
+# The classifier that is the network itself.
+OWN_HEAD = "softmax"
+_TRAINED_ENDING = re.compile(r"(\+(drloc|finetuned)[a-z-]*)+$")
 # What has to be said of a protocol that leaks on purpose.
 AUDIT_MARK = "audit: patients on both sides"
 
@@ -76,6 +79,40 @@ def groups(systems: Iterable[System]) -> dict[GroupKey, list[System]]:
     for system in systems:
         found.setdefault(system.group, []).append(system)
     return found
+
+
+def any_share(key: GroupKey) -> GroupKey:
+    """The key of a group without its share of the training patients."""
+    return tuple(
+        "" if name == "train_fraction" else value
+        for name, value in zip(GROUP_COLUMNS, key, strict=True)
+    )
+
+
+def by_network(systems: Iterable[System]) -> list[System]:
+    """Frozen and trained forms of one network side by side, each with its own head first.
+
+    Otherwise in order of appearance.
+    """
+    systems = list(systems)
+    forms: dict[str, int] = {}
+    networks: dict[str, int] = {}
+    for system in systems:
+        extractor = str(system.identity["extractor"])
+        forms.setdefault(extractor, len(forms))
+        networks.setdefault(_network(extractor), len(networks))
+
+    def place(system: System) -> tuple[int, int, bool]:
+        extractor = str(system.identity["extractor"])
+        headless = system.identity["classifier"] != OWN_HEAD
+        return networks[_network(extractor)], forms[extractor], headless
+
+    return sorted(systems, key=place)
+
+
+def _network(extractor: str) -> str:
+    """The name without what was done to it; a fusion's plus joins names and stays."""
+    return extractor if extractor.startswith("fusion:") else _TRAINED_ENDING.sub("", extractor)
 
 
 def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures import Drawing, Group
 from reports.formats import missing, short
-from reports.page_tables import comparison, plain
+from reports.page_tables import beside_published, comparison, plain
+from reports.pooling import System
+from reports.published import SOURCES
 from reports.run_folder import Run, listing, records, section
 
 if TYPE_CHECKING:
@@ -28,6 +30,10 @@ AUDIT = (
 _TABLE_TITLES = {
     "further_measures": "Further measures",
     "confusion": "Confusion counts",
+    "published": "Published figures beside measured ones",
+    "learning_curves": "Learning curves in figures",
+    "recipes": "How each network was trained",
+    "trainings": "Cost of each training",
     "costs": "Cost of each extractor",
     "fits": "Cost of each fit",
     "tuning": "What tuning chose",
@@ -42,7 +48,11 @@ _TABLE_TITLES = {
 
 
 def render(
-    run: Run, groups: list[Group], tables: "dict[str, pd.DataFrame]", drawings: list[Drawing]
+    run: Run,
+    systems: list[System],
+    groups: list[Group],
+    tables: "dict[str, pd.DataFrame]",
+    drawings: list[Drawing],
 ) -> str:
     """The page's HTML. tables : from `tables.every_table`; drawings : from `figures.draw_all`."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -61,15 +71,15 @@ def render(
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         title=_title(run),
-        banners=_banners(run, groups),
-        facts=_facts(run, groups),
+        banners=_banners(run, systems),
+        facts=_facts(run, systems),
         groups=[comparison(group) for group in groups],
+        some_ran=any(system.ran for system in systems),
+        in_part=any(not system.whole for system in systems),
+        sources=SOURCES,
+        measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
         figures=_figures(drawings),
-        tables={
-            name: plain(name, _TABLE_TITLES[name], table, run.audits)
-            for name, table in tables.items()
-            if name in _TABLE_TITLES
-        },
+        tables=_tables(run, tables),
         data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
         data=section(run.manifest, "data"),
         notices=[*listing(run.manifest, "notices")],
@@ -81,6 +91,16 @@ def render(
     )
     # A lone surrogate in a file name cannot be written as UTF-8.
     return page.encode("utf-8", "replace").decode()
+
+
+def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
+    """What the page shows of each table but the summary, which it shows by group."""
+    shown = {
+        name: plain(name, title, tables[name], run.audits)
+        for name, title in _TABLE_TITLES.items()
+        if name in tables
+    }
+    return shown | {"published": beside_published(_TABLE_TITLES["published"], tables["published"])}
 
 
 def _own(name: str) -> "Markup":
@@ -95,12 +115,11 @@ def _title(run: Run) -> str:
     return f"Benchmark report: {name}"
 
 
-def _banners(run: Run, groups: list[Group]) -> list[dict[str, Any]]:
+def _banners(run: Run, systems: list[System]) -> list[dict[str, Any]]:
     """What a reader has to know before any figure: made-up data, random weights, failures."""
     banners = []
     if run.synthetic:
         banners.append({"kind": "warning", "text": SYNTHETIC, "items": []})
-    systems = [entry.system for group in groups for entry in group.entries]
     protocols = _distinct(s.identity["protocol"] for s in systems)
     audits = [name for name in protocols if name in run.audits]
     if audits:
@@ -124,9 +143,8 @@ def _distinct(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(map(str, values)))
 
 
-def _facts(run: Run, groups: list[Group]) -> list[tuple[str, str]]:
+def _facts(run: Run, systems: list[System]) -> list[tuple[str, str]]:
     """What was compared, in a few words each; what the manifest does not tell is left out."""
-    systems = [entry.system for group in groups for entry in group.entries]
     environment = section(run.manifest, "environment")
     extractors = records(run.manifest, "extractors")
     precision = _distinct(

@@ -19,6 +19,7 @@ MEASURE_TITLES = {
     "mcc": "MCC",
 }
 # Settings that get a column only where they differ; otherwise the caption says them once.
+# A recipe stands below the weights that it led to.
 _SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
 _SIZES = {"n_train": "train", "n_test": "test", "n_patients": "patients", "n_runs": "runs"}
 _COUNTED = {
@@ -46,11 +47,12 @@ class Column(NamedTuple):
 def comparison(group: Group) -> dict[str, Any]:
     """The main table of one group: a row a system, in the order of the configuration."""
     systems = [entry.system for entry in group.entries]
-    settings = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
+    differing = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
+    settings = [name for name in differing if name != "recipe"]
     sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
     columns = [
         Column("Extractor"),
-        Column("Weights"),
+        Column("Weights, recipe" if "recipe" in differing else "Weights"),
         Column("Classifier"),
         *(Column(name.replace("_", " "), name in ("C", "seed")) for name in settings),
         *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
@@ -61,10 +63,17 @@ def comparison(group: Group) -> dict[str, Any]:
     return {
         "group": group,
         "columns": columns,
-        "rows": [_comparison_row(entry, settings, sizes) for entry in group.entries],
-        "constant": _constant(group, settings, sizes),
+        "rows": [_comparison_row(entry, differing, sizes) for entry in group.entries],
+        "starts": _starts(group),
+        "constant": _constant(group, differing, sizes),
         "legend": _legend(group),
     }
+
+
+def _starts(group: Group) -> list[bool]:
+    """Which rows open a new extractor."""
+    names = [short(entry.system.identity["extractor"]) for entry in group.entries]
+    return [place > 0 and names[place - 1] != name for place, name in enumerate(names)]
 
 
 def _values(systems: list[System], name: str) -> list[str]:
@@ -75,22 +84,29 @@ def _values(systems: list[System], name: str) -> list[str]:
 def _legend(group: Group) -> str:
     """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
     text = "Mean ± standard deviation over repeats; [ ] 95 % interval of a bootstrap over patients"
-    if all(len(set(entry.system.units["fold"])) <= 1 for entry in group.entries):
-        return f"{text}."
-    return (
-        f"{text}, given the trained models: what training again would change is not in it. "
-        "The AUC compares crops of one fold only."
-    )
+    if any(len(set(entry.system.units["fold"])) > 1 for entry in group.entries):
+        return (
+            f"{text}, given the trained models: what training again would change is not in it. "
+            "The AUC compares crops of one fold only."
+        )
+    if any(entry.system.trained and len(entry.system.repeats) > 1 for entry in group.entries):
+        return (
+            f"{text}. The split is fixed: the repeats of a trained network are trainings on the "
+            "same rows from different seeds, so ± is what the seed alone changes."
+        )
+    return f"{text}."
 
 
-def _comparison_row(entry: Entry, settings: list[str], sizes: list[str]) -> list[Cell]:
+def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[Cell]:
     identity, row = entry.system.identity, entry.row
     weights = short(identity["weights"])
     tag = "random" if weights == "random" else ""
+    recipe = short(identity["recipe"]) if "recipe" in differing else ""
+    settings = [name for name in differing if name != "recipe"]
     notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))
     return [
         Cell(short(identity["extractor"]), kind="name"),
-        Cell(weights, kind=tag),
+        Cell(weights, kind=tag, detail=recipe),
         Cell(short(identity["classifier"]).replace("_", " ")),
         *(Cell(short(identity[name]), short(identity[name])) for name in settings),
         *(_estimate(row, name) for name in MEASURE_TITLES),
@@ -136,6 +152,28 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
         # All the words are plurals in s.
         parts += [f"{n} {_COUNTED[k].rstrip('s' if n == '1' else '')}" for k, n in counted.items()]
     return ", ".join(parts)
+
+
+def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+    """Published and measured figures column by column: (p) and (m); the file has more columns."""
+    measures = {**MEASURE_TITLES, "training_time_s": "Training, s"}
+    columns = [Column("Published"), Column("Measured, nearest")]
+    columns += [
+        Column(f"{text} ({side})", numeric=True) for text in measures.values() for side in "pm"
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["published_system"], detail=f"{row['source']}; {row['published_data']}")]
+        measured = ("extractor", "classifier", "weights", "recipe", "data", "protocol")
+        told = [short(row[f"measured_{name}"]).replace("_", " ") for name in measured[1:]]
+        named = ", ".join((short(row["measured_extractor"]), told[0]))
+        cells.append(Cell(named, detail=", ".join(filter(None, told[1:]))) if told[0] else Cell(""))
+        for name in measures:
+            show = _seconds if name == "training_time_s" else number
+            values = [row[f"{side}_{name}"] for side in ("published", "measured")]
+            cells += [Cell(show(value), short(value)) for value in values]
+        rows.append(cells)
+    return {"name": "published", "title": title, "columns": columns, "rows": rows}
 
 
 # Columns of the tables on the data's source that need more than their name.

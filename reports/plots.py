@@ -18,10 +18,10 @@ from reports.layout import (
     looks,
     plain_axes,
     plain_decades,
-    sheet,
     spread,
     wrapped,
 )
+from reports.panels import Line, Sheet
 from reports.tables import mean_counts
 
 if TYPE_CHECKING:
@@ -35,16 +35,25 @@ def roc_panels(group: "Group") -> "Figure":
     """A panel an extractor, a line a classifier; the mean curve where there are several repeats."""
     panels = _by_extractor(group)
     look = looks(group)
-    figure, boxes = sheet(len(panels), min(4, len(panels)), look)
-    for axes, (name, entries) in zip(boxes, panels.items(), strict=True):
-        axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.7, zorder=1)
+    sheet = Sheet(len(panels), 4, (1.8,), look, wide=1.8)
+    limits, ticks = (-0.02, 1.02), (0, 0.5, 1)
+    curves: dict[str, list[Line]] = {name: [] for name in look}
+    boxes = [box._replace(across=limits, up=limits) for (box,) in sheet.boxes]
+    for place, (box, (name, entries)) in enumerate(zip(boxes, panels.items(), strict=True)):
         for entry in entries:
-            colour, _, dash = look[entry.name.classifier]
-            false, true = mean_roc(entry.system.repeats)
-            axes.plot(false, true, color=colour, linestyle=dash, linewidth=1.1)
-        axes.set_title(wrapped(name, 33), pad=3, fontsize=7.5)
-    legend(figure, look, lines=True)
-    return figure
+            curves[entry.name.classifier].append(box.line(*mean_roc(entry.system.repeats)))
+        sheet.head(box, name, 33)
+        if sheet.lowest(place):
+            sheet.name_below(box, ticks, "1 − specificity")
+        if sheet.leftmost(place):
+            sheet.name_beside(box, ticks, "sensitivity")
+    sheet.grid([(box, ticks, ticks) for box in boxes])
+    sheet.plot([box.line([0, 1], [0, 1]) for box in boxes], color="#bbbbbb", linewidth=0.7)
+    for name, (colour, _, dash) in look.items():
+        sheet.plot(curves[name], color=colour, linestyle=dash, linewidth=1.1)
+    sheet.frame(boxes)
+    legend(sheet.figure, look, lines=True)
+    return sheet.figure
 
 
 def auc_forest(group: "Group") -> "Figure":

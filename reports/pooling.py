@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reports.formats import missing, short
 from reports.run_folder import Run, RunFolderError
 from reports.schema import SYSTEM_COLUMNS
 from reports.uncertainty import Rows
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
 
 # Systems that are compared with each other: the same test rows, the same amount of training.
 GROUP_COLUMNS = ("dataset", "subset", "region", "size", "protocol", "train_fraction")
+
+
+# The recipe of features that no training in the run has changed.
+FROZEN = "frozen"
+
+
+def is_whole(train_fraction: Any) -> bool:
+    """Whether this share of the training patients is all of them; a missing one is."""
+    return missing(train_fraction) or float(train_fraction) >= 1
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,16 @@ class System:
     @property
     def ran(self) -> bool:
         return bool(self.repeats)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was trained on all training patients; fewer make a point of a curve."""
+        return is_whole(self.identity["train_fraction"])
+
+    @property
+    def trained(self) -> bool:
+        """Whether its network was trained in this run."""
+        return short(self.identity["recipe"]) not in ("", FROZEN)
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -97,13 +117,18 @@ def _prediction_arrays(run: Run) -> dict[str, Any]:
 
 
 def _status(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
-    reasons = join_unique(own.loc[own["status"] != "ok", "status"])
+    failed = own[own["status"] != "ok"]
+    reasons = join_unique(failed["status"])
     if reasons:
-        return reasons
+        return reasons + _in_folds(len(failed), len(own))
     if own["status"].isna().any():
         return "no status recorded"
     lacking = sum(unit not in rows_of_unit for unit in own["unit"])
     return f"no predictions for {lacking} of {len(own)} units" if lacking else "ok"
+
+
+def _in_folds(failed: int, of: int) -> str:
+    return "" if failed == of else f" (in {failed} of {of} folds)"
 
 
 def _repeats(

@@ -10,11 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.schema import MANIFEST_SCHEMA, PREDICTION_COLUMNS, UNIT_COLUMNS
+from reports.schema import (
+    HISTORY_COLUMNS,
+    MANIFEST_SCHEMA,
+    PREDICTION_COLUMNS,
+    TRAINING_COLUMNS,
+    UNIT_COLUMNS,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
+# Columns that folders written before there were networks to train do not have.
+_NEWER = ("network_time_s",)
+# What is text in the tables on trainings; everything else there is a number.
+_WORDS = {
+    *("training", "dataset", "subset", "region", "size", "protocol", "extractor", "weights"),
+    *("recipe", "input", "precision", "device", "notes"),
+}
 # Text that repeats in row after row is read as a dictionary: a tenth of the memory.
 _REPEATED = ["unit", "crop_id", "lesion_id", "patient_id"]
 
@@ -32,6 +45,9 @@ class Run:
     units: "pd.DataFrame"
     predictions: "pd.DataFrame"
     lesions: "pd.DataFrame"
+    # Both without a row where no network was trained.
+    trainings: "pd.DataFrame"
+    history: "pd.DataFrame"
 
     @property
     def synthetic(self) -> bool:
@@ -47,6 +63,8 @@ class Run:
 def read_run(folder: Path) -> Run:
     """Read manifest.json, units.parquet, predictions.parquet and lesions.parquet.
 
+    trainings.parquet and history.parquet are there only where networks were trained.
+
     Raises RunFolderError naming the file, and the column where one is missing.
     """
     folder = Path(folder)
@@ -57,9 +75,11 @@ def read_run(folder: Path) -> Run:
     return Run(
         folder=folder,
         manifest=_read_manifest(folder / "manifest.json"),
-        units=_read_table(folder / "units.parquet", UNIT_COLUMNS),
+        units=_read_table(folder / "units.parquet", UNIT_COLUMNS, newer=_NEWER),
         predictions=_read_table(folder / "predictions.parquet", PREDICTION_COLUMNS),
         lesions=_read_table(folder / "lesions.parquet", ("crop_id", "patient_id")),
+        trainings=_read_numbers(folder / "trainings.parquet", TRAINING_COLUMNS),
+        history=_read_numbers(folder / "history.parquet", HISTORY_COLUMNS),
     )
 
 
@@ -98,7 +118,22 @@ def _read_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _read_table(path: Path, needed: Iterable[str]) -> "pd.DataFrame":
+def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
+    """A table on trainings, empty where there is none; what is no finite number is missing."""
+    import numpy as np
+    import pandas as pd
+
+    if not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    table = _read_table(path, columns)
+    for name in columns:
+        if name not in _WORDS:
+            numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")
+            table[name] = numbers.where(np.isfinite(numbers))
+    return table
+
+
+def _read_table(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -110,10 +145,11 @@ def _read_table(path: Path, needed: Iterable[str]) -> "pd.DataFrame":
         table = pq.read_table(path, read_dictionary=repeated)
     except (OSError, pa.ArrowException) as error:
         raise RunFolderError(f"{path}: cannot be read as Parquet ({_one_line(error)})") from None
-    missing = [name for name in needed if name not in names]
+    missing = [name for name in needed if name not in names and name not in newer]
     if missing:
         raise RunFolderError(f"{path}: lacks the column {', '.join(missing)}")
-    return table.to_pandas()
+    frame = table.to_pandas()
+    return frame.assign(**{name: None for name in newer if name not in names})
 
 
 def _one_line(error: Exception) -> str:

@@ -59,6 +59,7 @@ UNIT_COLUMNS = (
     "n_test_patients",
     "threshold",  # a score above it is called positive
     "training_time_s",  # all that must be spent before the first prediction, as if run alone
+    "network_time_s",  # training of the network, part of it; missing for frozen features
     "extraction_time_s",  # features of the training crops
     "gram_time_s",
     "fit_time_s",  # Gram matrix and fit
@@ -89,4 +90,76 @@ PREDICTION_COLUMNS = (
     "rotation",  # degrees; 0 where the protocol turns nothing
     "score",  # higher means more likely positive
     "label",  # 1 is the positive class
+)
+
+# Which training of a network a row belongs to.
+_TRAINING_IDENTITY = (
+    "training",  # the training's key, a SHA-256 in hexadecimal
+    "dataset",
+    "subset",
+    "region",
+    "size",
+    "protocol",
+    "extractor",
+    "weights",
+    "recipe",
+    "train_fraction",
+    "seed",
+    "repeat",
+    "fold",
+)
+
+# trainings.parquet: one row a network that was trained; only where there is one.
+TRAINING_COLUMNS = (
+    *_TRAINING_IDENTITY,
+    "n_train",
+    "epochs",
+    "kept_epoch",  # whose weights were kept
+    "input",
+    "batch_size",
+    "accumulation",  # passes into which a batch had to be divided; 1 where it fitted
+    "parameters",
+    "trainable_parameters",
+    "flops_per_image",  # forward, a multiplication and an addition counting as two
+    "network_time_s",
+    "images_per_s",  # training images, after the first epoch
+    "peak_device_bytes",  # missing without a GPU
+    "peak_host_bytes",  # of the whole process
+    "smallest_gpu_gb",  # missing where no usual one is enough
+    "gpu_estimated",  # from the tensors of one batch, counted: there was no GPU
+    "precision",
+    "device",
+    "notes",
+)
+
+# history.parquet: one row an epoch of a training.
+HISTORY_COLUMNS = (
+    *_TRAINING_IDENTITY,
+    "epoch",  # from 1
+    "learning_rate",
+    "train_loss",
+    "train_accuracy",
+    "localization_loss",  # the last four are missing where there is no such thing
+    "test_loss",
+    "test_accuracy",
+    "inner_loss",
+)
+
+# manifest["recipes"]: one mapping a trained extractor; the names are those of the recipe's fields.
+RECIPE_COLUMNS = (
+    "extractor",
+    "recipe",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "weight_decay",
+    "schedule",
+    "warmup_epochs",
+    "label_smoothing",
+    "clip_norm",  # missing: gradients stay as they are
+    "augmentation",  # in short text; empty without
+    "localization",  # in short text; empty without
+    "input_size",  # in pixels; missing: the network's own
+    "layers",
+    "inner_validation",
 )

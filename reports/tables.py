@@ -14,8 +14,10 @@ import numpy as np
 from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
 from reports.naming import AUDIT_MARK
 from reports.pooling import System, pool
+from reports.published import beside_published
 from reports.run_folder import Run, records, section
 from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.training_tables import learning_curves, recipes, trainings
 from reports.uncertainty import Rows, bootstrap, interval
 
 if TYPE_CHECKING:
@@ -36,7 +38,9 @@ _COST_COLUMNS = (
     "status",
     "notes",
 )
-_FIT_COLUMNS = ("training_time_s", "extraction_time_s", "gram_time_s", "fit_time_s")
+_FIT_COLUMNS = (
+    *("training_time_s", "network_time_s", "extraction_time_s", "gram_time_s", "fit_time_s"),
+)
 
 
 def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
@@ -74,15 +78,21 @@ def _notes(run: Run, system: System) -> str:
 def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
     """All tables by file name (without suffix), in the order in which a page shows them.
 
-    What only some data sets can tell is left out where there is nothing.
+    What only some data sets and runs can tell is left out where there is nothing. Systems that were
+    trained on a part of the training patients are in the summary and the learning curves alone.
     """
+    compared = summary(run, systems)
+    whole = [system for system in systems if system.whole]
     return {
-        "summary": summary(run, systems),
-        "further_measures": further_measures(systems),
-        "confusion": confusion(systems),
+        "summary": compared,
+        **_unless_empty({"learning_curves": learning_curves(compared)}),
+        "published": beside_published(run, compared),
+        "further_measures": further_measures(whole),
+        "confusion": confusion(whole),
+        **_unless_empty({"recipes": recipes(run), "trainings": trainings(run)}),
         "costs": costs(run),
-        "fits": fits(systems),
-        **_unless_empty({"tuning": tuning(systems)}),
+        "fits": fits(whole),
+        **_unless_empty({"tuning": tuning(whole)}),
         "data": data_counts(run),
         **_unless_empty(data_tables(run)),
         "left_out": left_out(run),
@@ -339,7 +349,13 @@ def _counts(rows: Rows) -> tuple[int, int, int, int]:
 
 
 def _means(system: System, names: Iterable[str]) -> dict[str, float]:
-    return {name: float(system.units[name].astype("float64").mean()) for name in names}
+    found = {}
+    for name in names:
+        # numpy's own mean: this runs for every time of every system.
+        values = system.units[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        known = values[~np.isnan(values)]
+        found[name] = float(known.mean()) if len(known) else float("nan")
+    return found
 
 
 def _converged(system: System) -> bool | None:

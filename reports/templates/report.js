@@ -23,6 +23,8 @@ function sort(table, heading) {
   const next = heading.getAttribute("aria-sort") === first ? other : first;
   for (const each of table.tHead.rows[0].cells) each.setAttribute("aria-sort", "none");
   heading.setAttribute("aria-sort", next);
+  // Rows of one extractor no longer stand together, so the lines between extractors go.
+  table.classList.add("sorted");
   const direction = next === "ascending" ? 1 : -1;
   const body = table.tBodies[0];
   const rows = [...body.rows];

@@ -10,6 +10,7 @@ from bench.features import Features, _fused
 from bench.fitting import run_cell
 from bench.plan import Cell, System
 from bench.store import Store
+from classifiers.memory import gram_bytes
 
 N = 60
 PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
@@ -31,10 +32,10 @@ def features(seed, width=5):
     )
 
 
-def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a"):
+def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
     systems = [System(extractor, name, 1.0, "auto") for name in names]
     found = found if found is not None else features(1)
-    return run_cell(CELL, "cell", systems, found, LABELS, patients, Store(tmp_path), 1)
+    return run_cell(CELL, "cell", systems, found, LABELS, patients, Store(tmp_path), jobs)
 
 
 def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
@@ -100,9 +101,28 @@ def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
 def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypatch):
     """A machine with more memory must not take from the store what a small one has put there."""
     for module in ("bench.fitting", "classifiers.variant_fits"):
-        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 40_000.0)
+        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 50_000.0)
     (small,) = run(tmp_path, ["cubic"]).values()
     monkeypatch.undo()
     (large,) = run(tmp_path, ["cubic"]).values()
     assert (small.meta["approximate"], large.meta["approximate"]) == (True, False)
     assert small.key != large.key
+
+
+def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_key(
+    tmp_path, monkeypatch
+):
+    limit = float(gram_bytes(len(CELL.train), len(CELL.test), 5))  # room for one thread
+    for module in ("bench.fitting", "classifiers.variant_fits"):
+        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: limit)
+    (one,) = run(tmp_path / "one", ["cubic"]).values()
+    (two,) = run(tmp_path / "two", ["cubic"], jobs=2).values()
+    assert one.key == two.key
+    assert not two.meta["approximate"]
+    np.testing.assert_array_equal(one.score, two.score)
+
+
+def test_the_backbone_of_a_fusion_that_is_constant_is_told(tmp_path):
+    constant = replace(features(2), matrix=np.ones((N, 5), dtype=np.float32))
+    (found,) = run(tmp_path, ["cubic+tuned"], _fused([features(1), constant])).values()
+    assert found.status.startswith("backbone 2 of 2: every feature is constant")

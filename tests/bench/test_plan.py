@@ -10,7 +10,7 @@ import pytest
 
 from bench import plan as plan_module
 from bench.errors import UnusableInput
-from bench.plan import make_plan
+from bench.plan import LEARNING_DRAWS, SOFTMAX, NetworkWork, make_plan
 
 KERNELS = ("linear", "cubic")
 
@@ -132,3 +132,86 @@ def test_an_audit_alone_is_refused_where_there_is_nothing_to_audit():
 def test_a_subset_that_cannot_be_classified_is_refused_by_name(rows, said):
     with pytest.raises(UnusableInput, match=said):
         planned(rows)
+
+
+def with_networks(rows, work, protocols=("official", "patient-cv"), fractions=(1.0,)):
+    return make_plan(
+        rows,
+        SUBSETS,
+        ("frozen", "net", "fusion:net+frozen"),
+        (SOFTMAX, "linear"),
+        KERNELS,
+        protocols,
+        4,
+        0,
+        work,
+        fractions,
+    )
+
+
+TRAINED = frozenset({"net", "fusion:net+frozen"})
+
+
+def places(plan, extractor):
+    return [cell.place for cell, _ in plan.work(extractor)]
+
+
+def test_networks_have_repeats_of_their_own():
+    plan = with_networks(table(n=80), NetworkWork(TRAINED, 3, 2, frozenset(SUBSETS)))
+    mass = [p for p in places(plan, "net") if p[0] == "mass"]
+    assert [p[2] for p in mass if p[1] == "official"] == [0, 1, 2]  # three seeds
+    assert sorted({p[2] for p in mass if p[1] == "patient-cv"}) == [0, 1]
+    frozen = [p for p in places(plan, "frozen") if p[0] == "mass"]
+    assert [p[2] for p in frozen if p[1] == "official"] == [0]
+    assert sorted({p[2] for p in frozen if p[1] == "patient-cv"}) == [0, 1, 2, 3]
+    assert places(plan, "none") == places(plan, "frozen")
+    assert places(plan, "fusion:net+frozen") == places(plan, "net")
+
+
+def test_only_a_trained_network_has_a_head_of_its_own():
+    plan = with_networks(table(), NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS)))
+    pairs = {(s.extractor, s.classifier) for s in plan.systems}
+    assert (pairs & {(name, SOFTMAX) for name in plan.extractors()}) == {("net", SOFTMAX)}
+    with pytest.raises(UnusableInput, match="no extractor asked for is trained"):
+        planned(table(), classifiers=(SOFTMAX,))
+
+
+def test_networks_keep_to_their_subsets():
+    plan = with_networks(table(), NetworkWork(TRAINED, 2, 1, frozenset({"mass"})))
+    assert {p[0] for p in places(plan, "net")} == {"mass"}
+    assert {p[0] for p in places(plan, "frozen")} == set(SUBSETS)
+    assert all(cell.for_networks or cell.for_frozen for cell in plan.cells)
+
+
+def test_shares_of_the_training_patients_are_nested_and_leave_the_test_rows_alone():
+    rows = table(n=120)
+    rows["patient_id"] = [f"P{i // 2}" for i in range(120)]
+    work = NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS))
+    plan = with_networks(rows, work, ("official",), (0.25, 0.5, 1.0))
+    cells = [cell for cell, _ in plan.work("frozen") if cell.subset == "mass"]
+    whole = [cell for cell in cells if cell.train_fraction == 1]
+    assert len(whole) == 1
+    for draw in range(LEARNING_DRAWS):
+        small, half = (
+            next(c for c in cells if (c.train_fraction, c.repeat) == (share, draw))
+            for share in (0.25, 0.5)
+        )
+        assert set(small.train) < set(half.train) < set(whole[0].train)
+        patients = rows["patient_id"]
+        for cell, share in ((small, 0.25), (half, 0.5)):
+            kept, everyone = (set(patients.iloc[c.train]) for c in (cell, whole[0]))
+            assert len(kept) / len(everyone) == pytest.approx(share, abs=0.15)
+            # All rows of a patient, or none.
+            assert set(cell.train) == {i for i in whole[0].train if patients.iloc[i] in kept}
+            assert np.array_equal(cell.test, whole[0].test)
+    draws = {tuple(c.train) for c in cells if c.train_fraction == 0.25}
+    assert len(draws) > 1
+    assert places(plan, "net") == places(plan, "frozen")
+
+
+def test_shares_of_a_repeated_protocol_are_drawn_once_a_fold():
+    work = NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS))
+    plan = with_networks(table(n=120), work, ("patient-cv",), (0.5, 1.0))
+    cells = [c for c, _ in plan.work("frozen") if c.subset == "mass"]
+    assert len(cells) == 2 * 4 * 5
+    assert len({c.place for c in cells}) == len(cells)

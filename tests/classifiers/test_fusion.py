@@ -13,6 +13,7 @@ from classifiers import (
     sweep,
     sweep_subsets,
     tune,
+    tune_gram,
 )
 from classifiers.memory import gram_bytes
 
@@ -63,6 +64,11 @@ def test_the_search_takes_what_helps_and_nothing_from_the_test_rows():
     aucs = [score.auc for names, score in found.tried if names == found.names[: len(names)]]
     assert aucs == sorted(aucs)  # each one taken raised it
     assert found.choice.inner.auc == aucs[-1]
+    fused = fuse([grams_of(train, test)[name] for name in found.names])
+    alone = tune_gram(fused, labels, groups, ["linear"], [1.0], scale=[1.0]).choices["linear"]
+    np.testing.assert_array_equal(found.choice.fit.score, alone.fit.score)
+    np.testing.assert_array_equal(found.choice.inner.out_of_fold, alone.inner.out_of_fold)
+    assert found.choice.fit.scale == alone.fit.scale
     changed = {name: 1e6 * rows[::-1] for name, rows in test.items()}
     again = search_backbones(grams_of(train, changed), labels, groups, "linear")
     assert again.names == found.names
@@ -74,7 +80,7 @@ def test_the_search_takes_what_helps_and_nothing_from_the_test_rows():
 
 def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch):
     train, test, labels = backbones()
-    monkeypatch.setattr(memory, "default_memory_limit", lambda: gram_bytes(70, 12, 90, 1, 3) - 1.0)
+    monkeypatch.setattr(memory, "default_memory_limit", lambda: gram_bytes(70, 12, 90) + 1.0)
     with pytest.raises(ValueError, match="fusing 3 backbones on 70 training rows needs"):
         grams_of(train, test)
     grams_of({"good": train["good"]}, {"good": test["good"]})

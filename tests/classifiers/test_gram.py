@@ -5,7 +5,6 @@ import pytest
 
 from classifiers import KERNELS, Gram, Kernel
 from classifiers.gram import Standardisation, products, products_on
-from classifiers.memory import gram_bytes
 
 
 def features(seed=0, n=30, m=7, width=1100):
@@ -54,6 +53,18 @@ def test_another_device_gives_the_same_numbers():
         assert there.dtype == np.float64
 
 
+def test_a_device_that_is_too_small_leaves_the_products_to_the_processor(monkeypatch):
+    import torch
+
+    def full(*arguments):
+        raise torch.OutOfMemoryError("no room")
+
+    train, test = (rows.astype(float) for rows in features())
+    monkeypatch.setattr(torch.Tensor, "to", full)
+    for here, there in zip(products(train, test), products_on("cuda", train, test), strict=True):
+        np.testing.assert_array_equal(there, here)
+
+
 def test_a_gpu_gives_the_same_numbers():
     import torch
 
@@ -80,11 +91,3 @@ def test_a_kernel_in_place_is_the_kernel_and_without_it_leaves_its_input(kernel:
     result = kernel(inner, *norms, 1.7, out=inner)
     assert result is inner
     np.testing.assert_allclose(inner, expected, rtol=1e-10)
-
-
-def test_bytes_needed_grow_with_rows_and_threads():
-    assert gram_bytes(1000, 0, 1) == 8 * 3 * 1000**2
-    assert gram_bytes(1000, 0, 1, jobs=2) == 8 * 4 * 1000**2
-    assert gram_bytes(1000, 0, 1, backbones=4) == 8 * 7 * 1000**2
-    assert gram_bytes(1000, 0, 1, jobs=-1) >= gram_bytes(1000, 0, 1)
-    assert gram_bytes(1000, 100, 10**6) == 8 * (1100 * 1000 + 1100 * 10**6)

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from classifiers import KERNELS, VARIANTS, fit_variants, platt, principal_components, sweep, tune
-from classifiers.gram import Gram
+from classifiers.gram import Gram, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.svm import sweep_gram
 from classifiers.variant_fits import (
@@ -131,7 +131,7 @@ def test_what_cannot_be_tuned_keeps_the_others(data):
 
 def test_a_gram_that_does_not_fit_is_approximated_and_said(data):
     names = ["medium_gaussian", "medium_gaussian+tuned", "linear+pca"]
-    found = fitted(data, names, memory_limit=60_000)
+    found = fitted(data, names, memory_limit=80_000)
     assert found["medium_gaussian"].approximate
     for name in names[1:]:
         assert "there is no approximate form" in found[name]
@@ -146,3 +146,35 @@ def test_no_test_row_changes_a_choice(data):
     for name in names:
         for field in ("chosen_C", "chosen_scale", "inner_auc", "components", "n_support"):
             assert getattr(first[name], field) == getattr(second[name], field)
+
+
+@pytest.mark.parametrize("memory_limit", [None, 80_000], ids=["exact", "approximate"])
+def test_a_backbone_that_cannot_be_used_is_told_by_its_place(data, memory_limit):
+    train, labels, test, _, patients = data
+    parts = [slice(0, 5), slice(5, 12)]
+    constant = train.copy()
+    constant[:, parts[1]] = 3.0
+    rows, others = ([part[:, s] for s in parts] for part in (constant, test))
+    with pytest.raises(ValueError, match=r"^backbone 2 of 2: every feature is constant"):
+        fit_variants(rows, labels, others, patients, ["linear"], memory_limit=memory_limit)
+    others[0] = np.full_like(others[0], np.nan)
+    with pytest.raises(ValueError, match=r"^backbone 1 of 2: features are not finite in 20 of 20"):
+        fit_variants(rows, labels, others, patients, ["linear"], memory_limit=memory_limit)
+    with pytest.raises(ValueError, match=r"^every feature is constant in the training rows$"):
+        fit_variants(rows[1:], labels, others[1:], patients, ["linear"], memory_limit=memory_limit)
+
+
+def test_the_gram_is_formed_on_the_device_asked_for(data, monkeypatch):
+    train, labels, test, _, patients = data
+    asked = []
+
+    def elsewhere(device, rows, others):
+        asked.append((device, rows.shape))
+        return products_on("cpu", rows, others)
+
+    monkeypatch.setattr("classifiers.gram.products_on", elsewhere)
+    monkeypatch.setattr("classifiers.variant_fits.products_on", elsewhere)
+    parts = [train[:, :5], train[:, 5:]], [test[:, :5], test[:, 5:]]
+    found = fit_variants(parts[0], labels, parts[1], patients, ["cubic"], device="cuda:1")
+    assert asked == [("cuda:1", (1, 1)), ("cuda:1", (70, 5)), ("cuda:1", (70, 7))]
+    np.testing.assert_allclose(found["cubic"].score, fitted(data, ["cubic"])["cubic"].score)

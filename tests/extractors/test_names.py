@@ -3,7 +3,9 @@
 import pytest
 
 from extractors import BackboneError, UnknownBackbone, available, describe
-from extractors.names import DEFAULT_EXTRACTORS, parse
+from extractors.names import DEFAULT_EXTRACTORS, parse, split_fusion
+from extractors.networks import NETWORKS
+from extractors.recipes import THESIS_AUGMENTATION
 
 
 @pytest.mark.parametrize(
@@ -71,8 +73,9 @@ def test_an_unknown_name_is_answered_with_the_nearest(text: str, near: str) -> N
 
 
 def test_the_default_comparison_lists_its_thirteen_with_weights_and_input() -> None:
-    infos = available()
-    assert [info.name for info in infos] == list(DEFAULT_EXTRACTORS)
+    everything = available()
+    assert [info.name for info in everything] == [*DEFAULT_EXTRACTORS, *NETWORKS]
+    infos = everything[: len(DEFAULT_EXTRACTORS)]
     assert len(infos) == 13
     assert [info.name for info in infos if info.at_hand] == ["bundled:efficientnet_lite0"]
     assert all(info.downloadable and info.mend for info in infos if not info.at_hand)
@@ -95,3 +98,60 @@ def test_the_input_size_is_the_weights_own_or_the_one_asked_for() -> None:
     assert size("timm:vit_small_patch14_dinov2@518") == 518
     assert size("timm:convnext_tiny.fb_in22k_ft_in1k_384") == 384
     assert size("torchvision:inception_v3") == 299
+
+
+def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
+    from extractors.trainable import recipe_for, trains
+
+    for name, network in NETWORKS.items():
+        info = describe(name)
+        assert (info.kind, info.weights, info.at_hand) == ("network", "scratch", False)
+        assert trains(name)
+        assert not trains(f"random:{name}")
+        assert describe(f"random:{name}").at_hand
+        assert recipe_for(name, "thesis").epochs == (50 if network.section == "A" else 100)
+    assert recipe_for("vit_128_p16_aug", "thesis").augmentation == THESIS_AUGMENTATION
+    assert recipe_for("vit_128_p16", "thesis").augmentation is None
+
+
+def test_steps_behind_a_name_say_how_it_is_trained() -> None:
+    from extractors.trainable import recipe_for, trains
+
+    assert parse("torchvision:alexnet@fc6+finetuned").steps == ("finetuned",)
+    assert parse("torchvision:alexnet@fc6+finetuned").layer == "fc6"
+    assert trains("timm:resnet18+finetuned")
+    assert not trains("timm:resnet18")
+    assert recipe_for("timm:resnet18+finetuned-last", "quick").layers == "last"
+    paper = recipe_for("swin_t+drloc", "thesis").localization
+    released = recipe_for("cvt_13+drloc-released", "thesis").localization
+    assert paper is not None
+    assert released is not None
+    assert (paper.form, paper.weight) == ("paper", 0.5)
+    assert (released.form, released.weight) == ("released", 0.1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("cnn_baseline+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
+        ("timm:resnet18+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
+        ("random:swin_t+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
+        ("swin_t+finetuned", "trained from scratch"),
+        ("timm:resnet18+tuned", "behind a name may stand one of"),
+        ("timm:resnet18+finetuned+drloc", "behind a name may stand one of"),
+        ("cnn_baseline@relu", "takes nothing after '@'"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(text: str, reason: str) -> None:
+    with pytest.raises(BackboneError, match=reason.replace("+", r"\+")):
+        parse(text)
+
+
+def test_a_fusion_keeps_steps_with_their_backbone() -> None:
+    text = "fusion:swin_t+drloc+timm:resnet18+finetuned-last+bundled:efficientnet_lite0"
+    assert split_fusion(text) == [
+        "swin_t+drloc",
+        "timm:resnet18+finetuned-last",
+        "bundled:efficientnet_lite0",
+    ]
+    assert split_fusion("timm:resnet18+finetuned") == ["timm:resnet18+finetuned"]

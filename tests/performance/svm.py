@@ -3,10 +3,11 @@
     python tests/performance/svm.py [--work NAME ...] [--rounds N] [--growth] [--jobs N]
 
 Every side runs in a process of its own on the same made-up features, after a warm-up that is not
-timed; the sides take turns, and the fastest round of each makes the ratio. Beside wall time stands
-processor time, which other work on the machine disturbs less. n = 2,854 training and
-714 test rows, five kernels (all but the fine Gaussian). scikit-learn-intelex is asked for only by
-the works that need it. `--growth` prints seconds and peak memory over n and over P instead.
+timed. The sides take turns; each round gives a ratio, and the median of the rounds is printed with
+the smallest and the largest. Beside wall time stands processor time, which other work on the
+machine disturbs less. n = 2,854 training and 714 test rows, five kernels (all but the fine
+Gaussian). scikit-learn-intelex is asked for only by the works that need it. `--growth` prints
+seconds and peak memory over n and over P instead.
 """
 
 import argparse
@@ -42,7 +43,7 @@ Rows = NDArray[np.float32]
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--work", nargs="*", choices=WORKS, default=list(WORKS))
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--growth", action="store_true")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
@@ -57,33 +58,39 @@ def main() -> None:
 
 
 def compare(name: str, rounds: int, jobs: int) -> None:
-    """Both sides in turns; prints the fastest of each, the ratio and how far scores lie apart."""
+    """Both sides in turns; prints medians, the ratios' spread and how far scores lie apart."""
     other, wanted = WORKS[name][2:]
     found: dict[str, list[dict[str, Any]]] = {"engine": [], other: []}
     for _ in range(rounds):
         for side, results in found.items():
             results.append(run_child(jobs, name, side))
-    best, processor = (
-        {side: min(r[what] for r in results) for side, results in found.items()}
+    wall, processor = (
+        {side: np.array([r[what] for r in results]) for side, results in found.items()}
         for what in ("seconds", "processor")
     )
-    ratios = [b["seconds"] / a["seconds"] for a, b in zip(*found.values(), strict=True)]
-    apart = np.abs(np.subtract(found["engine"][0]["scores"], found[other][0]["scores"])).max()
+    ratios, by_processor = (took[other] / took["engine"] for took in (wall, processor))
+    first = found["engine"][0]
+    apart = np.abs(np.subtract(first["scores"], found[other][0]["scores"])).max()
     print(
-        f"{name:<12} engine {best['engine']:8.2f} s  {other:<8}{best[other]:8.2f} s  "
-        f"ratio {best[other] / best['engine']:6.1f}  wanted {wanted or '-':>4}  "
-        f"rounds {', '.join(f'{r:.1f}' for r in ratios)}  apart {apart:.1e}  "
-        f"unfinished {found['engine'][0]['unfinished']}  "
-        f"processor {processor['engine']:.2f} s, {processor[other]:.2f} s, "
-        f"ratio {processor[other] / processor['engine']:.1f}",
+        f"{name:<12} engine {np.median(wall['engine']):8.2f} s  "
+        f"{other:<8}{np.median(wall[other]):8.2f} s  wanted {wanted or '-':>4}  "
+        f"ratio {spread(ratios)}  processor {spread(by_processor)}  "
+        f"apart {apart:.1e}  unfinished {first['unfinished']}",
         flush=True,
     )
+
+
+def spread(values: NDArray[np.float64]) -> str:
+    """Median, smallest and largest of the rounds."""
+    return f"{np.median(values):5.1f} ({values.min():.1f} to {values.max():.1f})"
 
 
 def run_child(jobs: int, *arguments: str) -> dict[str, Any]:
     """This script once more, in a process of its own."""
     command = [sys.executable, __file__, "--jobs", str(jobs), "--child", *arguments]
-    result = subprocess.run(command, check=True, capture_output=True, text=True)
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{' '.join(arguments)}: {(result.stderr.strip() or 'killed').splitlines()[-1]}")
     answer: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
     return answer
 

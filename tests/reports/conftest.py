@@ -11,7 +11,13 @@ import pytest
 from PIL import Image
 
 from reports import build_report
-from reports.schema import PREDICTION_COLUMNS, UNIT_COLUMNS
+from reports.schema import (
+    HISTORY_COLUMNS,
+    PREDICTION_COLUMNS,
+    RECIPE_COLUMNS,
+    TRAINING_COLUMNS,
+    UNIT_COLUMNS,
+)
 
 HOSTILE = ("<script>alert(1)</script>", "=1+1", "a_b%&$x$")
 KERNELS = ("linear", "medium_gaussian")
@@ -26,6 +32,20 @@ PIXEL = bytes.fromhex(
 def make_run() -> Callable[..., Path]:
     """`write_run`, for tests that need a run folder of another kind."""
     return write_run
+
+
+@pytest.fixture(scope="session")
+def make_trained_run() -> Callable[..., Path]:
+    """`write_trained_run`, for tests that need networks that trained."""
+    return write_trained_run
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with its report, with networks that trained and parts of the patients."""
+    folder = write_trained_run(tmp_path_factory.mktemp("trained") / "run", fractions=(0.25, 1.0))
+    build_report(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
@@ -126,6 +146,119 @@ def write_run(
     manifest = _manifest(everything, failed, tables, units, synthetic)
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
+
+
+FROZEN = ("torchvision:alexnet", "timm:vit_tiny_patch16_224")
+TRAINED = ("cnn_baseline", "torchvision:alexnet+finetuned", "<b>a_net</b>+drloc")
+
+
+def write_trained_run(
+    folder: Path,
+    frozen: tuple[str, ...] = FROZEN,
+    trained: tuple[str, ...] = TRAINED,
+    classifiers: tuple[str, ...] = KERNELS,
+    subsets: tuple[str, ...] = ("mass",),
+    protocols: tuple[tuple[str, int, int], ...] = (("official", 2, 1), ("patient-cv", 1, 3)),
+    fractions: tuple[float, ...] = (1.0,),
+    epochs: int = 4,
+) -> Path:
+    """A run folder with frozen and trained extractors; those have their own head besides."""
+    names = (*frozen, *trained)
+    write_run(folder, names, (*classifiers, "softmax"), subsets, protocols, failed=None)
+    units = pd.read_parquet(folder / "units.parquet")
+    scores = pd.read_parquet(folder / "predictions.parquet")
+    units = units[units["extractor"].isin(trained) | (units["classifier"] != "softmax")].copy()
+    networks = units["extractor"].isin(trained)
+    units.loc[networks, "recipe"] = "quick"
+    scratch = networks & ~units["extractor"].str.contains("finetuned")
+    units.loc[scratch, "weights"] = "scratch"
+    units.loc[networks, "network_time_s"] = 100.0
+    units["network_time_s"] = units["network_time_s"].astype("float64")
+    parts = [_share(units, scores, fraction) for fraction in fractions]
+    units = pd.concat([part[0] for part in parts], ignore_index=True)
+    scores = pd.concat([part[1] for part in parts], ignore_index=True)
+    units.to_parquet(folder / "units.parquet")
+    scores.to_parquet(folder / "predictions.parquet")
+    own = units[units["extractor"].isin(trained) & (units["classifier"] == "softmax")]
+    trainings = [_training(row, place) for place, row in enumerate(own.to_dict("records"))]
+    _table(trainings, TRAINING_COLUMNS).to_parquet(folder / "trainings.parquet")
+    history = [row for training in trainings for row in _history(training, epochs)]
+    _table(history, HISTORY_COLUMNS).to_parquet(folder / "history.parquet")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["recipes"] = [_recipe(name, epochs) for name in trained]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def _share(
+    units: pd.DataFrame, scores: pd.DataFrame, fraction: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The same units on a share of the training patients, with scores that are a little worse."""
+    units, scores = units.copy(), scores[scores["unit"].isin(units["unit"])].copy()
+    noise = np.random.default_rng(int(100 * fraction)).normal(0, 1 - fraction, len(scores))
+    scores["score"] = (scores["score"] + noise).round(1)
+    scores["unit"] = scores["unit"] + f"/{fraction}"
+    units["unit"] = units["unit"] + f"/{fraction}"
+    units["train_fraction"] = fraction
+    units["n_train"] = (units["n_train"] * fraction).astype(int)
+    return units, scores
+
+
+def _training(unit: dict[str, Any], place: int) -> dict[str, Any]:
+    """The training behind a unit; each takes a little longer and more memory than the last."""
+    told = {name: unit.get(name) for name in TRAINING_COLUMNS if name in unit}
+    return told | {
+        "training": f"key-{place}",
+        "epochs": 4,
+        "kept_epoch": 2 + place % 3,
+        "input": "256x256",
+        "batch_size": 32 if place % 2 else 16,
+        "accumulation": 1 if place % 2 else 2,
+        "parameters": 3_927_618,
+        "trainable_parameters": 3_927_618,
+        "flops_per_image": 1.5e9,
+        "network_time_s": 100.0 + place,
+        "images_per_s": 50.0,
+        "peak_host_bytes": (place + 1) * 2**30,
+        "smallest_gpu_gb": 4 if place < 3 else 8,
+        "gpu_estimated": True,
+        "precision": "bfloat16",
+        "device": "cpu",
+        "notes": "" if place % 2 else "batch halved to 16",
+    }
+
+
+def _history(training: dict[str, Any], epochs: int) -> list[dict[str, Any]]:
+    told = {name: training.get(name) for name in HISTORY_COLUMNS if name in training}
+    slow = 1 + sum(map(ord, training["training"])) % 5 / 10
+    return [
+        told
+        | {
+            "epoch": epoch,
+            "learning_rate": 1e-3,
+            "train_loss": slow / epoch,
+            "train_accuracy": 1 - 0.4 * slow / epoch,
+            "test_loss": 0.5 + slow / epoch,
+            "test_accuracy": 0.7 - 0.2 / epoch,
+        }
+        for epoch in range(1, epochs + 1)
+    ]
+
+
+def _recipe(name: str, epochs: int) -> dict[str, Any]:
+    told = dict.fromkeys(RECIPE_COLUMNS) | {"extractor": name, "recipe": "quick", "epochs": epochs}
+    return told | {
+        "batch_size": 32,
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-4,
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+        "label_smoothing": 0.0,
+        "augmentation": "flip, rotation 0.02",
+        "localization": "paper, weight 0.1" if name.endswith("drloc") else "",
+        "layers": "all",
+        "inner_validation": 0.0,
+    }
 
 
 def _unit(

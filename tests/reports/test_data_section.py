@@ -7,6 +7,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def with_data(folder: Path, **changed: Any) -> Path:
 
 
 def with_lesions(run: Run, **columns: Any) -> Run:
-    return Run(run.folder, run.manifest, run.units, run.predictions, run.lesions.assign(**columns))
+    return replace(run, lesions=run.lesions.assign(**columns))
 
 
 def drawn(run: Run) -> dict[str, Drawing]:
@@ -119,7 +120,7 @@ def made_up(run: Run, **columns: Any) -> pd.DataFrame:
             **columns,
         }
     )
-    return plain_crops(Run(run.folder, run.manifest, run.units, run.predictions, lesions))
+    return plain_crops(replace(run, lesions=lesions))
 
 
 def test_pathologies_are_counted_by_split_benign_ones_first(small_run: Path) -> None:
@@ -212,7 +213,7 @@ def test_a_set_without_views_densities_and_splits_has_no_such_figure(small_run: 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_hardly_a_crop(small_run: Path, kept: int) -> None:
     run = read_run(small_run)
-    one = Run(run.folder, run.manifest, run.units, run.predictions, run.lesions.iloc[:kept])
+    one = replace(run, lesions=run.lesions.iloc[:kept])
     assert "data-pathology" not in drawn(one)
 
 
@@ -245,7 +246,7 @@ def test_no_value_of_a_column_stops_the_figures(small_run: Path, value: Any) -> 
 def test_a_table_of_little_more_than_names_is_enough(small_run: Path) -> None:
     run = read_run(small_run)
     bare = run.lesions[["crop_id", "patient_id"]]
-    figures = drawn(Run(run.folder, run.manifest, run.units, run.predictions, bare))
+    figures = drawn(replace(run, lesions=bare))
     assert set(figures) == {"data-montage", "data-patches"}
 
 
@@ -409,7 +410,7 @@ def test_an_audit_is_called_one_wherever_its_group_is_titled(audited: Path) -> N
     assert f"ROC curves: {title}. <a" in page
     assert "no estimates of performance.</strong>\n<span>pooled-official</span>" in page
     assert "official, pooled-official (audit)</dd>" in page
-    assert "<td>pooled-official (audit)</td>" in re.sub(r' data-sort="[^"]*"', "", page)
+    assert "<td>pooled-official (audit)</td>" in re.sub(r"<td [^>]*>", "<td>", page)
     assert not re.search(r"(?<!pooled-)official \(audit", page)
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from reports.curves import MOST_POINTS, mean_roc
 from reports.figures import grouped
+from reports.fonts import SANS, families
 from reports.layout import cut, looks, spread, wrapped
 from reports.naming import names, slugs, titles
+from reports.panels import Box, Sheet, round_ticks
 from reports.pooling import pool
 from reports.run_folder import read_run
 from reports.tables import measured, summary
@@ -85,3 +87,48 @@ def test_labels_are_spread_and_cut() -> None:
     assert max(places) <= 1
     assert cut("abcdef", 4) == "abc…"
     assert wrapped("a" * 50, 10).count("\n") == 1
+
+
+def test_a_box_places_data_and_holds_them_inside() -> None:
+    box = Box(left=1.0, bottom=2.0, width=2.0, height=4.0, across=(0.0, 10.0), up=(-1.0, 1.0))
+    x, y = box.line([0, 5, 10, 99], [-1, 0, 1, -99])
+    assert x.tolist() == [1, 2, 3, 3]
+    assert y.tolist() == [2, 4, 6, 2]
+
+
+def test_lines_of_one_look_are_one_path_with_gaps() -> None:
+    sheet = Sheet(5, 4, (1.0, 0.5), {})
+    assert [len(boxes) for boxes in sheet.boxes] == [2] * 5
+    assert [sheet.leftmost(place) for place in range(5)] == [True, False, False, False, True]
+    assert [sheet.lowest(place) for place in range(5)] == [False, True, True, True, True]
+    upper, lower = sheet.boxes[4]
+    assert upper.bottom > lower.bottom + lower.height
+    assert lower.bottom > 0
+    sheet.plot([upper.line([0, 1], [0, 1]), lower.line([0, 1], [1, 0])])
+    x = sheet.axes.lines[-1].get_xdata()
+    assert np.isnan(x).tolist() == [False, False, True, False, False, True]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.7, 0.7), (-3e9, 2e12), (0.0, 0.0)])
+def test_ticks_lie_within_limits_around_the_values(low: float, high: float) -> None:
+    (first, last), ticks = round_ticks(low, high, 4)
+    assert first < low <= high < last
+    assert all(first <= tick <= last for tick in ticks)
+    assert len(ticks) <= 5
+
+
+def test_a_figure_whose_letters_the_lean_font_lacks_gets_the_whole_one() -> None:
+    assert len(families("AUC 0.5 − µ é")) == 2
+    # Hebrew is in DejaVu Sans, and not in the lean copy.
+    assert families("AUC \u05d0") == [SANS]
+
+
+def test_pdfs_carry_one_truetype_font_with_the_letters_they_use(reported_run: Path) -> None:
+    for path in (reported_run / "figures").glob("*.pdf"):
+        content = path.read_bytes()
+        assert b"/Type3" not in content
+        fonts = content.count(b"/FontFile2")
+        # The headings of bars are bold.
+        assert fonts == (2 if b"DejaVuSans-Bold" in content else 1), path.name
+        assert content.count(b"/ToUnicode") == fonts
+        assert len(content) < 60_000

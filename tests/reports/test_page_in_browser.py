@@ -115,14 +115,21 @@ def test_the_crops_in_figures_are_shown(browser: Any, reported_run: Path) -> Non
     assert trouble == []
 
 
+@pytest.mark.parametrize("kind", ["reported_run", "trained_run"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
 def test_fits_its_width_and_has_no_serious_barrier(
-    browser: Any, reported_run: Path, tmp_path: Path, width: int, scheme: str
+    browser: Any,
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    width: int,
+    scheme: str,
+    kind: str,
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     # axe is injected as a script, which the page's own policy would refuse.
-    page, trouble = opened(browser, reported_run, width, color_scheme=scheme, bypass_csp=True)
+    folder = request.getfixturevalue(kind)
+    page, trouble = opened(browser, folder, width, color_scheme=scheme, bypass_csp=True)
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -104,7 +104,7 @@ def test_one_failed_fold_leaves_the_system_without_a_figure(made_run: Path) -> N
     first = run.units.index[(run.units["protocol"] == "patient-cv")][0]
     run.units.loc[first, "status"] = "out of memory"
     system = next(s for s in pool(run) if s.identity["protocol"] == "patient-cv")
-    assert (system.status, system.repeats) == ("out of memory", ())
+    assert (system.status, system.repeats) == ("out of memory (in 1 of 15 folds)", ())
 
 
 def test_lost_predictions_are_said(made_run: Path) -> None:

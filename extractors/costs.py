@@ -1,0 +1,131 @@
+"""What a network costs: its arithmetic, and the memory that a piece of work takes at its peak."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from extractors.backbone import InputSpec, evaluating
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+GIB = 2**30
+# Memory of the GPUs that are usual, in GB as they are sold.
+USUAL_GPUS = (4, 8, 12, 16, 24, 40, 80)
+# What the CUDA context and its libraries take beside the tensors, in bytes.
+CONTEXT = GIB // 2
+# Of a card's memory, what is there for a program.
+USABLE = 0.95
+
+
+def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> int | None:
+    """Floating-point operations of one image's way through a network, by torch's own counter.
+
+    A multiplication and an addition count as two; elementwise operations are not counted. None for
+    a network that does not run under the counter.
+    """
+    import torch
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+    from torch.utils.flop_counter import FlopCounterMode
+
+    image = torch.zeros(1, 3, spec.height, spec.width, device=device)
+    # Attention as matrix products: the counter does not know all of the fused kernels.
+    counter = FlopCounterMode(display=False)
+    try:
+        with evaluating(network), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+            network(image)
+    except Exception:
+        # A plugin's network may do what the counter cannot follow; that costs it this figure only.
+        return None
+    return int(counter.get_total_flops())
+
+
+def smallest_gpu(tensor_bytes: int) -> int | None:
+    """The smallest usual GPU, in GB, for so many bytes of tensors; None where none is enough."""
+    needed = tensor_bytes + CONTEXT
+    fitting = [size for size in USUAL_GPUS if needed <= USABLE * size * 1e9]
+    return fitting[0] if fitting else None
+
+
+class KeptTensors:
+    """Counts inside a `with` block what a way forward keeps for the way back.
+
+    Attributes
+    ----------
+    bytes : of all tensors that were kept, each memory once, without the network's parameters.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        import torch
+
+        self.bytes = 0
+        self._seen = {p.untyped_storage().data_ptr() for p in network.parameters()}
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda kept: kept)
+
+    def _keep(self, tensor: torch.Tensor) -> torch.Tensor:
+        memory = tensor.untyped_storage()
+        if memory.data_ptr() not in self._seen:
+            self._seen.add(memory.data_ptr())
+            self.bytes += memory.nbytes()
+        return tensor
+
+    def __enter__(self) -> Self:
+        self._hooks.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._hooks.__exit__(*error)
+
+
+class PeakMemory:
+    """Measures the memory of this process at its highest inside a `with` block.
+
+    Attributes
+    ----------
+    host : bytes of resident memory of the whole process, sampled twenty times a second. What came
+        before is in it: memory that was freed is often kept, and taken again.
+    device : highest number of bytes that torch held on the GPU; None without one.
+    """
+
+    def __init__(self, device: str) -> None:
+        self.host = 0
+        self.device: int | None = None
+        self._device = device
+        self._done = threading.Event()
+
+    def __enter__(self) -> Self:
+        import psutil
+
+        self._process = psutil.Process()
+        self.host = self._process.memory_info().rss
+        if self._on_gpu:
+            import torch
+
+            torch.cuda.reset_peak_memory_stats(self._device)
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
+        self._watcher.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._done.set()
+        self._watcher.join()
+        if self._on_gpu:
+            import torch
+
+            self.device = int(torch.cuda.max_memory_reserved(self._device))
+
+    @property
+    def _on_gpu(self) -> bool:
+        return self._device.startswith("cuda")
+
+    def _watch(self) -> None:
+        while not self._done.wait(0.05):
+            self.host = max(self.host, self._process.memory_info().rss)

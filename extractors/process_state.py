@@ -1,0 +1,100 @@
+"""What all code in a process shares, and what code of others may leave changed: defaults, switches,
+generators of random numbers, the working folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+TORCH_GENERATOR = "torch's generator"
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    get: Callable[[], Any]
+    set: Callable[[Any], object]
+
+
+@contextlib.contextmanager
+def put_back() -> Iterator[list[str]]:
+    """Run a block; afterwards the process is as before it.
+
+    Yields a list that holds, once the block is over, the names of what it had changed.
+    """
+    before = [(part, part.get()) for part in _PARTS]
+    changed: list[str] = []
+    try:
+        yield changed
+    finally:
+        for part, value in before:
+            if part.get() != value:
+                changed.append(part.name)
+                part.set(value)
+
+
+def _set_default_device(device: torch.device) -> None:
+    torch.set_default_device(None if device.type == "cpu" else device)
+
+
+def _deterministic() -> tuple[bool, bool]:
+    return (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+
+
+def _set_deterministic(modes: tuple[bool, bool]) -> None:
+    torch.use_deterministic_algorithms(modes[0], warn_only=modes[1])
+
+
+def _cudnn() -> tuple[bool, bool]:
+    return torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
+
+
+def _set_cudnn(modes: tuple[bool, bool]) -> None:
+    torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = modes
+
+
+def _torch_generator() -> bytes:
+    return torch.get_rng_state().numpy().tobytes()
+
+
+def _set_torch_generator(state: bytes) -> None:
+    torch.set_rng_state(torch.frombuffer(bytearray(state), dtype=torch.uint8))
+
+
+def _numpy_generator() -> bytes:
+    return pickle.dumps(np.random.get_state())  # noqa: NPY002 - the global one is what is watched
+
+
+def _set_numpy_generator(state: bytes) -> None:
+    np.random.set_state(pickle.loads(state))  # noqa: NPY002
+
+
+# The default device comes early: what follows makes tensors.
+_PARTS = (
+    _Part("the default device", torch.get_default_device, _set_default_device),
+    _Part("the default type of floats", torch.get_default_dtype, torch.set_default_dtype),
+    _Part("torch's number of threads", torch.get_num_threads, torch.set_num_threads),
+    _Part("torch's gradient mode", torch.is_grad_enabled, torch.set_grad_enabled),
+    _Part("torch's deterministic algorithms", _deterministic, _set_deterministic),
+    _Part("the modes of cuDNN", _cudnn, _set_cudnn),
+    _Part(
+        "the precision of matrix products",
+        torch.get_float32_matmul_precision,
+        torch.set_float32_matmul_precision,
+    ),
+    _Part(TORCH_GENERATOR, _torch_generator, _set_torch_generator),
+    _Part("numpy's global generator", _numpy_generator, _set_numpy_generator),
+    _Part("the generator of Python's random", random.getstate, random.setstate),
+    _Part("the working folder", os.getcwd, os.chdir),
+)

@@ -1,0 +1,152 @@
+"""How networks are trained, as data: every recipe is named, and printed whole in the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from extractors.backbone import BackboneError
+
+LocalizationForm = Literal["paper", "released"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training images are varied, afresh for each image and epoch.
+
+    Attributes
+    ----------
+    flip_horizontal, flip_vertical : mirror every second image.
+    brightness : ± what is added to values on [0, 1].
+    contrast : ± share by which differences from the image's mean grow or shrink.
+    rotation : ± part of a turn.
+    zoom : ± share by which height and, independently, width shrink or grow.
+    shift : ± share of the image's side.
+    erase : probability that a rectangle of 2 to 20 % of the area is blanked.
+    strength : factor on all of them; at 0 images stay as they are.
+    """
+
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    brightness: float = 0.0
+    contrast: float = 0.0
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+    erase: float = 0.0
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Localization:
+    """The dense relative localization loss; see `extractors.localization_loss`.
+
+    form : "paper" or "released" (the authors' code as run). weight : λ.
+    """
+
+    form: LocalizationForm
+    weight: float
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One way to train a network with AdamW on cross-entropy.
+
+    Attributes
+    ----------
+    name : as in every table.
+    epochs, batch_size : passes over the training rows; images a step.
+    learning_rate, weight_decay : of AdamW; the learning rate at its highest.
+    schedule : "constant", or "cosine" down to zero at the last step.
+    warmup_epochs : epochs in which the learning rate rises linearly from zero.
+    label_smoothing : share of a label that is given to the other class.
+    clip_norm : largest norm of all gradients together; None leaves them as they are.
+    augmentation, localization : None where there is none.
+    input_size : pixels, instead of the network's own; None keeps that.
+    layers : "all" trains every layer, "last" only the last quarter of those that have parameters
+        (and the head); batch norms among the frozen ones keep their statistics, too.
+    inner_validation : share of the training patients that is held out inside the training rows; the
+        weights kept are those of the epoch with the lowest loss on them. 0 keeps the last epoch's.
+    """
+
+    name: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    schedule: Literal["constant", "cosine"] = "cosine"
+    warmup_epochs: int = 0
+    label_smoothing: float = 0.0
+    clip_norm: float | None = None
+    augmentation: Augmentation | None = None
+    localization: Localization | None = None
+    input_size: int | None = None
+    layers: Literal["all", "last"] = "all"
+    inner_validation: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise BackboneError for a recipe that cannot be followed."""
+        wants = {
+            "epochs of at least 1": self.epochs >= 1,
+            "a batch_size of at least 2": self.batch_size >= 2,
+            "a learning_rate above 0": self.learning_rate > 0,
+            "a weight_decay of at least 0": self.weight_decay >= 0,
+            "a schedule that is constant or cosine": self.schedule in ("constant", "cosine"),
+            "fewer warmup_epochs than epochs": 0 <= self.warmup_epochs < self.epochs,
+            "a label_smoothing from 0 to 1": 0 <= self.label_smoothing <= 1,
+            "a clip_norm above 0": self.clip_norm is None or self.clip_norm > 0,
+            "layers that are all or last": self.layers in ("all", "last"),
+            "an inner_validation from 0 to 0.5": 0 <= self.inner_validation <= 0.5,
+        }
+        broken = [want for want, kept in wants.items() if not kept]
+        if broken:
+            raise BackboneError(f"the recipe {self.name!r} wants {'; '.join(broken)}")
+
+
+# As the thesis lists it; the seventh experiment's layers in Keras' terms.
+THESIS_AUGMENTATION = Augmentation(flip_horizontal=True, brightness=0.1, rotation=0.02, zoom=0.2)
+# A lesion has no upright position, and films differ in exposure.
+STRONG_AUGMENTATION = Augmentation(
+    flip_horizontal=True,
+    flip_vertical=True,
+    brightness=0.2,
+    contrast=0.2,
+    rotation=0.5,
+    zoom=0.2,
+    shift=0.1,
+    erase=0.25,
+)
+
+QUICK, THESIS, FULL = "quick", "thesis", "full"
+
+# From scratch: the thesis' CNN and ViTs (A), small-data hybrids (B); fine-tuning (C).
+Section = Literal["A", "B", "C"]
+
+RECIPES: Mapping[tuple[str, Section], Recipe] = MappingProxyType(
+    {
+        # Minutes on two cores: it shows that everything runs, not what a network can do.
+        (QUICK, "A"): Recipe(QUICK, 10, 16, 5e-4, 1e-4, clip_norm=1.0, warmup_epochs=1),
+        (QUICK, "B"): Recipe(
+            QUICK, 10, 16, 5e-4, 0.05, clip_norm=1.0, warmup_epochs=1, input_size=112
+        ),
+        (QUICK, "C"): Recipe(QUICK, 5, 16, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=1),
+        # What was published. The source gives no settings for its CNN; it gets those of its ViTs.
+        (THESIS, "A"): Recipe(THESIS, 50, 256, 1e-3, 1e-4, "constant"),
+        # Liu et al. (2021), section 5: 100 epochs with AdamW and a cosine.
+        (THESIS, "B"): Recipe(THESIS, 100, 64, 5e-4, 0.05, clip_norm=5.0, warmup_epochs=10),
+        (THESIS, "C"): Recipe(THESIS, 30, 32, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=2),
+        # What small data want: more epochs, stronger augmentation.
+        (FULL, "A"): Recipe(
+            FULL, 300, 64, 5e-4, 0.05, "cosine", 20, 0.1, 1.0, STRONG_AUGMENTATION
+        ),
+        (FULL, "B"): Recipe(
+            FULL, 300, 64, 5e-4, 0.05, "cosine", 20, 0.1, 5.0, STRONG_AUGMENTATION
+        ),
+        (FULL, "C"): Recipe(
+            FULL, 40, 32, 1e-4, 0.05, "cosine", 4, 0.1, 1.0, STRONG_AUGMENTATION,
+            inner_validation=0.2,
+        ),
+    }
+)  # fmt: skip

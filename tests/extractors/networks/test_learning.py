@@ -1,0 +1,79 @@
+"""Every network learns 32 synthetic crops by heart, down to the last one.
+
+Small inputs here; at full size with `tox -e slow`.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from extractors.networks import NETWORKS
+from extractors.recipes import Recipe
+from extractors.trainable import create_trainable
+from extractors.training import Checkpoint, train
+from extractors.training_rows import Rows
+
+RECIPE = Recipe("learn", 60, 16, 5e-4, 1e-4, "constant", warmup_epochs=2, clip_norm=1.0)
+# Pixels: as few as each takes and still has some tokens.
+SMALL = {"cnn_baseline": 64, "vit_256_p32": 128, "vit_256_p16": 64, "vit_128_p16": 64}
+
+
+@pytest.fixture(scope="module")
+def crops(tmp_path_factory):
+    """32 mass crops of a phantom, half of them malignant."""
+    from bench.data import CropSettings, build_stack, load_lesions, write_phantom
+
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, patients=48, seed=1)
+    cache = tmp_path_factory.mktemp("cache")
+    stack = build_stack(load_lesions(folder), CropSettings(), cache)
+    mass = stack.positions("mass")
+    labels = stack.table["label"].to_numpy()[mass]
+    chosen = np.concatenate([mass[labels == label][:16] for label in (0, 1)])
+    assert len(chosen) == 32
+    return Rows(stack.images[chosen], stack.table["label"].to_numpy()[chosen])
+
+
+class Reached(Exception):
+    """All crops are told apart."""
+
+
+def reached(name, rows, recipe):
+    """Epochs until all rows are told apart in eval mode; None if that never happens."""
+    before = torch.get_num_threads()
+    # Two threads that wait for each other are slow where tests share the cores.
+    torch.set_num_threads(1)
+    network = NETWORKS[name]
+    trainable = create_trainable(name, recipe, seed=0)
+    assert trainable.input.height == (recipe.input_size or network.input_size)
+
+    def look(arrays, told):
+        if told["history"][-1]["test_accuracy"] == 1.0:
+            raise Reached(str(told["epochs"]))
+
+    try:
+        train(
+            trainable, rows, recipe, held_out=rows,
+            checkpoint=Checkpoint(lambda: None, look, every_s=-1.0),
+        )  # fmt: skip
+    except Reached as found:
+        return int(str(found))
+    finally:
+        torch.set_num_threads(before)
+    return None
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_learns_32_crops_by_heart(name, crops):
+    size = SMALL.get(name, 64)
+    epochs = reached(name, crops, replace(RECIPE, input_size=size))
+    assert epochs is not None, "60 epochs were not enough"
+    assert epochs > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", NETWORKS)
+def test_learns_32_crops_by_heart_at_full_size(name, crops):
+    assert reached(name, crops, RECIPE) is not None
