@@ -61,10 +61,10 @@ def trainings(run: Run) -> "pd.DataFrame":
     """What training each network took, on all training patients.
 
     Means over folds and repeats of n_train, epochs, kept_epoch, network_time_s and images_per_s;
-    the largest of the peaks (GiB above what the process held before) and of what depends on the
+    the largest of the peaks (GiB; on the host that of the whole process) and of what depends on the
     fold. gflops_per_image is one forward pass, a multiplication and an addition counting as two.
     smallest_gpu_gb is the smallest of the usual sizes that fits every one of the trainings, marked
-    where it is estimated from host memory, and says "over 80" where none does.
+    where it is estimated (no GPU), and says "over 80" where none does.
     """
     import pandas as pd
 
