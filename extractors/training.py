@@ -191,7 +191,10 @@ class _Loop:
         if self.localization is not None:
             row["localization_loss"] = localization
         if held_out is not None:
-            row["test_loss"], row["test_accuracy"] = self._look_at(held_out)
+            seen, row["test_accuracy"] = self._look_at(held_out)
+            # What happens on these rows must not end a training, nor change it.
+            if np.isfinite(seen):
+                row["test_loss"] = seen
         self._keep(row, epoch)
         self.result.history.append(row)
 
@@ -203,7 +206,11 @@ class _Loop:
                 sums = torch.zeros(3, device=self.device)
                 for part in batch.tensor_split(min(self.result.parts, len(batch))):
                     sums += self._backward(part, len(batch), epoch)
-                break
+                if self.recipe.clip_norm is not None:
+                    nn.utils.clip_grad_norm_(self.learnt, self.recipe.clip_norm)
+                # The first step allocates the moments before it changes anything.
+                self.optimizer.step()
+                return sums
             except torch.cuda.OutOfMemoryError:
                 if self.result.parts >= len(batch):
                     raise TrainingFailed(
@@ -211,10 +218,6 @@ class _Loop:
                     ) from None
                 torch.cuda.empty_cache()
                 self.result.parts *= 2
-        if self.recipe.clip_norm is not None:
-            nn.utils.clip_grad_norm_(self.learnt, self.recipe.clip_norm)
-        self.optimizer.step()
-        return sums
 
     def _backward(self, part: torch.Tensor, of: int, epoch: float) -> torch.Tensor:
         """Gradients of some images of a batch of `of`, added to those that are there."""
@@ -274,10 +277,14 @@ class _Loop:
 
     def _keep(self, row: dict[str, float], epoch: int) -> None:
         """Keep these weights if the inner rows like them best; without inner rows the last stay."""
-        self.result.kept_epoch = self.result.kept_epoch if self.inner else epoch + 1
         if self.inner is None:
+            self.result.kept_epoch = epoch + 1
             return
         row["inner_loss"], _ = self._look_at(self.inner)
+        if not np.isfinite(row["inner_loss"]):
+            raise TrainingFailed(
+                f"{self.name}: the loss on the inner validation is not finite in epoch {epoch + 1}"
+            )
         before = [past["inner_loss"] for past in self.result.history]
         if not before or row["inner_loss"] < min(before):
             state = self.network.state_dict()

@@ -204,6 +204,23 @@ def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tiny):
         train(trainable, rows(), RECIPE)
 
 
+def test_a_loss_on_held_out_rows_that_is_not_finite_ends_nothing(tiny, monkeypatch):
+    plain, _ = trained(tiny)
+    trainable = tiny()
+    body = trainable.network.body
+    forward = body.forward
+    monkeypatch.setattr(
+        body, "forward", lambda images: forward(images) * (1 if body.training else float("nan"))
+    )
+    training = train(trainable, rows(), RECIPE, held_out=rows(6, seed=3))
+    assert [set(row) >= {"test_accuracy"} for row in training.history] == [True] * RECIPE.epochs
+    assert not any("test_loss" in row for row in training.history)
+    assert weights(trainable) == weights(plain)
+    inner = replace(RECIPE, inner_validation=0.25)
+    with pytest.raises(TrainingFailed, match="inner validation is not finite"):
+        train(trainable, rows(), inner)
+
+
 def test_refuses_what_cannot_be_trained(tiny):
     everything = rows()
     one_class = Rows(everything.images, np.zeros(24, int), everything.patients)
