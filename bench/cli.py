@@ -69,11 +69,17 @@ def run_all(
     ] = None,
     protocols: Annotated[
         list[str] | None,
-        typer.Option(help="official, patient-cv, pooled-official; by default the preset's."),
+        typer.Option(
+            help="official, patient-cv, rotated-by-patient, and the audits pooled-official, "
+            "image-cv, rotated-holdout, rotated-image-cv, reused-network; by default the preset's."
+        ),
     ] = None,
     repeats: Annotated[
         int | None,
-        typer.Option(help="Repeats of patient-cv, and seeds of networks; by default the preset's."),
+        typer.Option(
+            help="Repeats of protocols that are drawn anew, and seeds of networks; by default the "
+            "preset's."
+        ),
     ] = None,
     train_fraction: Annotated[
         list[str] | None,
@@ -175,6 +181,24 @@ def report(
         # Columns of other types than a run writes: somebody has altered the folder.
         reason = f"{type(error).__name__}: {error}"
         raise UnusableInput(f"{run}: its tables hold what no run writes ({reason})") from error
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="A run's folder.")],
+    second: Annotated[Path, typer.Argument(help="The folder of another one.")],
+    measure: Annotated[
+        str, typer.Option(help="auc, accuracy, sensitivity, specificity, mcc, ...")
+    ] = "auc",
+    out: Annotated[Path | None, typer.Option(help="CSV file to write besides.")] = None,
+) -> None:
+    """Compare the systems that two runs have in common, on the same crops.
+
+    Runs that were tested on other crops or under other splits are refused.
+    """
+    from bench.compare import compare as compare_folders
+
+    compare_folders(first, second, measure, out)
 
 
 @app.command()

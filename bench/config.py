@@ -132,7 +132,10 @@ class Configuration(BaseModel):
         except ValidationError as error:
             first = error.errors()[0]
             option = str(first["loc"][0]).replace("_", "-")
-            raise UnusableInput(f"--{option} {first['input']!r}: {first['msg']}") from error
+            given = first["input"]
+            shown = ",".join(map(str, given)) if isinstance(given, tuple) else repr(given)
+            reason = first["msg"].removeprefix("Value error, ")
+            raise UnusableInput(f"--{option} {shown}: {reason}") from error
 
     def crop_settings(self) -> "CropSettings":
         """How crops are cut and made square."""

@@ -1,6 +1,7 @@
 """What ends a run in one line: input that cannot be used, and a disk that cannot be written."""
 
 import errno
+from typing import TypeGuard
 
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
@@ -13,6 +14,6 @@ class UnusableInput(Exception):
     """
 
 
-def is_disk_error(error: BaseException) -> bool:
+def is_disk_error(error: BaseException) -> TypeGuard[OSError]:
     """Whether an error means that the disk is full or cannot be written."""
     return isinstance(error, OSError) and error.errno in _DISK

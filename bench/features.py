@@ -17,6 +17,7 @@ from bench.keys import chunk_key
 from bench.plan import NO_FEATURES, SHORTCUTS, Cell
 from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
+from bench.turned import rotation_of
 from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
@@ -178,11 +179,12 @@ class Extraction:
         return Features(matrix, digest(identity), per_crop, profile, told, trained=networks)
 
     def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Chunks within each base subset: a run on other subsets finds the same ones."""
+        """Chunks within each base subset and rotation: a run on others finds the same ones."""
         subset = self.stack.table["subset"].to_numpy()[positions]
+        rotation = rotation_of(self.stack.table)[positions]
         size = CHUNK[self.device.partition(":")[0]]
-        for name in dict.fromkeys(subset):
-            rows = positions[subset == name]
+        for name, degrees in dict.fromkeys(zip(subset, rotation, strict=True)):
+            rows = positions[(subset == name) & (rotation == degrees)]
             yield from (rows[i : i + size] for i in range(0, len(rows), size))
 
     def _chunk(

@@ -8,7 +8,7 @@ from bench.store import digest
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
 FEATURE_VERSION = 2
-TRAINING_VERSION = 1
+TRAINING_VERSION = 2
 UNIT_VERSION = 3
 
 

@@ -12,9 +12,11 @@ from bench import provenance
 from bench.data.lesions import shared_patients
 from bench.data.summary import left_out_notice
 from bench.job import Job
-from bench.plan import Plan
-from bench.protocols import PROTOCOLS
+from bench.plan import SOFTMAX, Plan
+from bench.protocols import PROTOCOLS, has_official_split
 from bench.store import digest
+from classifiers import KERNELS
+from extractors.recipes import QUICK
 from reports.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
@@ -152,25 +154,26 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
         what = f"networks that are trained on {' and '.join(job.subsets[1:])}"
         subsets = {"--subset": ",".join(job.subsets)}
         left.append((what, "all-subsets", subsets))
-    if networks and options.preset == "quick":
-        what = (
-            "networks trained as published (10 epochs at reduced size show that they run, not what "
+    thesis = []
+    if any(recipe.name == QUICK for recipe in _recipe_of(job).values()):
+        thesis.append(
+            "networks trained as published (a few epochs, as here, show that they run, not what "
             "they can do)"
         )
-        left.append((what, "thesis", {"--preset": "thesis"}))
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
-        what = (
+        thesis.append(
             "repeated cross-validation by patient, which shows how much the figures depend on the "
             "split"
         )
-        left.append((what, "thesis", {"--preset": "thesis"}))
-    shared = any(shared_patients(job.dataset.rows(subset)) for subset in job.subsets)
-    if "pooled-official" not in chosen and shared:
+    if thesis:
+        left.append(("; ".join(thesis), "thesis", {"--preset": "thesis"}))
+    audit = _audit_protocols(job)
+    if not set(audit) <= set(chosen):
         what = (
-            "pooled-official, the audit that leaves the patients of both splits in training, to "
-            "measure what that alone gives"
+            "the leakage audit: AlexNet, frozen and fine-tuned, under every protocol that this set "
+            "allows, honest ones and audits side by side, to measure what the protocol alone gives"
         )
-        left.append((what, "audit", {"--protocols": "official,pooled-official"}))
+        left.append((what, "audit", _audit_options(job, audit)))
     if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):
         what = "more than one repeat of patient-cv: a single one has no ±"
         left.append((what, "repeated", {"--protocols": "patient-cv", "--repeats": "10"}))
@@ -181,6 +184,31 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
         }
         for what, ending, changes in left
     ]
+
+
+def _audit_protocols(job: Job) -> list[str]:
+    """The protocols of the leakage audit: all that any subset of the run has rows for."""
+    rows = [job.dataset.rows(subset) for subset in job.subsets]
+    split = any(has_official_split(table) for table in rows)
+    shared = any(shared_patients(table) for table in rows)
+    return [
+        name
+        for name, protocol in PROTOCOLS.items()
+        if (split or not protocol.needs_official_split)
+        and (shared or not protocol.needs_shared_patients)
+    ]
+
+
+def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, str]:
+    """The options of one run that is the whole leakage audit."""
+    shares = {} if job.configuration.train_fraction == (1.0,) else {"--train-fraction": "1"}
+    return {
+        "--preset": job.configuration.preset,
+        "--extractors": "torchvision:alexnet,torchvision:alexnet+finetuned",
+        "--classifiers": ",".join((SOFTMAX, *KERNELS)),
+        "--protocols": ",".join(protocols),
+        **shares,
+    }
 
 
 def _changed(command: Sequence[str], options: dict[str, str]) -> str:

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
-from bench.protocols import PROTOCOLS, Fold, has_official_split, nested_training
+from bench.protocols import (
+    PROTOCOLS,
+    Fold,
+    Protocol,
+    has_official_split,
+    nested_training,
+    turned_positions,
+    turned_rows,
+)
 from extractors.names import FUSION
 
 if TYPE_CHECKING:
@@ -27,6 +35,8 @@ NO_FEATURES = "none"
 SOFTMAX = "softmax"
 # Draws of training patients for each share of them, where the protocol has one split only.
 LEARNING_DRAWS = 5
+# Why a subset has no row for the data set's own split.
+NO_SPLIT = "there is no official split"
 # What decoding adds to the lesion table.
 DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
 # Features that need no image: columns of the lesion table. A network below these has learnt little.
@@ -55,8 +65,11 @@ class System:
 class Cell:
     """One fold: positions of its training and test crops in the crop stack.
 
+    Under a protocol that turns crops they are positions in the stack of `bench.turned`.
     `train_fraction` is the share of the training patients that are in it. Networks and frozen
     features may be repeated differently: `for_networks`, `for_frozen` say for whom it is.
+    `network` holds the rows that a network is trained on and those held out from it, where they are
+    not the fold's own.
     """
 
     subset: str
@@ -68,6 +81,12 @@ class Cell:
     train_fraction: float = 1.0
     for_networks: bool = True
     for_frozen: bool = True
+    network: tuple[Positions, Positions] | None = None
+
+    @property
+    def network_rows(self) -> tuple[Positions, Positions]:
+        """The rows that a network is trained on, and those held out from it."""
+        return self.network or (self.train, self.test)
 
     @property
     def place(self) -> "Place":
@@ -109,10 +128,16 @@ class Plan:
     references: Mapping[str, tuple[System, ...]]  # by subset
     trained: frozenset[str] = frozenset()
 
+    @property
+    def turns(self) -> bool:
+        """Whether cells point into the stack of `bench.turned`."""
+        return any(PROTOCOLS[cell.protocol].turned for cell in self.cells)
+
     def extractors(self) -> tuple[str, ...]:
-        """The extractors in order, references last."""
+        """The extractors that have work, in order, references last."""
         reference = [system for systems in self.references.values() for system in systems]
-        return tuple(dict.fromkeys(s.extractor for s in (*self.systems, *reference)))
+        names = dict.fromkeys(s.extractor for s in (*self.systems, *reference))
+        return tuple(name for name in names if any(True for _ in self.work(name)))
 
     def work(self, extractor: str) -> Iterator[tuple[Cell, tuple[System, ...]]]:
         """Each cell with the systems that use this extractor there."""
@@ -121,7 +146,13 @@ class Plan:
             if not (cell.for_networks if trained else cell.for_frozen):
                 continue
             systems = (*self.systems, *self.references[cell.subset])
-            of_extractor = tuple(s for s in systems if s.extractor == extractor)
+            # A head cannot be fitted to folds of rows that its network has been trained on.
+            headless = cell.network is not None
+            of_extractor = tuple(
+                s
+                for s in systems
+                if s.extractor == extractor and not (headless and s.classifier == SOFTMAX)
+            )
             if of_extractor:
                 yield cell, of_extractor
 
@@ -154,8 +185,9 @@ def make_plan(
     classifiers, kernels
         The classifiers asked for, and those names that are SVM kernels.
     protocols
-        The protocols asked for. One that needs the data set's own split is passed over with a
-        notice where a subset has none; if it was the only one, `patient-cv` takes its place.
+        The protocols asked for. One that a subset has no rows for is passed over with a notice;
+        where that is for want of an official split and no other is left, `patient-cv` takes its
+        place.
     repeats
         Of a protocol that is drawn anew for each, for frozen features.
     train_fractions
@@ -164,28 +196,38 @@ def make_plan(
     Raises
     ------
     UnusableInput
-        If a protocol cannot be carried out on a subset.
+        If a protocol cannot be carried out on a subset, or nothing is left to do.
     """
     cells: list[Cell] = []
     notices: list[str] = []
     for subset, parts in subsets.items():
-        positions = np.flatnonzero(table["subset"].isin(list(parts)).to_numpy())
-        rows = table.iloc[positions].reset_index(drop=True)
-        _check_subset(subset, rows)
-        for name in _possible(protocols, rows, subset, notices):
+        of_subset = np.flatnonzero(table["subset"].isin(list(parts)).to_numpy())
+        upright = table.iloc[of_subset].reset_index(drop=True)
+        _check_subset(subset, upright)
+        if networks.names and subset not in networks.subsets:
+            notices.append(
+                f"{subset}: no network is trained on it in a quick run on synthetic data; name the "
+                "subsets (--subset) to have them trained"
+            )
+        for name in _possible(protocols, upright, subset, networks, notices):
+            positions, rows = of_subset, upright
+            if PROTOCOLS[name].turned:
+                positions, rows = turned_positions(of_subset, len(table)), turned_rows(upright)
             drawn = max(repeats, networks.repeats) if networks.names else repeats
+            # How a system learns from fewer patients is asked where a network sees these alone.
+            shares = (1.0,) if PROTOCOLS[name].reuses_network else train_fractions
             try:
                 split = PROTOCOLS[name].split(rows, drawn, seed)
                 found = [
                     cell
                     for fold in split.folds
-                    for share in train_fractions
+                    for share in shares
                     for cell in _cells(subset, name, fold, rows, share, repeats, seed, networks)
                 ]
             except UnusableInput as error:
-                raise UnusableInput(f"subset {subset}: {error}") from error
+                raise UnusableInput(f"subset {subset}, {name}: {error}") from error
             notices += [f"{subset}, {name}: {notice}" for notice in split.notices]
-            cells += [replace(c, train=positions[c.train], test=positions[c.test]) for c in found]
+            cells += [_within(cell, positions) for cell in found]
     if not cells:
         asked = ", ".join(protocols)
         raise UnusableInput(f"nothing is left to run under {asked}: {'; '.join(notices)}")
@@ -197,12 +239,20 @@ def make_plan(
         if name != SOFTMAX or (extractor in networks.names and not extractor.startswith(FUSION))
     )
     if not systems:
-        raise UnusableInput(f"--classifiers {SOFTMAX}: no extractor asked for is trained here")
+        raise UnusableInput(
+            f"--classifiers {SOFTMAX}: no extractor asked for has a head of its own: only networks "
+            "that are trained have one, and fusions have none"
+        )
     references = {
         subset: _references(table[table["subset"].isin(list(parts))], kernels)
         for subset, parts in subsets.items()
     }
-    return Plan(systems, tuple(cells), tuple(notices), references, networks.names)
+    plan = Plan(systems, tuple(cells), tuple(notices), references, networks.names)
+    if not plan.n_units():
+        raise UnusableInput(
+            f"nothing is left to run under {', '.join(protocols)}: {SOFTMAX} has no row there"
+        )
+    return plan
 
 
 def _cells(
@@ -216,7 +266,7 @@ def _cells(
     networks: NetworkWork,
 ) -> Iterator[Cell]:
     """One fold as often as it is run with this share of its training patients."""
-    here = bool(networks.names) and subset in networks.subsets
+    here = _trains_on(subset, networks)
     if PROTOCOLS[protocol].repeated:
         numbers, frozen, trained = [fold.repeat], repeats, networks.repeats
     elif share < 1:
@@ -224,7 +274,8 @@ def _cells(
     else:
         numbers, frozen, trained = [*range(networks.seeds if here else 1)], 1, networks.seeds
     for number in numbers:
-        for_frozen, for_networks = number < frozen, here and number < trained
+        for_frozen = number < frozen and fold.network is None
+        for_networks = here and number < trained
         if not (for_frozen or for_networks):
             continue
         train = fold.train
@@ -232,24 +283,52 @@ def _cells(
             draw = np.random.SeedSequence([seed, number, fold.fold]).generate_state(1)[0]
             train = nested_training(rows, fold.train, share, int(draw))
         yield Cell(
-            subset, protocol, number, fold.fold, train, fold.test, share, for_networks, for_frozen
+            *(subset, protocol, number, fold.fold, train, fold.test, share),
+            for_networks=for_networks,
+            for_frozen=for_frozen,
+            network=fold.network,
         )
 
 
+def _within(cell: Cell, positions: Positions) -> Cell:
+    """A cell on some rows of a table as a cell on the table; `positions` are those of the rows."""
+    network = cell.network and (positions[cell.network[0]], positions[cell.network[1]])
+    return replace(cell, train=positions[cell.train], test=positions[cell.test], network=network)
+
+
+def _trains_on(subset: str, networks: NetworkWork) -> bool:
+    """Whether any network is trained on this subset."""
+    return bool(networks.names) and subset in networks.subsets
+
+
 def _possible(
-    protocols: Sequence[str], rows: "pd.DataFrame", subset: str, notices: list[str]
+    protocols: Sequence[str],
+    rows: "pd.DataFrame",
+    subset: str,
+    networks: NetworkWork,
+    notices: list[str],
 ) -> list[str]:
-    if not has_official_split(rows):
-        possible = [name for name in protocols if not PROTOCOLS[name].needs_official_split]
-        if len(possible) < len(protocols):
-            instead = "" if possible else "; patient-cv takes its place"
-            notices.append(f"{subset}: there is no official split, so no row for it{instead}")
-        return possible or ["patient-cv"]
-    if shared_patients(rows):
-        return list(protocols)
-    audits = [name for name in protocols if PROTOCOLS[name].audit]
-    notices += [f"{subset}: no patient stands in both splits, so no row for {a}" for a in audits]
-    return [name for name in protocols if name not in audits]
+    """The protocols that a subset has rows for; why not the others is told among the notices."""
+    trained = _trains_on(subset, networks)
+    missing = {name: _missing(PROTOCOLS[name], rows, trained) for name in protocols}
+    possible = [name for name in protocols if not missing[name]]
+    instead = not possible and NO_SPLIT in missing.values()
+    for reason in dict.fromkeys(filter(None, missing.values())):
+        names = ", ".join(name for name in protocols if missing[name] == reason)
+        more = "; patient-cv takes its place" if instead and reason == NO_SPLIT else ""
+        notices.append(f"{subset}: {reason}, so no row for {names}{more}")
+    return ["patient-cv"] if instead else possible
+
+
+def _missing(protocol: Protocol, rows: "pd.DataFrame", trained: bool) -> str:
+    """What a protocol needs and a subset lacks; empty where it lacks nothing."""
+    if protocol.needs_official_split and not has_official_split(rows):
+        return NO_SPLIT
+    if protocol.needs_shared_patients and not shared_patients(rows):
+        return "no patient stands in both splits"
+    if protocol.reuses_network and not trained:
+        return "no network is trained on it"
+    return ""
 
 
 def _check_subset(subset: str, rows: "pd.DataFrame") -> None:

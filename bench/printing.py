@@ -59,15 +59,21 @@ def print_plan(job: "Job") -> None:
     for notice in (*job.dataset.notices, *left_out, *plan.notices):
         _say(f"note      {notice}")
     _say("")
-    places = list(dict.fromkeys((c.subset, c.protocol) for c in plan.cells))
+    places = list(dict.fromkeys((c.subset, c.protocol, c.train_fraction) for c in plan.cells))
     rows = []
-    for subset, protocol in places:
-        cells = [c for c in plan.cells if (c.subset, c.protocol) == (subset, protocol)]
-        repeats = len({c.repeat for c in cells})
+    for place in places:
+        cells = [c for c in plan.cells if (c.subset, c.protocol, c.train_fraction) == place]
+        frozen = len({c.repeat for c in cells if c.for_frozen})
+        trained = len({c.repeat for c in cells if c.for_networks})
         train = sum(len(c.train) for c in cells) / len(cells)
-        test = sum(len(c.test) for c in cells) / repeats
-        rows.append((subset, protocol, repeats, len(cells), f"{train:.0f}", f"{test:.0f}"))
-    columns = ("subset", "protocol", "repeats", "folds in all", "training crops", "test crops")
+        test = sum(len(c.test) for c in cells) / len({c.repeat for c in cells})
+        share = f"{place[2]:g}"
+        counts = (frozen, trained, len(cells), f"{train:.0f}", f"{test:.0f}")
+        rows.append((*place[:2], share, *counts))
+    columns = (
+        *("subset", "protocol", "share of patients", "repeats", "of networks", "folds in all"),
+        *("training crops", "test crops"),
+    )
     _print("", columns, rows)
     _say("")
     by_name = {extractor.name: extractor for extractor in job.extractors}
@@ -172,6 +178,7 @@ def print_classifiers() -> None:
         factor = {0.25: "√P / 4", 1.0: "√P", 4.0: "4 √P"}[kernel.scale_factor]
         rows.append((kernel.name, f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {factor}"))
     endings = (
+        ("softmax", "the own head of a network that is trained in the run"),
         ("KERNEL+pca", "on the principal components that keep 95 % of the variance"),
         ("KERNEL+tuned", "C and scale chosen by patient-grouped inner folds; --tune adds them all"),
         ("KERNEL+platt", "scores as probabilities, by a sigmoid fitted on such inner folds"),

@@ -1,7 +1,7 @@
 """The tables of a run folder: units, predictions and lesions, from what the units gave."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from bench.features import Extractor, Features
 from bench.fitting import UnitResult
 from bench.plan import SOFTMAX, Cell, Place, System
 from bench.training import Trained
+from bench.turned import rotation_of
 from reports.schema import (
     CHOICE_COLUMNS,
     HISTORY_COLUMNS,
@@ -23,13 +24,18 @@ if TYPE_CHECKING:
 
     from bench.data.crops import CropStack
 
+# What is said of inner folds on the features of a network that was trained on all of them.
+SEEN_INSIDE = "inner folds are optimistic: the network was trained on all of their rows"
 # What is said where the Gram matrix of all training rows does not fit.
 APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
 
 @dataclass
 class Results:
-    """Collects what the units of a run gave, in the order of the plan."""
+    """Collects what the units of a run gave, in the order of the plan.
+
+    stack : the one that the plan's cells point into.
+    """
 
     dataset: str
     stack: "CropStack"
@@ -59,7 +65,7 @@ class Results:
             "unit": result.key,
             "precision": features.profile.get("precision", ""),
             "status": result.status,
-            "notes": _notes(meta, features),
+            "notes": _notes(meta, features, system),
         }
         if result.score is not None:
             row |= {
@@ -82,8 +88,12 @@ class Results:
         self.units.append(self._row(cell, system, extractor) | {"status": status})
 
     def _add_training(self, cell: Cell, network: Trained) -> None:
-        """What one training took, and its curve; once, whoever uses its features."""
-        if (network.key, cell.place) in self._trainings:
+        """What one training took, and its curve; once, whoever uses its features.
+
+        The folds that reuse one network are of one protocol and repeat: the first stands for them.
+        """
+        fold = replace(cell, fold=0).place if cell.network is not None else cell.place
+        if (network.key, fold) in self._trainings:
             return
         row = self._place(cell) | {
             "training": network.key,
@@ -91,7 +101,7 @@ class Results:
             "weights": network.weights,
             "recipe": network.recipe.name,
         }
-        self._trainings[network.key, cell.place] = row | network.costs
+        self._trainings[network.key, fold] = row | network.costs
         self._history += [row | epoch for epoch in network.history]
 
     def _place(self, cell: Cell) -> dict[str, Any]:
@@ -131,7 +141,7 @@ class Results:
             unit=result.key,
             repeat=cell.repeat,
             fold=cell.fold,
-            rotation=0,
+            rotation=rotation_of(self.stack.table)[cell.test],
             score=result.score,
         )
 
@@ -213,10 +223,12 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
-def _notes(meta: Mapping[str, Any], features: Features) -> str:
+def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
     said = ["not converged"] if meta.get("converged") is False else []
     if meta.get("approximate"):
         said.append(APPROXIMATE)
     if meta.get("note"):
         said.append(meta["note"])
+    if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
+        said.append(SEEN_INSIDE)
     return "; ".join([*features.notes, *said])

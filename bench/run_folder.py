@@ -108,6 +108,17 @@ class RunFolder:
                     )
         return listed
 
+    def write_mistakes(self, stack: "CropStack", crop_ids: Iterable[str]) -> list[dict[str, str]]:
+        """Write the crops with the most confident mistakes, and list them for the page."""
+        of_id = {str(name): place for place, name in enumerate(stack.table["crop_id"])}
+        listed = []
+        for crop_id in crop_ids:
+            position = of_id[crop_id]
+            file = f"images/{stack.digests[position][:16]}.png"
+            _write_png(self.path / file, stack.images[position])
+            listed.append({"file": file, "crop_id": crop_id})
+        return listed
+
     def write_patch_example(self, stack: "CropStack", subset: str) -> dict[str, str | int]:
         """Write the crop that the page shows cut into patches: the subset's first positive one."""
         position = next(

@@ -22,6 +22,7 @@ from bench.run_folder import RunFolder
 from bench.selection import check_strict, fetch_weights
 from bench.store import Store, remove_stale
 from bench.training import Trainings
+from bench.turned import turned
 from extractors import BackboneError
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
     progress.log_to(folder.path / "log.txt")
     for notice in manifest["notices"]:
         progress.say(notice)
-    results = Results(job.dataset.name, stack, job.configuration.seed)
-    described = _carry_out(job, stack, plan, results, progress)
+    used = turned(stack) if plan.turns else stack
+    results = Results(job.dataset.name, used, job.configuration.seed)
+    described = _carry_out(job, used, plan, results, progress)
     progress.say("writing the report")
     return _write(job, stack, folder, manifest, results, described)
 
@@ -142,7 +144,7 @@ def _frozen_features(
         with progress.step(extractor.name, pieces, "crops") as step:
             return extraction.features(extractor, positions, step)
 
-    return _or_reason(extractor, extracted)
+    return _or_reason(extractor, extraction.store, extracted)
 
 
 def _trained_features(
@@ -152,7 +154,7 @@ def _trained_features(
     cell: Cell,
     progress: Progress,
 ) -> tuple[Features | None, str]:
-    """Features of a cell's crops from networks trained on its training rows, or the reason."""
+    """Features of a cell's crops from networks trained for it, or the reason."""
     parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
     positions = np.sort(np.concatenate([cell.train, cell.test]))
 
@@ -165,11 +167,11 @@ def _trained_features(
         with progress.step(extractor.name, len(positions), "crops") as step:
             return extraction.features(extractor, positions, step, networks)
 
-    return _or_reason(extractor, extracted)
+    return _or_reason(extractor, extraction.store, extracted)
 
 
 def _or_reason(
-    extractor: Extractor, extracted: Callable[[], Features]
+    extractor: Extractor, store: Store, extracted: Callable[[], Features]
 ) -> tuple[Features | None, str]:
     if extractor.status != "ok":
         return None, extractor.status
@@ -178,9 +180,9 @@ def _or_reason(
     except BackboneError as error:
         return None, str(error)
     except Exception as error:
-        # A full disk is the end of the run. But a plugin's network may raise anything, and one
-        # broken system spoils no other.
-        if is_disk_error(error):
+        # A store that cannot be written is the end of the run. But a plugin's network may raise
+        # anything, and one broken system spoils no other.
+        if is_disk_error(error) and Path(error.filename or "").is_relative_to(store.root):
             raise
         reason = " ".join(str(error).split())[:200]
         return None, f"{extractor.name}: {type(error).__name__}: {reason}"
@@ -193,8 +195,9 @@ def _line(extractor: Extractor, features: Features | None, status: str, spent: f
         return f"{extractor.name}: reference points"
     rate = features.profile["images_per_s"]
     weights = f"{extractor.weights} weights"
+    trained = f"trained in {features.network_seconds:.0f} s, " if features.trained else ""
     return (
-        f"{extractor.name}: {weights}, {features.profile['precision']}, "
+        f"{extractor.name}: {weights}, {features.profile['precision']}, {trained}"
         f"{rate:.0f} crops/s, done in {spent:.1f} s"
     )
 
@@ -215,6 +218,7 @@ def _write(
 ) -> Outcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
+    from reports.errors import crops_to_show
 
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
@@ -223,6 +227,7 @@ def _write(
     folder.write_table("lesions", stack.table)
     manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
     manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])
+    manifest["data"]["mistakes"] = folder.write_mistakes(stack, crops_to_show(folder.path))
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)

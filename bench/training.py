@@ -28,7 +28,7 @@ _LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that has been trained on the training rows of one cell.
+    """A network that has been trained on the training rows of a cell, or of several alike.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class Trainings:
     def trained(
         self, extractor: "Extractor", cell: Cell, progress: Callable[[int], None]
     ) -> Trained:
-        """The network that is trained on the cell's training rows.
+        """The network that is trained on the cell's `network_rows`.
 
         progress : called with the number of epochs done since the last call.
 
@@ -101,9 +101,10 @@ class Trainings:
         assert info is not None
         labels = self.stack.table["label"].to_numpy()
         digests = self.stack.digests
-        train = [[digests[i], int(labels[i])] for i in cell.train]
+        fitted, rest = cell.network_rows
+        train = [[digests[i], int(labels[i])] for i in fitted]
         if recipe.inner_validation:
-            patients = self.stack.table["patient_id"].to_numpy()[cell.train]
+            patients = self.stack.table["patient_id"].to_numpy()[fitted]
             numbers = np.unique(patients, return_inverse=True)[1]
             train = [[*row, int(number)] for row, number in zip(train, numbers, strict=True)]
         spec = info.input
@@ -119,7 +120,7 @@ class Trainings:
             "versions": [package_version(name) for name in _LIBRARIES],
             "crops": self.stack.settings.as_key(),
         }
-        held_out = [[digests[i], int(labels[i])] for i in cell.test]
+        held_out = [[digests[i], int(labels[i])] for i in rest]
         return training_key(start, asdict(recipe), self._seed(cell), train, held_out)
 
     def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
@@ -152,22 +153,23 @@ class Trainings:
             weights=extractor.source,
             weights_dir=extractor.weights_dir,
         )
+        fitted, rest = cell.network_rows
         flops = forward_flops(trainable.network, trainable.input)
         with PeakMemory(self.device) as peak:
             training = train(
                 trainable,
-                self._rows(cell.train),
+                self._rows(fitted),
                 recipe,
                 seed=seed,
                 device=self.device,
-                held_out=self._rows(cell.test),
+                held_out=self._rows(rest),
                 checkpoint=self._checkpoint(key),
                 progress=progress,
             )
         parameters = list(trainable.network.parameters())
         size = peak.device if peak.device is not None else training.tensor_bytes
         costs = {
-            "n_train": len(cell.train),
+            "n_train": len(fitted),
             "epochs": recipe.epochs,
             "kept_epoch": training.kept_epoch,
             "input": f"{trainable.input.height}x{trainable.input.width}",

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from extractors.backbone import InputSpec, evaluating
+from extractors.guard import foreign_code
 
 if TYPE_CHECKING:
     import torch
@@ -34,12 +35,23 @@ def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> i
     image = torch.zeros(1, 3, spec.height, spec.width, device=device)
     # Attention as matrix products: the counter does not know all of the fused kernels.
     counter = FlopCounterMode(display=False)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    # Nor does it know the fused attention of nn.MultiheadAttention.
+    torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with evaluating(network), torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
+        with (
+            foreign_code("the counted network"),
+            evaluating(network),
+            torch.no_grad(),
+            sdpa_kernel(SDPBackend.MATH),
+            counter,
+        ):
             network(image)
     except Exception:
         # A plugin's network may do what the counter cannot follow; that costs it this figure only.
         return None
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
     return int(counter.get_total_flops())
 
 
@@ -70,7 +82,8 @@ class KeptTensors:
         if memory.data_ptr() not in self._seen:
             self._seen.add(memory.data_ptr())
             self.bytes += memory.nbytes()
-        return tensor
+        # Not the tensor itself: an output would keep itself alive after a way that failed.
+        return tensor.detach()
 
     def __enter__(self) -> Self:
         self._hooks.__enter__()

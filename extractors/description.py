@@ -11,6 +11,8 @@ from extractors.names import DEFAULT_EXTRACTORS, ExtractorName, parse
 from extractors.networks import NETWORKS
 from extractors.weights import file_digest, find_checkpoint, url_file_name
 
+HOW_TO_TRAIN = "it is trained, by `all`, or in a notebook by extractors.training.train"
+
 
 def describe(
     name: str,
@@ -156,7 +158,7 @@ def _describe_network(name: ExtractorName, weights: str | Path, seed: int) -> Ba
         weights_digest=draw if drawn else None,
         at_hand=drawn,
         input=InputSpec(network.input_size, network.input_size, half, half),
-        mend="" if drawn else f"it is trained; random:{name.model} takes it as it is drawn",
+        mend="" if drawn else f"{HOW_TO_TRAIN}; random:{name.model} takes it as it is drawn",
     )
 
 

@@ -102,7 +102,7 @@ def parse(text: str) -> ExtractorName:
     if dot and prefix not in ("timm", "torchvision"):
         raise BackboneError(f"{text}: only timm and torchvision names carry a tag")
     layer, pixels = _read_suffix(text, prefix, at, suffix)
-    _check_steps(text, prefix, model, random, steps)
+    _check_steps(text, prefix, model, layer, random, steps)
     return ExtractorName(
         text, prefix, model, tag if dot else None, layer, pixels, random, tuple(steps)
     )
@@ -121,12 +121,16 @@ def split_fusion(text: str) -> list[str]:
     return parts
 
 
-def _check_steps(text: str, kind: str, model: str, random: bool, steps: list[str]) -> None:
+def _check_steps(
+    text: str, kind: str, model: str, layer: str | None, random: bool, steps: list[str]
+) -> None:
     if not steps:
         return
     known = ", ".join(f"+{step}" for step in (*FINETUNED, *LOCALIZED))
     if len(steps) > 1 or steps[0] not in (*FINETUNED, *LOCALIZED):
         raise BackboneError(f"{text}: behind a name may stand one of {known}")
+    if layer is not None and steps[0] in FINETUNED:
+        raise BackboneError(f"{text}: +{steps[0]} trains up to the last layer; leave @{layer} out")
     if kind == "network" and steps[0] in FINETUNED:
         raise BackboneError(f"{text}: {model} is trained from scratch; it has no weights to go on")
     able = [name for name, network in NETWORKS.items() if network.localization_weight is not None]

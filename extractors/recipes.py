@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,8 +68,9 @@ class Recipe:
     input_size : pixels, instead of the network's own; None keeps that.
     layers : "all" trains every layer, "last" only the last quarter of those that have parameters
         (and the head); batch norms among the frozen ones keep their statistics, too.
-    inner_validation : share of the training patients that is held out inside the training rows; the
-        weights kept are those of the epoch with the lowest loss on them. 0 keeps the last epoch's.
+    inner_validation : share of the training patients, in steps of 1/2, 1/3, 1/4 …, that is held out
+        inside the training rows; the weights kept are those of the epoch with the lowest loss on
+        them. 0 keeps the last epoch's.
     """
 
     name: str
@@ -88,7 +90,9 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Raise BackboneError for a recipe that cannot be followed."""
+        _check_types(self)
         wants = {
+            "a name other than frozen": self.name.strip() not in ("", "frozen"),
             "epochs of at least 1": self.epochs >= 1,
             "a batch_size of at least 2": self.batch_size >= 2,
             "a learning_rate above 0": self.learning_rate > 0,
@@ -103,6 +107,29 @@ class Recipe:
         broken = [want for want, kept in wants.items() if not kept]
         if broken:
             raise BackboneError(f"the recipe {self.name!r} wants {'; '.join(broken)}")
+
+
+def _check_types(recipe: Recipe) -> None:
+    """Raise BackboneError where a field is not what it is declared to be, or not finite."""
+    kinds: dict[type | tuple[type, ...], tuple[str, ...]] = {
+        str: ("name", "schedule", "layers"),
+        int: ("epochs", "batch_size", "warmup_epochs", "input_size"),
+        (int, float): (
+            *("learning_rate", "weight_decay", "label_smoothing", "clip_norm"),
+            "inner_validation",
+        ),
+        Augmentation: ("augmentation",),
+        Localization: ("localization",),
+    }
+    optional = ("input_size", "clip_norm", "augmentation", "localization")
+    for kind, names in kinds.items():
+        for name in names:
+            value = getattr(recipe, name)
+            fits = type(value) in (kind if isinstance(kind, tuple) else (kind,))
+            if isinstance(value, float):
+                fits = fits and math.isfinite(value)
+            if not fits and not (value is None and name in optional):
+                raise BackboneError(f"a recipe's {name} cannot be {value!r:.60}")
 
 
 # As the thesis lists it; the seventh experiment's layers in Keras' terms.

@@ -95,6 +95,8 @@ def register(
             f"{name}: wants input_size >= 1, three means and three positive stds, "
             f"got {input_size}, {mean}, {std}"
         )
+    if recipe is not None:
+        _check_recipe(name, recipe)
     spec = InputSpec(input_size, input_size, mean, std)
 
     def add(build: AnyBuilder) -> AnyBuilder:
@@ -109,6 +111,15 @@ def register(
         return build
 
     return add
+
+
+def _check_recipe(name: str, recipe: object) -> None:
+    if not isinstance(recipe, Recipe):
+        raise BackboneError(f"{name}: recipe must be a Recipe, not {type(recipe).__name__}")
+    if recipe.input_size is not None:
+        raise BackboneError(f"{name}: the input size is register's to say, not the recipe's")
+    if recipe.localization is not None:
+        raise BackboneError(f"{name}: the localization loss is for the suite's own networks")
 
 
 def find(name: str) -> Plugin | BrokenPlugin | None:
@@ -157,17 +168,25 @@ def load_plugin_file(path: str | Path) -> list[str]:
     if not names:
         _restore(before)
         raise BackboneError(f"{path}: registers no backbone (use extractors.register)")
-    digest = _with_neighbours(digest, file.parent, set(sys.modules) - modules)
+    digest = _with_neighbours(digest, file, set(sys.modules) - modules)
     for name in names:
         _plugins[name] = replace(_plugins[name], digest=digest)
     return names
 
 
-def _with_neighbours(digest: str, folder: Path, modules: set[str]) -> str:
-    """The digest with that of the modules beside the plugin which its import has brought in."""
-    files = {getattr(sys.modules[name], "__file__", None) for name in sorted(modules)}
-    beside = sorted(Path(file) for file in files if file and Path(file).parent == folder)
-    content = "".join(hashlib.sha256(file.read_bytes()).hexdigest() for file in beside)
+def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
+    """The digest with that of the modules beside the plugin which it imports, now or when built."""
+    from modulefinder import ModuleFinder
+
+    finder = ModuleFinder(path=[str(file.parent)])
+    # What it cannot follow is at least executed: those modules are known by name.
+    with contextlib.suppress(Exception):
+        finder.run_script(str(file))
+    found = {getattr(sys.modules[name], "__file__", None) for name in modules}
+    found |= {getattr(module, "__file__", None) for module in finder.modules.values()}
+    files = {Path(name) for name in found if name} - {file}
+    beside = sorted(path for path in files if path.parent == file.parent)
+    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
     return hashlib.sha256((digest + content).encode()).hexdigest()
 
 

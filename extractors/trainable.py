@@ -106,7 +106,8 @@ def create_trainable(
         return Trainable(name, _split(built), spec, info.weights, network.grid)
     with seeded(seed):
         backbone = build_backbone(parsed, info)
-        backbone.module.requires_grad_(True)
+        if info.kind == "plugin":
+            _check_fresh(name, backbone.module, build_backbone(parsed, info).module)
         head = nn.Linear(backbone.feature_width, N_CLASSES)
     return Trainable(
         name,
@@ -150,6 +151,16 @@ def recipe_for(name: str, preset: str) -> Recipe:
         return plugin.recipe
     recipe = RECIPES[preset, "C"]
     return replace(recipe, layers="last") if "finetuned-last" in parsed.steps else recipe
+
+
+def _check_fresh(name: str, network: nn.Module, again: nn.Module) -> None:
+    """Refuse a plugin whose networks share weights: what one fold learns would reach the next."""
+    memory = {tensor.data_ptr() for tensor in network.state_dict().values() if tensor.numel()}
+    if any(t.data_ptr() in memory for t in again.state_dict().values() if t.numel()):
+        raise BackboneError(
+            f"{name}: gives the same weights each time it is built, and would carry what it learnt "
+            "from fold to fold; build the network inside the function"
+        )
 
 
 def _split(network: nn.Module) -> Classifier:

@@ -55,7 +55,8 @@ class Training:
     history : a row an epoch: epoch (from 1), learning_rate (its last), train_loss, train_accuracy
         (means over the epoch's steps, in training mode), localization_loss, test_loss,
         test_accuracy, inner_loss; the last four only where there is such a thing.
-    seconds : spent in training, without the looks at held-out rows.
+    seconds : spent until the weights stood: resizing, training and inner validation, without the
+        looks at held-out rows.
     images_per_s : after the first epoch, where there is a second.
     kept_epoch : whose weights were kept.
     learnt : number of parameters that were changed.
@@ -67,7 +68,7 @@ class Training:
 
     history: list[dict[str, float]] = field(default_factory=list)
     seconds: float = 0.0
-    first_epoch_seconds: float = 0.0
+    first_epoch_seconds: float = 0.0  # with what came before it
     images_per_s: float = 0.0
     kept_epoch: int = 0
     learnt: int = 0
@@ -129,9 +130,11 @@ class _Loop:
         self.result = Training(precision=self.precision)
         fitted, self.inner = inner_rows(rows, recipe, seed, trainable.name)
         self.labels = torch.from_numpy(fitted.labels.astype(np.int64)).to(device)
+        started = time.perf_counter()
         self.stack = stack_on_device(fitted.images, self.input, device)
+        self._spent(started, 0)
         self.network = trainable.network.to(device).to(memory_format=torch.channels_last)
-        self.frozen = _freeze(self.network.body, recipe)
+        self.frozen, self.asleep = _freeze(self.network.body, recipe)
         self.augment = _augmentation(recipe)
         self.tap, self.localization = self._localization(trainable)
         modules = [self.network, *filter(None, [self.localization])]
@@ -167,11 +170,11 @@ class _Loop:
         torch.manual_seed(_epoch_seed(self.seed, epoch))
         self.network.train()
         for module in self.frozen:
-            module.eval()
+            module.training = False  # not eval(): what lies inside may be trained
         started = time.perf_counter()
         count = len(self.labels)
-        steps = -(-count // self.recipe.batch_size)
-        # Parts of nearly equal size: a last batch of one image would break batch normalisation.
+        # Parts of nearly equal size, and none of one image: that would break batch normalisation.
+        steps = min(-(-count // self.recipe.batch_size), max(count // 2, 1))
         batches = torch.tensor_split(torch.randperm(count), steps)
         sums = torch.zeros(3, device=self.device)
         for number, batch in enumerate(batches):
@@ -182,10 +185,7 @@ class _Loop:
         loss, correct, localization = (sums / count).tolist()
         if not np.isfinite(loss + localization):
             raise TrainingFailed(f"{self.name}: the loss is not finite in epoch {epoch + 1}")
-        seconds = time.perf_counter() - started
-        self.result.seconds += seconds
-        if epoch == 0:
-            self.result.first_epoch_seconds = seconds
+        self._spent(started, epoch)
         row = {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss}
         row["train_accuracy"] = correct
         if self.localization is not None:
@@ -195,8 +195,16 @@ class _Loop:
             # What happens on these rows must not end a training, nor change it.
             if np.isfinite(seen):
                 row["test_loss"] = seen
+        started = time.perf_counter()
         self._keep(row, epoch)
+        self._spent(started, epoch)
         self.result.history.append(row)
+
+    def _spent(self, started: float, epoch: int) -> None:
+        """Count the time since `started`: all that the weights needed, held-out rows apart."""
+        self.result.seconds += time.perf_counter() - started
+        if epoch == 0:
+            self.result.first_epoch_seconds = self.result.seconds
 
     def _step(self, batch: torch.Tensor, epoch: float) -> torch.Tensor:
         """One step of the optimiser. Sums over the batch: loss, correct answers, localization."""
@@ -227,13 +235,15 @@ class _Loop:
             logits = self.network(images).float()
         smoothing = self.recipe.label_smoothing
         loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
+        # The curve shows the loss without smoothing, as on the held-out rows.
+        shown = functional.cross_entropy(logits.detach(), labels)
         extra = torch.zeros((), device=self.device)
         if self.tap is not None and self.localization is not None:
             extra = self.localization(self.tap.grid().float(), epoch, self.recipe.epochs)
         share = len(part) / of
         torch.autograd.backward((loss + extra) * share)
         correct = (logits.detach().argmax(1) == labels).sum()
-        return torch.stack([loss.detach() * len(part), correct.float(), extra.detach() * len(part)])
+        return torch.stack([shown * len(part), correct.float(), extra.detach() * len(part)])
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -261,7 +271,11 @@ class _Loop:
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
         kind = self.device.partition(":")[0]
-        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bfloat16")
+        # Without the cache of cast weights: it lives as long as an outer autocast, if there is one,
+        # and would go on with the weights of the first step.
+        return torch.autocast(
+            kind, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
+        )
 
     def _look_at(self, rows: Rows) -> tuple[float, float]:
         """Mean loss and accuracy on rows that take no part in the training."""
@@ -318,9 +332,9 @@ class _Loop:
         if self.tap is not None:
             self.tap.remove()
         self.network.eval()
-        for parameter in self.network.parameters():
+        for parameter in self.asleep:
             parameter.requires_grad_(True)
-            parameter.grad = None
+        self.network.zero_grad(set_to_none=True)
         result = self.result
         later = (self.recipe.epochs - 1) * len(self.labels)
         seconds = result.seconds - result.first_epoch_seconds
@@ -348,16 +362,16 @@ def learning_rate(recipe: Recipe, epoch: int, done: float) -> float:
     return recipe.learning_rate * 0.5 * float(1 + np.cos(np.pi * left))
 
 
-def _freeze(body: nn.Module, recipe: Recipe) -> list[nn.Module]:
-    """Stop the layers that the recipe does not train, and give them back."""
+def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:
+    """Stop the layers that the recipe does not train; they, and the parameters stopped."""
     if recipe.layers == "all":
-        return []
+        return [], []
     layers = [m for m in body.modules() if any(True for _ in m.parameters(recurse=False))]
     frozen = layers[: len(layers) - max(len(layers) // 4, 1)]
-    for layer in frozen:
-        for parameter in layer.parameters(recurse=False):
-            parameter.requires_grad_(False)
-    return frozen
+    stopped = [p for m in frozen for p in m.parameters(recurse=False) if p.requires_grad]
+    for parameter in stopped:
+        parameter.requires_grad_(False)
+    return frozen, stopped
 
 
 def _augmentation(recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor] | None:

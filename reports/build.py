@@ -6,7 +6,7 @@ from reports.run_folder import read_run
 
 
 def build_report(run: Path) -> Path:
-    """Write tables/, figures/ and report.html into a run folder; returns the page's path.
+    """Write tables/, figures/, paper/ and report.html into a run folder; returns the page's path.
 
     A pure function of the folder's manifest.json, units.parquet, predictions.parquet,
     lesions.parquet, trainings.parquet, history.parquet and images/: a second call writes the same
@@ -19,8 +19,10 @@ def build_report(run: Path) -> Path:
     from reports.data_figures import draw_data
     from reports.figures import curve_groups, draw_all, grouped
     from reports.formats import to_csv, to_latex, write_whole
+    from reports.methods import methods
     from reports.page import render
     from reports.pooling import pool
+    from reports.references import references, to_bibtex
     from reports.tables import every_table
 
     loaded = read_run(run)
@@ -36,6 +38,13 @@ def build_report(run: Path) -> Path:
     for drawing in drawings:
         write_whole(loaded.folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
         write_whole(loaded.folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)
+    paper = loaded.folder / "paper"
+    write_whole(paper / "methods.txt", _text(methods(loaded, systems)))
+    write_whole(paper / "references.bib", to_bibtex(references(loaded, systems)).encode())
     path = loaded.folder / "report.html"
     write_whole(path, page.encode())
     return path
+
+
+def _text(paragraphs: list[str]) -> bytes:
+    return ("\n\n".join(paragraphs) + "\n").encode("utf-8", "replace")

@@ -29,10 +29,10 @@ _MOST_PATCHES = 64  # a side
 
 
 class Shown(NamedTuple):
-    """A crop of the montage. size : native pixels, "" where unknown."""
+    """A crop of the montage. below : what stands under its name, often its native pixels."""
 
     crop_id: str
-    size: str
+    below: str
     picture: Grey
 
 
@@ -66,6 +66,24 @@ def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | No
         "Each crop is scaled to the same size; below it stand its name and, where known, its "
         "native width × height in pixels."
     )
+
+
+def crops_in_error(run: Run, mistakes: list[dict[str, Any]]) -> "Figure | None":
+    """Mistakes as `errors.hardest` lists them, a row a kind; only crops whose picture is there."""
+    data = section(run.manifest, "data")
+    files = {
+        clean(entry.get("crop_id")): entry.get("file")
+        for name in ("thumbnails", "mistakes")
+        for entry in records(data, name)
+    }
+    rows: dict[str, list[Shown]] = {}
+    for mistake in mistakes:
+        picture = read_grey(run.folder, files.get(clean(mistake["crop_id"])))
+        if picture is not None:
+            wrong = f"wrong: {mistake['systems_wrong']} of {mistake['of_systems']} systems"
+            shown = Shown(clean(mistake["crop_id"]), wrong, at_most(picture, _THUMBNAIL))
+            rows.setdefault(mistake["kind"], []).append(shown)
+    return montage(rows) if rows else None
 
 
 def _native(first: "pd.DataFrame", crop_id: str) -> str:
@@ -135,7 +153,7 @@ def _native_patch(run: Run, own: "pd.DataFrame", shape: Cut) -> str:
 
 
 def montage(rows: Mapping[str, list[Shown]]) -> "Figure":
-    """A row a class: its crops as the networks get them, each with its name and native size."""
+    """A row a name: its crops as the networks get them, each with what is said of it below."""
     from matplotlib.figure import Figure
 
     left, cell, words, top = 1.35, 1.02, 0.42, 0.08
@@ -157,7 +175,7 @@ def montage(rows: Mapping[str, list[Shown]]) -> "Figure":
             place = left + column * (cell + 0.12)
             axes = figure.add_axes((place / width, bottom / height, cell / width, cell / height))
             _picture(axes, crop.picture)
-            called = "\n".join(filter(None, (_in_two(crop.crop_id, 19), crop.size)))
+            called = "\n".join(filter(None, (_in_two(crop.crop_id, 19), crop.below)))
             axes.set_title(called, y=0, va="top", pad=-3, fontsize=5.8, linespacing=1.15)
     return figure
 

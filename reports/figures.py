@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.declared import close_groups
+from reports.errors import hardest
 from reports.fonts import SANS, families
 from reports.naming import (
     AUDIT_MARK,
@@ -101,6 +103,21 @@ KINDS = {
         "AUC against the share of the training patients, a panel an extractor and a line a "
         "classifier, with bootstrap intervals over patients as bands",
     ),
+    "reliability": (
+        "Reliability",
+        "Share of positive crops against mean probability in ten bins of equal width, a panel an "
+        "extractor and a line a classifier",
+    ),
+    "decision": (
+        "Decision curves",
+        "Net benefit against the probability from which one acts, a panel an extractor and a line "
+        "a classifier, beside acting on all crops and on none",
+    ),
+    "errors": (
+        "Mistakes that most systems make",
+        "Crops that most of the systems looked at closely get wrong: missed ones above, falsely "
+        "called ones below",
+    ),
 }
 
 
@@ -159,18 +176,28 @@ def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
 
     main : from `grouped`. curves : from `curve_groups`.
     """
+    from reports.crop_figures import crops_in_error
     from reports.plots import auc_forest, confusion_blocks, cost_scatter, roc_panels
+    from reports.probability_plots import decision_panels, reliability_panels
     from reports.training_plots import learning_panels, training_panels
 
     def trainings(group: Group) -> "Figure | None":
         return training_panels(run.history, group)
+
+    def mistakes(group: Group) -> "Figure | None":
+        members = close.get(group.entries[0].system.group, [])
+        return crops_in_error(run, hardest(run, members))
 
     plots: dict[str, Callable[[Group], Figure | None]] = {
         "auc": auc_forest,
         "roc": roc_panels,
         "confusion": confusion_blocks,
         "cost": cost_scatter,
+        "reliability": reliability_panels,
+        "decision": decision_panels,
+        "errors": mistakes,
     }
+    close = close_groups(run, [entry.system for group in main for entry in group.entries])
     drawings = [
         *(_drawn(kind, group, plot) for group in main if group.ran for kind, plot in plots.items()),
         *(_drawn("training", group, trainings) for group in main),

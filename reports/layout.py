@@ -39,11 +39,13 @@ def looks(group: "Group") -> dict[str, Look]:
     known = {name: _LOOKS[name] for name in _LOOKS if name in present}
     others = [name for name in present if name not in known]
     for place, name in enumerate(others):
+        # A kernel with something behind it keeps the kernel's colour.
         # Lengths 6, 5 and 4: sixty names before a combination comes back.
+        kernel = _LOOKS.get(name.partition("+")[0])
         known[name] = (
-            _COLOURS[place % len(_COLOURS)],
+            kernel[0] if kernel else _COLOURS[place % len(_COLOURS)],
             _MARKERS[place % len(_MARKERS)],
-            _DASHES[place % len(_DASHES)],
+            ":" if kernel and kernel[2] != ":" else _DASHES[place % len(_DASHES)],
         )
     return known
 

@@ -11,12 +11,16 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from reports.answers import answers
 from reports.figures import Drawing, Group
 from reports.formats import missing, short
+from reports.methods import methods
 from reports.page_tables import beside_published, comparison, plain
 from reports.pooling import System
 from reports.published import SOURCES
+from reports.references import references, to_bibtex
 from reports.run_folder import Run, listing, records, section
+from reports.subgroups import FEWEST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,8 +32,17 @@ AUDIT = (
     "Their figures are no estimates of performance."
 )
 _TABLE_TITLES = {
+    "comparisons": "Declared comparisons",
+    "ranks": "Ranks with their uncertainty",
     "further_measures": "Further measures",
     "confusion": "Confusion counts",
+    "operating_points": "Operating points",
+    "levels": "By crop, lesion and breast",
+    "subgroups": "Subgroups",
+    "calibration": "Calibration",
+    "decision_curves": "Net benefit",
+    "errors": "The most confident mistakes",
+    "checklist": "Reporting checklist",
     "published": "Published figures beside measured ones",
     "learning_curves": "Learning curves in figures",
     "recipes": "How each network was trained",
@@ -45,6 +58,20 @@ _TABLE_TITLES = {
     "not_run": "What was not run",
     "provenance": "Versions, devices and configuration",
 }
+
+
+# What the page shows of a table whose files hold more.
+_SHOWN = {
+    "comparisons": (
+        *("question", "subset", "protocol", "extractor", "classifier", "reference_extractor"),
+        *("reference_classifier", "value", "reference_value", "difference", "ci_low", "ci_high"),
+        *("p_holm", "smallest_difference", "verdict", "status"),
+    )
+}
+
+
+def _on_page(name: str, table: "pd.DataFrame") -> "pd.DataFrame":
+    return table[list(_SHOWN[name])] if name in _SHOWN else table
 
 
 def render(
@@ -73,6 +100,10 @@ def render(
         title=_title(run),
         banners=_banners(run, systems),
         facts=_facts(run, systems),
+        answers=answers(run, systems, tables),
+        methods=methods(run, systems),
+        references=to_bibtex(references(run, systems)),
+        fewest=FEWEST,
         groups=[comparison(group) for group in groups],
         some_ran=any(system.ran for system in systems),
         in_part=any(not system.whole for system in systems),
@@ -96,7 +127,7 @@ def render(
 def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
     """What the page shows of each table but the summary, which it shows by group."""
     shown = {
-        name: plain(name, title, tables[name], run.audits)
+        name: plain(name, title, _on_page(name, tables[name]), run.audits)
         for name, title in _TABLE_TITLES.items()
         if name in tables
     }
@@ -148,9 +179,11 @@ def _facts(run: Run, systems: list[System]) -> list[tuple[str, str]]:
     environment = section(run.manifest, "environment")
     extractors = records(run.manifest, "extractors")
     precision = _distinct(
-        value
+        part
         for extractor in extractors
         if not missing(value := extractor.get("precision")) and value
+        # A fusion names those of its parts.
+        for part in str(value).split(", ")
     )
     regions = _distinct(s.identity["region"] for s in systems)
     device = environment.get("device_name") or environment.get("cpu") or ""

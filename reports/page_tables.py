@@ -198,30 +198,43 @@ def plain(
     ]
     # Columns that nothing was measured for say nothing.
     empty = [column for column in table if len(table) and table[column].map(missing).all()]
-    shown = table.drop(columns=list(dict.fromkeys([*constant, *empty])))
+    # An estimate, its std and its interval stand in one cell.
+    estimates = [column for column in table if f"{column}_ci_low" in table]
+    folded = [f"{column}{end}" for column in estimates for end in ("_std", "_ci_low", "_ci_high")]
+    shown = table.drop(columns=list(dict.fromkeys([*constant, *empty, *folded])))
     # Where a row has a name, the name heads it.
     leading = next(iter(shown.columns), "") if name in _HEADINGS else None
     # pandas' own test for numbers takes True and False for numbers.
     numeric = {column: _is_numeric(shown[column]) for column in shown}
+    whole = {column: _folded(table, column) for column in estimates if column in shown}
     return {
         "name": name,
         "title": title,
-        "columns": [
-            Column(_HEADINGS.get(name, {}).get(column, spoken(column)), numeric[column])
-            for column in shown
-        ],
+        "columns": [Column(_heading(name, str(column)), numeric[column]) for column in shown],
         "rows": [
             [
-                Cell(
+                whole[column][place]
+                if column in whole
+                else Cell(
                     _figure(value) if numeric[column] else _text(column, value, audits),
                     sort=short(value),
                     kind="name" if column == leading else "",
                 )
                 for column, value in zip(shown.columns, row, strict=True)
             ]
-            for row in shown.itertuples(index=False)
+            for place, row in enumerate(shown.itertuples(index=False, name=None))
         ],
     }
+
+
+def _heading(name: str, column: str) -> str:
+    known = MEASURE_TITLES | _HEADINGS.get(name, {})
+    return known.get(column, spoken(column))
+
+
+def _folded(table: "pd.DataFrame", name: str) -> list[Cell]:
+    columns = [name, f"{name}_std", f"{name}_ci_low", f"{name}_ci_high"]
+    return [_estimate(row, name) for row in table[columns].to_dict("records")]
 
 
 def _text(column: str, value: Any, audits: Collection[str]) -> str:

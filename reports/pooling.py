@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reports.formats import missing, short
 from reports.run_folder import Run, RunFolderError
@@ -37,13 +38,15 @@ class System:
     """One row of the comparison.
 
     identity : the values of SYSTEM_COLUMNS. units : its rows of units.parquet. repeats : the pooled
-    test rows of each repeat, in order; empty where the system did not run to its end.
+    test rows of each repeat, in order; empty where the system did not run to its end. places : for
+    each repeat, where in predictions.parquet its rows stand, (n,).
     """
 
     identity: dict[str, Any]
     units: "pd.DataFrame"
     repeats: tuple[Rows, ...]
     status: str
+    places: tuple[NDArray[np.int64], ...] = ()
 
     @property
     def ran(self) -> bool:
@@ -67,6 +70,15 @@ class System:
     def notes(self) -> str:
         return join_unique(self.units["notes"])
 
+    def thresholds(self) -> list[NDArray[np.float64]]:
+        """For each repeat the threshold of each of its rows, (n,): that of the row's fold."""
+        units = self.units.sort_values("repeat", kind="stable")
+        found = []
+        for (_, own), rows in zip(units.groupby("repeat"), self.repeats, strict=True):
+            of_fold = dict(zip(own["fold"], own["threshold"].astype("float64"), strict=True))
+            found.append(np.array([of_fold[fold] for fold in rows.fold], dtype=np.float64))
+        return found
+
 
 def pool(run: Run) -> list[System]:
     """Every system of a run, in the order in which units.parquet first names them.
@@ -81,8 +93,9 @@ def pool(run: Run) -> list[System]:
     for _, own in units.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
         status = _status(own, rows_of_unit)
         repeats = _repeats(own, rows_of_unit, columns) if status == "ok" else ()
+        places = _places(own, rows_of_unit) if status == "ok" else ()
         identity = {name: own[name].iloc[0] for name in SYSTEM_COLUMNS}
-        systems.append(System(identity, own, repeats, status))
+        systems.append(System(identity, own, repeats, status, places))
     return systems
 
 
@@ -129,6 +142,14 @@ def _status(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
 
 def _in_folds(failed: int, of: int) -> str:
     return "" if failed == of else f" (in {failed} of {of} folds)"
+
+
+def _places(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[np.int64], ...]:
+    """Positions in predictions.parquet of each repeat's rows, in the order of `_repeats`."""
+    folds: dict[int, list[NDArray[np.int64]]] = {}
+    for repeat, unit in zip(own["repeat"], own["unit"], strict=True):
+        folds.setdefault(repeat, []).append(rows_of_unit[unit])
+    return tuple(np.concatenate(folds[repeat]) for repeat in sorted(folds))
 
 
 def _repeats(

@@ -11,12 +11,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reports.calibration import calibration, decision_curves
+from reports.checklist import checklist
+from reports.declared import close_groups, honest
+from reports.errors import errors
+from reports.headlines import comparisons
+from reports.levels import levels
 from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
 from reports.naming import AUDIT_MARK
+from reports.operating_points import operating_points
 from reports.pooling import System, pool
 from reports.published import beside_published
+from reports.ranks import ranks
 from reports.run_folder import Run, records, section
 from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.subgroups import subgroups
 from reports.training_tables import learning_curves, recipes, trainings
 from reports.uncertainty import Rows, bootstrap, interval
 
@@ -83,12 +92,14 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
     """
     compared = summary(run, systems)
     whole = [system for system in systems if system.whole]
-    return {
+    tables = {
         "summary": compared,
+        **_unless_empty({"comparisons": comparisons(run, systems), "ranks": ranks(run, systems)}),
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),
         "confusion": confusion(whole),
+        **_unless_empty(_closer_look(run, systems)),
         **_unless_empty({"recipes": recipes(run), "trainings": trainings(run)}),
         "costs": costs(run),
         "fits": fits(whole),
@@ -98,6 +109,20 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "left_out": left_out(run),
         "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
         "provenance": provenance(run),
+    }
+    return {**tables, "checklist": checklist(run, systems, tables)}
+
+
+def _closer_look(run: Run, systems: list[System]) -> "dict[str, pd.DataFrame]":
+    """What is shown of systems that a fixed rule picks, and of those with probabilities."""
+    close, of_probability = close_groups(run, systems), honest(run, systems)
+    return {
+        "operating_points": operating_points(close),
+        "levels": levels(run, close),
+        "subgroups": subgroups(run, close),
+        "calibration": calibration(of_probability),
+        "decision_curves": decision_curves(of_probability),
+        "errors": errors(run, close),
     }
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.declared import by_rule
 from reports.formats import missing
 from reports.layout import Look, legend, looks
 from reports.measures import Floats
-from reports.naming import OWN_HEAD, any_share, clean
+from reports.naming import any_share, clean
 from reports.panels import Box, Limits, Line, Sheet, round_ticks
 from reports.pooling import GROUP_COLUMNS, is_whole
 
@@ -29,8 +30,6 @@ _LINES: dict[str, tuple[Look, str, str]] = {
     "held-out rows": (("#d55e00", "", "--"), "test_loss", "test_accuracy"),
     "inner validation": (("#029e73", "", ":"), "inner_loss", ""),
 }
-# What a learning curve shows of an extractor's SVMs: the kernel that the field uses most.
-_KERNEL = "medium_gaussian"
 
 
 def training_panels(history: "pd.DataFrame", group: "Group") -> "Figure | None":
@@ -135,7 +134,10 @@ def learning_panels(group: "Group") -> "Figure | None":
     panels: dict[str, list[Entry]] = {}
     for entry in group.ran:
         panels.setdefault(entry.name.extractor, []).append(entry)
-    shown = {name: _by_rule(entries) for name, entries in list(panels.items())[:_MOST_PANELS]}
+    shown = {
+        name: by_rule((str(entry.system.identity["classifier"]), entry) for entry in entries)
+        for name, entries in list(panels.items())[:_MOST_PANELS]
+    }
     if len({_percent(e) for entries in shown.values() for e in entries}) < 2:
         return None
     used = {entry.name.classifier for entries in shown.values() for entry in entries}
@@ -159,12 +161,6 @@ def learning_panels(group: "Group") -> "Figure | None":
     sheet.frame(boxes)
     legend(sheet.figure, look, lines=True)
     return sheet.figure
-
-
-def _by_rule(entries: "list[Entry]") -> "list[Entry]":
-    """Those of the classifiers that every learning curve shows, else the first in order."""
-    chosen = [e for e in entries if e.system.identity["classifier"] in (OWN_HEAD, _KERNEL)]
-    return chosen or [e for e in entries if e.name.classifier == entries[0].name.classifier]
 
 
 def _percent(entry: "Entry") -> float:

@@ -112,6 +112,20 @@ def bootstrap(
     return values
 
 
+def observed(repeats: Sequence[Rows], names: Sequence[str]) -> Floats:
+    """The measures themselves, (measures,): each patient once, the mean over repeats.
+
+    NaN where a measure is undefined in a repeat.
+    """
+    once = []
+    for rows in repeats:
+        everyone, numbered = np.unique(rows.patient, return_inverse=True)
+        weight = np.ones((len(everyone), 1))
+        once.append(_values(rows._replace(patient=numbered), weight, names)[:, 0])
+    values: Floats = np.mean(once, axis=0)
+    return values
+
+
 def draw_patients(n_patients: int, draws: int, seed: int) -> Floats:
     """How often each patient is in each draw: (n_patients, draws), every column summing to n."""
     generator = np.random.default_rng(seed)

@@ -1,5 +1,8 @@
 "use strict";
-// Sorts by a heading's button and filters by a search field; without it the page is complete.
+// Sorts by a heading's button, filters and searches; without it the page is complete.
+
+// Made once: making one for every comparison takes most of the time of a sort.
+const collator = new Intl.Collator("en", { numeric: true });
 
 function value(row, column) {
   const cell = row.cells[column];
@@ -10,9 +13,7 @@ function value(row, column) {
 function compare(left, right, direction) {
   if (left === "" || right === "") return (left === "") - (right === "");
   const a = Number(left), b = Number(right);
-  const order = Number.isNaN(a) || Number.isNaN(b)
-    ? left.localeCompare(right, "en", { numeric: true })
-    : a - b;
+  const order = Number.isNaN(a) || Number.isNaN(b) ? collator.compare(left, right) : a - b;
   return direction * order;
 }
 
@@ -26,29 +27,99 @@ function sort(table, heading) {
   // Rows of one extractor no longer stand together, so the lines between extractors go.
   table.classList.add("sorted");
   const direction = next === "ascending" ? 1 : -1;
-  const body = table.tBodies[0];
-  const rows = [...body.rows];
-  rows.sort((a, b) => compare(value(a, column), value(b, column), direction));
-  body.append(...rows);
+  const rows = [...table.tBodies[0].rows].map((row) => [value(row, column), row]);
+  rows.sort((a, b) => compare(a[0], b[0], direction));
+  table.tBodies[0].append(...rows.map((pair) => pair[1]));
 }
 
-function filter(field) {
-  const words = field.value.toLowerCase().split(/\s+/).filter(Boolean);
-  const rows = [...document.getElementById(field.dataset.table).tBodies[0].rows];
+const texts = new WeakMap();
+
+function text(row) {
+  if (!texts.has(row)) texts.set(row, row.textContent.toLowerCase());
+  return texts.get(row);
+}
+
+// A word is sought in the whole row; column:word in columns whose heading starts so. A name may
+// hold a colon itself: what is no heading stays part of the word.
+function tests(typed, headings) {
+  return typed.toLowerCase().split(/\s+/).filter(Boolean).map((word) => {
+    const [name, ...rest] = word.split(":");
+    const columns = name && rest.length
+      ? headings.flatMap((heading, place) => (heading.startsWith(name) ? [place] : []))
+      : [];
+    if (columns.length === 0) return (row) => text(row).includes(word);
+    const wanted = rest.join(":");
+    return (row) =>
+      columns.some((place) => row.cells[place].textContent.toLowerCase().includes(wanted));
+  });
+}
+
+const everywhere = document.getElementById("search");
+const fields = new Map();
+
+// Shows the rows that the table's own filter and the search over all tables let through.
+function refresh(table) {
+  const headings = [...table.tHead.rows[0].cells].map((cell) =>
+    cell.textContent.trim().toLowerCase());
+  const own = fields.get(table);
+  const all = [...tests(own ? own.value : "", headings), ...tests(everywhere.value, headings)];
+  const rows = table.tBodies[0].rows;
+  let shown = 0;
   for (const row of rows) {
-    const text = row.textContent.toLowerCase();
-    row.hidden = !words.every((word) => text.includes(word));
+    const hidden = !all.every((test) => test(row));
+    if (row.hidden !== hidden) row.hidden = hidden;
+    shown += !hidden;
   }
-  const shown = rows.filter((row) => !row.hidden).length;
-  field.closest(".tools").querySelector(".shown").textContent =
-    words.length ? `${shown} of ${rows.length} rows` : "";
+  if (own) {
+    own.closest(".tools").querySelector(".shown").textContent =
+      all.length ? `${shown} of ${rows.length} rows` : "";
+  }
+  return shown;
 }
 
-for (const table of document.querySelectorAll("table.sortable")) {
+// Filters every table, and lists those with rows left as links.
+function search() {
+  const typed = everywhere.value.trim() !== "";
+  const links = [];
+  let rows = 0;
+  for (const table of tables) {
+    const shown = refresh(table);
+    if (!typed || shown === 0) continue;
+    rows += shown;
+    const item = document.createElement("li"), link = document.createElement("a");
+    link.href = `#${table.id}`;
+    link.textContent = `${table.parentElement.getAttribute("aria-label")} (${shown})`;
+    item.append(link);
+    links.push(item);
+  }
+  const hits = document.getElementById("hits");
+  hits.replaceChildren(...links);
+  hits.hidden = links.length === 0;
+  document.getElementById("found").textContent =
+    typed ? `${rows} rows in ${links.length} tables` : "";
+}
+
+// What a link leads to may lie in a part that is folded.
+function unfold() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  let folded = false;
+  for (let part = target; part; part = part.parentElement) {
+    if (part.tagName === "DETAILS" && !part.open) folded = part.open = true;
+  }
+  if (folded) target.scrollIntoView();
+}
+
+const tables = [...document.querySelectorAll("table.sortable")];
+for (const table of tables) {
   for (const heading of table.tHead.rows[0].cells) {
     heading.querySelector("button").addEventListener("click", () => sort(table, heading));
   }
 }
 for (const field of document.querySelectorAll("input[data-table]")) {
-  field.addEventListener("input", () => filter(field));
+  const table = document.getElementById(field.dataset.table);
+  fields.set(table, field);
+  field.addEventListener("input", () => refresh(table));
 }
+everywhere.addEventListener("input", search);
+window.addEventListener("hashchange", unfold);
+unfold();

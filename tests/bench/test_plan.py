@@ -72,7 +72,9 @@ def test_the_radius_is_a_reference_point_where_every_row_has_one():
 
 
 def test_a_protocol_that_cannot_be_carried_out_names_subset_and_reason():
-    with pytest.raises(UnusableInput, match="subset mass: patient-cv needs at least 5 patients"):
+    with pytest.raises(
+        UnusableInput, match="subset mass, patient-cv: it needs at least 5 patients"
+    ):
         planned(table(n=8), ("patient-cv",))
 
 
@@ -120,6 +122,33 @@ def test_the_audit_runs_where_patients_stand_in_both_splits():
 def test_an_audit_alone_is_refused_where_there_is_nothing_to_audit():
     with pytest.raises(UnusableInput, match="nothing is left to run under pooled-official"):
         planned(table(), ("pooled-official",))
+
+
+def test_an_audit_that_needs_no_shared_patient_runs_on_every_subset():
+    plan = planned(table(n=80), ("official", "image-cv"))
+    assert {(c.subset, c.protocol) for c in plan.cells} == {
+        (subset, protocol) for subset in SUBSETS for protocol in ("official", "image-cv")
+    }
+    assert not any("no row for" in notice for notice in plan.notices)
+    alone = planned(table(splits=("none",), n=80), ("image-cv",))
+    assert {cell.protocol for cell in alone.cells} == {"image-cv"}
+
+
+def test_turned_cells_point_into_four_copies_of_the_whole_table():
+    rows = table(n=80)
+    plan = planned(rows, ("rotated-holdout",))
+    assert plan.turns
+    assert not planned(rows, ("image-cv",)).turns
+    for cell in plan.cells:
+        used = np.concatenate([cell.train, cell.test])
+        assert len(set(used)) == len(used)
+        crops = rows.iloc[used % len(rows)]
+        assert set(crops["subset"]) == set(SUBSETS[cell.subset])
+        assert set(crops["split"]) == {"train"}
+        official = rows[rows["subset"].isin(SUBSETS[cell.subset]) & (rows["split"] == "train")]
+        turns, counts = np.unique(used // len(rows), return_counts=True)
+        assert turns.tolist() == [0, 1, 2, 3]
+        assert counts.tolist() == [len(official)] * 4
 
 
 @pytest.mark.parametrize(
@@ -172,7 +201,7 @@ def test_only_a_trained_network_has_a_head_of_its_own():
     plan = with_networks(table(), NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS)))
     pairs = {(s.extractor, s.classifier) for s in plan.systems}
     assert (pairs & {(name, SOFTMAX) for name in plan.extractors()}) == {("net", SOFTMAX)}
-    with pytest.raises(UnusableInput, match="no extractor asked for is trained"):
+    with pytest.raises(UnusableInput, match="no extractor asked for has a head of its own"):
         planned(table(), classifiers=(SOFTMAX,))
 
 
@@ -215,3 +244,38 @@ def test_shares_of_a_repeated_protocol_are_drawn_once_a_fold():
     cells = [c for c, _ in plan.work("frozen") if c.subset == "mass"]
     assert len(cells) == 2 * 4 * 5
     assert len({c.place for c in cells}) == len(cells)
+
+
+def test_a_reused_network_belongs_to_networks_and_to_no_fold():
+    rows = table(n=80)
+    work = NetworkWork(TRAINED, 1, 2, frozenset({"mass", "calc"}))
+    plan = with_networks(rows, work, ("patient-cv", "reused-network"), (0.5, 1.0))
+    reused = [cell for cell in plan.cells if cell.protocol == "reused-network"]
+    assert {cell.subset for cell in reused} == {"mass", "calc"}
+    assert {cell.train_fraction for cell in reused} == {1.0}
+    assert "all: no network is trained on it, so no row for reused-network" in plan.notices
+    for name, classifiers in (("net", {"linear"}), ("fusion:net+frozen", {"linear"})):
+        found = [systems for cell, systems in plan.work(name) if cell in reused]
+        assert len(found) == 2 * 2 * 5  # subsets, repeats of networks, folds
+        assert {s.classifier for systems in found for s in systems} == classifiers
+    assert not [cell for cell, _ in plan.work("frozen") if cell in reused]
+    assert not [cell for cell, _ in plan.work("none") if cell in reused]
+    for cell in reused:
+        used = np.concatenate(cell.network_rows)
+        assert set(rows["subset"].iloc[used]) == {cell.subset}
+        assert sorted(used) == sorted([*cell.train, *cell.test])
+        assert len(cell.network_rows[0]) == round(0.7 * len(used))
+    own = next(cell for cell in plan.cells if cell.protocol == "patient-cv")
+    assert own.network_rows == (own.train, own.test)
+
+
+def test_what_reuses_a_network_alone_leaves_no_work_to_frozen_features():
+    work = NetworkWork(TRAINED, 1, 1, frozenset({"mass"}))
+    plan = with_networks(table(n=80), work, ("reused-network",))
+    assert plan.extractors() == ("net", "fusion:net+frozen")
+    for networks, classifiers in ((NetworkWork(), ("linear",)), (work, (SOFTMAX,))):
+        with pytest.raises(UnusableInput, match="nothing is left to run under reused-network"):
+            make_plan(
+                *(table(n=80), SUBSETS, ("net", "frozen"), (*classifiers,), KERNELS),
+                *(("reused-network",), 1, 0, networks),
+            )

@@ -1,4 +1,5 @@
-"""Protocols: no patient on both sides, the same folds for a seed, nothing learnt from chance."""
+"""Protocols: patients on both sides in audits only, the same folds for a seed, nothing learnt from
+chance."""
 
 import numpy as np
 import pandas as pd
@@ -8,11 +9,14 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from bench.errors import UnusableInput
-from bench.protocols import PROTOCOLS, has_official_split
+from bench.protocols import PROTOCOLS, has_official_split, turned_positions, turned_rows
 from classifiers import fit_reference, sweep
 from reports import measures
 
 HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.audit]
+AUDITS = [name for name, protocol in PROTOCOLS.items() if protocol.audit]
+TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.turned]
+REPEATED = [name for name, protocol in PROTOCOLS.items() if protocol.repeated]
 
 
 def lesions(patients, labels, splits=None):
@@ -35,10 +39,22 @@ def random_table(rng, n_patients=60):
     return lesions(patients, labels, split)
 
 
-@settings(max_examples=50, deadline=None)
+def shared_table(rng, n_patients=60):
+    """The same, with every fifth patient that has several rows in both splits."""
+    table = random_table(rng, n_patients)
+    again = table["patient_id"].duplicated() & (table["patient_id"].str[-1].isin(["0", "5"]))
+    return table.assign(split=np.where(again, "test", "train"))
+
+
+def seen_by(protocol, table):
+    """The rows that a protocol splits."""
+    return turned_rows(table) if PROTOCOLS[protocol].turned else table
+
+
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 10_000), protocol=st.sampled_from(HONEST))
 def test_no_patient_stands_on_both_sides(seed, protocol):
-    table = random_table(np.random.default_rng(seed))
+    table = seen_by(protocol, random_table(np.random.default_rng(seed)))
     split = PROTOCOLS[protocol].split(table, 2, seed)
     patients = table["patient_id"].to_numpy()
     for fold in split.folds:
@@ -75,8 +91,112 @@ def test_pooled_official_keeps_shared_patients_and_says_so():
     )
 
 
-def test_every_protocol_that_leaks_is_called_an_audit():
-    assert set(PROTOCOLS) - set(HONEST) == {"pooled-official"}
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), protocol=st.sampled_from(AUDITS))
+def test_an_audit_has_patients_on_both_sides_and_says_how_many(seed, protocol):
+    table = seen_by(protocol, shared_table(np.random.default_rng(seed)))
+    split = PROTOCOLS[protocol].split(table, 2, seed)
+    patients = table["patient_id"].to_numpy()
+    torn = set()
+    for fold in split.folds:
+        assert not set(fold.train) & set(fold.test)
+        both = set(patients[fold.train]) & set(patients[fold.test])
+        assert both
+        if fold.repeat == 0:
+            torn |= both
+    assert split.notices[0].startswith(f"an audit: {len(torn)} ")
+
+
+@pytest.mark.parametrize("protocol", TURNED)
+def test_turned_rows_are_the_training_rows_of_the_official_split_four_times(protocol):
+    table = random_table(np.random.default_rng(2))
+    official = np.flatnonzero(table["split"] == "train")
+    rows = turned_rows(table)
+    split = PROTOCOLS[protocol].split(rows, 2, 0)
+    for fold in split.folds:
+        used = np.concatenate([fold.train, fold.test])
+        assert sorted(used) == sorted(turned_positions(official, len(table)))
+        assert rows["rotation"].iloc[used].value_counts().to_dict() == dict.fromkeys(
+            (0, 90, 180, 270), len(official)
+        )
+    said = f"the {len(official)} training crops, each turned by 0, 90, 180, 270 degrees, make "
+    assert split.notices[-1] == f"{said}{4 * len(official)} rows"
+
+
+@pytest.mark.parametrize("protocol", TURNED)
+def test_without_an_official_split_all_rows_are_turned_and_that_is_said(protocol):
+    table = random_table(np.random.default_rng(3)).assign(split="none")
+    split = PROTOCOLS[protocol].split(turned_rows(table), 1, 0)
+    for fold in split.folds:
+        assert len(fold.train) + len(fold.test) == 4 * len(table)
+    assert f"the {len(table)} crops (there is no official split)" in split.notices[-1]
+
+
+def test_a_turned_row_is_its_crop_and_its_label():
+    table = random_table(np.random.default_rng(4))
+    rows = turned_rows(table)
+    places = turned_positions(np.array([3, 8]), len(table))
+    assert rows["rotation"].iloc[places].tolist() == [0, 0, 90, 90, 180, 180, 270, 270]
+    for column in ("patient_id", "label", "split"):
+        assert rows[column].iloc[places].tolist() == table[column].iloc[[3, 8]].tolist() * 4
+
+
+@pytest.mark.parametrize(
+    ("protocol", "torn"),
+    [("rotated-holdout", True), ("rotated-image-cv", True), ("rotated-by-patient", False)],
+)
+def test_whether_one_crop_stands_on_both_sides_in_two_positions(protocol, torn):
+    table = random_table(np.random.default_rng(5))
+    for fold in PROTOCOLS[protocol].split(turned_rows(table), 1, 0).folds:
+        both = set(fold.train % len(table)) & set(fold.test % len(table))
+        assert bool(both) == torn
+
+
+def test_a_holdout_keeps_70_percent_of_each_class():
+    table = turned_rows(random_table(np.random.default_rng(6)))
+    labels = table["label"].to_numpy()
+    folds = PROTOCOLS["rotated-holdout"].split(table, 3, 0).folds
+    assert [(fold.repeat, fold.fold) for fold in folds] == [(0, 0), (1, 0), (2, 0)]
+    for fold in folds:
+        for label in (0, 1):
+            kept = (labels[fold.train] == label).sum()
+            of_class = kept + (labels[fold.test] == label).sum()
+            assert abs(kept - 0.7 * of_class) <= 0.5
+    assert len({tuple(fold.train) for fold in folds}) == 3
+
+
+@pytest.mark.parametrize("protocol", ["image-cv", "rotated-image-cv", "reused-network"])
+def test_folds_by_crop_test_every_row_once_and_keep_the_share_of_each_class(protocol):
+    table = seen_by(protocol, random_table(np.random.default_rng(7)).assign(split="none"))
+    labels = table["label"].to_numpy()
+    folds = PROTOCOLS[protocol].split(table, 2, 0).folds
+    assert [(f.repeat, f.fold) for f in folds] == [(r, k) for r in range(2) for k in range(5)]
+    for repeat in range(2):
+        tested = [f.test for f in folds if f.repeat == repeat]
+        assert sorted(np.concatenate(tested)) == list(range(len(table)))
+        positives = [int(labels[rows].sum()) for rows in tested]
+        assert max(positives) - min(positives) <= 1
+
+
+def test_a_reused_network_has_70_percent_of_all_rows_and_serves_all_folds_of_a_repeat():
+    table = random_table(np.random.default_rng(8))
+    labels = table["label"].to_numpy()
+    split, alone = (PROTOCOLS[n].split(table, 3, 1) for n in ("reused-network", "image-cv"))
+    for fold, plain in zip(split.folds, alone.folds, strict=True):
+        # The folds are those of image-cv, so that the two differ by the network alone.
+        assert np.array_equal(fold.test, plain.test)
+        train, rest = fold.network
+        assert sorted([*train, *rest]) == list(range(len(table)))
+        for label in (0, 1):
+            assert abs((labels[train] == label).sum() - 0.7 * (labels == label).sum()) <= 0.5
+        # What makes it an audit: the network has seen test rows of every fold.
+        assert set(train) & set(fold.test)
+    of_repeat = {f.repeat: {tuple(g.network[0]) for g in split.folds if g.repeat == f.repeat}
+                 for f in split.folds}  # fmt: skip
+    assert [len(rows) for rows in of_repeat.values()] == [1, 1, 1]
+    assert len(set.union(*of_repeat.values())) == 3
+    assert f"trained on {len(split.folds[0].network[0])} of the {len(table)}" in split.notices[1]
+    assert all(f.network is None for f in alone.folds)
 
 
 def test_official_leaves_rows_without_a_split_alone():
@@ -100,10 +220,19 @@ def test_patient_cv_tests_every_row_once_a_repeat_and_draws_anew():
     assert [f.test.tolist() for f in other.folds] != [f.test.tolist() for f in split.folds]
 
 
-def test_more_repeats_keep_the_first_ones():
-    table = random_table(np.random.default_rng(1))
-    few, many = (PROTOCOLS["patient-cv"].split(table, r, 0).folds for r in (1, 3))
-    assert [f.test.tolist() for f in few] == [f.test.tolist() for f in many[:5]]
+@pytest.mark.parametrize("protocol", REPEATED)
+def test_more_repeats_keep_the_first_ones_and_another_seed_draws_others(protocol):
+    table = seen_by(protocol, random_table(np.random.default_rng(1)))
+
+    def drawn(repeats, seed):
+        folds = PROTOCOLS[protocol].split(table, repeats, seed).folds
+        return [[p.tolist() for p in (f.train, f.test, *(f.network or ()))] for f in folds]
+
+    few, many = drawn(1, 0), drawn(3, 0)
+    assert few == many[: len(few)]
+    assert many[: len(few)] != many[len(few) : 2 * len(few)]
+    assert many == drawn(3, 0)
+    assert many != drawn(3, 1)
 
 
 @pytest.mark.parametrize(
@@ -113,6 +242,11 @@ def test_more_repeats_keep_the_first_ones():
         ("patient-cv", lesions(list("ABCDEF"), [0] * 5 + [1]), "one class only: too few"),
         ("official", lesions(list("AB"), [0, 1], ["train", "test"]), "one class only"),
         ("official", lesions(list("AA"), [0, 1], ["train", "test"]), "stands in test, too"),
+        ("image-cv", lesions(list("ABCDEF"), [0] * 5 + [1]), "each class, one a fold; one has 1"),
+        ("reused-network", lesions(list("ABCDEF"), [0] * 5 + [1]), "of each class"),
+        ("rotated-image-cv", lesions(list("AB"), [0, 1]), "of each class"),
+        ("rotated-holdout", lesions(list("AB"), [0, 0]), "one class only"),
+        ("rotated-by-patient", lesions(list("ABCD"), [0, 1] * 2), "one a fold; there are 4"),
     ],
 )
 def test_what_cannot_be_split_is_said_in_one_line(protocol, table, message):
@@ -144,7 +278,8 @@ def exchanged(table, rng):
 def test_exchanged_labels_leave_nothing_to_learn(protocol):
     """Mean AUC over 120 permutations within 2 standard errors of 0.5, for every classifier."""
     rng = np.random.default_rng(20_231)
-    table = random_table(rng, n_patients=90)
+    # Four rows a crop take four times as long.
+    table = seen_by(protocol, random_table(rng, 50 if PROTOCOLS[protocol].turned else 90))
     patient = table["patient_id"].factorize()[0]
     # Features carry the patient and the true label, so that only the exchange makes them worthless.
     features = rng.normal(size=(patient.max() + 1, 12))[patient]

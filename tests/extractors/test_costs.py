@@ -31,6 +31,46 @@ def test_a_network_that_the_counter_cannot_follow_costs_that_figure_only():
     assert forward_flops(Odd(), InputSpec(8, 8)) is None
 
 
+def test_flops_of_a_library_vit_are_twice_its_published_products():
+    """torchvision documents 17.56 GMAC for ViT-B/16; elementwise operations are in neither."""
+    import torchvision.models as zoo
+
+    with torch.device("meta"):
+        network = zoo.vit_b_16()
+    network = network.to_empty(device="cpu")
+    assert forward_flops(network, InputSpec()) == pytest.approx(2 * 17.56e9, rel=0.01)
+
+
+def test_counting_leaves_the_process_as_it_was():
+    class Rude(nn.Module):
+        def forward(self, images):
+            torch.set_default_dtype(torch.float64)
+            torch.manual_seed(5)
+            return images
+
+    torch.manual_seed(1)
+    state = torch.get_rng_state()
+    forward_flops(Rude(), InputSpec(8, 8))
+    assert torch.get_default_dtype() == torch.float32
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_kept_tensors_are_let_go_after_a_way_that_failed():
+    import weakref
+
+    kept_alive = []
+
+    class Fails(nn.Module):
+        def forward(self, images):
+            out = torch.exp(images.requires_grad_())
+            kept_alive.append(weakref.ref(out))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError), KeptTensors(nn.Linear(1, 1)):
+        Fails()(torch.zeros(4))
+    assert kept_alive[0]() is None
+
+
 def test_smallest_gpu_leaves_room_for_its_context():
     assert smallest_gpu(0) == 4
     assert smallest_gpu(int(0.95 * 4e9) - CONTEXT) == 4

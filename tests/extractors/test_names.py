@@ -117,8 +117,8 @@ def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
 def test_steps_behind_a_name_say_how_it_is_trained() -> None:
     from extractors.trainable import recipe_for, trains
 
-    assert parse("torchvision:alexnet@fc6+finetuned").steps == ("finetuned",)
-    assert parse("torchvision:alexnet@fc6+finetuned").layer == "fc6"
+    assert parse("torchvision:alexnet+finetuned").steps == ("finetuned",)
+    assert parse("timm:vit_small_patch14_dinov2@518+finetuned").pixels == 518
     assert trains("timm:resnet18+finetuned")
     assert not trains("timm:resnet18")
     assert recipe_for("timm:resnet18+finetuned-last", "quick").layers == "last"
@@ -140,6 +140,7 @@ def test_steps_behind_a_name_say_how_it_is_trained() -> None:
         ("timm:resnet18+tuned", "behind a name may stand one of"),
         ("timm:resnet18+finetuned+drloc", "behind a name may stand one of"),
         ("cnn_baseline@relu", "takes nothing after '@'"),
+        ("torchvision:alexnet@fc6+finetuned", "leave @fc6 out"),
     ],
 )
 def test_steps_that_make_no_sense_are_refused(text: str, reason: str) -> None:

@@ -265,3 +265,18 @@ def test_a_module_beside_the_plugin_is_part_of_its_source(tmp_path: Path, monkey
         load_plugin_file(plugin)
         digests.append(describe("means").source_digest)
     assert digests[0] != digests[1]
+
+
+def test_a_helper_that_is_imported_only_when_building_is_part_of_the_digest(tmp_path: Path) -> None:
+    plugin = tmp_path / "lazily.py"
+    plugin.write_text(
+        "from extractors import register\n\n\n@register('lazily')\ndef build():\n"
+        "    from lazy_helper import Net\n\n    return Net()\n"
+    )
+    helper = tmp_path / "lazy_helper.py"
+    helper.write_text("Net = 1\n")
+    load_plugin_file(plugin)
+    before = describe("lazily").source_digest
+    helper.write_text("Net = 2\n")
+    load_plugin_file(plugin)
+    assert describe("lazily").source_digest != before

@@ -1,9 +1,11 @@
 """Recipes: what they refuse, and what the presets hold."""
 
+import numpy as np
 import pytest
 
 from extractors.backbone import BackboneError
 from extractors.recipes import RECIPES, Recipe
+from extractors.registry import register
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,32 @@ def test_a_recipe_that_cannot_be_followed_is_refused_by_its_field(field, value):
     Recipe("good", **good)
     with pytest.raises(BackboneError, match=f"'own' wants .*{field}"):
         Recipe("own", **{**good, field: value})
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", None),
+        ("name", "frozen"),
+        ("epochs", 3.5),
+        ("epochs", np.int64(2)),
+        ("batch_size", True),
+        ("learning_rate", float("inf")),
+        ("learning_rate", "1e-3"),
+        ("augmentation", {"zoom": 0.1}),
+    ],
+)
+def test_a_field_of_another_kind_is_refused_by_its_name(field, value):
+    good = {"name": "own", "epochs": 5, "batch_size": 8, "learning_rate": 1e-3, "weight_decay": 0.0}
+    with pytest.raises(BackboneError, match=field):
+        Recipe(**{**good, field: value})
+
+
+def test_register_takes_a_recipe_and_nothing_else():
+    with pytest.raises(BackboneError, match="recipe must be a Recipe, not str"):
+        register("mine", recipe="quick")
+    with pytest.raises(BackboneError, match="input size is register's"):
+        register("mine", recipe=Recipe("own", 5, 8, 1e-3, 0.0, input_size=64))
 
 
 def test_every_preset_trains_every_section_and_carries_its_name():

@@ -10,6 +10,7 @@ from torch import nn
 from extractors import registry
 from extractors.backbone import BackboneError, normalise, state_digest
 from extractors.networks import Grid
+from extractors.precision import running
 from extractors.recipes import Augmentation, Localization, Recipe
 from extractors.trainable import create_trainable
 from extractors.training import Checkpoint, learning_rate, train
@@ -219,6 +220,60 @@ def test_a_loss_on_held_out_rows_that_is_not_finite_ends_nothing(tiny, monkeypat
     inner = replace(RECIPE, inner_validation=0.25)
     with pytest.raises(TrainingFailed, match="inner validation is not finite"):
         train(trainable, rows(), inner)
+
+
+@pytest.mark.parametrize("outer", ["float32", "bfloat16"])
+def test_a_region_of_another_precision_around_it_changes_nothing(tiny, outer):
+    """Weights that autocast keeps for as long as the outer region lasts would be stale."""
+    alone, _ = trained(tiny, replace(RECIPE, epochs=3))
+    with running("cpu", outer):
+        inside, _ = trained(tiny, replace(RECIPE, epochs=3))
+    assert weights(alone) == weights(inside)
+
+
+def test_a_network_that_is_shared_between_builds_is_refused():
+    shared = Tiny()
+    registry.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
+    with pytest.raises(BackboneError, match="carry what it learnt from fold to fold"):
+        create_trainable("shared", RECIPE)
+
+
+def test_frozen_layers_leave_those_inside_them_in_training_mode():
+    class Outer(Tiny):
+        """Has a parameter of its own, and so counts as a layer itself."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(1))
+            self.norm = nn.BatchNorm1d(8)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.norm(super().forward(images) + self.bias)
+
+    registry.register("outer", input_size=32, recipe=RECIPE)(Outer)
+    trainable = create_trainable("outer", RECIPE)
+    before = trainable.network.body.norm.running_mean.clone()
+    stem = trainable.network.body.stem[1].running_mean.clone()
+    train(trainable, rows(), replace(RECIPE, layers="last"))
+    assert not torch.equal(trainable.network.body.norm.running_mean, before)
+    assert torch.equal(trainable.network.body.stem[1].running_mean, stem)
+
+
+def test_what_a_plugin_froze_stays_frozen(tiny):
+    trainable = tiny()
+    frozen = trainable.network.body.stem[0].weight.requires_grad_(False)
+    before = frozen.clone()
+    train(trainable, rows(), RECIPE)
+    assert torch.equal(frozen, before)
+    assert not frozen.requires_grad
+
+
+def test_the_curve_shows_the_loss_without_smoothing(tiny):
+    recipe = replace(RECIPE, epochs=40, label_smoothing=0.4, learning_rate=0.01)
+    _, training = trained(tiny, recipe, held_out=rows())
+    # Of two classes a smoothed loss never falls below that of answering 0.8 and 0.2.
+    floor = -(0.8 * np.log(0.8) + 0.2 * np.log(0.2))
+    assert min(row["train_loss"] for row in training.history) < floor
 
 
 def test_refuses_what_cannot_be_trained(tiny):

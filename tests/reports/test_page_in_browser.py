@@ -79,11 +79,45 @@ def test_filters_by_words_and_says_how_many(browser: Any, reported_run: Path) ->
     field = page.locator("#filter-table-mass-official")
     field.fill("random gaussian")
     assert shown(page, 1) == ["random:resnet18"]
-    assert page.locator(".tools .shown").first.inner_text() == "1 of 12 rows"
+    assert page.locator("#results .tools .shown").first.inner_text() == "1 of 12 rows"
     field.fill("<script>")
     assert len(shown(page, 1)) == 2
     field.fill("")
     assert len(shown(page, 1)) == 12
+    assert trouble == []
+
+
+def test_a_word_can_be_sought_in_one_column(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    field = page.locator("#filter-table-mass-official")
+    field.fill("classifier:linear")
+    assert len(shown(page, 1)) == 6
+    field.fill("extractor:linear")
+    assert shown(page, 1) == []
+    # A name's own colon is no column.
+    field.fill("random:resnet18 weights:random")
+    assert set(shown(page, 1)) == {"random:resnet18"}
+    assert trouble == []
+
+
+def test_the_search_filters_every_table_and_leads_to_folded_ones(
+    browser: Any, reported_run: Path
+) -> None:
+    page, trouble = opened(browser, reported_run)
+    page.locator("#filter-table-mass-official").fill("gaussian")
+    page.locator("#search").fill("resnet18")
+    assert shown(page, 1) == ["random:resnet18"]
+    links = page.locator("#hits a").all_inner_texts()
+    assert "Results: mass, official (1)" in links
+    assert "Confusion counts (8)" in links
+    assert page.locator("#found").inner_text().endswith(f"in {len(links)} tables")
+    table = page.locator("#rows-confusion")
+    assert not table.is_visible()
+    page.get_by_role("link", name="Confusion counts (8)").click()
+    table.wait_for(state="visible")
+    page.locator("#search").fill("")
+    assert len(shown(page, 1)) == 6
+    assert page.locator("#hits a").count() == 0
     assert trouble == []
 
 
@@ -93,7 +127,7 @@ def test_anchors_and_skip_link(browser: Any, reported_run: Path) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     assert page.evaluate("document.activeElement.id") == "results"
-    page.get_by_role("link", name="Costs").click()
+    page.get_by_role("navigation").get_by_role("link", name="Costs").click()
     assert page.locator("#costs h2").is_visible()
     assert page.url.endswith("#costs")
     assert trouble == []

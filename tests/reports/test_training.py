@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from reports import RunFolderError, build_report
-from reports.figures import curve_groups, draw_all, grouped
+from reports.figures import draw_all, grouped
 from reports.naming import by_network
 from reports.page_tables import comparison
 from reports.pooling import is_whole, pool
@@ -112,19 +112,13 @@ def test_comparisons_without_parts_have_no_learning_curve(run: Run) -> None:
     assert learning_curves(compared[compared["train_fraction"] == 1]).empty
 
 
-def test_which_classifiers_a_learning_curve_shows_is_a_rule(run: Run) -> None:
-    from reports.training_plots import _by_rule
+def test_which_classifiers_a_learning_curve_shows_is_a_rule() -> None:
+    from reports.declared import by_rule
 
-    systems = pool(run)
-    for group in curve_groups(run, systems, summary(run, systems)):
-        shown: dict[str, set[str]] = {}
-        for name in {entry.name.extractor for entry in group.entries}:
-            own = [entry for entry in group.entries if entry.name.extractor == name]
-            shown[name] = {entry.name.classifier for entry in _by_rule(own)}
-            linear = [entry for entry in own if entry.name.classifier == "linear"]
-            assert _by_rule(linear) == linear
-        assert shown["torchvision:alexnet"] == {"medium gaussian"}
-        assert shown["cnn_baseline"] == {"medium gaussian", "softmax"}
+    pairs = [(name, name) for name in ("linear", "medium_gaussian", "softmax", "linear")]
+    assert by_rule(pairs) == ["medium_gaussian", "softmax"]
+    assert by_rule([("linear", 1), ("cubic", 2), ("linear", 3)]) == [1, 3]
+    assert by_rule([]) == []
 
 
 @pytest.mark.parametrize("share", [None, 1, 1.0, float("nan")])

@@ -8,7 +8,7 @@ from sklearn import metrics
 
 from reports import measures, patient_bootstrap
 from reports.measures import MEASURES
-from reports.uncertainty import Rows, bootstrap, draw_patients, interval
+from reports.uncertainty import Rows, bootstrap, draw_patients, interval, observed
 
 
 def rows_of(seed: int, n: int = 60, patients: int = 20, folds: int = 1) -> Rows:
@@ -65,6 +65,16 @@ def test_the_auc_of_folds_equals_weighted_measures() -> None:
         weight = draw[np.searchsorted(everyone, rows.patient)]
         wanted = measures(rows.positive, rows.score, 0.0, weight, rows.fold)["auc"]
         assert value == pytest.approx(wanted, abs=1e-12)
+
+
+def test_what_is_observed_are_the_measures_averaged_over_repeats() -> None:
+    # Patients that are numbered with gaps count as any others.
+    repeats = [rows_of(1, folds=3), rows_of(2)._replace(patient=5 * rows_of(2).patient + 2)]
+    wanted = [
+        [measures(rows.positive, rows.score, 0.3, fold=rows.fold)[name] for name in MEASURES]
+        for rows in repeats
+    ]
+    np.testing.assert_allclose(observed(repeats, MEASURES), np.mean(wanted, axis=0), atol=1e-12)
 
 
 def test_one_system_has_the_interval_it_has_among_others() -> None:

@@ -13,7 +13,7 @@ from bench.data import CropSettings, Dataset, build_stack, load_lesions
 from bench.data.cbis_tables import find_tables, read_tables
 from bench.data.decoding import decode
 from bench.errors import UnusableInput
-from bench.protocols import PROTOCOLS
+from bench.protocols import PROTOCOLS, turned_rows
 
 MISSING = "no image file of its series is there"
 
@@ -66,6 +66,14 @@ def test_the_real_rows_of_the_official_split(kaggle: Dataset, cbis_tables: Path)
     assert (len(audit.folds[0].train), len(audit.folds[0].test)) == (2863, 704)
     assert "31 patients stand on both sides" in audit.notices[0]
     assert "with 83 training and 60 test crops" in audit.notices[0]
+
+
+def test_turned_mass_crops_have_the_counts_of_the_published_study(kaggle: Dataset) -> None:
+    """5,272 pictures, 3,691 for training and 1,581 for testing (Ragab et al. 2021)."""
+    rows = turned_rows(kaggle.rows("mass"))
+    (fold,) = PROTOCOLS["rotated-holdout"].split(rows, 1, 0).folds
+    assert (len(fold.train), len(fold.test)) == (3691, 1581)
+    assert set(rows["split"].iloc[[*fold.train, *fold.test]]) == {"train"}
 
 
 def test_descriptions_come_before_pixels(

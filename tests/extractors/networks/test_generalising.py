@@ -1,4 +1,4 @@
-"""What networks learn from synthetic crops holds for patients they have not seen (`tox -e slow`)."""
+"""What networks learn from synthetic crops holds for unseen patients (`tox -e slow`)."""
 
 import numpy as np
 import pytest

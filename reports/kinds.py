@@ -1,0 +1,43 @@
+"""What kind of network an extractor is, told by its name and weights: for sentences alone."""
+
+import re
+
+from reports.naming import OWN_HEAD
+from reports.pooling import System
+
+# Networks that are built for small data and trained from scratch.
+HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
+LOCALIZED = "+drloc"
+_TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
+_REFERENCE = ("none", "shortcut:")
+
+
+def is_reference(system: System) -> bool:
+    """A reference point that looks at no image."""
+    return str(system.identity["extractor"]).startswith(_REFERENCE)
+
+
+def own_head(system: System) -> bool:
+    return str(system.identity["classifier"]) == OWN_HEAD
+
+
+def from_scratch(system: System) -> bool:
+    return str(system.identity["weights"]) == "scratch"
+
+
+def pretrained(system: System) -> bool:
+    """Whether its weights, before any training here, came from other images."""
+    untrained = ("", "none", "None", "nan", "random", "scratch")
+    return not is_reference(system) and str(system.identity["weights"]) not in untrained
+
+
+def transformer(system: System) -> bool:
+    return bool(_TRANSFORMER.search(str(system.identity["extractor"]).lower()))
+
+
+def hybrid(system: System) -> bool:
+    return from_scratch(system) and str(system.identity["extractor"]).split("+")[0] in HYBRIDS
+
+
+def localized(system: System) -> bool:
+    return LOCALIZED in str(system.identity["extractor"])

@@ -1,0 +1,382 @@
+"""BibTeX for what a run used: data set, networks, libraries, methods, and the suite itself."""
+
+import re
+from typing import Any, NamedTuple
+
+from reports.kinds import LOCALIZED
+from reports.pooling import System
+from reports.run_folder import Run, section
+
+
+class Reference(NamedTuple):
+    """One entry. fields : in the order in which they are written; values are BibTeX already."""
+
+    key: str
+    kind: str
+    fields: dict[str, str]
+
+
+def _article(key: str, author: str, title: str, journal: str, year: int, **more: str) -> Reference:
+    fields = {"author": author, "title": f"{{{title}}}", "journal": journal, "year": str(year)}
+    return Reference(key, "article", {**fields, **more})
+
+
+def _paper(key: str, author: str, title: str, where: str, year: int, **more: str) -> Reference:
+    fields = {"author": author, "title": f"{{{title}}}", "booktitle": where, "year": str(year)}
+    return Reference(key, "inproceedings", {**fields, **more})
+
+
+def _preprint(key: str, author: str, title: str, number: str, year: int) -> Reference:
+    return _article(key, author, title, f"arXiv preprint arXiv:{number}", year)
+
+
+_CVPR = "IEEE Conference on Computer Vision and Pattern Recognition"
+_ICCV = "IEEE/CVF International Conference on Computer Vision"
+_ICML = "International Conference on Machine Learning"
+_NEURIPS = "Advances in Neural Information Processing Systems"
+_ICLR = "International Conference on Learning Representations"
+
+_DATA_SETS = {
+    "cbis-ddsm": (
+        _article(
+            "lee2017curated",
+            "Lee, Rebecca Sawyer and Gimenez, Francisco and Hoogi, Assaf and Miyake, Kanae Kawai "
+            "and Gorovoy, Mia and Rubin, Daniel L.",
+            "A curated mammography data set for use in computer-aided detection and diagnosis "
+            "research",
+            "Scientific Data",
+            2017,
+            volume="4",
+            pages="170177",
+            doi="10.1038/sdata.2017.177",
+        ),
+    ),
+    "mias": (
+        _paper(
+            "suckling1994mias",
+            "Suckling, John and others",
+            "The Mammographic Image Analysis Society digital mammogram database",
+            "Excerpta Medica, International Congress Series 1069",
+            1994,
+            pages="375--378",
+        ),
+    ),
+}
+
+# What a name contains -> the paper of that network.
+_NETWORKS: dict[str, Reference] = {
+    r"alexnet": _preprint(
+        "krizhevsky2014weird",
+        "Krizhevsky, Alex",
+        "One weird trick for parallelizing convolutional neural networks",
+        "1404.5997",
+        2014,
+    ),
+    r"googlenet": _paper(
+        "szegedy2015going",
+        "Szegedy, Christian and Liu, Wei and Jia, Yangqing and Sermanet, Pierre and Reed, Scott "
+        "and Anguelov, Dragomir and Erhan, Dumitru and Vanhoucke, Vincent and Rabinovich, Andrew",
+        "Going deeper with convolutions",
+        _CVPR,
+        2015,
+        pages="1--9",
+    ),
+    r"resnet": _paper(
+        "he2016deep",
+        "He, Kaiming and Zhang, Xiangyu and Ren, Shaoqing and Sun, Jian",
+        "Deep residual learning for image recognition",
+        _CVPR,
+        2016,
+        pages="770--778",
+    ),
+    r"(^|:)vit_|thesis_vit": _paper(
+        "dosovitskiy2021image",
+        "Dosovitskiy, Alexey and Beyer, Lucas and Kolesnikov, Alexander and Weissenborn, Dirk and "
+        "Zhai, Xiaohua and Unterthiner, Thomas and Dehghani, Mostafa and Minderer, Matthias and "
+        "Heigold, Georg and Gelly, Sylvain and Uszkoreit, Jakob and Houlsby, Neil",
+        "An image is worth 16x16 words: transformers for image recognition at scale",
+        _ICLR,
+        2021,
+    ),
+    r"deit": _paper(
+        "touvron2021training",
+        "Touvron, Hugo and Cord, Matthieu and Douze, Matthijs and Massa, Francisco and "
+        "Sablayrolles, Alexandre and J{\\'e}gou, Herv{\\'e}",
+        "Training data-efficient image transformers and distillation through attention",
+        _ICML,
+        2021,
+        pages="10347--10357",
+    ),
+    r"swin": _paper(
+        "liu2021swin",
+        "Liu, Ze and Lin, Yutong and Cao, Yue and Hu, Han and Wei, Yixuan and Zhang, Zheng and "
+        "Lin, Stephen and Guo, Baining",
+        "Swin transformer: hierarchical vision transformer using shifted windows",
+        _ICCV,
+        2021,
+        pages="10012--10022",
+    ),
+    r"convnext": _paper(
+        "liu2022convnet",
+        "Liu, Zhuang and Mao, Hanzi and Wu, Chao-Yuan and Feichtenhofer, Christoph and Darrell, "
+        "Trevor and Xie, Saining",
+        "A ConvNet for the 2020s",
+        _CVPR,
+        2022,
+        pages="11976--11986",
+    ),
+    r"dinov2": _article(
+        "oquab2024dinov2",
+        "Oquab, Maxime and Darcet, Timoth{\\'e}e and Moutakanni, Th{\\'e}o and others",
+        "DINOv2: learning robust visual features without supervision",
+        "Transactions on Machine Learning Research",
+        2024,
+    ),
+    r"efficientnet": _paper(
+        "tan2019efficientnet",
+        "Tan, Mingxing and Le, Quoc V.",
+        "EfficientNet: rethinking model scaling for convolutional neural networks",
+        _ICML,
+        2019,
+        pages="6105--6114",
+    ),
+    r"cvt_": _paper(
+        "wu2021cvt",
+        "Wu, Haiping and Xiao, Bin and Codella, Noel and Liu, Mengchen and Dai, Xiyang and Yuan, "
+        "Lu and Zhang, Lei",
+        "CvT: introducing convolutions to vision transformers",
+        _ICCV,
+        2021,
+        pages="22--31",
+    ),
+    r"t2t_vit": _paper(
+        "yuan2021tokens",
+        "Yuan, Li and Chen, Yunpeng and Wang, Tao and Yu, Weihao and Shi, Yujun and Jiang, Zihang "
+        "and Tay, Francis E. H. and Feng, Jiashi and Yan, Shuicheng",
+        "Tokens-to-token ViT: training vision transformers from scratch on ImageNet",
+        _ICCV,
+        2021,
+        pages="558--567",
+    ),
+    r"cct_": _preprint(
+        "hassani2021escaping",
+        "Hassani, Ali and Walton, Steven and Shah, Nikhil and Abuduweili, Abulikemu and Li, "
+        "Jiachen and Shi, Humphrey",
+        "Escaping the big data paradigm with compact transformers",
+        "2104.05704",
+        2021,
+    ),
+    r"spt_lsa": _preprint(
+        "lee2021vision",
+        "Lee, Seung Hoon and Lee, Seunghyun and Song, Byung Cheol",
+        "Vision transformer for small-size datasets",
+        "2112.13492",
+        2021,
+    ),
+    re.escape(LOCALIZED): _paper(
+        "liu2021efficient",
+        "Liu, Yahui and Sangineto, Enver and Bi, Wei and Sebe, Nicu and Lepri, Bruno and De Nadai, "
+        "Marco",
+        "Efficient training of visual transformers with small datasets",
+        _NEURIPS,
+        2021,
+    ),
+}
+
+_IMAGENET = _article(
+    "russakovsky2015imagenet",
+    "Russakovsky, Olga and Deng, Jia and Su, Hao and Krause, Jonathan and Satheesh, Sanjeev and "
+    "Ma, Sean and Huang, Zhiheng and Karpathy, Andrej and Khosla, Aditya and Bernstein, Michael "
+    "and Berg, Alexander C. and Fei-Fei, Li",
+    "ImageNet large scale visual recognition challenge",
+    "International Journal of Computer Vision",
+    2015,
+    volume="115",
+    pages="211--252",
+)
+
+_SVM = (
+    _article(
+        "cortes1995support",
+        "Cortes, Corinna and Vapnik, Vladimir",
+        "Support-vector networks",
+        "Machine Learning",
+        1995,
+        volume="20",
+        pages="273--297",
+    ),
+    _article(
+        "chang2011libsvm",
+        "Chang, Chih-Chung and Lin, Chih-Jen",
+        "LIBSVM: a library for support vector machines",
+        "ACM Transactions on Intelligent Systems and Technology",
+        2011,
+        volume="2",
+        number="3",
+        pages="27:1--27:27",
+    ),
+)
+
+# Distribution -> its paper.
+_LIBRARIES: dict[str, Reference] = {
+    "torch": _paper(
+        "paszke2019pytorch",
+        "Paszke, Adam and Gross, Sam and Massa, Francisco and others",
+        "PyTorch: an imperative style, high-performance deep learning library",
+        _NEURIPS,
+        2019,
+        volume="32",
+    ),
+    "timm": Reference(
+        "wightman2019timm",
+        "misc",
+        {
+            "author": "Wightman, Ross",
+            "title": "{PyTorch image models}",
+            "year": "2019",
+            "doi": "10.5281/zenodo.4414861",
+        },
+    ),
+    "torchvision": Reference(
+        "torchvision2016",
+        "misc",
+        {
+            "author": "{TorchVision maintainers and contributors}",
+            "title": "{TorchVision: PyTorch's computer vision library}",
+            "year": "2016",
+        },
+    ),
+    "scikit-learn": _article(
+        "pedregosa2011scikit",
+        'Pedregosa, Fabian and Varoquaux, Ga{\\"e}l and Gramfort, Alexandre and others',
+        "Scikit-learn: machine learning in Python",
+        "Journal of Machine Learning Research",
+        2011,
+        volume="12",
+        pages="2825--2830",
+    ),
+    "numpy": _article(
+        "harris2020array",
+        "Harris, Charles R. and Millman, K. Jarrod and van der Walt, St{\\'e}fan J. and others",
+        "Array programming with NumPy",
+        "Nature",
+        2020,
+        volume="585",
+        pages="357--362",
+        doi="10.1038/s41586-020-2649-2",
+    ),
+    "scipy": _article(
+        "virtanen2020scipy",
+        "Virtanen, Pauli and Gommers, Ralf and Oliphant, Travis E. and others",
+        "SciPy 1.0: fundamental algorithms for scientific computing in Python",
+        "Nature Methods",
+        2020,
+        volume="17",
+        pages="261--272",
+        doi="10.1038/s41592-019-0686-2",
+    ),
+    "pandas": _paper(
+        "mckinney2010data",
+        "McKinney, Wes",
+        "Data structures for statistical computing in Python",
+        "Proceedings of the 9th Python in Science Conference",
+        2010,
+        pages="56--61",
+    ),
+    "matplotlib": _article(
+        "hunter2007matplotlib",
+        "Hunter, John D.",
+        "Matplotlib: a 2D graphics environment",
+        "Computing in Science and Engineering",
+        2007,
+        volume="9",
+        number="3",
+        pages="90--95",
+    ),
+    "seaborn": _article(
+        "waskom2021seaborn",
+        "Waskom, Michael L.",
+        "seaborn: statistical data visualization",
+        "Journal of Open Source Software",
+        2021,
+        volume="6",
+        number="60",
+        pages="3021",
+        doi="10.21105/joss.03021",
+    ),
+}
+
+_STATISTICS = (
+    Reference(
+        "efron1993bootstrap",
+        "book",
+        {
+            "author": "Efron, Bradley and Tibshirani, Robert J.",
+            "title": "{An introduction to the bootstrap}",
+            "publisher": "Chapman and Hall",
+            "year": "1993",
+        },
+    ),
+    _article(
+        "field2007bootstrapping",
+        "Field, Christopher A. and Welsh, Alan H.",
+        "Bootstrapping clustered data",
+        "Journal of the Royal Statistical Society: Series B",
+        2007,
+        volume="69",
+        pages="369--390",
+    ),
+)
+
+
+def references(run: Run, systems: list[System]) -> list[Reference]:
+    """What this run used and its report rests on, each once; the suite last."""
+    names = [str(system.identity["extractor"]) for system in systems]
+    # The phantom has the layout of a data set, and none of its images.
+    dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
+    packages = section(section(run.manifest, "environment"), "packages")
+    networks = [
+        paper
+        for pattern, paper in _NETWORKS.items()
+        if any(re.search(pattern, name) for name in names)
+    ]
+    imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
+    kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
+    svm = any(
+        name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
+    )
+    return [
+        *_DATA_SETS.get(dataset, ()),
+        *networks,
+        *([_IMAGENET] if imagenet else []),
+        *(_SVM if svm else ()),
+        *(paper for name, paper in _LIBRARIES.items() if name in packages),
+        *_STATISTICS,
+        _suite(run),
+    ]
+
+
+def _suite(run: Run) -> Reference:
+    suite = section(run.manifest, "suite")
+    name = str(suite.get("name", "vit-svm-bench"))
+    fields = {"author": f"{{The authors of {_plain(name)}}}", "title": f"{{{_plain(name)}}}"}
+    version = str(suite.get("version", ""))
+    made = str(section(run.manifest, "run").get("created", ""))[:4]
+    fields |= {"version": _plain(version)} if version else {}
+    fields |= {"year": made} if made.isdigit() else {}
+    fields["note"] = "Benchmark software"
+    return Reference("vitsvmbench", "software", fields)
+
+
+def _plain(text: Any) -> str:
+    """Text from a manifest without what BibTeX or LaTeX would act upon."""
+    return re.sub(r"[^\w .:+-]", "", str(text)).replace("_", r"\_")
+
+
+def to_bibtex(entries: list[Reference]) -> str:
+    """The entries as a .bib file."""
+    blocks = []
+    for key, kind, fields in entries:
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        blocks.append("\n".join([f"@{kind}{{{key},", *lines, "}"]))
+    return "\n\n".join(blocks) + "\n"
