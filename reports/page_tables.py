@@ -199,7 +199,9 @@ def plain(
     # Columns that nothing was measured for say nothing.
     empty = [column for column in table if len(table) and table[column].map(missing).all()]
     # An estimate, its std and its interval stand in one cell.
-    estimates = [column for column in table if f"{column}_ci_low" in table]
+    estimates = [
+        column for column in table if {f"{column}_ci_low", f"{column}_std"} <= set(table.columns)
+    ]
     folded = [f"{column}{end}" for column in estimates for end in ("_std", "_ci_low", "_ci_high")]
     shown = table.drop(columns=list(dict.fromkeys([*constant, *empty, *folded])))
     # Where a row has a name, the name heads it.
