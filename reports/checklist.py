@@ -92,7 +92,7 @@ _ITEMS = (
     (_TRIPOD, "19", "Involvement of patients and public", "", ""),
     (_TRIPOD, "20a", "Flow of participants", "exclusions", "data, left_out"),
     (_TRIPOD, "21", "Participants and events in each analysis", "sizes", "data, summary"),
-    (_TRIPOD, "22", "The whole model, for others to use", "command", "provenance"),
+    (_TRIPOD, "22", "The whole model, for others to use", "settings", "provenance"),
     (_TRIPOD, "23a", "Performance with intervals, subgroups too", "measured", "summary, subgroups"),
     (_TRIPOD, "24-27", "Updating, interpretation, limits, use", "", ""),
 )
@@ -133,7 +133,8 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
         "imbalance": "no class weights; prevalences in the table of the data",
         "thresholds": "0 for distances to a boundary, 0.5 for probabilities",
         "licence": str(data.get("licence") or ""),
-        "command": str(section(manifest, "run").get("command") or ""),
+        # Not the command line: it names the folders of one machine.
+        "settings": "every setting, version and hash in manifest.json" if options else "",
     }
 
 
