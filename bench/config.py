@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UnusableInput
-from extractors.names import DEFAULT_EXTRACTORS
+from extractors.names import DEFAULT_EXTRACTORS, SELECTED
 from extractors.networks import NETWORKS
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "the official split, one seed, networks trained for 10 epochs: minutes on the phantom",
             ("official",),
             1,
-            (*DEFAULT_EXTRACTORS, *NETWORKS, "swin_t+drloc"),
+            (*DEFAULT_EXTRACTORS, *NETWORKS, "swin_t+drloc", SELECTED),
             1,
             1,
         ),
@@ -55,7 +55,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
             "networks), trained as published",
             ("official", "patient-cv"),
             10,
-            (*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED),
+            (*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED, SELECTED),
             3,
             1,
         ),
@@ -69,6 +69,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
                 *NETWORKS,
                 *_LOCALIZED,
                 *(f"{name}+finetuned" for name in DEFAULT_EXTRACTORS),
+                SELECTED,
             ),
             3,
             3,

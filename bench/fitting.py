@@ -1,7 +1,7 @@
 """The classifiers of one fold: its units from the store, and the fits of the others."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,13 @@ from bench.store import Store, array_digest
 from classifiers.memory import default_memory_limit, gram_bytes
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.tuning import TUNED_C, TUNED_SCALES
-from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE, VariantFit
+from classifiers.variant_fits import (
+    INNER_FOLDS,
+    INNER_SEED,
+    PCA_SHARE,
+    Judgement,
+    VariantFit,
+)
 from classifiers.variants import VARIANTS
 
 # Scores and what is kept with them, or why there are none.
@@ -81,6 +87,55 @@ def run_cell(
             store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
+
+
+def judge_cell(
+    cell: Cell,
+    cell_key: str,
+    systems: Sequence[System],
+    features: Features,
+    labels: NDArray[np.int64],
+    patients: NDArray[Any],
+    store: Store,
+    jobs: int,
+    device: str = "cpu",
+) -> dict[System, Judgement]:
+    """What SVMs are worth on inner folds of a cell's training rows.
+
+    systems : of one extractor, their classifiers plain kernels. The rest is as in `run_cell`.
+
+    Raises ValueError where no inner folds can be made or used: too few patients, features that are
+    constant, too little memory.
+    """
+    from classifiers import judge_kernels
+
+    groups = np.unique(patients[cell.train], return_inverse=True)[1]
+    digest = features.digest_of(cell)
+    keys = {s: unit_key(cell_key, digest, s, _judging(s, groups)) for s in systems}
+    stored = {system: store.get("judgements", key) for system, key in keys.items()}
+    found = {s: Judgement(**artifact.meta) for s, artifact in stored.items() if artifact}
+    missing = [system for system in systems if system not in found]
+    if not missing:
+        return found
+    rows = [part[cell.train] for part in features.parts]
+    kernels = [system.classifier for system in missing]
+    judged = judge_kernels(rows, labels[cell.train], groups, kernels, jobs=jobs, device=device)
+    for system in missing:
+        found[system] = judged[system.classifier]
+        store.put("judgements", keys[system], {}, asdict(found[system]))
+    return found
+
+
+def _judging(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
+    return _solver(system, groups, None) | _inner_settings(groups)
+
+
+def _inner_settings(groups: NDArray[np.int64]) -> dict[str, Any]:
+    """What inner folds depend on: among other things, which training rows are of one patient."""
+    return {
+        "inner_folds": [INNER_FOLDS, INNER_SEED],
+        "groups": array_digest(groups.astype(np.int64)),
+    }
 
 
 def _short_of_memory(cell: Cell, features: Features) -> float | None:
@@ -179,11 +234,7 @@ def _solver(
     if variant.pca:
         settings |= {"pca_share": PCA_SHARE}
     if variant.tuned or variant.platt:
-        # Inner folds depend on which training rows are of one patient.
-        settings |= {
-            "inner_folds": [INNER_FOLDS, INNER_SEED],
-            "groups": array_digest(groups.astype(np.int64)),
-        }
+        settings |= _inner_settings(groups)
     if variant.tuned:
         settings |= {"C": list(TUNED_C), "scales": list(TUNED_SCALES)}
     return settings

@@ -4,7 +4,7 @@ A unit of work is one system (an extractor with a classifier) on one cell (one f
 one protocol on one subset).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from bench.protocols import (
     turned_positions,
     turned_rows,
 )
-from extractors.names import FUSION
+from extractors.names import FUSION, SELECTED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -89,6 +89,16 @@ class Cell:
         return self.network or (self.train, self.test)
 
     @property
+    def selects(self) -> bool:
+        """Whether a system may be chosen for it inside its training rows.
+
+        Audits, their turned twins and learning curves are about given systems.
+        """
+        protocol = PROTOCOLS[self.protocol]
+        whole = self.train_fraction == 1
+        return self.for_frozen and whole and not protocol.audit and not protocol.turned
+
+    @property
     def place(self) -> "Place":
         """What tells this cell from every other one of a plan."""
         return self.subset, self.protocol, self.repeat, self.fold, self.train_fraction
@@ -144,6 +154,8 @@ class Plan:
         trained = extractor in self.trained
         for cell in self.cells:
             if not (cell.for_networks if trained else cell.for_frozen):
+                continue
+            if extractor == SELECTED and not cell.selects:
                 continue
             systems = (*self.systems, *self.references[cell.subset])
             # A head cannot be fitted to folds of rows that its network has been trained on.
@@ -234,6 +246,7 @@ def make_plan(
     systems = tuple(
         System(extractor, name, *_presets(name, kernels))
         for extractor in extractors
+        if extractor != SELECTED
         for name in classifiers
         # Only a network that is trained here has a head of its own, and a fusion has none.
         if name != SOFTMAX or (extractor in networks.names and not extractor.startswith(FUSION))
@@ -243,6 +256,8 @@ def make_plan(
             f"--classifiers {SOFTMAX}: no extractor asked for has a head of its own: only networks "
             "that are trained have one, and fusions have none"
         )
+    if SELECTED in extractors:
+        systems += _selection(systems, kernels, networks, notices)
     references = {
         subset: _references(table[table["subset"].isin(list(parts))], kernels)
         for subset, parts in subsets.items()
@@ -253,6 +268,30 @@ def make_plan(
             f"nothing is left to run under {', '.join(protocols)}: {SOFTMAX} has no row there"
         )
     return plan
+
+
+def _selection(
+    systems: Sequence[System], kernels: Sequence[str], networks: NetworkWork, notices: list[str]
+) -> tuple[System, ...]:
+    """The system that is another one in every fold: whichever does best inside the training rows.
+
+    A network's features cannot be judged there, because it has been trained on all of those rows.
+    """
+    if any(may_be_selected(s, kernels, networks.names) for s in systems):
+        return (System(SELECTED, SELECTED, None, ""),)
+    notices.append(
+        f"{SELECTED} has no row: it is chosen among frozen features with SVM kernels, and none is "
+        "asked for"
+    )
+    return ()
+
+
+def may_be_selected(system: System, kernels: Collection[str], trained: Collection[str]) -> bool:
+    """Whether a system is among those that the row `selected` is chosen from.
+
+    kernels : names of plain SVM kernels. trained : the extractors that are trained in the run.
+    """
+    return system.classifier in kernels and system.extractor not in trained
 
 
 def _cells(

@@ -166,6 +166,10 @@ def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
         "NAME+finetuned trains a backbone on from its weights, NAME+finetuned-last its last layers."
     )
     _say(f"+drloc and +drloc-released add the localization loss to {localized}.")
+    _say(
+        "selected is, in every fold, whichever frozen extractor and SVM kernel of the run does best"
+    )
+    _say("inside the training rows, on inner folds by patient.")
     _say("fusion:A+B puts the features of several of these side by side.")
 
 

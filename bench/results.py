@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.choosing import Choice
 from bench.features import Extractor, Features
 from bench.fitting import UnitResult
 from bench.plan import SOFTMAX, Cell, Place, System
@@ -82,6 +83,30 @@ class Results:
             }
             self._predictions.append(self._predicted(cell, result))
         self.units.append(row)
+
+    def add_choice(self, cell: Cell, system: System, extractor: Extractor, choice: Choice) -> None:
+        """The row `selected` of one cell: another system's scores, with the time of choosing it."""
+        chosen = choice.chosen
+        meta = chosen.result.meta
+        self.units.append(
+            self._row(cell, system, extractor)
+            | {
+                "unit": choice.unit,
+                "status": "ok",
+                "threshold": meta["threshold"],
+                "training_time_s": choice.extraction_s + choice.fit_s,
+                "extraction_time_s": choice.extraction_s,
+                "gram_time_s": choice.gram_s,
+                "fit_time_s": choice.fit_s,
+                "iterations": meta.get("iterations"),
+                "n_support": meta.get("n_support"),
+                "converged": meta.get("converged"),
+                "inner_auc": chosen.judgement.auc,
+                "chosen_extractor": chosen.system.extractor,
+                "chosen_classifier": chosen.system.classifier,
+            }
+        )
+        self._predictions.append(self._predicted(cell, replace(chosen.result, key=choice.unit)))
 
     def add_failed(self, cell: Cell, system: System, extractor: Extractor, status: str) -> None:
         """One unit that could not run: it keeps its row."""

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import joblib
 import numpy as np
 
+from bench.choosing import Selection
 from bench.errors import is_disk_error
 from bench.features import Extraction, Extractor, Features
-from bench.fitting import run_cell
+from bench.fitting import UnitResult, run_cell
 from bench.job import Job
 from bench.keys import cell_digest
 from bench.manifest import make_manifest
-from bench.plan import Cell, Place, Plan
+from bench.plan import Cell, Place, Plan, System
 from bench.progress import Progress
 from bench.results import APPROXIMATE, Results, extractor_row
 from bench.run_folder import RunFolder
@@ -24,6 +25,7 @@ from bench.store import Store, remove_stale
 from bench.training import Trainings
 from bench.turned import turned
 from extractors import BackboneError
+from extractors.names import SELECTED
 
 if TYPE_CHECKING:
     from bench.data.crops import CropStack
@@ -80,56 +82,100 @@ def _carry_out(
     job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
-    store = Store(job.cache)
     remove_stale(job.cache)
-    extraction = Extraction(stack, store, job.device)
+    work = _Work(job, stack, plan, results, progress)
     by_name = {extractor.name: extractor for extractor in job.extractors}
-    cells = _cell_digests(plan, stack)
-    trainings = Trainings(stack, store, job.device, job.configuration.seed)
-    labels = stack.table["label"].to_numpy()
-    patients = stack.table["patient_id"].to_numpy()
-    jobs = job.configuration.jobs or joblib.cpu_count()
     described = []
-    approximate: set[str] = set()
     progress.expect(len(plan.extractors()), timed=len(job.extractors))
     for name in plan.extractors():
+        if name == SELECTED:
+            progress.finished(_choose(plan, work.selection, results))
+            continue
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()
-        features: Features | None = None
-        status = extractor.status
-        if not extractor.trained:
-            features, status = _frozen_features(extraction, extractor, plan, progress)
-        with progress.step(name, plan.n_units(name), "fits") as step:
-            for cell, systems in plan.work(name):
-                if extractor.trained:
-                    features, status = _trained_features(
-                        extraction, trainings, extractor, cell, progress
-                    )
-                if features is None:
-                    for system in systems:
-                        results.add_failed(cell, system, extractor, status)
-                    continue
-                fitted = run_cell(
-                    cell,
-                    cells[cell.place],
-                    systems,
-                    features,
-                    labels,
-                    patients,
-                    store,
-                    jobs,
-                    job.device,
-                )
-                for system, result in fitted.items():
-                    results.add(cell, system, extractor, features, result)
-                    if result.meta.get("approximate") and name not in approximate:
-                        approximate.add(name)
-                        progress.say(f"{name}: {APPROXIMATE}")
-                step(len(systems))
+        features, status = work.do(extractor)
         if extractor.sees_images:
             described.append(extractor_row(extractor, features, status))
         progress.finished(_line(extractor, features, status, time.perf_counter() - started))
     return described
+
+
+class _Work:
+    """The units of one extractor after the other, and what they share."""
+
+    def __init__(
+        self, job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
+    ) -> None:
+        self.plan, self.results, self.progress = plan, results, progress
+        self.device = job.device
+        self.jobs = job.configuration.jobs or joblib.cpu_count()
+        self.store = Store(job.cache)
+        self.extraction = Extraction(stack, self.store, job.device)
+        self.trainings = Trainings(stack, self.store, job.device, job.configuration.seed)
+        self.labels = stack.table["label"].to_numpy()
+        self.patients = stack.table["patient_id"].to_numpy()
+        self.cells = _cell_digests(plan, stack)
+        self.selects = SELECTED in plan.extractors()
+        self.selection = Selection(self.store, self.labels, self.patients, self.jobs, self.device)
+
+    def do(self, extractor: Extractor) -> tuple[Features | None, str]:
+        """All units of an extractor; its last features, or None with the reason."""
+        features: Features | None = None
+        status, name = extractor.status, extractor.name
+        if not extractor.trained:
+            features, status = _frozen_features(
+                self.extraction, extractor, self.plan, self.progress
+            )
+        told = False
+        with self.progress.step(name, self.plan.n_units(name), "fits") as step:
+            for cell, systems in self.plan.work(name):
+                if extractor.trained:
+                    features, status = _trained_features(
+                        self.extraction, self.trainings, extractor, cell, self.progress
+                    )
+                if features is None:
+                    for system in systems:
+                        self.results.add_failed(cell, system, extractor, status)
+                    continue
+                fitted = self._fitted(cell, systems, extractor, features)
+                for system, result in fitted.items():
+                    self.results.add(cell, system, extractor, features, result)
+                    if result.meta.get("approximate") and not told:
+                        told = True
+                        self.progress.say(f"{name}: {APPROXIMATE}")
+                step(len(systems))
+        return features, status
+
+    def _fitted(
+        self, cell: Cell, systems: Sequence[System], extractor: Extractor, features: Features
+    ) -> dict[System, UnitResult]:
+        key = self.cells[cell.place]
+        fitted = run_cell(
+            *(cell, key, systems, features, self.labels, self.patients),
+            *(self.store, self.jobs, self.device),
+        )
+        if self.selects:
+            return self.selection.judged(cell, key, extractor, features, fitted)
+        return fitted
+
+
+def _choose(plan: Plan, selection: Selection, results: Results) -> str:
+    """The row `selected` of every cell; what is said of it."""
+    extractor = selection.extractor()
+    chosen = []
+    for cell, (system,) in plan.work(SELECTED):
+        choice = selection.choice(cell)
+        if isinstance(choice, str):
+            results.add_failed(cell, system, extractor, choice)
+            continue
+        results.add_choice(cell, system, extractor, choice)
+        chosen.append(choice)
+    if not chosen:
+        return f"{SELECTED}: no system could be judged on inner folds of the training rows"
+    most = max(choice.n_candidates for choice in chosen)
+    return (
+        f"{SELECTED}: chosen among {most} systems inside the training rows of {len(chosen)} folds"
+    )
 
 
 def _frozen_features(

@@ -8,7 +8,7 @@ from bench.config import PRESETS, Configuration
 from bench.errors import UnusableInput
 from bench.features import RANDOM_SEED, Extractor
 from bench.plan import NO_FEATURES, SHORTCUTS
-from extractors.names import FUSION, split_fusion
+from extractors.names import FUSION, SELECTED, split_fusion
 
 
 def choose_device(asked: str) -> str:
@@ -84,6 +84,8 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
             )
         return _fusion(name, [_look_up(one, configuration, synthetic) for one in names])
 
+    if name == SELECTED:
+        return Extractor(name, None, "")
     if name in (*SHORTCUTS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)

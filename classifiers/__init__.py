@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
     from classifiers.svm import Sweep, sweep, sweep_gram
     from classifiers.tuning import Choice, Tuning, tune, tune_gram
-    from classifiers.variant_fits import VariantFit, fit_variants
+    from classifiers.variant_fits import Judgement, VariantFit, fit_variants, judge_kernels
     from classifiers.variants import VARIANTS, Variant
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Fit",
     "Gram",
     "InnerScore",
+    "Judgement",
     "Kernel",
     "KernelSVC",
     "Sigmoid",
@@ -43,6 +44,7 @@ __all__ = [
     "fit_variants",
     "fuse",
     "grams_of",
+    "judge_kernels",
     "platt",
     "principal_components",
     "search_backbones",
@@ -67,7 +69,7 @@ _LAZY = {
         "svm": ("Sweep", "sweep", "sweep_gram"),
         "inner_folds": ("InnerScore",),
         "tuning": ("Choice", "Tuning", "tune", "tune_gram"),
-        "variant_fits": ("VariantFit", "fit_variants"),
+        "variant_fits": ("Judgement", "VariantFit", "fit_variants", "judge_kernels"),
         "variants": ("VARIANTS", "Variant"),
     }.items()
     for name in names

@@ -14,7 +14,12 @@ from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.inputs import binary_labels, check_features
 from classifiers.kernels import kernels_named
-from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
+from classifiers.memory import (
+    affordable_threads,
+    default_memory_limit,
+    gram_bytes,
+    require_memory,
+)
 from classifiers.path import Fit
 from classifiers.solver import TOLERANCE
 from classifiers.svm import sweep_gram
@@ -64,6 +69,15 @@ class VariantFit:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """A kernel's mean AUC on inner folds, whether all their fits converged, seconds they took."""
+
+    auc: float
+    converged: bool
+    seconds: float
+
+
 def fit_variants(
     train_features: Sequence[ArrayLike],
     train_labels: ArrayLike,
@@ -108,6 +122,47 @@ def fit_variants(
     jobs = affordable_threads(n, m, jobs, limit)
     found = _exact(train, labels, test, groups, wanted, jobs, device)
     return {name: found[name] for name in names}
+
+
+def judge_kernels(
+    train_features: Sequence[ArrayLike],
+    train_labels: ArrayLike,
+    groups: ArrayLike,
+    kernels: Sequence[str],
+    *,
+    jobs: int = 1,
+    device: str = "cpu",
+) -> dict[str, Judgement]:
+    """What each kernel, with C = 1 and its preset scale, is worth on folds of the training rows.
+
+    No test row is seen. The folds are those of tuning and of the sigmoids: the same for all
+    features of the same rows, so that their figures may be set against each other.
+
+    Parameters
+    ----------
+    train_features
+        One matrix a backbone, shape (n, P); several are fused.
+    train_labels, groups
+        As in `fit_variants`.
+    kernels
+        Names out of `KERNELS`.
+
+    Raises
+    ------
+    ValueError
+        If features or labels are unusable, the patients are too few for the folds, or the Gram
+        matrix does not fit into the memory that may be used.
+    """
+    train = [np.asarray(one) for one in train_features]
+    labels = binary_labels(train_labels, len(train[0]))
+    splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
+    needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
+    require_memory(needed, f"inner folds of {len(labels)} training rows")
+    # A Gram matrix has test rows; any will do, because none of their scores is looked at.
+    gram = _side_by_side(train, [one[:1] for one in train], device)
+    threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
+    scores, seconds = inner_scores(gram, labels, splits, kernels, [1.0], scale=[1.0], jobs=threads)
+    return {one.kernel: Judgement(one.auc, one.converged, seconds[one.kernel]) for one in scores}
 
 
 def _exact(

@@ -38,7 +38,9 @@ LOCALIZED = ("drloc", "drloc-released")
 
 LIBRARIES = ("timm", "torchvision", "bundled")
 FUSION = "fusion:"
-RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NETWORKS})
+# Not one extractor, but whichever of a run's does best inside the training rows.
+SELECTED = "selected"
+RESERVED = frozenset({*LIBRARIES, "random", "fusion", SELECTED, *NETWORKS})
 _PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

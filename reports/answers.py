@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.choice import is_selected
 from reports.declared import KERNEL, close_groups
 from reports.formats import missing, number
 from reports.kinds import (
@@ -216,7 +217,11 @@ def _pairs(hybrids: Sequence[tuple[System, Row]]) -> list[str]:
 def _costs(run: Run, groups: list[Group], tables: Tables) -> Answer:
     said = []
     for group in groups:
-        frozen = [p for p in group.members if not p[0].trained and not is_reference(p[0])]
+        frozen = [
+            (system, row)
+            for system, row in group.members
+            if not (system.trained or is_reference(system) or is_selected(system))
+        ]
         trained = [p for p in group.members if p[0].trained]
         named = (("frozen features + SVM", frozen), ("trained networks", trained))
         parts = [_time_range(name, members) for name, members in named]

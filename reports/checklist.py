@@ -8,6 +8,7 @@ answer is one that only the authors can give; the guidelines' own text is what c
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from reports.choice import is_selected
 from reports.formats import short
 from reports.pooling import System
 from reports.run_folder import Run, listing, records, section
@@ -60,7 +61,7 @@ _ITEMS = (
     (_CLAIM, "23", "Software", "software", "provenance"),
     (_CLAIM, "24", "Initial weights", "weights", "costs"),
     (_CLAIM, "25", "Training", "training", "recipes, trainings"),
-    (_CLAIM, "26", "How the final model was chosen", "choice", "tuning"),
+    (_CLAIM, "26", "How the final model was chosen", "choice", "tuning, candidates"),
     (_CLAIM, "28", "Measures", "measures", "summary, further_measures"),
     (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary"),
     (_CLAIM, "30", "Robustness", "robustness", "subgroups, learning_curves"),
@@ -123,7 +124,8 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
         "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
         "weights": _distinct(system.identity["weights"] for system in systems),
         "training": _distinct(row.get("recipe") for row in records(manifest, "recipes")),
-        "choice": "no system is chosen by its test rows; all that ran are reported",
+        "choice": "no system is chosen by its test rows; all that ran are reported"
+        + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, systems)),
         "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
         "uncertainty": "95 % percentile bootstrap over patients; std over repeats",
         "robustness": _robustness(run),

@@ -34,6 +34,7 @@ AUDIT = (
 _TABLE_TITLES = {
     "comparisons": "Declared comparisons",
     "ranks": "Ranks with their uncertainty",
+    "candidates": "What the row selected was chosen from",
     "further_measures": "Further measures",
     "confusion": "Confusion counts",
     "operating_points": "Operating points",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.choice import is_selected
 from reports.headlines import MEASURE, headline_groups
 from reports.measures import Floats
 from reports.pooling import System
@@ -29,7 +30,8 @@ def ranks(run: Run, systems: Iterable[System]) -> "pd.DataFrame":
     rank is 1 for the highest AUC, ties sharing the mean of their places; its 95 % interval is that
     of the ranks in the draws of the patient bootstrap, given the trained models. Percentile
     intervals of ranks are somewhat too narrow where many systems are alike (Hall and Miller, Ann.
-    Statist. 37, 2009). Audits and systems trained on a part of the patients have no rank.
+    Statist. 37, 2009). Audits and systems trained on a part of the patients have no rank, nor has
+    the row `selected`.
 
     systems : from `pool(run)`.
     """
@@ -37,7 +39,8 @@ def ranks(run: Run, systems: Iterable[System]) -> "pd.DataFrame":
 
     rows = []
     for members in headline_groups(run, systems).values():
-        ran = [system for system in members if system.ran]
+        # The row `selected` is one of the others in every fold: it would shift their places.
+        ran = [system for system in members if system.ran and not is_selected(system)]
         if not ran:
             continue
         found = rank_intervals(ran)

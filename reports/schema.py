@@ -75,8 +75,10 @@ UNIT_COLUMNS = (
 CHOICE_COLUMNS = (
     "chosen_C",  # what a tuned SVM chose on the inner folds of its training rows
     "chosen_scale",  # as a multiple of the kernel's preset
-    "inner_auc",  # mean AUC of that choice on the inner folds
+    "inner_auc",  # mean AUC on the inner folds, of that choice or of a candidate for `selected`
     "components",  # number of principal components
+    "chosen_extractor",  # what the row `selected` chose on such folds
+    "chosen_classifier",
 )
 
 # predictions.parquet: one row a test crop of one unit.

@@ -13,6 +13,7 @@ import numpy as np
 
 from reports.calibration import calibration, decision_curves
 from reports.checklist import checklist
+from reports.choice import candidates
 from reports.declared import close_groups, honest
 from reports.errors import errors
 from reports.headlines import comparisons
@@ -95,6 +96,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
     tables = {
         "summary": compared,
         **_unless_empty({"comparisons": comparisons(run, systems), "ranks": ranks(run, systems)}),
+        **_unless_empty({"candidates": candidates(systems)}),
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),

@@ -1,0 +1,69 @@
+"""What the row `selected` was chosen from: the AUC of each candidate inside the training rows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.pooling import System
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SELECTED = "selected"
+_PLACE = ("dataset", "subset", "region", "size", "protocol", "seed")
+COLUMNS = (
+    *_PLACE,
+    "extractor",
+    "weights",
+    "classifier",
+    "inner_auc",
+    "inner_auc_std",
+    "folds_chosen",
+    "folds",
+)
+
+
+def is_selected(system: System) -> bool:
+    """Whether it is the row that is another system in every fold."""
+    return str(system.identity["extractor"]) == SELECTED
+
+
+def candidates(systems: Sequence[System]) -> "pd.DataFrame":
+    """A row a candidate, by what is compared with what, in the order of the configuration.
+
+    inner_auc is the mean over outer folds (of all repeats) of its mean AUC on the inner folds of
+    their training rows, inner_auc_std their standard deviation (n - 1; missing for one fold);
+    folds_chosen counts the outer folds, of `folds`, in which it was the highest.
+    """
+    import pandas as pd
+
+    rows = []
+    for chosen in filter(is_selected, systems):
+        place = [str(chosen.identity[name]) for name in _PLACE]
+        for system in systems:
+            beside = [str(system.identity[name]) for name in _PLACE] == place
+            if beside and system.whole and _judged(system):
+                rows.append(_row(system, chosen.units))
+    frame = pd.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(("folds_chosen", "folds"), "Int64"))
+
+
+def _judged(system: System) -> bool:
+    """Whether its worth on inner folds is known, of a setting that was not chosen on them."""
+    units = system.units
+    if "inner_auc" not in units or is_selected(system):
+        return False
+    return bool(units["inner_auc"].notna().any() and units["chosen_C"].isna().all())
+
+
+def _row(system: System, choices: "pd.DataFrame") -> dict[str, Any]:
+    judged = system.units["inner_auc"].astype("float64")
+    own = (choices["chosen_extractor"] == system.identity["extractor"]) & (
+        choices["chosen_classifier"] == system.identity["classifier"]
+    )
+    return {
+        **system.identity,
+        "inner_auc": judged.mean(),
+        "inner_auc_std": judged.std(ddof=1),
+        "folds_chosen": int(own.sum()),
+        "folds": len(choices),
+    }
