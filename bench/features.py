@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.keys import chunk_key
-from bench.plan import NO_FEATURES, SHORTCUTS, Cell
+from bench.plan import NO_FEATURES, READERS, SHORTCUTS, Cell
 from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from bench.turned import rotation_of
@@ -24,6 +24,8 @@ from extractors.costs import forward_flops
 from extractors.precision import LOWEST_COSINE, computes_bfloat16, running
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from bench.data.crops import CropStack
     from bench.training import Trained
     from extractors.recipes import Recipe
@@ -250,9 +252,24 @@ class Extraction:
         """Features that need no image: columns of the lesion table, or nothing at all."""
         if name == NO_FEATURES:
             matrix = np.zeros((len(self.stack.table), 1))
+        elif name in READERS:
+            matrix = _one_hot(self.stack.table, READERS[name])
         else:
             matrix = self.stack.table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
         return Features(matrix, None, 0.0, {"feature_width": matrix.shape[1]})
+
+
+def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float64]:
+    """A column for each value of each of those columns that a table has, (N, values).
+
+    A value that no training row has is constant there, and tells a classifier nothing.
+    """
+    import pandas as pd
+
+    told = [name for name in columns if name in table]
+    values = table[told].astype("object").fillna("").astype(str)
+    found: NDArray[np.float64] = pd.get_dummies(values).to_numpy(dtype=np.float64)
+    return found
 
 
 def _fused(parts: Sequence[Features]) -> Features:

@@ -44,6 +44,12 @@ SHORTCUTS: Mapping[str, tuple[str, ...]] = {
     "shortcut:size": DECODED_COLUMNS,
     "shortcut:radius": ("radius",),
 }
+# What radiologists wrote down of a lesion, a column for each value. The first has to be there and
+# tell crops apart; of the others those that the data set has are taken.
+READERS: Mapping[str, tuple[str, ...]] = {
+    "reader:assessment": ("assessment",),
+    "reader:description": ("assessment", "shape", "margins", "calc_type", "calc_distribution"),
+}
 
 
 @dataclass(frozen=True)
@@ -395,5 +401,9 @@ def _references(rows: "pd.DataFrame", kernels: Sequence[str]) -> tuple[System, .
         # Only a decoded crop has a size, but every crop that stays in a run has been decoded.
         from_table = [column for column in columns if column not in DECODED_COLUMNS]
         if all(column in rows and rows[column].notna().all() for column in from_table):
+            systems.append(System(name, "logistic", *_presets("logistic", kernels)))
+    for name, columns in READERS.items():
+        told = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
+        if columns[0] in told and (len(told) > 1 or len(columns) == 1):
             systems.append(System(name, "logistic", *_presets("logistic", kernels)))
     return tuple(systems)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bench.config import PRESETS, Configuration
 from bench.errors import UnusableInput
 from bench.features import RANDOM_SEED, Extractor
-from bench.plan import NO_FEATURES, SHORTCUTS
+from bench.plan import NO_FEATURES, READERS, SHORTCUTS
 from extractors.names import FUSION, SELECTED, split_fusion
 
 
@@ -86,7 +86,7 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
 
     if name == SELECTED:
         return Extractor(name, None, "")
-    if name in (*SHORTCUTS, NO_FEATURES):
+    if name in (*SHORTCUTS, *READERS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)
     recipe = recipe_for(name, configuration.preset) if trains(name) else None

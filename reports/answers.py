@@ -14,6 +14,7 @@ from reports.choice import is_selected
 from reports.declared import KERNEL, close_groups
 from reports.formats import missing, number
 from reports.kinds import (
+    REFERENCES,
     from_scratch,
     hybrid,
     is_reference,
@@ -339,7 +340,7 @@ _SPOKEN_VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
 def _subgroup_sentences(table: "pd.DataFrame") -> list[str]:
     """Median AUC over systems by group, for a few variables; the rest is in the table."""
     said = []
-    images = table[~table["extractor"].astype(str).str.startswith(("none", "shortcut:"))]
+    images = table[~table["extractor"].astype(str).str.startswith(REFERENCES)]
     for (subset, protocol), own in images.groupby(["subset", "protocol"], sort=False):
         parts = []
         for variable in _SPOKEN_VARIABLES:

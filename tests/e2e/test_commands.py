@@ -36,7 +36,9 @@ def test_all_writes_what_the_contract_names(bench, phantom, plugin, tmp_path):
     assert list(run.glob("images/*.png"))
     summary = pd.read_csv(run / "tables/summary.csv")
     assert tuple(summary.columns) == SUMMARY_COLUMNS
-    assert list(summary["extractor"]) == ["tiny-a", "none", "shortcut:size"]
+    assert list(summary["extractor"]) == [
+        *("tiny-a", "none", "shortcut:size", "reader:assessment", "reader:description")
+    ]
     assert set(summary["status"]) == {"ok"}
     manifest = json.loads((run / "manifest.json").read_text())
     assert manifest["data"]["synthetic"] is True
