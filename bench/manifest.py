@@ -85,6 +85,7 @@ def make_manifest(
             *dataset.notices,
             *left_out_notice(stack.left_out, len(stack.table)),
             *_shared_images(stack),
+            *stack.notices,
             *plan.notices,
         ],
         "not_run": _not_run(job, command),
