@@ -1,7 +1,8 @@
 """The figures of a report, each as SVG and PDF, byte for byte the same for the same run.
 
 One style for all; nothing global in matplotlib is changed, but that it learns of one more font
-(fonts.py). What is drawn stands in plots.py and training_plots.py.
+(fonts.py). What is drawn stands in plots.py, training_plots.py, probability_plots.py and
+crop_figures.py.
 """
 
 import io

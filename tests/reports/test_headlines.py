@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.comparison import BY_BOOTSTRAP, BY_FOLDS
-from reports.headlines import ALIKE, COLUMNS, HIGHER, QUESTIONS, comparisons
+from reports.comparison import ALIKE, BY_BOOTSTRAP, BY_FOLDS, HIGHER
+from reports.headlines import COLUMNS, QUESTIONS, comparisons
+from reports.kinds import transformer
 from reports.pooling import System, pool
 from reports.ranks import ranks
 from reports.run_folder import Run, read_run
@@ -95,6 +96,22 @@ def test_each_question_compares_what_it_declares(table: pd.DataFrame) -> None:
             assert pairs(rows) == declared
             assert (rows["comparisons"] == len(declared)).all()
             assert (rows["status"] == "ok").all()
+
+
+@pytest.mark.parametrize(
+    ("extractor", "is_one"),
+    [
+        ("timm:vit_tiny_patch16_224.augreg_in21k@blocks.3", True),
+        ("timm:swin_tiny_patch4_window7_224+finetuned", True),
+        ("timm:convnext_tiny.dinov3_lvd1689m", False),
+        ("torchvision:resnet50", False),
+    ],
+)
+def test_weights_that_name_a_transformer_make_none(
+    single: list[System], extractor: str, is_one: bool
+) -> None:
+    system = dataclasses.replace(single[0], identity={"extractor": extractor})
+    assert transformer(system) is is_one
 
 
 def test_no_figure_has_a_say_in_it(run: Run, systems: list[System], table: pd.DataFrame) -> None:
