@@ -125,7 +125,7 @@ class Trainings:
         return training_key(start, asdict(recipe), self._seed(cell), train, held_out)
 
     def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
-        """What identifies weights that show only once a network is built: drawn by us or a plugin."""
+        """What identifies weights that show only in a built network: drawn ones, a plugin's."""
         from extractors.backbone import state_digest
         from extractors.trainable import create_trainable
 

@@ -55,6 +55,13 @@ class Group(NamedTuple):
     def ran(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.system.ran]
 
+    def by_extractor(self) -> dict[str, list[Entry]]:
+        """The systems that ran, by the names of their extractors, in order of appearance."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.ran:
+            found.setdefault(entry.name.extractor, []).append(entry)
+        return found
+
 
 class Drawing(NamedTuple):
     """A finished figure.
