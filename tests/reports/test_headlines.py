@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.comparison import ALIKE, BY_BOOTSTRAP, BY_FOLDS, HIGHER
+from reports.comparison import ALIKE, BY_BOOTSTRAP, BY_FOLDS, HIGHER, contrast, smallest_difference
 from reports.headlines import COLUMNS, QUESTIONS, comparisons
 from reports.kinds import transformer
 from reports.pooling import System, pool
@@ -119,6 +119,17 @@ def test_no_figure_has_a_say_in_it(run: Run, systems: list[System], table: pd.Da
     found = comparisons(run, turned)
     pd.testing.assert_frame_equal(found[["question", *PAIR]], table[["question", *PAIR]])
     assert (found["difference"] != table["difference"]).all()
+
+
+def test_the_smallest_difference_counts_the_whole_family(run: Run, single: list[System]) -> None:
+    by_name = {(s.identity["extractor"], s.identity["classifier"]): s for s in single}
+    row = of(comparisons(run, single), 0).iloc[0]
+    system, reference = (
+        by_name[row[f"{side}extractor"], row[f"{side}classifier"]] for side in ("", "reference_")
+    )
+    alone = contrast(system, reference)
+    assert row["comparisons"] == 3
+    assert row["smallest_difference"] == pytest.approx(smallest_difference(alone, 3))
 
 
 def test_one_split_and_folds_have_their_own_test(table: pd.DataFrame) -> None:
