@@ -389,3 +389,10 @@ def test_own_head_makes_the_networks_logits_of_its_features(tiny):
 def test_name_that_is_not_trained_is_refused(tiny):
     with pytest.raises(BackboneError, match=r"is not trained; \+finetuned"):
         create_trainable("random:tiny", RECIPE)
+
+
+def test_network_that_is_built_once_for_all_folds_is_refused():
+    shared = Tiny()
+    registry.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
+    with pytest.raises(BackboneError, match="from fold to fold"):
+        create_trainable("shared", RECIPE)
