@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.errors import UnusableInput, is_disk_error
+from bench.errors import UnusableInput, is_disk_error, is_memory_error
 
 app = typer.Typer(
     help="Benchmark of hybrid ViT-plus-SVM classification for medical images with small data.",
@@ -381,7 +381,10 @@ def main() -> None:
     except OSError as error:
         ending = "; nothing half-written is left" if is_disk_error(error) else ""
         _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
-    except RuntimeError as error:
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if is_memory_error(error):
+            told = " ".join(str(error).split()) or type(error).__name__
+            _stop(f"too little memory: {told}; nothing half-written is left")
         # What a path such as ~nobody/x ends in.
         if "home directory" not in str(error):
             raise

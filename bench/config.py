@@ -52,7 +52,7 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "thesis": Preset(
             "the official split with 3 network seeds, and patient-cv repeated 10 times (once for "
-            "networks), trained as published",
+            "networks), trained as published where that is known",
             ("official", "patient-cv"),
             10,
             (*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED, SELECTED),

@@ -1,8 +1,11 @@
-"""What ends a run in one line: input that cannot be used, and a disk that cannot be written."""
+"""What ends a run in one line: input that cannot be used, a disk that cannot be written, too little
+memory."""
 
 import errno
 from typing import TypeGuard
 
+# How a shared library, a thread and a tensor say that there is no memory left.
+_NO_MEMORY = ("failed to map segment", "can't start new thread", "can't allocate memory")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
@@ -17,3 +20,8 @@ class UnusableInput(Exception):
 def is_disk_error(error: BaseException) -> TypeGuard[OSError]:
     """Whether an error means that the disk is full or cannot be written."""
     return isinstance(error, OSError) and error.errno in _DISK
+
+
+def is_memory_error(error: BaseException) -> bool:
+    """Whether an error means that there is too little memory."""
+    return isinstance(error, MemoryError) or any(said in str(error) for said in _NO_MEMORY)

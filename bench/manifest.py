@@ -85,6 +85,7 @@ def make_manifest(
             *dataset.notices,
             *left_out_notice(stack.left_out, len(stack.table)),
             *_shared_images(stack),
+            *stack.notices,
             *plan.notices,
         ],
         "not_run": _not_run(job, command),
@@ -94,13 +95,13 @@ def make_manifest(
 
 def _recipes(job: Job) -> list[dict[str, Any]]:
     """How each network is trained: every field of its recipe."""
-    rows = {}
+    rows = []
     for name, recipe in _recipe_of(job).items():
         told = asdict(recipe)
         for part in ("augmentation", "localization"):
             told[part] = _settings(told[part] or {})
-        rows[name] = {"extractor": name, "recipe": told.pop("name"), **told}
-    return list(rows.values())
+        rows.append({"extractor": name, "recipe": told.pop("name"), **told})
+    return rows
 
 
 def _recipe_of(job: Job) -> "dict[str, Recipe]":
@@ -157,8 +158,8 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     thesis = []
     if any(recipe.name == QUICK for recipe in _recipe_of(job).values()):
         thesis.append(
-            "networks trained as published (a few epochs, as here, show that they run, not what "
-            "they can do)"
+            "networks trained as published where that is known (a few epochs, as here, show that "
+            "they run, not what they can do)"
         )
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
         thesis.append(

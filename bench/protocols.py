@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,24 +126,12 @@ def _patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     from sklearn.model_selection import StratifiedGroupKFold
 
     patients = table["patient_id"].to_numpy()
-    labels = table["label"].to_numpy()
     n_patients = len(set(patients))
     if n_patients < N_FOLDS:
         raise UnusableInput(
             f"it needs at least {N_FOLDS} patients, one a fold; there are {n_patients}"
         )
-    folds = []
-    for repeat in range(repeats):
-        splitter = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=_state(seed, repeat))
-        with warnings.catch_warnings():
-            # Too few patients of a class are refused below, fold by fold.
-            warnings.simplefilter("ignore", UserWarning)
-            pairs = list(splitter.split(patients, labels, patients))
-        for number, (train, test) in enumerate(pairs):
-            fold = Fold(repeat, number, np.sort(train), np.sort(test))
-            _check_classes(table, fold)
-            folds.append(fold)
-    return Split(tuple(folds))
+    return Split(tuple(_drawn_folds(StratifiedGroupKFold, table, repeats, seed, patients)))
 
 
 def _image_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
@@ -156,12 +144,31 @@ def _image_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
         raise UnusableInput(
             f"it needs at least {N_FOLDS} crops of each class, one a fold; one has {fewest}"
         )
+    folds = _drawn_folds(StratifiedKFold, table, repeats, seed)
+    return Split(tuple(folds), (_audit_notice(table, folds),))
+
+
+def _drawn_folds(
+    splitter: Callable[..., Any],
+    table: "pd.DataFrame",
+    repeats: int,
+    seed: int,
+    groups: NDArray[Any] | None = None,
+) -> list[Fold]:
+    """The folds that one of scikit-learn's splitters draws, anew for each repeat."""
+    labels = table["label"].to_numpy()
     folds = []
     for repeat in range(repeats):
-        splitter = StratifiedKFold(N_FOLDS, shuffle=True, random_state=_state(seed, repeat))
-        pairs = enumerate(splitter.split(labels, labels))
-        folds += [Fold(repeat, number, train, test) for number, (train, test) in pairs]
-    return Split(tuple(folds), (_audit_notice(table, folds),))
+        drawn = splitter(N_FOLDS, shuffle=True, random_state=_state(seed, repeat))
+        with warnings.catch_warnings():
+            # Too few patients of a class are refused below, fold by fold.
+            warnings.simplefilter("ignore", UserWarning)
+            pairs = list(drawn.split(labels, labels, groups))
+        for number, (train, test) in enumerate(pairs):
+            fold = Fold(repeat, number, np.sort(train), np.sort(test))
+            _check_classes(table, fold)
+            folds.append(fold)
+    return folds
 
 
 def _image_holdout(table: "pd.DataFrame", repeats: int, seed: int) -> Split:

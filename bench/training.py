@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bench.data.crops import CropStack
     from bench.features import Extractor
     from extractors import Backbone
-    from extractors.training import Checkpoint
+    from extractors.trainable import Trainable
+    from extractors.training import Checkpoint, Training
     from extractors.training_rows import Rows
 
 # Libraries whose versions can change what a training ends with.
@@ -124,7 +125,7 @@ class Trainings:
         return training_key(start, asdict(recipe), self._seed(cell), train, held_out)
 
     def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
-        """What identifies weights that show only once a network is built: a plugin's."""
+        """What identifies weights that show only in a built network: drawn ones, a plugin's."""
         from extractors.backbone import state_digest
         from extractors.trainable import create_trainable
 
@@ -142,17 +143,9 @@ class Trainings:
         progress: Callable[[int], None],
     ) -> None:
         """Train, and keep weights first, then what says that they are there."""
-        from extractors.trainable import create_trainable
         from extractors.training import train
 
-        seed = self._seed(cell)
-        trainable = create_trainable(
-            extractor.name,
-            recipe,
-            seed=seed,
-            weights=extractor.source,
-            weights_dir=extractor.weights_dir,
-        )
+        trainable = self._built(extractor, recipe, cell)
         fitted, rest = cell.network_rows
         flops = forward_flops(trainable.network, trainable.input)
         with PeakMemory(self.device) as peak:
@@ -160,33 +153,21 @@ class Trainings:
                 trainable,
                 self._rows(fitted),
                 recipe,
-                seed=seed,
+                seed=self._seed(cell),
                 device=self.device,
                 held_out=self._rows(rest),
                 checkpoint=self._checkpoint(key),
                 progress=progress,
             )
-        parameters = list(trainable.network.parameters())
-        size = peak.device if peak.device is not None else training.tensor_bytes
         costs = {
             "n_train": len(fitted),
             "epochs": recipe.epochs,
-            "kept_epoch": training.kept_epoch,
-            "input": f"{trainable.input.height}x{trainable.input.width}",
             "batch_size": recipe.batch_size,
-            "accumulation": training.parts,
-            "parameters": sum(p.numel() for p in parameters),
-            "trainable_parameters": training.learnt,
+            "input": f"{trainable.input.height}x{trainable.input.width}",
+            "parameters": sum(p.numel() for p in trainable.network.parameters()),
             "flops_per_image": flops,
-            "network_time_s": training.seconds,
-            "images_per_s": training.images_per_s,
-            "peak_device_bytes": peak.device,
-            "peak_host_bytes": peak.host,
-            "smallest_gpu_gb": smallest_gpu(size),
-            "gpu_estimated": peak.device is None,
-            "precision": training.precision,
             "device": self.device,
-            "notes": "; ".join(training.notes),
+            **_spent(training, peak),
         }
         state = {k: v.cpu().numpy() for k, v in trainable.network.state_dict().items()}
         self.store.put("networks", key, state, {})
@@ -205,20 +186,28 @@ class Trainings:
     ) -> "Backbone":
         import torch
 
-        from extractors.trainable import create_trainable
-
         kept = self.store.get("networks", key)
         if kept is None:
             # Weights are big, and somebody may have made room; the same training gives them again.
             self._train(key, extractor, recipe, cell, progress)
             kept = self.store.get("networks", key)
             assert kept is not None
-        trainable = create_trainable(
-            extractor.name, recipe, weights=extractor.source, weights_dir=extractor.weights_dir
-        )
+        trainable = self._built(extractor, recipe, cell)
         state = {name: torch.from_numpy(np.array(value)) for name, value in kept.arrays.items()}
         trainable.network.load_state_dict(state)
         return trainable.backbone(key, self.device)
+
+    def _built(self, extractor: "Extractor", recipe: Recipe, cell: Cell) -> "Trainable":
+        """The network as it is before its training on this cell."""
+        from extractors.trainable import create_trainable
+
+        return create_trainable(
+            extractor.name,
+            recipe,
+            seed=self._seed(cell),
+            weights=extractor.source,
+            weights_dir=extractor.weights_dir,
+        )
 
     def _rows(self, positions: NDArray[np.int64]) -> "Rows":
         from extractors.training_rows import Rows
@@ -240,3 +229,21 @@ class Trainings:
         return Checkpoint(
             load, lambda arrays, told: self.store.put("checkpoints", key, arrays, told)
         )
+
+
+def _spent(training: "Training", peak: PeakMemory) -> dict[str, Any]:
+    """What a training took, as it told itself and as its memory was measured."""
+    size = peak.device if peak.device is not None else training.tensor_bytes
+    return {
+        "kept_epoch": training.kept_epoch,
+        "accumulation": training.parts,
+        "trainable_parameters": training.learnt,
+        "network_time_s": training.seconds,
+        "images_per_s": training.images_per_s,
+        "peak_device_bytes": peak.device,
+        "peak_host_bytes": peak.host,
+        "smallest_gpu_gb": smallest_gpu(size),
+        "gpu_estimated": peak.device is None,
+        "precision": training.precision,
+        "notes": "; ".join(training.notes),
+    }

@@ -54,7 +54,7 @@ def describe(
 
 
 def available(weights_dir: str | Path | None = None) -> list[BackboneInfo]:
-    """The default comparison, then all plugins; broken ones say why."""
+    """The default comparison, the networks from scratch, then all plugins; broken ones say why."""
     infos = [describe(name, weights_dir) for name in (*DEFAULT_EXTRACTORS, *NETWORKS)]
     return infos + [_describe_plugin(parse(p.name), "auto", 0) for p in registry.plugins()]
 

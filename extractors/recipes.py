@@ -161,7 +161,8 @@ RECIPES: Mapping[tuple[str, Section], Recipe] = MappingProxyType(
         (QUICK, "C"): Recipe(QUICK, 5, 16, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=1),
         # What was published. The source gives no settings for its CNN; it gets those of its ViTs.
         (THESIS, "A"): Recipe(THESIS, 50, 256, 1e-3, 1e-4, "constant"),
-        # Liu et al. (2021), section 5: 100 epochs with AdamW and a cosine.
+        # Liu et al. (2021), section 5: 100 epochs with AdamW and a cosine. The rest is our choice,
+        # as is all of fine-tuning.
         (THESIS, "B"): Recipe(THESIS, 100, 64, 5e-4, 0.05, clip_norm=5.0, warmup_epochs=10),
         (THESIS, "C"): Recipe(THESIS, 30, 32, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=2),
         # What small data want: more epochs, stronger augmentation.

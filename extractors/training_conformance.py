@@ -15,7 +15,7 @@ from torch import nn
 from torch.nn import functional
 
 from extractors.backbone import InputSpec, normalise, state_digest
-from extractors.conformance import NotKept, Subject, Watched, listed, unsettle
+from extractors.conformance_subject import NotKept, Subject, Watched, listed, unsettle
 from extractors.extraction import prepare
 from extractors.recipes import Recipe
 from extractors.trainable import N_CLASSES, Classifier, create_trainable
@@ -38,14 +38,8 @@ def made_up_rows() -> Rows:
 
 
 def _recipe(subject: Subject) -> str:
+    """What was understood; a recipe that makes no sense cannot be made, nor be registered."""
     recipe = _recipe_of(subject)
-    wants = {
-        "no input_size (register says it)": recipe.input_size is None,
-        "no localization (it is for the suite's own networks)": recipe.localization is None,
-    }
-    broken = [want for want, kept in wants.items() if not kept]
-    if broken:
-        raise NotKept(f"the recipe wants {'; '.join(broken)}", "mend the recipe")
     return (
         f"{recipe.name}: {recipe.epochs} epochs, batches of {recipe.batch_size}, "
         f"learning rate {recipe.learning_rate:g}, {recipe.schedule}"

@@ -13,7 +13,7 @@ from reports.measures import Floats
 from reports.naming import OWN_HEAD
 from reports.pooling import System
 from reports.schema import SYSTEM_COLUMNS
-from reports.uncertainty import DRAWS, Rows, draw_patients, interval
+from reports.uncertainty import DRAWS, Rows, draw_patients, interval, std_over_repeats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,15 +82,14 @@ def _calibrated(repeats: tuple[Rows, ...], found: list[Floats]) -> dict[str, flo
     briers = [float(np.mean(_squares(r, p))) for r, p in zip(repeats, found, strict=True)]
     errors = [calibration_error(r.positive, p) for r, p in zip(repeats, found, strict=True)]
     prevalence = float(np.mean([rows.positive.mean() for rows in repeats]))
-    several = len(repeats) > 1
     low, high = _brier_interval(repeats, found)
     return {
         "brier": float(np.mean(briers)),
-        "brier_std": float(np.std(briers, ddof=1)) if several else float("nan"),
+        "brier_std": std_over_repeats(briers),
         "brier_ci_low": low,
         "brier_ci_high": high,
         "calibration_error": float(np.mean(errors)),
-        "calibration_error_std": float(np.std(errors, ddof=1)) if several else float("nan"),
+        "calibration_error_std": std_over_repeats(errors),
         "mean_probability": float(np.mean([p.mean() for p in found])),
         "prevalence": prevalence,
         "brier_of_prevalence": prevalence * (1 - prevalence),
@@ -134,7 +133,7 @@ def calibration_error(positive: NDArray[np.bool_], probability: Floats) -> float
 
 
 def decision_curves(systems: list[System]) -> "pd.DataFrame":
-    """Net benefit of acting on a probability above each of THRESHOLDS; means over repeats.
+    """Net benefit of acting on a probability of at least each of THRESHOLDS; means over repeats.
 
     Vickers and Elkin, Medical Decision Making 26 (2006): true positives minus false positives
     weighted by the odds of the threshold, per crop. treat_all is that of acting on every crop;

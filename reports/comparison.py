@@ -11,10 +11,12 @@ Frank, PAKDD (2004) (its form for repeated cross-validation); Holm, Scand. J. St
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from reports.formats import missing
 from reports.measures import Floats
 from reports.pooling import System
 from reports.uncertainty import DRAWS, LEVEL, Rows, bootstrap, interval, observed
@@ -22,6 +24,8 @@ from reports.uncertainty import DRAWS, LEVEL, Rows, bootstrap, interval, observe
 # Chance of a false alarm, in a whole family; and of seeing a difference that is there.
 ALPHA = 1 - LEVEL
 POWER = 0.80
+
+HIGHER, LOWER, ALIKE = "higher", "lower", "not distinguishable"
 
 BY_BOOTSTRAP = "patient bootstrap"
 BY_FOLDS = "corrected resampled t-test (approximate)"
@@ -160,6 +164,29 @@ def smallest_difference(found: Difference, comparisons: int = 1) -> float:
     return float((strict + stats.t.isf(1 - POWER, found.freedom)) * found.standard_error)
 
 
+def verdict(difference: float, p_holm: float) -> str:
+    """What may be said: higher, lower, not distinguishable; empty where nothing was tested."""
+    if missing(p_holm):
+        return ""
+    if p_holm >= ALPHA:
+        return ALIKE
+    return HIGHER if difference > 0 else LOWER
+
+
+def judged(found: Difference, p_holm: float, comparisons: int) -> dict[str, Any]:
+    """The columns that every table of differences has; `comparisons` is the size of the family."""
+    return {
+        "difference": found.difference,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "test": found.test,
+        "p": found.p,
+        "p_holm": p_holm,
+        "smallest_difference": smallest_difference(found, comparisons),
+        "verdict": verdict(found.difference, p_holm),
+    }
+
+
 def _ratio(difference: float, error: float) -> float:
     """Difference over standard error; two systems that agree everywhere do not differ."""
     if difference == 0 and error == 0:
@@ -212,14 +239,10 @@ def _n_folds(rows: Rows) -> int:
 def _fold_differences(own: Sequence[Rows], others: Sequence[Rows], measure: str) -> Floats:
     """The difference in every fold of every repeat, without those in which it is undefined."""
     found = [
-        observed([_fold(one, number)], [measure]) - observed([_fold(other, number)], [measure])
+        observed([one.where(one.fold == number)], [measure])
+        - observed([other.where(other.fold == number)], [measure])
         for one, other in zip(own, others, strict=True)
         for number in np.unique(one.fold)
     ]
     differences: Floats = np.concatenate(found)
     return differences[~np.isnan(differences)]
-
-
-def _fold(rows: Rows, number: int) -> Rows:
-    inside = rows.fold == number
-    return Rows(*(column[inside] for column in rows))

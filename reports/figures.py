@@ -1,7 +1,8 @@
 """The figures of a report, each as SVG and PDF, byte for byte the same for the same run.
 
 One style for all; nothing global in matplotlib is changed, but that it learns of one more font
-(fonts.py). What is drawn stands in plots.py and training_plots.py.
+(fonts.py). What is drawn stands in plots.py, training_plots.py, probability_plots.py and
+crop_figures.py.
 """
 
 import io
@@ -53,6 +54,13 @@ class Group(NamedTuple):
     @property
     def ran(self) -> list[Entry]:
         return [entry for entry in self.entries if entry.system.ran]
+
+    def by_extractor(self) -> dict[str, list[Entry]]:
+        """The systems that ran, by the names of their extractors, in order of appearance."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.ran:
+            found.setdefault(entry.name.extractor, []).append(entry)
+        return found
 
 
 class Drawing(NamedTuple):

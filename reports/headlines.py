@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.comparison import (
-    ALPHA,
+    ALIKE,
     BY_FOLDS,
+    HIGHER,
     POWER,
     Difference,
     NotComparable,
     contrast,
     holm,
-    smallest_difference,
+    judged,
 )
 from reports.declared import KERNEL
 from reports.formats import missing, number
@@ -151,7 +152,6 @@ COLUMNS = (
     "status",
     "sentence",
 )
-HIGHER, LOWER, ALIKE = "higher", "lower", "not distinguishable"
 _COUNTS = ("comparisons", "n_runs", "reference_n_runs")
 
 
@@ -259,27 +259,11 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
     return {
         "value": found.value,
         "reference_value": found.reference,
-        "difference": found.difference,
-        "ci_low": found.low,
-        "ci_high": found.high,
-        "test": found.test,
-        "p": found.p,
-        "p_holm": p_holm,
         "comparisons": family,
-        "smallest_difference": smallest_difference(found, family),
-        "verdict": verdict(found.difference, p_holm),
+        **judged(found, p_holm, family),
         "n_runs": found.runs,
         "reference_n_runs": found.reference_runs,
     }
-
-
-def verdict(difference: float, p_holm: float) -> str:
-    """What may be said: higher, lower, not distinguishable; empty where nothing was tested."""
-    if missing(p_holm):
-        return ""
-    if p_holm >= ALPHA:
-        return ALIKE
-    return HIGHER if difference > 0 else LOWER
 
 
 def _sentence(row: Mapping[str, Any]) -> str:

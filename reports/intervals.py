@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.measures import auc, from_counts
-from reports.uncertainty import Rows, bootstrap, interval
+from reports.uncertainty import Rows, bootstrap, interval, observed, std_over_repeats
 
 MEASURED = ("auc", "sensitivity", "specificity")
 # The columns that `estimates` fills.
@@ -29,27 +28,25 @@ def estimates(systems: Sequence[Sequence[Rows]]) -> list[dict[str, float]]:
     return [_of_one(repeats, values) for repeats, values in zip(systems, drawn, strict=True)]
 
 
+def sizes(rows: Rows) -> dict[str, int]:
+    """On how much a row of such a table rests."""
+    return {
+        "n": len(rows.positive),
+        "n_positive": int(rows.positive.sum()),
+        "n_patients": len(np.unique(rows.patient)),
+    }
+
+
 def _of_one(repeats: Sequence[Rows], drawn: NDArray[np.float64]) -> dict[str, float]:
-    measured = [_measured(rows) for rows in repeats]
+    measured = np.array([observed([rows], MEASURED) for rows in repeats])
     found = {}
-    for name, draws in zip(MEASURED, drawn, strict=True):
-        values = np.array([one[name] for one in measured])
+    for name, values, draws in zip(MEASURED, measured.T, drawn, strict=True):
         low, high = interval(draws)
         found[name] = float(values.mean())
-        found[f"{name}_std"] = float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+        found[f"{name}_std"] = std_over_repeats(values)
         # Where the measure itself is undefined, so is its interval.
         defined = found[name] == found[name]
         found[f"{name}_ci_low"], found[f"{name}_ci_high"] = (
             (low, high) if defined else (np.nan,) * 2
         )
     return found
-
-
-def _measured(rows: Rows) -> dict[str, float]:
-    positive, called = rows.positive, rows.called
-    cells = (positive & called, positive & ~called, ~positive & called, ~positive & ~called)
-    found = from_counts(*(int(cell.sum()) for cell in cells))
-    return {
-        "auc": auc(positive, rows.score, np.ones(len(positive)), rows.fold),
-        **{name: float(found[name]) for name in ("sensitivity", "specificity")},
-    }

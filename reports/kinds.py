@@ -1,4 +1,7 @@
-"""What kind of network an extractor is, told by its name and weights: for sentences alone."""
+"""What kind of network an extractor is, told by its name and weights, as a reader would tell it.
+
+Sentences and the declared comparisons rest on it; no figure does.
+"""
 
 import re
 
@@ -10,6 +13,7 @@ HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
 LOCALIZED = "+drloc"
 _TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
 REFERENCES = ("none", "shortcut:", "reader:")
+_TAG = re.compile(r"[.@][^+]*")
 
 
 def is_reference(system: System) -> bool:
@@ -32,7 +36,9 @@ def pretrained(system: System) -> bool:
 
 
 def transformer(system: System) -> bool:
-    return bool(_TRANSFORMER.search(str(system.identity["extractor"]).lower()))
+    # The tag of weights may name another network: a ConvNeXt can have learnt from a DINO.
+    architecture = _TAG.sub("", str(system.identity["extractor"]))
+    return bool(_TRANSFORMER.search(architecture.lower()))
 
 
 def hybrid(system: System) -> bool:

@@ -4,6 +4,7 @@ Sizes are in inches and margins are fixed, so that nothing has to be measured tw
 """
 
 import textwrap
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from reports.figures import Group
+    from reports.figures import Entry, Group
 
 # Colour (from seaborn's "colorblind"; its pale pink and yellow vanish on white), marker, dash.
 Look = tuple[str, str, str]
@@ -48,6 +49,12 @@ def looks(group: "Group") -> dict[str, Look]:
             ":" if kernel and kernel[2] != ":" else _DASHES[place % len(_DASHES)],
         )
     return known
+
+
+def looks_of(group: "Group", entries: Iterable["Entry"]) -> dict[str, Look]:
+    """The looks of those classifiers alone that some of the group's entries have."""
+    used = {entry.name.classifier for entry in entries}
+    return {name: way for name, way in looks(group).items() if name in used}
 
 
 def plain_axes(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.intervals import ESTIMATE_COLUMNS, estimates
+from reports.intervals import ESTIMATE_COLUMNS, estimates, sizes
 from reports.naming import GroupKey
 from reports.pooling import System
 from reports.run_folder import Run
@@ -20,9 +20,6 @@ LEVEL_COLUMNS = (
     *("level", "n", "n_positive", "n_patients"),
     *ESTIMATE_COLUMNS,
 )
-
-# Which case each row of a repeat belongs to, (n,), for every repeat of a system.
-Cases = list[NDArray[Any]]
 
 
 def levels(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
@@ -45,16 +42,8 @@ def levels(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
             by_level["breast"] = breasts
         for level, cases in by_level.items():
             for system, repeats, found in zip(systems, cases, estimates(cases), strict=True):
-                rows.append({**system.identity, "level": level, **_sizes(repeats[0]), **found})
+                rows.append({**system.identity, "level": level, **sizes(repeats[0]), **found})
     return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS))
-
-
-def _sizes(rows: Rows) -> dict[str, int]:
-    return {
-        "n": len(rows.positive),
-        "n_positive": int(rows.positive.sum()),
-        "n_patients": len(np.unique(rows.patient)),
-    }
 
 
 def _lesions(run: Run, system: System) -> list[Rows]:

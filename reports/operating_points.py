@@ -10,7 +10,7 @@ from reports.measures import Floats
 from reports.naming import GroupKey
 from reports.pooling import System
 from reports.schema import SYSTEM_COLUMNS
-from reports.uncertainty import DRAWS, Rows, draw_patients, interval
+from reports.uncertainty import DRAWS, Rows, draw_patients, interval, std_over_repeats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,7 +61,7 @@ def _points(repeats: Sequence[Rows]) -> dict[str, float]:
                 )
             )
         found[name] = float(np.mean(values))
-        found[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        found[f"{name}_std"] = std_over_repeats(values)
         found[f"{name}_ci_low"], found[f"{name}_ci_high"] = interval(np.mean(draws, axis=0))
     return found
 

@@ -4,7 +4,7 @@ matplotlib spends more on a pair of axes than on what stands in it. With all pan
 lines of one look in one path, a sheet of ROC curves takes a quarter of the time and half the bytes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -150,6 +150,22 @@ class Sheet:
         """A panel's name above its topmost box."""
         x, y = box.left + box.width / 2, box.bottom + box.height + 0.04
         self._text(x, y, wrapped(name, width), size=7.5, ha="center", va="bottom")
+
+    def name_panels(
+        self,
+        boxes: Sequence[Box],
+        names: Iterable[str],
+        across: tuple[Sequence[float], str],
+        up: tuple[Sequence[float], str],
+        width: int = 30,
+    ) -> None:
+        """Names above panels of one box each; ticks and titles at the outer edges of the sheet."""
+        for place, (box, name) in enumerate(zip(boxes, names, strict=True)):
+            self.head(box, name, width)
+            if self.leftmost(place):
+                self.name_beside(box, *up)
+            if self.lowest(place):
+                self.name_below(box, *across)
 
     def _text(self, x: float, y: float, text: str, size: float = _LABEL, **style: Any) -> None:
         self.axes.text(x, y, text, size=size, **style)

@@ -33,20 +33,16 @@ if TYPE_CHECKING:
 
 def roc_panels(group: "Group") -> "Figure":
     """A panel an extractor, a line a classifier; the mean curve where there are several repeats."""
-    panels = _by_extractor(group)
+    panels = group.by_extractor()
     look = looks(group)
     sheet = Sheet(len(panels), 4, (1.8,), look, wide=1.8)
     limits, ticks = (-0.02, 1.02), (0, 0.5, 1)
     curves: dict[str, list[Line]] = {name: [] for name in look}
     boxes = [box._replace(across=limits, up=limits) for (box,) in sheet.boxes]
-    for place, (box, (name, entries)) in enumerate(zip(boxes, panels.items(), strict=True)):
+    for box, entries in zip(boxes, panels.values(), strict=True):
         for entry in entries:
             curves[entry.name.classifier].append(box.line(*mean_roc(entry.system.repeats)))
-        sheet.head(box, name, 33)
-        if sheet.lowest(place):
-            sheet.name_below(box, ticks, "1 − specificity")
-        if sheet.leftmost(place):
-            sheet.name_beside(box, ticks, "sensitivity")
+    sheet.name_panels(boxes, panels, (ticks, "1 − specificity"), (ticks, "sensitivity"), 33)
     sheet.grid([(box, ticks, ticks) for box in boxes])
     sheet.plot([box.line([0, 1], [0, 1]) for box in boxes], color="#bbbbbb", linewidth=0.7)
     for name, (colour, _, dash) in look.items():
@@ -58,7 +54,7 @@ def roc_panels(group: "Group") -> "Figure":
 
 def auc_forest(group: "Group") -> "Figure":
     """AUC with its interval; a band an extractor, a row a classifier."""
-    panels = _by_extractor(group)
+    panels = group.by_extractor()
     look = looks(group)
     order = {name: place for place, name in enumerate(look)}
     height = 0.125 * sum(map(len, panels.values())) + 0.12 * len(panels)
@@ -103,7 +99,7 @@ def confusion_blocks(group: "Group") -> "Figure":
     import pandas as pd
     import seaborn as sns
 
-    panels = list(_by_extractor(group))
+    panels = list(group.by_extractor())
     columns = list(looks(group))
     shares = np.full((2 * len(panels), 2 * len(columns)), np.nan)
     texts = np.full(shares.shape, "", dtype=object)
@@ -174,7 +170,7 @@ def cost_scatter(group: "Group") -> "Figure | None":
     """AUC against training time; a marker a system, the extractors numbered above their points."""
     panels = {
         name: [entry for entry in entries if entry.row["training_time_s"] > 0]
-        for name, entries in _by_extractor(group).items()
+        for name, entries in group.by_extractor().items()
     }
     panels = {name: entries for name, entries in panels.items() if entries}
     if not panels:
@@ -230,11 +226,3 @@ def _number_key(axes: "Axes", names: list[str]) -> None:
         va="top",
         linespacing=1.35,
     )
-
-
-def _by_extractor(group: "Group") -> "dict[str, list[Entry]]":
-    """The systems that ran, by extractor, in order of appearance."""
-    panels: dict[str, list[Entry]] = {}
-    for entry in group.ran:
-        panels.setdefault(entry.name.extractor, []).append(entry)
-    return panels

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from reports.calibration import THRESHOLDS, bins, net_benefit, probabilities
-from reports.layout import Look, legend, looks
+from reports.layout import Look, legend, looks_of
 from reports.measures import Floats
 from reports.panels import Sheet, round_ticks
 
@@ -36,7 +36,7 @@ def reliability_panels(group: "Group") -> "Figure | None":
     boxes = [box._replace(across=limits, up=limits) for (box,) in sheet.boxes]
     sheet.grid([(box, ticks, ticks) for box in boxes])
     sheet.plot([box.line([0, 1], [0, 1]) for box in boxes], color="#888888", linewidth=0.8)
-    for place, (box, (name, entries)) in enumerate(zip(boxes, panels.items(), strict=True)):
+    for box, entries in zip(boxes, panels.values(), strict=True):
         for entry, found in entries:
             positive = np.concatenate([rows.positive for rows in entry.system.repeats])
             points = bins(positive, np.concatenate(found))
@@ -44,11 +44,9 @@ def reliability_panels(group: "Group") -> "Figure | None":
             colour, marker, dash = look[entry.name.classifier]
             style = {"color": colour, "marker": marker, "linestyle": dash}
             sheet.plot([line], **style, linewidth=1.1, markersize=3)
-        sheet.head(box, name, 30)
-        if sheet.leftmost(place):
-            sheet.name_beside(box, ticks, f"share {group.positive}"[:24])
-        if sheet.lowest(place):
-            sheet.name_below(box, ticks, "mean probability")
+    sheet.name_panels(
+        boxes, panels, (ticks, "mean probability"), (ticks, f"share {group.positive}"[:24])
+    )
     sheet.frame(boxes)
     legend(sheet.figure, look, lines=True)
     return sheet.figure
@@ -68,9 +66,9 @@ def decision_panels(group: "Group") -> "Figure | None":
     ticks = (0, 0.25, 0.5, 0.75, 1)
     boxes = [box._replace(across=(0.0, 1.0), up=up) for (box,) in sheet.boxes]
     sheet.grid([(box, ticks, heights) for box in boxes])
-    for place, (box, (name, entries)) in enumerate(zip(boxes, panels.items(), strict=True)):
-        ones = [np.ones(len(rows.score)) for rows in repeats]
-        everyone = np.array([net_benefit(repeats, ones, limit) for limit in limits])
+    ones = [np.ones(len(rows.score)) for rows in repeats]
+    everyone = np.array([net_benefit(repeats, ones, limit) for limit in limits])
+    for box, entries in zip(boxes, panels.values(), strict=True):
         curves = {"act on all": everyone, "act on none": np.zeros(len(limits))}
         for entry, found in entries:
             own = [net_benefit(entry.system.repeats, found, limit) for limit in limits]
@@ -79,11 +77,7 @@ def decision_panels(group: "Group") -> "Figure | None":
             colour, _, dash = look[called]
             inside = np.where(curve >= up[0], curve, np.nan)
             sheet.plot([box.line(limits, inside)], color=colour, linestyle=dash, linewidth=1.1)
-        sheet.head(box, name, 30)
-        if sheet.leftmost(place):
-            sheet.name_beside(box, heights, "net benefit")
-        if sheet.lowest(place):
-            sheet.name_below(box, ticks, "acted on from probability")
+    sheet.name_panels(boxes, panels, (ticks, "acted on from probability"), (heights, "net benefit"))
     sheet.frame(boxes)
     legend(sheet.figure, look, lines=True)
     return sheet.figure
@@ -100,5 +94,4 @@ def _panels(group: "Group") -> "dict[str, list[tuple[Entry, list[Floats]]]]":
 
 
 def _used(group: "Group", panels: "dict[str, list[tuple[Entry, list[Floats]]]]") -> dict[str, Look]:
-    used = {entry.name.classifier for entries in panels.values() for entry, _ in entries}
-    return {name: way for name, way in looks(group).items() if name in used}
+    return looks_of(group, [entry for entries in panels.values() for entry, _ in entries])

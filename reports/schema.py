@@ -97,16 +97,8 @@ PREDICTION_COLUMNS = (
 # Which training of a network a row belongs to.
 _TRAINING_IDENTITY = (
     "training",  # the training's key, a SHA-256 in hexadecimal
-    "dataset",
-    "subset",
-    "region",
-    "size",
-    "protocol",
-    "extractor",
-    "weights",
-    "recipe",
-    "train_fraction",
-    "seed",
+    # It serves every classifier on its features.
+    *(name for name in SYSTEM_COLUMNS if name not in ("classifier", "C", "scale", "tuned")),
     "repeat",
     "fold",
 )

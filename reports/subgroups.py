@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.crops import category
-from reports.intervals import ESTIMATE_COLUMNS, estimates
+from reports.intervals import ESTIMATE_COLUMNS, estimates, sizes
 from reports.naming import GroupKey
 from reports.pooling import System
 from reports.run_folder import Run
@@ -71,7 +71,7 @@ def _group_rows(
     systems: list[System], masks: list[list[NDArray[np.bool_]]], variable: str, value: str
 ) -> list[dict[str, Any]]:
     cut = [
-        [_part(rows, mask) for rows, mask in zip(system.repeats, own, strict=True) if mask.any()]
+        [rows.where(mask) for rows, mask in zip(system.repeats, own, strict=True) if mask.any()]
         for system, own in zip(systems, masks, strict=True)
     ]
     there = [(system, repeats) for system, repeats in zip(systems, cut, strict=True) if repeats]
@@ -81,29 +81,11 @@ def _group_rows(
             **system.identity,
             "variable": variable,
             "group": value,
-            **_sizes(repeats[0]),
+            **sizes(repeats[0]),
             **_resting_on_enough(one, repeats[0]),
         }
         for (system, repeats), one in zip(there, found, strict=True)
     ]
-
-
-def _part(rows: Rows, mask: NDArray[np.bool_]) -> Rows:
-    return Rows(
-        rows.positive[mask],
-        rows.score[mask],
-        rows.called[mask],
-        rows.patient[mask],
-        rows.fold[mask],
-    )
-
-
-def _sizes(rows: Rows) -> dict[str, int]:
-    return {
-        "n": len(rows.positive),
-        "n_positive": int(rows.positive.sum()),
-        "n_patients": len(np.unique(rows.patient)),
-    }
 
 
 def _resting_on_enough(found: dict[str, float], rows: Rows) -> dict[str, float]:
@@ -135,14 +117,10 @@ def _facts(run: Run) -> "pd.DataFrame":
 
 def _first_word(name: str, text: str) -> str:
     words = text.split("-")[0] if name in _FIRST_WORD else text
-    # The tables write N/A for what does not apply.
-    return (
-        ""
-        if words in ("N/A", "nan")
-        else words.replace("_", " ").lower()
-        if words.isupper() and len(words) > 4
-        else words
-    )
+    if words in ("N/A", "nan"):
+        return ""  # the tables write N/A for what does not apply
+    shouted = words.isupper() and len(words) > 4
+    return words.replace("_", " ").lower() if shouted else words
 
 
 def _told(run: Run, facts: "pd.DataFrame", system: System) -> list[dict[str, NDArray[Any]]]:

@@ -18,9 +18,9 @@ from reports.declared import close_groups, honest
 from reports.errors import errors
 from reports.headlines import comparisons
 from reports.levels import levels
-from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
+from reports.measures import MEASURES, auc, from_counts
 from reports.naming import AUDIT_MARK
-from reports.operating_points import operating_points
+from reports.operating_points import operating_points, rate_at
 from reports.pooling import System, pool
 from reports.published import beside_published
 from reports.ranks import ranks
@@ -28,7 +28,7 @@ from reports.run_folder import Run, records, section
 from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.subgroups import subgroups
 from reports.training_tables import learning_curves, recipes, trainings
-from reports.uncertainty import Rows, bootstrap, interval
+from reports.uncertainty import Rows, bootstrap, interval, std_over_repeats
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -338,7 +338,7 @@ def _figures(system: System, names: Iterable[str]) -> dict[str, float]:
     for name in names:
         values = [repeat[name] for repeat in repeats]
         found[name] = float(np.mean(values))
-        found[f"{name}_std"] = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+        found[f"{name}_std"] = std_over_repeats(values)
     return found
 
 
@@ -346,23 +346,8 @@ def measured(rows: Rows) -> dict[str, float]:
     """Every measure of one pooled repeat."""
     values = {name: float(value) for name, value in from_counts(*_counts(rows)).items()}
     values["auc"] = auc(rows.positive, rows.score, np.ones(len(rows.score)), rows.fold)
-    values["sensitivity_at_90_specificity"] = _sensitivity_within_folds(rows)
+    values["sensitivity_at_90_specificity"] = float(rate_at(rows, np.ones((len(rows.score), 1)))[0])
     return values
-
-
-def _sensitivity_within_folds(rows: Rows) -> float:
-    """Sensitivity at 90 % specificity read off each fold's own curve; the mean over positives."""
-    found, weights = [], []
-    for number in np.unique(rows.fold):
-        inside = rows.fold == number
-        found.append(sensitivity_at_specificity(rows.positive[inside], rows.score[inside]))
-        weights.append(int(rows.positive[inside].sum()))
-    known = ~np.isnan(found)
-    return (
-        float(np.average(np.array(found)[known], weights=np.array(weights)[known]))
-        if known.any()
-        else float("nan")
-    )
 
 
 def _counts(rows: Rows) -> tuple[int, int, int, int]:

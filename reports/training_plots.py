@@ -10,7 +10,7 @@ import numpy as np
 
 from reports.declared import by_rule
 from reports.formats import missing
-from reports.layout import Look, legend, looks
+from reports.layout import Look, legend, looks_of
 from reports.measures import Floats
 from reports.naming import any_share, clean
 from reports.panels import Box, Limits, Line, Sheet, round_ticks
@@ -131,18 +131,15 @@ def learning_panels(group: "Group") -> "Figure | None":
     A network's own head, and the medium Gaussian SVM on its features; where the run has neither,
     the first classifier of the configuration.
     """
-    panels: dict[str, list[Entry]] = {}
-    for entry in group.ran:
-        panels.setdefault(entry.name.extractor, []).append(entry)
     shown = {
         name: by_rule((str(entry.system.identity["classifier"]), entry) for entry in entries)
-        for name, entries in list(panels.items())[:_MOST_PANELS]
+        for name, entries in list(group.by_extractor().items())[:_MOST_PANELS]
     }
-    if len({_percent(e) for entries in shown.values() for e in entries}) < 2:
+    drawn = [entry for entries in shown.values() for entry in entries]
+    if len({_percent(entry) for entry in drawn}) < 2:
         return None
-    used = {entry.name.classifier for entries in shown.values() for entry in entries}
-    look = {name: way for name, way in looks(group).items() if name in used}
-    low, high = _limits([entry for entries in shown.values() for entry in entries])
+    look = looks_of(group, drawn)
+    low, high = _limits(drawn)
     up, heights = round_ticks(low, high, 5)
     shares = (0, 25, 50, 75, 100)
     sheet = Sheet(len(shown), _COLUMNS, (1.45,), look)
@@ -150,14 +147,10 @@ def learning_panels(group: "Group") -> "Figure | None":
     sheet.grid([(box, shares, heights) for box in boxes])
     chance = [box.line(box.across, [0.5, 0.5]) for box in boxes]
     sheet.plot(chance, color="#888888", linewidth=0.8, linestyle=":")
-    for place, (box, (name, entries)) in enumerate(zip(boxes, shown.items(), strict=True)):
+    for box, entries in zip(boxes, shown.values(), strict=True):
         for classifier, way in look.items():
             _curve(sheet, box, [e for e in entries if e.name.classifier == classifier], way)
-        sheet.head(box, name, 30)
-        if sheet.leftmost(place):
-            sheet.name_beside(box, heights, "AUC")
-        if sheet.lowest(place):
-            sheet.name_below(box, shares, "training patients, %")
+    sheet.name_panels(boxes, shown, (shares, "training patients, %"), (heights, "AUC"))
     sheet.frame(boxes)
     legend(sheet.figure, look, lines=True)
     return sheet.figure

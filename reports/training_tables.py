@@ -26,7 +26,7 @@ _COST_COLUMNS = (
     *("input", "batch_size", "accumulation", "precision", "device", "notes"),
 )
 _MEANS = ("n_train", "epochs", "kept_epoch", "network_time_s", "images_per_s")
-_LARGEST = ("accumulation", "parameters", "trainable_parameters")
+_LARGEST = ("batch_size", "accumulation", "parameters", "trainable_parameters")
 # What makes a learning curve: the same system on different shares of the training patients.
 _CURVE_MEASURES = tuple(
     f"{name}{suffix}"
@@ -86,21 +86,11 @@ def _costs(own: "pd.DataFrame") -> dict[str, Any]:
         **{name: own[name].mean() for name in _MEANS},
         **{name: own[name].max() for name in _LARGEST},
         **{name: join_unique(own[name]) for name in ("input", "precision", "device", "notes")},
-        "batch_size": _range(own["batch_size"]),
         "gflops_per_image": own["flops_per_image"].max() / 1e9,
         "peak_device_gib": own["peak_device_bytes"].max() / _GIB,
         "peak_host_gib": own["peak_host_bytes"].max() / _GIB,
         "smallest_gpu_gb": _smallest_gpu(own),
     }
-
-
-def _range(values: "pd.Series") -> str:
-    """'32', or '16 to 32' where a batch had to be halved in some of them."""
-    known = values.dropna()
-    if known.empty:
-        return ""
-    low, high = short(known.min()), short(known.max())
-    return low if low == high else f"{low} to {high}"
 
 
 def _smallest_gpu(own: "pd.DataFrame") -> str:

@@ -16,11 +16,10 @@ from reports.comparison import (
     NotComparable,
     contrast,
     holm,
+    judged,
     paired_repeats,
-    smallest_difference,
 )
 from reports.formats import short
-from reports.headlines import verdict
 from reports.measures import MEASURES
 from reports.naming import AUDIT_MARK
 from reports.pooling import System, pool
@@ -143,14 +142,7 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
     return {
         "first": found.reference,
         "second": found.value,
-        "difference": found.difference,
-        "ci_low": found.low,
-        "ci_high": found.high,
-        "test": found.test,
-        "p": found.p,
-        "p_holm": p_holm,
-        "smallest_difference": smallest_difference(found, family),
-        "verdict": verdict(found.difference, p_holm),
+        **judged(found, p_holm, family),
         "first_runs": found.reference_runs,
         "second_runs": found.runs,
     }

@@ -40,6 +40,16 @@ class Rows(NamedTuple):
     patient: NDArray[np.int64]
     fold: NDArray[np.int64]
 
+    def where(self, mask: NDArray[np.bool_]) -> "Rows":
+        """Some of the rows; mask : (n,)."""
+        return Rows(
+            self.positive[mask],
+            self.score[mask],
+            self.called[mask],
+            self.patient[mask],
+            self.fold[mask],
+        )
+
 
 def patient_bootstrap(
     y: ArrayLike,
@@ -141,6 +151,11 @@ def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def std_over_repeats(values: Floats | Sequence[float]) -> float:
+    """Standard deviation over repeats, n - 1 in the denominator; NaN for a single one."""
+    return float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
 
 
 def _position(patient: NDArray[np.int64], everyone: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -18,7 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data import stack_files
-from bench.data.decoding import INSTALL, MAX_BYTES, WINDOWS, UnreadableImage, decode, fit_square
+from bench.data.decoding import (
+    INSTALL,
+    MAX_BYTES,
+    WINDOWS,
+    UnreadableImage,
+    decode,
+    fit_square,
+    has_window,
+)
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
 from bench.data.regions import REGIONS, Cut, cut_out, plan_cuts, square_around
 from bench.errors import UnusableInput
@@ -27,7 +35,7 @@ from bench.store import digest
 if TYPE_CHECKING:
     import pandas as pd
 
-STACK_VERSION = 2
+STACK_VERSION = 3
 FITS = ("pad", "stretch")
 DEFAULT_MARGIN = 1.5
 UNREADABLE = "the file cannot be read"
@@ -96,6 +104,7 @@ class CropStack:
     fingerprint : SHA-256 over the digests and the rows' identities, labels and splits.
     subsets : as the data set's.
     settings : as asked for.
+    notices : what a reader must know of how the crops were decoded.
     """
 
     images: NDArray[np.uint8]
@@ -105,6 +114,7 @@ class CropStack:
     fingerprint: str
     subsets: dict[str, SubsetInfo]
     settings: CropSettings
+    notices: tuple[str, ...] = ()
 
     def positions(self, subset: str) -> NDArray[np.int64]:
         """Where in `images` and `table` the rows of a subset stand, ascending."""
@@ -114,12 +124,16 @@ class CropStack:
 
 @dataclass(frozen=True)
 class _Square:
-    """A crop made square, its native size, and its mean before padding."""
+    """A crop made square, its native size, its mean before padding; whether it is as asked for.
+
+    `windowed` is False where the window of the file was asked for and it has none.
+    """
 
     pixels: NDArray[np.uint8]
     height: int
     width: int
     mean: float
+    windowed: bool
 
 
 def build_stack(
@@ -157,7 +171,8 @@ def build_stack(
                     writer.skip(place, outcome)
                 else:
                     shape = (outcome.height, outcome.width)
-                    writer.put(place, outcome.pixels, shape, outcome.mean)
+                    told = {"mean": outcome.mean, "windowed": outcome.windowed}
+                    writer.put(place, outcome.pixels, shape, told)
                 report(1)
             if not any(writer.readable()):
                 raise unusable(
@@ -167,7 +182,9 @@ def build_stack(
                 )
     except OSError as error:
         raise unusable(
-            cache, f"the crop stack cannot be kept there ({error.strerror or error})"
+            cache,
+            f"the crop stack cannot be kept there ({error.strerror or error}); name another folder "
+            "with --cache",
         ) from error
     found = stack_files.load(file, len(cuts), settings.size)
     if found is None:
@@ -259,16 +276,27 @@ def _squares_of(
     rows: list[tuple[int, Cut]],
     settings: CropSettings,
 ) -> list[tuple[int, _Square | str]]:
-    """The squares of all rows that are cut from one image."""
-    path = rows[0][1].image
+    """The squares of all rows that are cut from one image, or the reason why there is none."""
     try:
-        if isinstance(image, str):
-            raise UnreadableImage(image)
-        pixels = decode(image, path, settings.window)
+        return _cut_squares(image, masks, rows, settings)
     except UnreadableImage as error:
         return [(place, str(error)) for place, _ in rows]
     except MemoryError:
         return [(place, f"{UNREADABLE} (too little memory)") for place, _ in rows]
+
+
+def _cut_squares(
+    image: bytes | str,
+    masks: dict[str, bytes | str],
+    rows: list[tuple[int, Cut]],
+    settings: CropSettings,
+) -> list[tuple[int, _Square | str]]:
+    """The squares; a row whose mask or place is bad has the reason instead."""
+    path = rows[0][1].image
+    if isinstance(image, str):
+        raise UnreadableImage(image)
+    pixels = decode(image, path, settings.window)
+    windowed = settings.window != "voi" or has_window(image, path)
     found: list[tuple[int, _Square | str]] = []
     for place, cut in rows:
         try:
@@ -281,7 +309,8 @@ def _squares_of(
             found.append((place, str(error)))
             continue
         fitted = fit_square(crop, settings.size, settings.fit)
-        found.append((place, _Square(fitted, crop.shape[0], crop.shape[1], float(crop.mean()))))
+        height, width = crop.shape
+        found.append((place, _Square(fitted, height, width, float(crop.mean()), windowed)))
     return found
 
 
@@ -325,4 +354,16 @@ def _assemble(
         fingerprint=digest([identity, list(digests)]),
         subsets=dict(dataset.subsets),
         settings=settings,
+        notices=_unwindowed(kept),
+    )
+
+
+def _unwindowed(records: list[stack_files.Record]) -> tuple[str, ...]:
+    """How many crops were to be shown through their file's window, and have none."""
+    without = sum(not record["windowed"] for record in records)
+    if not without:
+        return ()
+    return (
+        f"window voi: {without} of {len(records)} crops come from files without a window; these "
+        "are as with window own",
     )

@@ -59,11 +59,10 @@ def decode(data: bytes, name: str, window: str = "own") -> Pixels:
         raise ValueError(f"window {window!r} is not one of {', '.join(WINDOWS)}")
     if not data:
         raise UnreadableImage("the file is empty")
-    is_dicom = data[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels = decode_dicom(data, window) if is_dicom else _decode_picture(data)
+            pixels = decode_dicom(data, window) if _is_dicom(data, name) else _decode_picture(data)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # hostile files make decoders raise anything
@@ -71,6 +70,19 @@ def decode(data: bytes, name: str, window: str = "own") -> Pixels:
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise UnreadableImage("it holds values that are not finite")
     return pixels
+
+
+def has_window(data: bytes, name: str) -> bool:
+    """Whether an image that decodes has grey values of its own to show: DICOM's VOI alone."""
+    from bench.data.dicom import is_windowed
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return _is_dicom(data, name) and is_windowed(data)
+
+
+def _is_dicom(data: bytes, name: str) -> bool:
+    return data[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
 
 
 def to_eight_bit(pixels: Pixels) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ from bench.data.decoding import (
     reason,
 )
 from bench.data.dicom_codestream import check_codestream
-from bench.data.dicom_window import windowed
+from bench.data.dicom_window import has_window, windowed
 
 # What pydicom may ask a file for before it is stopped. A header of a hundred elements takes some
 # two hundred reads; lengths that lie can cost one for every eight bytes, over and over.
@@ -87,7 +87,6 @@ class Header:
     case : the lesion that PatientID names, as "Mass-Training_P_00001_LEFT_CC_1" (a film's without
         the last number); "" if it does not fit.
     rows, columns : pixels; 0 if absent.
-    bits : BitsAllocated; 0 if absent.
     problem : why the pixels cannot be read, as far as header and size of the file tell; else "".
     """
 
@@ -96,7 +95,6 @@ class Header:
     case: str
     rows: int
     columns: int
-    bits: int
     problem: str
 
 
@@ -142,6 +140,12 @@ def decode_dicom(data: bytes, window: str) -> Pixels:
         pixels, falls = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     return _turned_over(pixels) if lowest_is_white != falls else pixels
+
+
+def is_windowed(data: bytes) -> bool:
+    """Whether a DICOM file that decodes has a VOI table or window of its own."""
+    record, _ = _read(io.BytesIO(data), len(data), (*_SHAPE, *_GREY_VALUES), pixels=True)
+    return has_window(record)
 
 
 @dataclass(frozen=True)
@@ -246,7 +250,6 @@ def _header(stream: BinaryIO, size: int) -> Header:
         case=_case(_text(record, "PatientID")),
         rows=_count(record, "Rows"),
         columns=_count(record, "Columns"),
-        bits=_count(record, "BitsAllocated"),
         problem=problem,
     )
 

@@ -19,14 +19,27 @@ def windowed(pixels: Pixels, record: FileDataset) -> tuple[Pixels, bool]:
     DICOM PS3.3 C.11.1 and C.11.2. Without a VOI table or window the stored values are kept, as a
     rescale would change nothing but the direction: that is where a negative slope counts.
     """
-    tables = record.get("VOILUTSequence")
-    if tables and None not in (tables[0].get("LUTDescriptor"), tables[0].get("LUTData")):
+    if _has_voi_table(record):
         return by_table(pixels, _voi_table(record)), False
-    if None not in (record.get("WindowCenter"), record.get("WindowWidth")):
+    if _has_voi_window(record):
         return by_table(pixels, _voi_window(record)), False
     if record.get("ModalityLUTSequence"):
         return by_table(pixels, lambda stored: _rescaled(stored, record)), False
     return pixels, float(record.get("RescaleSlope") or 1) < 0
+
+
+def has_window(record: FileDataset) -> bool:
+    """Whether the file has a VOI table or window of its own."""
+    return _has_voi_table(record) or _has_voi_window(record)
+
+
+def _has_voi_table(record: FileDataset) -> bool:
+    tables = record.get("VOILUTSequence")
+    return bool(tables) and None not in (tables[0].get("LUTDescriptor"), tables[0].get("LUTData"))
+
+
+def _has_voi_window(record: FileDataset) -> bool:
+    return None not in (record.get("WindowCenter"), record.get("WindowWidth"))
 
 
 def _rescaled(stored: Pixels, record: FileDataset) -> Pixels:

@@ -31,16 +31,16 @@ class StackWriter:
         self.records: list[Record] = [{} for _ in range(rows)]
 
     def put(
-        self, place: int, square: NDArray[np.uint8], shape: tuple[int, int], mean: float
+        self, place: int, square: NDArray[np.uint8], shape: tuple[int, int], told: Record
     ) -> None:
-        """Keep the square of a row with its native shape and mean."""
+        """Keep the square of a row with its native shape and what else is told of it."""
         self._stream.seek(place * self._bytes)
         self._stream.write(square.tobytes())
         self.records[place] = {
             "digest": array_digest(square),
             "height": shape[0],
             "width": shape[1],
-            "mean": mean,
+            **told,
         }
 
     def skip(self, place: int, reason: str) -> None:

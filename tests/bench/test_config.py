@@ -1,8 +1,12 @@
 """The configuration: options are checked, and a wrong name is told with the nearest one."""
 
+import inspect
+
 import pytest
 
+from bench.cli import run_all
 from bench.config import PRESETS, Configuration, check_names
+from bench.data import CropSettings
 from bench.errors import UnusableInput
 from bench.protocols import PROTOCOLS
 
@@ -44,3 +48,12 @@ def test_the_preset_decides_what_no_option_says():
 def test_every_preset_names_protocols_that_exist():
     for preset in PRESETS.values():
         assert set(preset.protocols) <= set(PROTOCOLS)
+
+
+def test_a_default_is_the_same_wherever_it_stands():
+    options = inspect.signature(run_all).parameters
+    fields = Configuration.model_fields
+    shared = {"region", "margin", "fit", "window", "size", "preset", "device", "seed", "jobs"}
+    for name in shared:
+        assert options[name].default == fields[name].default, name
+    assert Configuration().crop_settings() == CropSettings()

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from bench.errors import UnusableInput
-from bench.protocols import PROTOCOLS, has_official_split, turned_positions, turned_rows
+from bench.protocols import (
+    PROTOCOLS,
+    has_official_split,
+    nested_training,
+    turned_positions,
+    turned_rows,
+)
 from classifiers import fit_reference, sweep
 from reports import measures
 
@@ -321,3 +327,19 @@ def test_the_labels_as_they_are_can_be_learnt():
     (fold,) = PROTOCOLS["official"].split(table, 1, 0).folds
     score = sweep(features[fold.train], labels[fold.train], features[fold.test]).scores
     assert roc_auc_score(labels[fold.test], score["linear", 1.0]) > 0.7
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_a_share_of_the_patients_keeps_the_proportion_of_both_kinds(share):
+    # Two rows a patient: of every fifth patient one is malignant.
+    labels = np.tile([1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 20)
+    table = lesions(np.repeat([f"P{i:03d}" for i in range(100)], 2), labels)
+    for seed in range(5):
+        chosen = nested_training(table, np.arange(200), share, seed)
+        malignant = table.iloc[chosen].groupby("patient_id")["label"].max()
+        assert (malignant.sum(), len(malignant)) == (20 * share, 100 * share)
+
+
+def test_a_small_share_has_a_patient_of_each_kind():
+    table = lesions(list("ABCDEFGH"), [1, 0, 0, 0, 0, 0, 0, 1])
+    assert set(table["label"][nested_training(table, np.arange(8), 0.01, 0)]) == {0, 1}

@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -209,6 +210,23 @@ def test_the_furthest_mistakes_come_first(run: Run, systems: list[System]) -> No
         assert own["rank"].tolist() == list(range(1, len(own) + 1))
         assert set(own["pathology"]) == {"MALIGNANT" if label else "BENIGN"}
     assert (table["systems_wrong"] <= table["of_systems"]).all()
+
+
+def test_what_is_right_in_the_mean_over_repeats_is_no_mistake(
+    run: Run, systems: list[System]
+) -> None:
+    ((key, (system, *_)), *_) = close_groups(run, systems).items()
+    (rows,), (places,) = system.repeats, system.places
+    # In the second run every crop lies twice as far on the other side.
+    turned = rows._replace(score=-2 * rows.score, called=-2 * rows.score > 0)
+    units = pd.concat([system.units.assign(threshold=0.0, repeat=r) for r in (0, 1)])
+    first = rows._replace(called=rows.score > 0)
+    twice = replace(system, repeats=(first, turned), places=(places, places), units=units)
+    table = rows_of(errors(run, {key: [twice]}))
+    second_wrong = np.flatnonzero(turned.called != rows.positive)
+    assert set(table["crop_id"]) <= set(run.predictions["crop_id"].iloc[places[second_wrong]])
+    assert (table["times_wrong"] == 1).all()
+    assert len(table)
 
 
 def test_crops_to_show_are_mistakes_and_their_pictures_are_drawn(run: Run, tmp_path: Path) -> None:

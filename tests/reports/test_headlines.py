@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.comparison import BY_BOOTSTRAP, BY_FOLDS
-from reports.headlines import ALIKE, COLUMNS, HIGHER, QUESTIONS, comparisons
+from reports.comparison import ALIKE, BY_BOOTSTRAP, BY_FOLDS, HIGHER, contrast, smallest_difference
+from reports.headlines import COLUMNS, QUESTIONS, comparisons
+from reports.kinds import transformer
 from reports.pooling import System, pool
 from reports.ranks import ranks
 from reports.run_folder import Run, read_run
@@ -97,11 +98,38 @@ def test_each_question_compares_what_it_declares(table: pd.DataFrame) -> None:
             assert (rows["status"] == "ok").all()
 
 
+@pytest.mark.parametrize(
+    ("extractor", "is_one"),
+    [
+        ("timm:vit_tiny_patch16_224.augreg_in21k@blocks.3", True),
+        ("timm:swin_tiny_patch4_window7_224+finetuned", True),
+        ("timm:convnext_tiny.dinov3_lvd1689m", False),
+        ("torchvision:resnet50", False),
+    ],
+)
+def test_weights_that_name_a_transformer_make_none(
+    single: list[System], extractor: str, is_one: bool
+) -> None:
+    system = dataclasses.replace(single[0], identity={"extractor": extractor})
+    assert transformer(system) is is_one
+
+
 def test_no_figure_has_a_say_in_it(run: Run, systems: list[System], table: pd.DataFrame) -> None:
     turned = [rescored(system, lambda rows: -rows.score) for system in systems]
     found = comparisons(run, turned)
     pd.testing.assert_frame_equal(found[["question", *PAIR]], table[["question", *PAIR]])
     assert (found["difference"] != table["difference"]).all()
+
+
+def test_the_smallest_difference_counts_the_whole_family(run: Run, single: list[System]) -> None:
+    by_name = {(s.identity["extractor"], s.identity["classifier"]): s for s in single}
+    row = of(comparisons(run, single), 0).iloc[0]
+    system, reference = (
+        by_name[row[f"{side}extractor"], row[f"{side}classifier"]] for side in ("", "reference_")
+    )
+    alone = contrast(system, reference)
+    assert row["comparisons"] == 3
+    assert row["smallest_difference"] == pytest.approx(smallest_difference(alone, 3))
 
 
 def test_one_split_and_folds_have_their_own_test(table: pd.DataFrame) -> None:

@@ -66,8 +66,8 @@ def test_a_training_row_puts_folds_and_repeats_together(run: Run, trained_run: P
         assert math.isnan(row["peak_device_gib"])
         assert row["smallest_gpu_gb"] == f"{max(e['smallest_gpu_gb'] for e in own)} (estimated)"
         assert row["gflops_per_image"] == pytest.approx(1.5)
-        assert row["batch_size"] == "16 to 32"
-        assert row["notes"] == "batch halved to 16"
+        assert row["batch_size"] == 32
+        assert row["notes"] == "batch of 32 in parts of 16"
 
 
 def test_a_network_that_fits_no_usual_gpu_says_so(run: Run) -> None:

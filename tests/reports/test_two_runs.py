@@ -11,8 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.comparison import NotComparable
-from reports.headlines import ALIKE, HIGHER
+from reports.comparison import ALIKE, HIGHER, NotComparable
 from reports.run_folder import read_run
 from reports.two_runs import COLUMNS, TwoRuns, compare_runs
 from reports.uncertainty import Rows, bootstrap, interval

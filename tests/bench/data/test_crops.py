@@ -88,6 +88,34 @@ def test_the_fingerprint_knows_neither_place_nor_time(
     assert build(moved, tmp_path / "other-cache").fingerprint == first
 
 
+def test_crops_without_the_window_asked_for_are_counted(classes: Path, cache: Path) -> None:
+    assert build(classes, cache).notices == ()
+    for _ in ("decoded", "from the cache"):
+        (notice,) = build(classes, cache, CropSettings(size=32, window="voi")).notices
+        assert notice.startswith("window voi: 6 of 6 crops come from files without a window")
+
+
+@pytest.mark.parametrize("place", ["decode", "fit_square"])
+def test_a_crop_that_memory_has_no_room_for(
+    classes: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    from bench.data import crops
+
+    work, calls = getattr(crops, place), []
+
+    def short_of_memory(*arguments: object) -> object:
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise MemoryError
+        return work(*arguments)
+
+    monkeypatch.setattr(crops, place, short_of_memory)
+    stack = build(classes, cache)
+    assert list(stack.left_out["reason"]) == ["the file cannot be read (too little memory)"]
+    monkeypatch.undo()
+    assert len(build(classes, cache).table) == 6
+
+
 def test_one_pixel_changes_the_fingerprint(classes: Path, cache: Path) -> None:
     first = build(classes, cache, CropSettings(16))
     file = classes / first.table["path"][0]

@@ -37,7 +37,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from bench.data.decoding import UnreadableImage, decode, to_eight_bit
+from bench.data.decoding import UnreadableImage, decode, has_window, to_eight_bit
 from bench.data.dicom import Header, read_header
 
 Array = NDArray[Any]
@@ -103,7 +103,7 @@ def test_a_header_says_what_is_kept_and_no_more(tmp_path: Path) -> None:
     )
     header = read_header(file_of(tmp_path, saved(record)))
     assert header == Header(
-        "1.2.3.4", "crop", "Mass-Training_P_00001_LEFT_CC_1", 37, 23, 16, problem=""
+        "1.2.3.4", "crop", "Mass-Training_P_00001_LEFT_CC_1", 37, 23, problem=""
     )
     assert "Doe" not in repr(header)
 
@@ -385,6 +385,13 @@ def test_a_window_counts_in_rescaled_values() -> None:
     data = twelve(WindowCenter=1000, WindowWidth=800, RescaleSlope=0.5, RescaleIntercept=100)
     expected = linear(RAMP * 0.5 + 100, 1000, 800)
     assert_rounded(decode(data, "x", window="voi"), expected)
+
+
+def test_a_file_has_a_window_only_if_it_says_so() -> None:
+    assert has_window(twelve(WindowCenter=1000, WindowWidth=800), "x")
+    assert not has_window(twelve(WindowCenter=1000), "x")
+    assert not has_window(twelve(RescaleSlope=0.5, RescaleIntercept=100), "x")
+    assert not has_window(b"no DICOM", "x.png")
 
 
 def test_a_negative_slope_makes_low_stored_values_bright() -> None:
@@ -715,7 +722,7 @@ def test_the_real_crops(shared_data: Path, real_crops_of: Callable[[Path], list[
         assert header.kind == "crop"
         assert header.series == said.SeriesInstanceUID
         assert header.case == said.PatientID
-        assert (header.rows, header.columns, header.bits) == (said.Rows, said.Columns, 16)
+        assert (header.rows, header.columns) == (said.Rows, said.Columns)
         assert header.problem == ""
         data = file.read_bytes()
         pixels = decode(data, file.name)

@@ -106,3 +106,7 @@ def test_kernels_of_the_cnn_start_as_in_keras() -> None:
     first = cnn_baseline(64)[0].weight.detach().abs()
     limit = math.sqrt(6 / (9 * 3 + 9 * 32))
     assert 0.97 * limit < float(first.max()) <= limit
+
+
+def test_positions_are_learnt() -> None:
+    assert all(parameter.requires_grad for parameter in ThesisViT(64, patch=16).parameters())

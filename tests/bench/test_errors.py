@@ -1,0 +1,39 @@
+"""What ends the program in one line and status 2."""
+
+import pytest
+
+from bench import cli
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "too little memory: MemoryError"),
+        (ImportError("libx.so: failed to map segment from shared object"), "libx.so"),
+        (RuntimeError("can't start new thread"), "too little memory: can't start new thread"),
+    ],
+)
+def test_too_little_memory_is_said_in_one_line(
+    error: Exception,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def run() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", run)
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert said in line
+
+
+def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> None:
+        raise ImportError("no module named x")
+
+    monkeypatch.setattr(cli, "app", run)
+    with pytest.raises(ImportError, match="no module named x"):
+        cli.main()
