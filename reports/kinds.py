@@ -9,12 +9,13 @@ from reports.pooling import System
 HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
 LOCALIZED = "+drloc"
 _TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
-_REFERENCE = ("none", "shortcut:")
+# How the names of reference points that look at no image begin.
+REFERENCE = ("none", "shortcut:")
 
 
 def is_reference(system: System) -> bool:
     """A reference point that looks at no image."""
-    return str(system.identity["extractor"]).startswith(_REFERENCE)
+    return str(system.identity["extractor"]).startswith(REFERENCE)
 
 
 def own_head(system: System) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reports.audit import leakage_audit, side_by_side
 from reports.calibration import calibration, decision_curves
 from reports.checklist import checklist
 from reports.declared import close_groups, honest
@@ -95,6 +96,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
     tables = {
         "summary": compared,
         **_unless_empty({"comparisons": comparisons(run, systems), "ranks": ranks(run, systems)}),
+        **_audits(run, systems, compared),
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),
@@ -111,6 +113,13 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "provenance": provenance(run),
     }
     return {**tables, "checklist": checklist(run, systems, tables)}
+
+
+def _audits(run: Run, systems: list[System], compared: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """Each audit beside the other protocols; nothing for a run without one."""
+    beside = side_by_side(run, systems, compared)
+    tables = {} if beside is None else {"protocols_side_by_side": beside}
+    return tables | _unless_empty({"leakage_audit": leakage_audit(run, systems)})
 
 
 def _closer_look(run: Run, systems: list[System]) -> "dict[str, pd.DataFrame]":
