@@ -1,6 +1,7 @@
 """The figures of the leakage audit: the differences of all systems, by subset and comparison."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from reports.audit import Comparison, Pair, called, pairs
@@ -43,5 +44,6 @@ def draw_audits(
             synthetic=run.synthetic,
             audit=True,
         )
-        drawings.append(drawn("audit", group, difference_forest))
+        compared = called(comparison, run.audits)
+        drawings.append(drawn("audit", group, partial(difference_forest, compared=compared)))
     return [drawing for drawing in drawings if drawing is not None]

@@ -61,9 +61,12 @@ def auc_forest(group: "Group") -> "Figure":
     return _forest(group, "auc", 0.5, "AUC (dotted: chance)")
 
 
-def difference_forest(group: "Group") -> "Figure":
-    """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit."""
-    label = "difference of AUC, audit less the protocol named (dotted: none)"
+def difference_forest(group: "Group", compared: str) -> "Figure":
+    """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit.
+
+    compared : what is less what, for the file that leaves the page.
+    """
+    label = wrapped(f"difference of AUC (dotted: none): {compared}", 84)
     return _forest(group, "auc_difference", 0.0, label)
 
 
@@ -73,7 +76,7 @@ def _forest(group: "Group", column: str, dotted: float, label: str) -> "Figure":
     look = looks(group)
     order = {name: place for place, name in enumerate(look)}
     height = 0.125 * sum(map(len, panels.values())) + 0.12 * len(panels)
-    figure, axes = plain_axes(height=height, left=2.6, look=look)
+    figure, axes = plain_axes(height, left=2.6, bottom=0.5 + 0.15 * label.count("\n"), look=look)
     rows: dict[str, list[tuple[float, Entry]]] = {name: [] for name in look}
     y, ticks = 0.0, []
     for band, (name, entries) in enumerate(panels.items()):
