@@ -13,7 +13,6 @@ from reports.declared import close_groups
 from reports.errors import hardest
 from reports.fonts import SANS, families
 from reports.naming import (
-    AUDIT_MARK,
     GroupKey,
     Name,
     any_share,
@@ -25,6 +24,7 @@ from reports.naming import (
 )
 from reports.pooling import System
 from reports.run_folder import Run, section
+from reports.schema import AUDIT_MARK
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,13 +19,12 @@ from reports.errors import errors
 from reports.headlines import comparisons
 from reports.levels import levels
 from reports.measures import MEASURES, auc, from_counts, sensitivity_at_specificity
-from reports.naming import AUDIT_MARK
 from reports.operating_points import operating_points
 from reports.pooling import System, pool
 from reports.published import beside_published
 from reports.ranks import ranks
 from reports.run_folder import Run, records, section
-from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.subgroups import subgroups
 from reports.training_tables import learning_curves, recipes, trainings
 from reports.uncertainty import Rows, bootstrap, interval
