@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.audit_sentences import LIMITS, differences
 from reports.choice import is_selected
 from reports.declared import KERNEL, close_groups
 from reports.formats import missing, number
@@ -33,15 +34,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 Tables = Mapping[str, "pd.DataFrame"]
-
-# Audit -> the protocol that differs from it in what leaks alone.
-HONEST_TWINS = {
-    "image-cv": "patient-cv",
-    "rotated-holdout": "rotated-by-patient",
-    "rotated-image-cv": "rotated-by-patient",
-    "reused-network": "patient-cv",
-    "pooled-official": "official",
-}
 
 
 class Answer(NamedTuple):
@@ -79,7 +71,7 @@ def answers(run: Run, systems: list[System], tables: Tables) -> list[Answer]:
         _hybrids(run, groups, tables),
         _costs(run, groups, tables),
         _how_few(run, tables),
-        _protocol(run, systems, rows),
+        _protocol(run, tables),
         _failures(run, close, tables),
     ]
 
@@ -295,26 +287,11 @@ def _enough(curve: "pd.DataFrame") -> float | None:
     return share
 
 
-def _protocol(run: Run, systems: list[System], rows: list[dict[Any, Any]]) -> Answer:
-    same = [name for name in SYSTEM_COLUMNS if name != "protocol"]
-    found = {
-        (*(str(row[name]) for name in same), str(row["protocol"])): row["auc"]
-        for system, row in zip(systems, rows, strict=True)
-        if system.ran and not is_reference(system)
-    }
-    differences: dict[tuple[str, str, str], list[float]] = {}
-    place = same.index("subset")
-    for key, value in found.items():
-        twin = HONEST_TWINS.get(key[-1], "")
-        other = found.get((*key[:-1], twin))
-        if key[-1] in run.audits and not missing(value) and not missing(other):
-            differences.setdefault((key[place], key[-1], twin), []).append(value - other)
-    said = [
-        f"{subset}: under {audit} the AUC of {len(values)} systems is higher than under {twin} by "
-        f"{number(min(values))} to {number(max(values))}, median {number(median(values))}. What "
-        "the two differ in besides patients on both sides is not taken out."
-        for (subset, audit, twin), values in differences.items()
-    ]
+def _protocol(run: Run, tables: Tables) -> Answer:
+    table = tables.get("leakage_audit")
+    said = [] if table is None else differences(run, table)
+    if said:
+        said.append(LIMITS)
     audit = (
         "--protocols official,patient-cv,image-cv,rotated-holdout,rotated-image-cv,"
         "rotated-by-patient,reused-network --extractors torchvision:alexnet,"
@@ -322,7 +299,7 @@ def _protocol(run: Run, systems: list[System], rows: list[dict[Any, Any]]) -> An
     )
     lacking = [] if said else [("the leakage audit", audit)]
     question = "How much can protocol alone give?"
-    return _answer(run, question, said, lacking, [("Results", "results")] if said else [])
+    return _answer(run, question, said, lacking, [("Leakage audit", "audit")] if said else [])
 
 
 def _failures(run: Run, close: dict[GroupKey, list[System]], tables: Tables) -> Answer:

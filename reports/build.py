@@ -16,6 +16,7 @@ def build_report(run: Path) -> Path:
     Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
     column.
     """
+    from reports.audit_figures import draw_audits
     from reports.data_figures import draw_data
     from reports.figures import curve_groups, draw_all, grouped
     from reports.formats import to_csv, to_latex, write_whole
@@ -30,7 +31,11 @@ def build_report(run: Path) -> Path:
     tables = every_table(loaded, systems)
     groups = grouped(loaded, systems, tables["summary"])
     curves = curve_groups(loaded, systems, tables["summary"])
-    drawings = [*draw_all(loaded, groups, curves), *draw_data(loaded)]
+    drawings = [
+        *draw_all(loaded, groups, curves),
+        *draw_audits(loaded, systems, tables),
+        *draw_data(loaded),
+    ]
     page = render(loaded, systems, groups, tables, drawings)
     for name, table in tables.items():
         write_whole(loaded.folder / "tables" / f"{name}.csv", to_csv(table).encode())

@@ -14,7 +14,6 @@ from reports.declared import close_groups
 from reports.errors import hardest
 from reports.fonts import SANS, families
 from reports.naming import (
-    AUDIT_MARK,
     GroupKey,
     Name,
     any_share,
@@ -26,6 +25,7 @@ from reports.naming import (
 )
 from reports.pooling import System
 from reports.run_folder import Run, section
+from reports.schema import AUDIT_MARK
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,6 +121,11 @@ KINDS = {
         "Net benefit against the probability from which one acts, a panel an extractor and a line "
         "a classifier, beside acting on all crops and on none",
     ),
+    "audit": (
+        "Audit differences",
+        "Difference of AUC between an audit and the protocol beside it, a row an extractor and a "
+        "marker a classifier, with bootstrap intervals over patients as horizontal bars",
+    ),
     "errors": (
         "Mistakes that most systems make",
         "Crops that most of the systems looked at closely get wrong: missed ones above, falsely "
@@ -207,14 +212,15 @@ def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
     }
     close = close_groups(run, [entry.system for group in main for entry in group.entries])
     drawings = [
-        *(_drawn(kind, group, plot) for group in main if group.ran for kind, plot in plots.items()),
-        *(_drawn("training", group, trainings) for group in main),
-        *(_drawn("learning", group, learning_panels) for group in curves if group.ran),
+        *(drawn(kind, group, plot) for group in main if group.ran for kind, plot in plots.items()),
+        *(drawn("training", group, trainings) for group in main),
+        *(drawn("learning", group, learning_panels) for group in curves if group.ran),
     ]
     return [drawing for drawing in drawings if drawing is not None]
 
 
-def _drawn(kind: str, group: Group, plot: "Callable[[Group], Figure | None]") -> Drawing | None:
+def drawn(kind: str, group: Group, plot: "Callable[[Group], Figure | None]") -> Drawing | None:
+    """The figure of a kind (a key of KINDS) for one group; None where there is nothing to draw."""
     slug = f"{kind}-{group.slug}"
     # The salt makes the identifiers inside the SVG depend on its name and nothing else.
     with style(slug):

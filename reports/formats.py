@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.schema import SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.schema import AUDIT_MARK, SUMMARY_MEASURES, SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -192,7 +192,11 @@ def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":
     shown = table[list(_LATEX_IDENTITY)].copy()
     for name in SUMMARY_MEASURES:
         shown[name] = [estimate(row, name) for _, row in table.iterrows()]
-    shown["status"] = table["status"]
+    audits = [short(notes).startswith(AUDIT_MARK) for notes in table["notes"]]
+    shown["status"] = [
+        f"{short(status)}; {AUDIT_MARK}" if audit else status
+        for status, audit in zip(table["status"], audits, strict=True)
+    ]
     groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
     return shown.iloc[groups.argsort(kind="stable")]
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from reports.formats import short
 from reports.pooling import GROUP_COLUMNS, System
+from reports.schema import AUDIT_MARK
 
 GroupKey = tuple[str, ...]
 
@@ -19,8 +20,6 @@ _LONGEST = 60
 # The classifier that is the network itself.
 OWN_HEAD = "softmax"
 _TRAINED_ENDING = re.compile(r"(\+(drloc|finetuned)[a-z-]*)+$")
-# What has to be said of a protocol that leaks on purpose.
-AUDIT_MARK = "audit: patients on both sides"
 
 
 class Name(NamedTuple):

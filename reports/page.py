@@ -12,10 +12,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from reports.answers import answers
+from reports.audit_sentences import said
 from reports.figures import Drawing, Group
 from reports.formats import missing, short
 from reports.methods import methods
-from reports.page_tables import beside_published, comparison, plain
+from reports.page_tables import (
+    audit_differences,
+    beside_published,
+    comparison,
+    plain,
+    protocols_beside,
+)
 from reports.pooling import System
 from reports.published import SOURCES
 from reports.references import references, to_bibtex
@@ -35,6 +42,8 @@ _TABLE_TITLES = {
     "comparisons": "Declared comparisons",
     "ranks": "Ranks with their uncertainty",
     "candidates": "What the row selected was chosen from",
+    "protocols_side_by_side": "Protocols side by side",
+    "leakage_audit": "What each audit gave",
     "further_measures": "Further measures",
     "confusion": "Confusion counts",
     "operating_points": "Operating points",
@@ -104,6 +113,7 @@ def render(
         answers=answers(run, systems, tables),
         methods=methods(run, systems),
         references=to_bibtex(references(run, systems)),
+        audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
         fewest=FEWEST,
         groups=[comparison(group) for group in groups],
         some_ran=any(system.ran for system in systems),
@@ -132,7 +142,14 @@ def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, 
         for name, title in _TABLE_TITLES.items()
         if name in tables
     }
-    return shown | {"published": beside_published(_TABLE_TITLES["published"], tables["published"])}
+    shown["published"] = beside_published(_TABLE_TITLES["published"], tables["published"])
+    if "protocols_side_by_side" in tables:
+        name = "protocols_side_by_side"
+        shown[name] = protocols_beside(_TABLE_TITLES[name], tables[name])
+    if "leakage_audit" in tables:
+        name = "leakage_audit"
+        shown[name] = audit_differences(_TABLE_TITLES[name], tables[name], run.audits)
+    return shown
 
 
 def _own(name: str) -> "Markup":

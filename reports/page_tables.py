@@ -176,6 +176,103 @@ def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     return {"name": "published", "title": title, "columns": columns, "rows": rows}
 
 
+def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+    """Each system under each protocol: the estimate above, its interval below."""
+    settings = [name for name in _BESIDE if len(set(map(short, table[name]))) > 1]
+    start = list(table.columns).index("measure") + 1
+    protocols = [name for name in table.columns[start:] if name not in _PUBLISHED]
+    columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
+    columns += [Column("Classifier"), Column("Measure")]
+    columns += [Column(name, numeric=True) for name in protocols]
+    columns += [Column("Published", numeric=True)] if "published" in table else []
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(short(row["extractor"]), kind="name")]
+        cells += [Cell(short(row[name])) for name in settings]
+        cells += [Cell(short(row["classifier"]).replace("_", " "))]
+        cells += [Cell(MEASURE_TITLES[row["measure"]])]
+        for name in protocols:
+            value, _, limits = str(row[name]).partition(" [")
+            detail = f"[{limits}" if limits else ""
+            cells.append(Cell(value, sort=value.partition(" ")[0], detail=detail))
+        if "published" in table:
+            told = [short(row[name]) for name in _PUBLISHED[1:]]
+            cells.append(
+                Cell(
+                    number(row["published"]),
+                    sort=short(row["published"]),
+                    detail="; ".join(filter(None, told)),
+                )
+            )
+        rows.append(cells)
+    starts = [place > 0 and place % 2 == 0 for place in range(len(rows))]
+    return {
+        "name": "protocols_side_by_side",
+        "title": title,
+        "columns": columns,
+        "rows": rows,
+        "starts": starts,
+    }
+
+
+# What tells two rows of one extractor and classifier apart, shown where it differs.
+_BESIDE = (
+    "dataset",
+    "subset",
+    "region",
+    "size",
+    "weights",
+    "recipe",
+    "C",
+    "scale",
+    "tuned",
+    "seed",
+)
+_PUBLISHED = ("published", "published_system", "published_data", "published_protocol")
+
+
+def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]) -> dict[str, Any]:
+    """A row a system and comparison: both values, their difference and its interval."""
+    settings = [name for name in _BESIDE if len(set(map(short, table[name]))) > 1]
+    columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
+    columns += [Column("Classifier"), Column("Audit"), Column("Beside it")]
+    for text in ("AUC", "Accuracy"):
+        columns += [
+            Column(f"{text}{end}", numeric=True) for end in ("", " beside it", " difference")
+        ]
+    columns += [Column("n train", numeric=True), Column("n test", numeric=True)]
+    columns += [Column("patients", numeric=True), Column("Differs besides")]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(short(row["extractor"]), kind="name")]
+        cells += [Cell(short(row[name])) for name in settings]
+        cells += [Cell(short(row["classifier"]).replace("_", " "))]
+        cells += [
+            Cell(_text("protocol", row[side], audits), detail=_part_named(row[rows_of]))
+            for side, rows_of in (("audit", "rows"), ("twin", "twin_rows"))
+        ]
+        for name in ("auc", "accuracy"):
+            cells += [Cell(number(row[side]), short(row[side])) for side in (name, f"twin_{name}")]
+            cells.append(_difference(row, f"{name}_difference"))
+        cells += [
+            Cell(
+                " | ".join(_figure(row[side]) for side in (name, f"twin_{name}")), short(row[name])
+            )
+            for name in ("n_train", "n_test", "n_patients")
+        ]
+        rows.append([*cells, Cell(row["besides"])])
+    return {"name": "leakage_audit", "title": title, "columns": columns, "rows": rows}
+
+
+def _part_named(rows: str) -> str:
+    return "" if rows == "all" else f"test rows {rows}"
+
+
+def _difference(row: Any, name: str) -> Cell:
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    return Cell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
+
+
 # Columns of the tables on the data's source that need more than their name.
 _HEADINGS = {
     "source_tables": {"images": "full mammograms"},

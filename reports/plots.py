@@ -1,4 +1,4 @@
-"""What the figures show: four plots of one group of systems, none of which ranks by test rows.
+"""What the figures show: plots of one group of systems, none of which ranks by test rows.
 
 Panels and rows stand in the order of the configuration. A classifier has the same colour, marker
 and dash in every figure of every report, so that it is recognised without the legend and without
@@ -54,11 +54,25 @@ def roc_panels(group: "Group") -> "Figure":
 
 def auc_forest(group: "Group") -> "Figure":
     """AUC with its interval; a band an extractor, a row a classifier."""
+    return _forest(group, "auc", 0.5, "AUC (dotted: chance)")
+
+
+def difference_forest(group: "Group", compared: str) -> "Figure":
+    """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit.
+
+    compared : what is less what, for the file that leaves the page.
+    """
+    label = wrapped(f"difference of AUC (dotted: none): {compared}", 84)
+    return _forest(group, "auc_difference", 0.0, label)
+
+
+def _forest(group: "Group", column: str, dotted: float, label: str) -> "Figure":
+    """A column of the entries' rows with its interval; a dotted line at one value."""
     panels = group.by_extractor()
     look = looks(group)
     order = {name: place for place, name in enumerate(look)}
     height = 0.125 * sum(map(len, panels.values())) + 0.12 * len(panels)
-    figure, axes = plain_axes(height=height, left=2.6, look=look)
+    figure, axes = plain_axes(height, left=2.6, bottom=0.5 + 0.15 * label.count("\n"), look=look)
     rows: dict[str, list[tuple[float, Entry]]] = {name: [] for name in look}
     y, ticks = 0.0, []
     for band, (name, entries) in enumerate(panels.items()):
@@ -71,27 +85,30 @@ def auc_forest(group: "Group") -> "Figure":
         if band % 2 == 0:
             axes.axhspan(top - 0.45, y - 0.45, color="#f1f3f5", linewidth=0, zorder=0)
     for name, placed in rows.items():
-        _forest_rows(axes, placed, look[name])
+        _forest_rows(axes, placed, look[name], column)
     axes.set_yticks([place for place, _ in ticks], [name for _, name in ticks])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(y - 0.45, -0.45)
-    axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=":", zorder=1)
-    axes.set_xlabel("AUC (dotted: chance)")
+    axes.axvline(dotted, color="#888888", linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_xlabel(label)
     axes.grid(axis="x", color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)
     legend(figure, look, lines=False)
     return figure
 
 
-def _forest_rows(axes: "Axes", placed: "list[tuple[float, Entry]]", look: Look) -> None:
+def _forest_rows(
+    axes: "Axes", placed: "list[tuple[float, Entry]]", look: Look, column: str
+) -> None:
     """All rows of one classifier; an interval that is undefined draws nothing."""
     colour, marker, _ = look
     y = [place for place, _ in placed]
-    low = [entry.row["auc_ci_low"] for _, entry in placed]
-    high = [entry.row["auc_ci_high"] for _, entry in placed]
-    auc = [entry.row["auc"] for _, entry in placed]
+    low, high = (
+        [entry.row[f"{column}_ci_{end}"] for _, entry in placed] for end in ("low", "high")
+    )
+    values = [entry.row[column] for _, entry in placed]
     axes.hlines(y, low, high, color=colour, linewidth=1.1, zorder=2)
-    axes.plot(auc, y, marker=marker, color=colour, markersize=4, linestyle="none", zorder=3)
+    axes.plot(values, y, marker=marker, color=colour, markersize=4, linestyle="none", zorder=3)
 
 
 def confusion_blocks(group: "Group") -> "Figure":

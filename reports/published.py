@@ -159,6 +159,13 @@ def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
 
 
+def nearest(row: Mapping[str, Any]) -> Published | None:
+    """The published figure that this row of the summary is nearest to, under whatever protocol."""
+    if not _comparable(row):
+        return None
+    return next((published for published in PUBLISHED if _matches(published, row)), None)
+
+
 def _comparable(row: Mapping[str, Any]) -> bool:
     return (
         row["status"] == "ok"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from reports.audit import leakage_audit, side_by_side
 from reports.calibration import calibration, decision_curves
 from reports.checklist import checklist
 from reports.choice import candidates
@@ -19,13 +20,12 @@ from reports.errors import errors
 from reports.headlines import comparisons
 from reports.levels import levels
 from reports.measures import MEASURES, auc, from_counts
-from reports.naming import AUDIT_MARK
 from reports.operating_points import operating_points, rate_at
 from reports.pooling import System, pool
 from reports.published import beside_published
 from reports.ranks import ranks
 from reports.run_folder import Run, records, section
-from reports.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.subgroups import subgroups
 from reports.training_tables import learning_curves, recipes, trainings
 from reports.uncertainty import Rows, bootstrap, interval, std_over_repeats
@@ -97,6 +97,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "summary": compared,
         **_unless_empty({"comparisons": comparisons(run, systems), "ranks": ranks(run, systems)}),
         **_unless_empty({"candidates": candidates(systems)}),
+        **_audits(run, systems, compared),
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),
@@ -113,6 +114,13 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "provenance": provenance(run),
     }
     return {**tables, "checklist": checklist(run, systems, tables)}
+
+
+def _audits(run: Run, systems: list[System], compared: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+    """Each audit beside the other protocols; nothing for a run without one."""
+    beside = side_by_side(run, systems, compared)
+    tables = {} if beside is None else {"protocols_side_by_side": beside}
+    return tables | _unless_empty({"leakage_audit": leakage_audit(run, systems)})
 
 
 def _closer_look(run: Run, systems: list[System]) -> "dict[str, pd.DataFrame]":

@@ -21,9 +21,9 @@ from reports.comparison import (
 )
 from reports.formats import short
 from reports.measures import MEASURES
-from reports.naming import AUDIT_MARK
 from reports.pooling import System, pool
 from reports.run_folder import Run, section
+from reports.schema import AUDIT_MARK
 
 if TYPE_CHECKING:
     import pandas as pd

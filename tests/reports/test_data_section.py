@@ -428,7 +428,10 @@ def test_in_tables_the_protocol_keeps_its_name_and_the_notes_tell(audited: Path)
     names, *rows = rows_of(audited, "summary")
     told = {row[names.index("protocol")]: row[names.index("notes")] for row in rows}
     assert told == {"official": "", "pooled-official": "audit: patients on both sides"}
-    assert "pooled-official (" not in (audited / "tables" / "summary.tex").read_text()
+    printed = (audited / "tables" / "summary.tex").read_text()
+    assert "pooled-official (" not in printed
+    marked = [line for line in printed.splitlines() if "audit: patients on both sides" in line]
+    assert ["pooled-official &" in line for line in marked] == [True]
 
 
 @pytest.mark.parametrize("audits", [None, 7, "official", {"official": 1}, [["official"], None]])
