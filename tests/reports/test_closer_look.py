@@ -14,13 +14,14 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from reports.answers import answers
 from reports.calibration import BINS, calibration, calibration_error, net_benefit, probabilities
 from reports.checklist import checklist
+from reports.comparison import BY_FOLDS
 from reports.declared import close_groups, honest
 from reports.errors import FALSE_NEGATIVE, FALSE_POSITIVE, crops_to_show, errors
 from reports.levels import levels
 from reports.methods import methods
 from reports.operating_points import operating_points, rate_at
 from reports.pooling import System, pool
-from reports.references import references, to_bibtex
+from reports.references import references, statistics, to_bibtex
 from reports.run_folder import Run, read_run
 from reports.subgroups import FEWEST, subgroups
 from reports.tables import every_table
@@ -297,7 +298,10 @@ def test_references_are_of_what_was_used(run: Run, systems: list[System]) -> Non
 
 def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[System]) -> None:
     tables = every_table(run, systems)
-    of_comparisons = {"holm1979simple", "nadeau2003inference", "bouckaert2004evaluating"}
+    of_folds = {"nadeau2003inference", "bouckaert2004evaluating"}
+    by_folds = tables["comparisons"].assign(test=BY_FOLDS)
+    assert of_folds <= set(statistics(systems, {"comparisons": by_folds})["folds"].split(", "))
+    of_comparisons = {"holm1979simple"}
     of_probabilities = {"brier1950verification", "vickers2006decision"}
     keys = {entry.key for entry in references(run, systems, tables)}
     assert of_comparisons | of_probabilities | {"efron1993bootstrap"} <= keys
