@@ -20,7 +20,9 @@ LISTED_ROWS = 20
 
 def _console() -> Console:
     # In a pipe there is no width to keep to: a cut cell would be lost.
-    return Console(highlight=False) if Console().is_terminal else Console(width=1000)
+    # Names have colons; what stands between two of them is no emoji.
+    width = None if Console().is_terminal else 1000
+    return Console(highlight=False, emoji=False, width=width)
 
 
 def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -27,7 +27,7 @@ class Progress:
     def __init__(self) -> None:
         from rich.console import Console
 
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._bars: RichProgress | None = None
         self._whole: TaskID | None = None
         self._log: Path | None = None
