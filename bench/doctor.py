@@ -16,12 +16,16 @@ DISK_GIB = 2
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: fine, worth knowing, or in the way of a run."""
+    """One thing looked at: fine, worth knowing, or in the way of a run.
+
+    backbone : whether it is about the weights of one backbone.
+    """
 
     state: Literal["ok", "note", "bad"]
     what: str
     found: str
     mend: str = ""
+    backbone: bool = False
 
 
 def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> list[Finding]:
@@ -108,9 +112,9 @@ def _weights(weights_dir: Path | None) -> Iterator[Finding]:
         if info.problem is not None:
             yield Finding("note", info.name, info.problem, info.mend)
         elif info.at_hand:
-            yield Finding("ok", info.name, f"weights {info.weights} at hand")
+            yield Finding("ok", info.name, f"weights {info.weights} at hand", backbone=True)
         else:
-            yield Finding("note", info.name, f"weights {info.weights} not at hand", info.mend)
+            yield Finding("note", info.name, "weights not at hand", info.mend, backbone=True)
 
 
 def _data(asked: Path | None) -> Finding:

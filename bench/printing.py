@@ -20,7 +20,9 @@ LISTED_ROWS = 20
 
 def _console() -> Console:
     # In a pipe there is no width to keep to: a cut cell would be lost.
-    return Console(highlight=False) if Console().is_terminal else Console(width=1000)
+    # Names have colons; what stands between two of them is no emoji.
+    width = None if Console().is_terminal else 1000
+    return Console(highlight=False, emoji=False, width=width)
 
 
 def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -223,6 +225,40 @@ def print_presets() -> None:
 
 
 def print_findings(findings: Iterable["Finding"]) -> None:
-    """The doctor's findings, each with its mend."""
-    rows = [(f.state, f.what, f.found, f.mend) for f in findings]
-    _print("", ("", "checked", "found", "mend"), rows)
+    """The doctor's findings: what is fine in a line each, then what is not, with its mend.
+
+    Backbones whose weights are at hand are named together: there are dozens.
+    """
+    findings = list(findings)
+    fine = [f for f in findings if f.state == "ok"]
+    at_hand = [f.what for f in fine if f.backbone]
+    for f in fine:
+        if not f.backbone:
+            _wrapped(f"ok    {f.what}: {f.found}")
+    if at_hand:
+        _wrapped(f"ok    weights at hand: {', '.join(at_hand)}")
+    # One mend may be that of many backbones.
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for f in findings:
+        if f.state != "ok":
+            alike.setdefault((f.state, f.found, f.mend), []).append(f.what)
+    for (state, found, mend), names in alike.items():
+        _wrapped(f"{state:<5} {', '.join(names)}: {found}")
+        if mend:
+            _wrapped(f"      -> {mend}")
+
+
+# Columns of a terminal that nobody has widened.
+_WIDTH = 80
+
+
+def _wrapped(line: str) -> None:
+    """One paragraph within 80 columns, later lines further in; a name is never cut."""
+    import textwrap
+
+    further = " " * 9 if line.startswith("      -> ") else " " * 6
+    told = textwrap.wrap(
+        line, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
+    for part in told:
+        _say(part)

@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
+# Seconds between two lines of one training, at the least.
+QUIET_S = 60.0
+
 
 class Progress:
     """Tells which system is at work, how far it is, and how long it will still take.
 
     Work is counted in two bars: the whole run, and the step at hand. Off a terminal each finished
-    step is one line. Every line also goes to the run's log once `log_to` has named it.
+    step is one line, and a training says after its first epoch and then at most once a minute how
+    far it is. Every line also goes to the run's log once `log_to` has named it.
     """
 
     def __init__(self) -> None:
         from rich.console import Console
 
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
         self._bars: RichProgress | None = None
         self._whole: TaskID | None = None
         self._log: Path | None = None
@@ -92,13 +96,27 @@ class Progress:
         total : None where it is not known before the end.
         """
         if self._bars is None:
-            yield lambda pieces: None
+            # Crops and fits take seconds; epochs take hours, in which a log must not stand still.
+            yield self._in_lines(name, total) if unit == "epochs" else lambda pieces: None
             return
         task = self._bars.add_task(f"{name} [dim]{unit}[/dim]", total=total)
         try:
             yield partial(self._bars.advance, task)
         finally:
             self._bars.remove_task(task)
+
+    def _in_lines(self, name: str, epochs: int | None) -> Callable[[int], None]:
+        """A training's progress as lines; one that is taken from the store has no epoch to tell."""
+        done, said = 0, float("-inf")
+
+        def advance(pieces: int) -> None:
+            nonlocal done, said
+            done += pieces
+            if time.monotonic() - said >= QUIET_S and done != epochs:
+                said = time.monotonic()
+                self.say(f"{name}: trained for {done} of {epochs} epochs")
+
+        return advance
 
     def finished(self, line: str) -> None:
         """One step of the whole run is done: its line, with the time that is likely left."""

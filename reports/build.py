@@ -44,8 +44,9 @@ def build_report(run: Path) -> Path:
         write_whole(loaded.folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
         write_whole(loaded.folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)
     paper = loaded.folder / "paper"
-    write_whole(paper / "methods.txt", _text(methods(loaded, systems)))
-    write_whole(paper / "references.bib", to_bibtex(references(loaded, systems)).encode())
+    write_whole(paper / "methods.txt", _text(methods(loaded, systems, tables)))
+    entries = references(loaded, systems, tables)
+    write_whole(paper / "references.bib", to_bibtex(entries).encode())
     path = loaded.folder / "report.html"
     write_whole(path, page.encode())
     return path

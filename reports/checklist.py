@@ -1,8 +1,9 @@
 """A reporting checklist with what the run can fill in filled in.
 
 Items of CLAIM (Mongan, Moy and Kahn, Radiology: Artificial Intelligence 2:e200029, 2020) and
-TRIPOD+AI (Collins et al., BMJ 385:e078378, 2024) by their numbers, in words of our own. An empty
-answer is one that only the authors can give; the guidelines' own text is what counts.
+TRIPOD+AI (Collins et al., BMJ 385:e078378, 2024) by their numbers, in words of our own. The update
+of CLAIM (2024) numbers some items otherwise. An empty answer is one that only the authors can give;
+the guidelines' own text is what counts.
 """
 
 from collections.abc import Iterable
@@ -46,10 +47,12 @@ def _places(where: str, there: set[str]) -> str:
 _ITEMS = (
     (_CLAIM, "1-4", "Title, abstract, background, aims", "", ""),
     (_CLAIM, "5", "Prospective or retrospective", "retrospective", "methods.txt"),
+    (_CLAIM, "6", "Goal of the study", "", ""),
     (_CLAIM, "7", "Data sources", "data", "data, source_tables"),
     (_CLAIM, "8", "Which cases were eligible", "exclusions", "left_out"),
     (_CLAIM, "9", "Preprocessing", "preprocessing", "methods.txt"),
     (_CLAIM, "10", "Selection of parts of the images", "region", "methods.txt"),
+    (_CLAIM, "11", "Definitions of the data's variables", "", ""),
     (_CLAIM, "12", "De-identification", "", ""),
     (_CLAIM, "13", "Missing data", "exclusions", "left_out"),
     (_CLAIM, "14", "Reference standard", "labels", "source_tables"),
@@ -62,6 +65,7 @@ _ITEMS = (
     (_CLAIM, "24", "Initial weights", "weights", "costs"),
     (_CLAIM, "25", "Training", "training", "recipes, trainings"),
     (_CLAIM, "26", "How the final model was chosen", "choice", "tuning, candidates"),
+    (_CLAIM, "27", "Ensembles", "ensembles", "costs"),
     (_CLAIM, "28", "Measures", "measures", "summary, further_measures"),
     (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary"),
     (_CLAIM, "30", "Robustness", "robustness", "subgroups, learning_curves"),
@@ -104,6 +108,7 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
     manifest = run.manifest
     data, options = section(manifest, "data"), section(manifest, "configuration")
     suite = section(manifest, "suite")
+    names = [str(system.identity["extractor"]) for system in systems]
     ran = [system for system in systems if system.ran]
     protocols = _distinct(system.identity["protocol"] for system in systems)
     left_out = len(records(manifest, "left_out"))
@@ -126,6 +131,7 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
         "training": _distinct(row.get("recipe") for row in records(manifest, "recipes")),
         "choice": "no system is chosen by its test rows; all that ran are reported"
         + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, systems)),
+        "ensembles": _distinct(n for n in names if n.startswith("fusion:")) or "none",
         "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
         "uncertainty": "95 % percentile bootstrap over patients; std over repeats",
         "robustness": _robustness(run),

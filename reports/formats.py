@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reports.headings import heading
 from reports.schema import AUDIT_MARK, SUMMARY_MEASURES, SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
@@ -73,12 +74,6 @@ def short(value: Any) -> str:
     return short(value.item()) if getattr(value, "shape", None) == () else str(value)
 
 
-def spoken(name: str) -> str:
-    """A name of the data as it stands in a heading: BENIGN is not shouted, MLO stays as it is."""
-    words = name.replace("_", " ")
-    return words.lower() if words.isupper() and len(words) > 4 else words
-
-
 def estimate(row: Any, name: str) -> str:
     """'0.812 ± 0.010 [0.760, 0.861]'; the parts that are missing are left out."""
     mean, std = number(row[name]), number(row[f"{name}_std"])
@@ -134,7 +129,7 @@ def to_latex(name: str, table: "pd.DataFrame") -> str:
     shown, shared = _without_shared(table)
     numeric = [shown[column].map(_is_figure).all() for column in shown]
     cells = shown.map(lambda value: _latex_cell(short(value))).astype(object)
-    cells.columns = [_latex_heading(str(column)) for column in shown.columns]
+    cells.columns = [escape_latex(heading(name, str(column))) for column in shown.columns]
     long = len(table) > _LONG_TABLE
     align = "".join("r" if is_figure else "l" for is_figure in numeric)
     body = cells.to_latex(index=False, escape=False, longtable=long, column_format=align)
@@ -180,11 +175,6 @@ def _latex_cell(text: str) -> str:
     cell = re.sub(r"-(?=\d)", "$-$", cell)
     above, bracket, below = cell.partition(" [")
     return f"\\shortstack[r]{{{above}\\\\{{}}[{below}}}" if bracket else cell
-
-
-def _latex_heading(column: str) -> str:
-    text = {"auc": "AUC", "mcc": "MCC", "ppv": "PPV", "npv": "NPV", "f1": "F1"}.get(column, column)
-    return escape_latex(spoken(text))
 
 
 def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":

@@ -4,13 +4,18 @@ Only what the run folder tells is said. What a paper must say besides stands in 
 """
 
 from collections import Counter
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from reports.formats import missing, short
 from reports.kinds import is_reference
 from reports.pooling import System
+from reports.references import statistics
 from reports.run_folder import Run, listing, records, section
 from reports.uncertainty import DRAWS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PROTOCOLS = {
     "official": "the data set's own split into training and test rows",
@@ -25,14 +30,17 @@ _PROTOCOLS = {
 }
 
 
-def methods(run: Run, systems: list[System]) -> list[str]:
-    """Paragraphs of plain text: data, protocols, systems, statistics, software."""
+def methods(run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+    """Paragraphs of plain text: data, protocols, systems, statistics, software.
+
+    In square brackets stand the keys of references.bib. tables : from `tables.every_table`.
+    """
     paragraphs = [
         _data(run),
         _crops(run),
         _protocols(run, systems),
         _systems(run, systems),
-        _statistics(run, systems),
+        _statistics(systems, statistics(systems, tables)),
         _software(run),
     ]
     # Names may hold line breaks, which would end a paragraph.
@@ -140,12 +148,13 @@ def _worth(name: str, value: Any) -> bool:
     return name != "extractor" and not missing(value) and value not in ("", 0, False)
 
 
-def _statistics(run: Run, systems: list[System]) -> list[str]:
+def _statistics(systems: list[System], keys: Mapping[str, str]) -> list[str]:
+    """keys : from `references.statistics`."""
     said = [
         "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation; the folds of "
         "a repeat are pooled, and the AUC compares rows of one fold only.",
         f"95 % intervals are percentile intervals of {DRAWS:,} bootstrap draws of patients, the "
-        "same draws for all systems on the same patients.",
+        f"same draws for all systems on the same patients [{keys['bootstrap']}].",
     ]
     if any(len(set(system.units["fold"])) > 1 for system in systems):
         said.append(
@@ -154,7 +163,21 @@ def _statistics(run: Run, systems: list[System]) -> list[str]:
         )
     if any(len(system.repeats) > 1 for system in systems):
         said.append("± is the standard deviation over repeats.")
+    said += [text.format(keys[name]) for name, text in _FURTHER.items() if name in keys]
     return said
+
+
+# A statistic that not every run needs -> what is said of it with the keys of its papers.
+_FURTHER = {
+    "folds": "Declared comparisons over folds use the corrected resampled t-test [{}].",
+    "holm": "P-values of declared comparisons are adjusted by Holm's procedure within a question, "
+    "subset and protocol [{}].",
+    "platt": "Scores of machines marked platt became probabilities by a sigmoid fitted on inner "
+    "folds [{}].",
+    "brier": "Probabilities are judged by the Brier score [{}] and the calibration error in ten "
+    "bins.",
+    "decision": "Net benefit is that of decision curves [{}].",
+}
 
 
 def _software(run: Run) -> list[str]:

@@ -102,6 +102,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["breakable"] = breakable
     script = _own("report.js")
     page = environment.get_template("report.html.j2").render(
         style=_own("report.css"),
@@ -111,8 +112,8 @@ def render(
         banners=_banners(run, systems),
         facts=_facts(run, systems),
         answers=answers(run, systems, tables),
-        methods=methods(run, systems),
-        references=to_bibtex(references(run, systems)),
+        methods=methods(run, systems, tables),
+        references=to_bibtex(references(run, systems, tables)),
         audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
         fewest=FEWEST,
         groups=[comparison(group) for group in groups],
@@ -133,6 +134,27 @@ def render(
     )
     # A lone surrogate in a file name cannot be written as UTF-8.
     return page.encode("utf-8", "replace").decode()
+
+
+# Shorter names stand on one line.
+_LONGEST_WHOLE = 12
+
+
+def breakable(text: str) -> "Markup | str":
+    """The text, escaped, with leave to break a long name after a sign that joins its parts."""
+    from markupsafe import Markup, escape
+
+    if len(text) <= _LONGEST_WHOLE:
+        return text
+    words = text.split(" ")
+    told = [
+        # After a figure's point or minus there is no break, nor after what begins a word.
+        Markup("<wbr>").join(map(escape, re.split(r"(?<=\w[:_+@/])(?=\w)", word)))
+        if len(word) > _LONGEST_WHOLE
+        else escape(word)
+        for word in words
+    ]
+    return Markup(" ").join(told)
 
 
 def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:

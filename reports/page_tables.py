@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.figures import Entry, Group
-from reports.formats import missing, number, short, spoken
+from reports.formats import missing, number, short
+from reports.headings import heading
 from reports.pooling import System
 from reports.schema import SYSTEM_COLUMNS
 
@@ -21,13 +22,7 @@ MEASURE_TITLES = {
 # Settings that get a column only where they differ; otherwise the caption says them once.
 # A recipe stands below the weights that it led to.
 _SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
-_SIZES = {"n_train": "train", "n_test": "test", "n_patients": "patients", "n_runs": "runs"}
-_COUNTED = {
-    "n_train": "training crops",
-    "n_test": "test crops",
-    "n_patients": "test patients",
-    "n_runs": "repeats",
-}
+_SIZES = ("n_train", "n_test", "n_patients", "n_runs")
 
 
 class Cell(NamedTuple):
@@ -54,10 +49,10 @@ def comparison(group: Group) -> dict[str, Any]:
         Column("Extractor"),
         Column("Weights, recipe" if "recipe" in differing else "Weights"),
         Column("Classifier"),
-        *(Column(name.replace("_", " "), name in ("C", "seed")) for name in settings),
+        *(Column(_capital(heading("", name)), name in ("C", "seed")) for name in settings),
         *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
-        *(Column(f"n {_SIZES[name]}", numeric=True) for name in sizes),
-        Column("Training, s", numeric=True),
+        *(Column(_capital(heading("", name)), numeric=True) for name in sizes),
+        Column(_capital(heading("", "training_time_s")), numeric=True),
         Column("Status"),
     ]
     return {
@@ -68,6 +63,11 @@ def comparison(group: Group) -> dict[str, Any]:
         "constant": _constant(group, differing, sizes),
         "legend": _legend(group),
     }
+
+
+def _capital(text: str) -> str:
+    """With a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _starts(group: Group) -> list[bool]:
@@ -141,7 +141,7 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
     """The settings and sizes that all rows share, said once."""
     systems = [entry.system for entry in group.entries]
     parts = [
-        f"{name.replace('_', ' ')} {value}"
+        f"{heading('', name)} {value}"
         for name in _SETTINGS
         if name not in settings
         for value in _values(systems, name)
@@ -150,13 +150,16 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
         row = group.ran[0].row
         counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
         # All the words are plurals in s.
-        parts += [f"{n} {_COUNTED[k].rstrip('s' if n == '1' else '')}" for k, n in counted.items()]
+        parts += [
+            f"{n} {heading('', name).rstrip('s' if n == '1' else '')}"
+            for name, n in counted.items()
+        ]
     return ", ".join(parts)
 
 
 def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     """Published and measured figures column by column: (p) and (m); the file has more columns."""
-    measures = {**MEASURE_TITLES, "training_time_s": "Training, s"}
+    measures = {**MEASURE_TITLES, "training_time_s": "Training (s)"}
     columns = [Column("Published"), Column("Measured, nearest")]
     columns += [
         Column(f"{text} ({side})", numeric=True) for text in measures.values() for side in "pm"
@@ -273,14 +276,6 @@ def _difference(row: Any, name: str) -> Cell:
     return Cell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
 
 
-# Columns of the tables on the data's source that need more than their name.
-_HEADINGS = {
-    "source_tables": {"images": "full mammograms"},
-    "overlaps": {"first": "table", "second": "other table", "patients": "patients in both"},
-    "conflicts": {"lesion_id": "lesion"},
-}
-
-
 def plain(
     name: str, title: str, table: "pd.DataFrame", audits: Collection[str] = ()
 ) -> dict[str, Any]:
@@ -301,15 +296,18 @@ def plain(
     ]
     folded = [f"{column}{end}" for column in estimates for end in ("_std", "_ci_low", "_ci_high")]
     shown = table.drop(columns=list(dict.fromkeys([*constant, *empty, *folded])))
-    # Where a row has a name, the name heads it.
-    leading = next(iter(shown.columns), "") if name in _HEADINGS else None
+    # The name of a row heads it, and stays in view when the table is moved.
+    leading = "extractor" if "extractor" in shown else next(iter(shown.columns), "")
+    shown = shown[[leading, *shown.columns.drop(leading)]] if len(shown.columns) else shown
     # pandas' own test for numbers takes True and False for numbers.
     numeric = {column: _is_numeric(shown[column]) for column in shown}
     whole = {column: _folded(table, column) for column in estimates if column in shown}
     return {
         "name": name,
         "title": title,
-        "columns": [Column(_heading(name, str(column)), numeric[column]) for column in shown],
+        "columns": [
+            Column(_capital(heading(name, str(column))), numeric[column]) for column in shown
+        ],
         "rows": [
             [
                 whole[column][place]
@@ -324,11 +322,6 @@ def plain(
             for place, row in enumerate(shown.itertuples(index=False, name=None))
         ],
     }
-
-
-def _heading(name: str, column: str) -> str:
-    known = MEASURE_TITLES | _HEADINGS.get(name, {})
-    return known.get(column, spoken(column))
 
 
 def _folded(table: "pd.DataFrame", name: str) -> list[Cell]:

@@ -30,9 +30,19 @@ if TYPE_CHECKING:
 
     from reports.figures import Entry, Group
 
+# The classifier that ranks nothing.
+CONSTANT = "majority"
 
-def roc_panels(group: "Group") -> "Figure":
-    """A panel an extractor, a line a classifier; the mean curve where there are several repeats."""
+
+def roc_panels(group: "Group") -> "Figure | None":
+    """A panel an extractor, a line a classifier; the mean curve where there are several repeats.
+
+    The majority class has no curve but the diagonal, which every panel shows.
+    """
+    ranking = [e for e in group.ran if e.system.identity["classifier"] != CONSTANT]
+    if not ranking:
+        return None
+    group = group._replace(entries=ranking)
     panels = group.by_extractor()
     look = looks(group)
     sheet = Sheet(len(panels), 4, (1.8,), look, wide=1.8)

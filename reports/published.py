@@ -24,10 +24,12 @@ _RAGAB = "Ragab et al. 2021"
 # source -> its citation, and what is not known or differs.
 SOURCES = {
     _THESIS: (
-        "The thesis whose experiments this suite repeats: a CNN of four convolutions on the mass "
-        "crops of CBIS-DDSM, official split. Optimiser, epochs and batch size are not given. The "
-        "rates are those of 54 true positives, 93 false negatives, 181 true negatives and 50 false "
-        "positives; always answering benign would give an accuracy of 0.611 on these crops."
+        "The thesis whose experiments this suite repeats. Its author, title and year are not "
+        "known here, and no publication of it: its figures cannot be cited, only named. A CNN of "
+        "four convolutions on the mass crops of CBIS-DDSM, official split. Optimiser, epochs and "
+        "batch size are not given. The rates are those of 54 true positives, 93 false negatives, "
+        "181 true negatives and 50 false positives; always answering benign would give an "
+        "accuracy of 0.611 on these crops."
     ),
     _RAGAB: (
         "Ragab et al., A framework for breast cancer classification using multi-DCNNs, Computers "

@@ -1,11 +1,16 @@
 """BibTeX for what a run used: data set, networks, libraries, methods, and the suite itself."""
 
 import re
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.comparison import BY_FOLDS
 from reports.kinds import LOCALIZED
 from reports.pooling import System
 from reports.run_folder import Run, section
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Reference(NamedTuple):
@@ -283,6 +288,20 @@ _LIBRARIES: dict[str, Reference] = {
         2010,
         pages="56--61",
     ),
+    "statsmodels": _paper(
+        "seabold2010statsmodels",
+        "Seabold, Skipper and Perktold, Josef",
+        "statsmodels: econometric and statistical modeling with Python",
+        "Proceedings of the 9th Python in Science Conference",
+        2010,
+    ),
+    "kornia": _paper(
+        "riba2020kornia",
+        "Riba, Edgar and Mishkin, Dmytro and Ponsa, Daniel and Rublee, Ethan and Bradski, Gary",
+        "Kornia: an open source differentiable computer vision library for PyTorch",
+        "IEEE Winter Conference on Applications of Computer Vision",
+        2020,
+    ),
     "matplotlib": _article(
         "hunter2007matplotlib",
         "Hunter, John D.",
@@ -306,31 +325,135 @@ _LIBRARIES: dict[str, Reference] = {
     ),
 }
 
-_STATISTICS = (
-    Reference(
-        "efron1993bootstrap",
-        "book",
-        {
-            "author": "Efron, Bradley and Tibshirani, Robert J.",
-            "title": "{An introduction to the bootstrap}",
-            "publisher": "Chapman and Hall",
-            "year": "1993",
-        },
+# What a statistic is called in a methods text -> its papers.
+_STATISTICS: dict[str, tuple[Reference, ...]] = {
+    "bootstrap": (
+        Reference(
+            "efron1993bootstrap",
+            "book",
+            {
+                "author": "Efron, Bradley and Tibshirani, Robert J.",
+                "title": "{An introduction to the bootstrap}",
+                "publisher": "Chapman and Hall",
+                "year": "1993",
+            },
+        ),
+        _article(
+            "field2007bootstrapping",
+            "Field, Christopher A. and Welsh, Alan H.",
+            "Bootstrapping clustered data",
+            "Journal of the Royal Statistical Society: Series B",
+            2007,
+            volume="69",
+            pages="369--390",
+        ),
     ),
-    _article(
-        "field2007bootstrapping",
-        "Field, Christopher A. and Welsh, Alan H.",
-        "Bootstrapping clustered data",
-        "Journal of the Royal Statistical Society: Series B",
-        2007,
-        volume="69",
-        pages="369--390",
+    "holm": (
+        _article(
+            "holm1979simple",
+            "Holm, Sture",
+            "A simple sequentially rejective multiple test procedure",
+            "Scandinavian Journal of Statistics",
+            1979,
+            volume="6",
+            pages="65--70",
+        ),
     ),
-)
+    "folds": (
+        _article(
+            "nadeau2003inference",
+            "Nadeau, Claude and Bengio, Yoshua",
+            "Inference for the generalization error",
+            "Machine Learning",
+            2003,
+            volume="52",
+            pages="239--281",
+            doi="10.1023/A:1024068626366",
+        ),
+        _paper(
+            "bouckaert2004evaluating",
+            "Bouckaert, Remco R. and Frank, Eibe",
+            "Evaluating the replicability of significance tests for comparing learning algorithms",
+            "Advances in Knowledge Discovery and Data Mining (PAKDD)",
+            2004,
+            series="Lecture Notes in Computer Science",
+            volume="3056",
+            pages="3--12",
+            doi="10.1007/978-3-540-24775-3_3",
+        ),
+    ),
+    "platt": (
+        Reference(
+            "platt1999probabilistic",
+            "incollection",
+            {
+                "author": "Platt, John C.",
+                "title": "{Probabilistic outputs for support vector machines and comparisons to "
+                "regularized likelihood methods}",
+                "booktitle": "Advances in Large Margin Classifiers",
+                "publisher": "MIT Press",
+                "year": "1999",
+                "pages": "61--74",
+            },
+        ),
+        _article(
+            "lin2007note",
+            "Lin, Hsuan-Tien and Lin, Chih-Jen and Weng, Ruby C.",
+            "A note on Platt's probabilistic outputs for support vector machines",
+            "Machine Learning",
+            2007,
+            volume="68",
+            pages="267--276",
+        ),
+    ),
+    "brier": (
+        _article(
+            "brier1950verification",
+            "Brier, Glenn W.",
+            "Verification of forecasts expressed in terms of probability",
+            "Monthly Weather Review",
+            1950,
+            volume="78",
+            number="1",
+            pages="1--3",
+        ),
+    ),
+    "decision": (
+        _article(
+            "vickers2006decision",
+            "Vickers, Andrew J. and Elkin, Elena B.",
+            "Decision curve analysis: a novel method for evaluating prediction models",
+            "Medical Decision Making",
+            2006,
+            volume="26",
+            pages="565--574",
+            doi="10.1177/0272989X06295361",
+        ),
+    ),
+}
 
 
-def references(run: Run, systems: list[System]) -> list[Reference]:
-    """What this run used and its report rests on, each once; the suite last."""
+def statistics(systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
+    """The statistics that the report of a run rests on, each with the keys of its papers."""
+    compared = tables.get("comparisons")
+    used = {
+        "bootstrap": True,
+        "holm": compared is not None and compared["p_holm"].notna().any(),
+        "folds": compared is not None and (compared["test"] == BY_FOLDS).any(),
+        "platt": any("+platt" in str(system.identity["classifier"]) for system in systems),
+        "brier": "calibration" in tables,
+        "decision": "decision_curves" in tables,
+    }
+    return {name: ", ".join(p.key for p in _STATISTICS[name]) for name in used if used[name]}
+
+
+def references(
+    run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]"
+) -> list[Reference]:
+    """What this run used and its report rests on, each once; the suite last.
+
+    tables : from `tables.every_table`; which there are tells which statistics were used.
+    """
     names = [str(system.identity["extractor"]) for system in systems]
     # The phantom has the layout of a data set, and none of its images.
     dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
@@ -351,7 +474,7 @@ def references(run: Run, systems: list[System]) -> list[Reference]:
         *([_IMAGENET] if imagenet else []),
         *(_SVM if svm else ()),
         *(paper for name, paper in _LIBRARIES.items() if name in packages),
-        *_STATISTICS,
+        *(paper for name in statistics(systems, tables) for paper in _STATISTICS[name]),
         _suite(run),
     ]
 

@@ -110,11 +110,11 @@ function unfold() {
 }
 
 const tables = [...document.querySelectorAll("table.sortable")];
-for (const table of tables) {
-  for (const heading of table.tHead.rows[0].cells) {
-    heading.querySelector("button").addEventListener("click", () => sort(table, heading));
-  }
-}
+// One listener for all headings: there are hundreds of them.
+document.addEventListener("click", (event) => {
+  const heading = event.target.closest("table.sortable thead th");
+  if (heading) sort(heading.closest("table"), heading);
+});
 for (const field of document.querySelectorAll("input[data-table]")) {
   const table = document.getElementById(field.dataset.table);
   fields.set(table, field);

@@ -1,6 +1,7 @@
 """Subgroups, levels, operating points, probabilities and mistakes of systems picked by a rule."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,13 +15,14 @@ from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 from reports.answers import answers
 from reports.calibration import BINS, calibration, calibration_error, net_benefit, probabilities
 from reports.checklist import checklist
+from reports.comparison import BY_FOLDS
 from reports.declared import close_groups, honest
 from reports.errors import FALSE_NEGATIVE, FALSE_POSITIVE, crops_to_show, errors
 from reports.levels import levels
 from reports.methods import methods
 from reports.operating_points import operating_points, rate_at
 from reports.pooling import System, pool
-from reports.references import references, to_bibtex
+from reports.references import references, statistics, to_bibtex
 from reports.run_folder import Run, read_run
 from reports.subgroups import FEWEST, subgroups
 from reports.tables import every_table
@@ -300,18 +302,42 @@ def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[...,
 
 
 def test_references_are_of_what_was_used(run: Run, systems: list[System]) -> None:
-    keys = [entry.key for entry in references(run, systems)]
+    tables = every_table(run, systems)
+    keys = [entry.key for entry in references(run, systems, tables)]
     assert len(keys) == len(set(keys))
     assert {"dosovitskiy2021image", "he2016deep", "cortes1995support"} <= set(keys)
     assert "szegedy2015going" not in keys
     # Made-up images are nobody's data set.
     assert "lee2017curated" not in keys
-    text = to_bibtex(references(run, systems))
+    text = to_bibtex(references(run, systems, tables))
     assert text.count("{") == text.count("}")
 
 
+def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[System]) -> None:
+    tables = every_table(run, systems)
+    of_folds = {"nadeau2003inference", "bouckaert2004evaluating"}
+    by_folds = tables["comparisons"].assign(test=BY_FOLDS)
+    assert of_folds <= set(statistics(systems, {"comparisons": by_folds})["folds"].split(", "))
+    of_comparisons = {"holm1979simple"}
+    of_probabilities = {"brier1950verification", "vickers2006decision"}
+    keys = {entry.key for entry in references(run, systems, tables)}
+    assert of_comparisons | of_probabilities | {"efron1993bootstrap"} <= keys
+    assert "platt1999probabilistic" not in keys
+    # Every key in the text is in the file.
+    text = "\n".join(methods(run, systems, tables))
+    named = {key for found in re.findall(r"\[([a-z0-9, ]+)\]", text) for key in found.split(", ")}
+    assert of_comparisons | of_probabilities <= named <= keys
+    without = {
+        name: table
+        for name, table in tables.items()
+        if name not in ("comparisons", "calibration", "decision_curves")
+    }
+    keys = {entry.key for entry in references(run, systems, without)}
+    assert not keys & (of_comparisons | of_probabilities)
+
+
 def test_methods_and_checklist_tell_the_manifest(run: Run, systems: list[System]) -> None:
-    text = "\n".join(methods(run, systems))
+    text = "\n".join(methods(run, systems, every_table(run, systems)))
     for words in ("synthetic", "Left out were 1 rows", "patient-cv", "3 repeats", "numpy 2.4.6"):
         assert words in text
     tables = every_table(run, systems)

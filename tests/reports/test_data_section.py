@@ -86,8 +86,8 @@ def test_the_tables_of_the_source_keep_their_columns(reported_run: Path) -> None
         "What the case tables hold",
         "Patients that two tables share",
         "Lesions whose views have different pathology",
-        "benign &lt;&amp;&gt;",
-        "full mammograms",
+        "Benign &lt;&amp;&gt;",
+        "Full mammograms",
         "1,318",
     ):
         assert text in page

@@ -11,6 +11,7 @@ from reports.fonts import SANS, families
 from reports.layout import cut, looks, spread, wrapped
 from reports.naming import names, slugs, titles
 from reports.panels import Box, Sheet, round_ticks
+from reports.plots import roc_panels
 from reports.pooling import pool
 from reports.run_folder import read_run
 from reports.tables import measured, summary
@@ -132,3 +133,19 @@ def test_pdfs_carry_one_truetype_font_with_the_letters_they_use(reported_run: Pa
         assert fonts == (2 if b"DejaVuSans-Bold" in content else 1), path.name
         assert content.count(b"/ToUnicode") == fonts
         assert len(content) < 60_000
+
+
+def test_the_majority_class_has_no_panel_of_its_own(made_run: Path) -> None:
+    run = read_run(made_run)
+    chosen = (run.units["extractor"] == "random:resnet18") & (run.units["classifier"] == "linear")
+    run.units.loc[chosen, ["extractor", "classifier"]] = ["none", "majority"]
+    systems = pool(run)
+    group = grouped(run, systems, summary(run, systems))[0]
+    assert "none" in [entry.name.extractor for entry in group.ran]
+    figure = roc_panels(group)
+    assert figure is not None
+    heads = [text.get_text() for text in figure.axes[0].texts]
+    assert "random:resnet18" in heads
+    assert "none" not in heads
+    alone = [entry for entry in group.entries if entry.name.extractor == "none"]
+    assert roc_panels(group._replace(entries=alone)) is None

@@ -166,11 +166,41 @@ def test_fits_its_width_and_has_no_serious_barrier(
     page, trouble = opened(browser, folder, width, color_scheme=scheme, bypass_csp=True)
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")
+    # What the page leaves for later has to fit, too.
+    page.add_style_tag(content="* { content-visibility: visible !important }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=tmp_path / f"report-{width}-{scheme}.png")
     violations = Axe().run(page).response["violations"]
     serious = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
     assert serious == []
+    assert trouble == []
+
+
+def test_what_is_far_from_the_window_waits_and_is_there_when_reached(
+    browser: Any, reported_run: Path
+) -> None:
+    page, trouble = opened(browser, reported_run)
+    laid_out = "element => element.checkVisibility({contentVisibilityAuto: true})"
+    figure = page.locator("#costs figure svg").first
+    assert not figure.evaluate(laid_out)
+    page.get_by_role("navigation").get_by_role("link", name="Costs").click()
+    page.wait_for_timeout(200)
+    assert figure.evaluate(laid_out)
+    assert page.locator("#costs h2").bounding_box()["y"] < 450
+    assert trouble == []
+
+
+def test_the_name_of_a_row_stays_in_view_while_its_table_moves(
+    browser: Any, trained_run: Path
+) -> None:
+    page, trouble = opened(browser, trained_run, 800)
+    name = page.locator("#rows-trainings tbody th").first
+    frame = page.locator(".scroll:has(#rows-trainings)")
+    name.scroll_into_view_if_needed()
+    before = name.bounding_box()
+    frame.evaluate("element => { element.scrollLeft = 300 }")
+    assert frame.evaluate("element => element.scrollLeft") == 300
+    assert name.bounding_box()["x"] == before["x"]
     assert trouble == []
 
 
