@@ -11,6 +11,7 @@ PACKAGES = (
     "torch",
     "torchvision",
     "timm",
+    "captum",
     "scikit-learn",
     "numpy",
     "scipy",

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from reports.kinds import LOCALIZED
 from reports.pooling import System
-from reports.run_folder import Run, section
+from reports.run_folder import Run, records, section
 
 
 class Reference(NamedTuple):
@@ -328,6 +328,37 @@ _STATISTICS = (
     ),
 )
 
+# Where the page shows where scores come from.
+_SALIENCY = (
+    _paper(
+        "selvaraju2017grad",
+        "Selvaraju, Ramprasaath R. and Cogswell, Michael and Das, Abhishek and Vedantam, "
+        "Ramakrishna and Parikh, Devi and Batra, Dhruv",
+        "Grad-CAM: visual explanations from deep networks via gradient-based localization",
+        "IEEE International Conference on Computer Vision",
+        2017,
+        pages="618--626",
+    ),
+    _paper(
+        "adebayo2018sanity",
+        "Adebayo, Julius and Gilmer, Justin and Muelly, Michael and Goodfellow, Ian and Hardt, "
+        "Moritz and Kim, Been",
+        "Sanity checks for saliency maps",
+        _NEURIPS,
+        2018,
+        volume="31",
+    ),
+    _preprint(
+        "kokhlikyan2020captum",
+        "Kokhlikyan, Narine and Miglani, Vivek and Martin, Miguel and Wang, Edward and Alsallakh, "
+        "Bilal and Reynolds, Jonathan and Melnikov, Alexander and Kliushkina, Natalia and Araya, "
+        "Carlos and Yan, Siqi and Reblitz-Richardson, Orion",
+        "Captum: a unified and generic model interpretability library for PyTorch",
+        "2009.07896",
+        2020,
+    ),
+)
+
 
 def references(run: Run, systems: list[System]) -> list[Reference]:
     """What this run used and its report rests on, each once; the suite last."""
@@ -341,6 +372,7 @@ def references(run: Run, systems: list[System]) -> list[Reference]:
         if any(re.search(pattern, name) for name in names)
     ]
     imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
+    explained = records(run.manifest, "saliency")
     kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
     svm = any(
         name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
@@ -352,6 +384,7 @@ def references(run: Run, systems: list[System]) -> list[Reference]:
         *(_SVM if svm else ()),
         *(paper for name, paper in _LIBRARIES.items() if name in packages),
         *_STATISTICS,
+        *(_SALIENCY if any(records(row, "crops") for row in explained) else ()),
         _suite(run),
     ]
 
