@@ -105,6 +105,9 @@ def test_a_grid_of_tokens_is_read_row_by_row_behind_the_class_token(quadrant):
     means = planted(quadrant).reshape(4, 8, 4, 8).mean((1, 3))
     # The patches' own brightness, in one unit; the class token's value is in no place.
     assert found.maps[0] / found.maps[0].max() == pytest.approx(means / means.max(), abs=1e-5)
+    # What lowers a score is not shown.
+    lowered = saliency(backbone_of(Tokens()), lambda f: -f[:, 0], planted(quadrant)[None], 4)
+    assert not lowered.maps.any()
 
 
 def test_the_last_tokens_that_count_are_looked_at():

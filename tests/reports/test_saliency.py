@@ -88,6 +88,11 @@ def test_an_overlay_leaves_the_picture_where_there_is_no_saliency():
     found = overlay(grey, np.array([[0, 255], [0, 128]], np.uint8))
     assert (found[:, 0] == 90).all()
     assert np.ptp(found[0, 1].astype(int)) > np.ptp(found[1, 1].astype(int)) > 0
+    # Even where it is highest the picture can be seen.
+    highest = np.full((1, 1), 255, np.uint8)
+    dark, bright = (overlay(np.full((1, 1), v, np.uint8), highest).astype(int) for v in (0, 200))
+    assert (bright - dark).min() > 50
+    assert bright.max() < 255
 
 
 def entry(**more):
