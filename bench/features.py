@@ -8,17 +8,25 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import is_disk_error
 from bench.keys import chunk_key
 from bench.plan import NO_FEATURES, READERS, SHORTCUTS, Cell
 from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
 from bench.turned import rotation_of
-from extractors import Backbone, BackboneInfo, choose_precision, create_backbone, extract
+from extractors import (
+    Backbone,
+    BackboneError,
+    BackboneInfo,
+    choose_precision,
+    create_backbone,
+    extract,
+)
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
 from extractors.precision import LOWEST_COSINE, computes_bfloat16, running
@@ -29,6 +37,8 @@ if TYPE_CHECKING:
     from bench.data.crops import CropStack
     from bench.training import Trained
     from extractors.recipes import Recipe
+
+T = TypeVar("T")
 
 PROFILE_VERSION = 2
 # Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
@@ -292,6 +302,31 @@ def _fused(parts: Sequence[Features]) -> Features:
         widths=tuple(part.matrix.shape[1] for part in parts),
         trained=tuple(network for part in parts for network in part.trained),
     )
+
+
+def built(extractor: Extractor, device: str, trained: "Trained | None" = None) -> Backbone:
+    """The network behind an extractor's features.
+
+    Raises BackboneError if it cannot be built.
+    """
+    return _LazyBackbone(extractor, device, trained).backbone()
+
+
+def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[T | None, str]:
+    """What a piece of work with an extractor gives, and "ok"; or None and the reason, in a line."""
+    if extractor.status != "ok":
+        return None, extractor.status
+    try:
+        return work(), "ok"
+    except BackboneError as error:
+        return None, str(error)
+    except Exception as error:
+        # A store that cannot be written is the end of the run. But a plugin's network may raise
+        # anything, and one broken system spoils no other.
+        if is_disk_error(error) and Path(error.filename or "").is_relative_to(store.root):
+            raise
+        reason = " ".join(str(error).split())[:200]
+        return None, f"{extractor.name}: {type(error).__name__}: {reason}"
 
 
 class _LazyBackbone:

@@ -10,6 +10,7 @@ from bench.store import digest
 FEATURE_VERSION = 2
 TRAINING_VERSION = 2
 UNIT_VERSION = 3
+SALIENCY_VERSION = 1
 
 
 def chunk_key(extractor_identity: Mapping[str, Any], crops: Sequence[str]) -> str:
@@ -70,3 +71,11 @@ def unit_key(cell: str, features: str, system: System, solver: Mapping[str, Any]
             dict(solver),
         ]
     )
+
+
+def saliency_key(unit: str, side: int, captum: str, crops: Sequence[str]) -> str:
+    """Key of saliency maps: the unit that they explain, and the digests of the crops, in order.
+
+    A unit's key holds weights, features, kernel and training rows.
+    """
+    return digest([SALIENCY_VERSION, unit, side, captum, list(crops)])

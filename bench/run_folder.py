@@ -119,6 +119,28 @@ class RunFolder:
             listed.append({"file": file, "crop_id": crop_id})
         return listed
 
+    def write_overlay(
+        self, pixels: "NDArray[np.uint8]", crop: str, share: "NDArray[np.uint8]", unit: str
+    ) -> dict[str, str]:
+        """Write a crop and, beside it, its saliency over it; the files of both.
+
+        pixels : of the crop. crop : its digest. share : (S, S), 255 where saliency is highest.
+        unit : the key of the unit that is explained.
+        """
+        import numpy as np
+        from PIL import Image
+
+        from reports.saliency import overlay
+
+        files = {
+            "plain": f"images/{crop[:16]}.png",
+            "overlay": f"images/saliency-{crop[:16]}-{unit[:8]}.png",
+        }
+        grey = np.asarray(Image.fromarray(pixels).resize(share.shape[::-1]))
+        _write_png(self.path / files["plain"], pixels)
+        _write_png(self.path / files["overlay"], overlay(grey, share))
+        return files
+
     def write_patch_example(self, stack: "CropStack", subset: str) -> dict[str, str | int]:
         """Write the crop that the page shows cut into patches: the subset's first positive one."""
         position = next(

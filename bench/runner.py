@@ -1,7 +1,7 @@
 """Carries out a run, from the data to the report; what stands in the store is taken from there."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,8 +10,7 @@ import joblib
 import numpy as np
 
 from bench.choosing import Selection
-from bench.errors import is_disk_error
-from bench.features import Extraction, Extractor, Features
+from bench.features import Extraction, Extractor, Features, attempt
 from bench.fitting import UnitResult, run_cell
 from bench.job import Job
 from bench.keys import cell_digest
@@ -20,11 +19,11 @@ from bench.plan import Cell, Place, Plan, System
 from bench.progress import Progress
 from bench.results import APPROXIMATE, Results, extractor_row
 from bench.run_folder import RunFolder
+from bench.saliency import Explanations
 from bench.selection import check_strict, fetch_weights
 from bench.store import Store, remove_stale
 from bench.training import Trainings
 from bench.turned import turned
-from extractors import BackboneError
 from extractors.names import SELECTED
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
     results = Results(job.dataset.name, used, job.configuration.seed)
     described = _carry_out(job, used, plan, results, progress)
     progress.say("writing the report")
-    return _write(job, stack, folder, manifest, results, described)
+    explanations = Explanations(job, used, plan, progress)
+    return _write(job, stack, folder, manifest, results, described, explanations)
 
 
 def _carry_out(
@@ -182,15 +182,14 @@ def _frozen_features(
     extraction: Extraction, extractor: Extractor, plan: Plan, progress: Progress
 ) -> tuple[Features | None, str]:
     """Features of the crops that the plan needs, or None with the reason."""
-    cells = [cell for cell, _ in plan.work(extractor.name)]
-    positions = np.unique(np.concatenate([c for cell in cells for c in (cell.train, cell.test)]))
+    positions = plan.positions(extractor.name)
     pieces = len(positions) * max(len(extractor.parts), 1)
 
     def extracted() -> Features:
         with progress.step(extractor.name, pieces, "crops") as step:
             return extraction.features(extractor, positions, step)
 
-    return _or_reason(extractor, extraction.store, extracted)
+    return attempt(extractor, extraction.store, extracted)
 
 
 def _trained_features(
@@ -213,25 +212,7 @@ def _trained_features(
         with progress.step(extractor.name, len(positions), "crops") as step:
             return extraction.features(extractor, positions, step, networks)
 
-    return _or_reason(extractor, extraction.store, extracted)
-
-
-def _or_reason(
-    extractor: Extractor, store: Store, extracted: Callable[[], Features]
-) -> tuple[Features | None, str]:
-    if extractor.status != "ok":
-        return None, extractor.status
-    try:
-        return extracted(), "ok"
-    except BackboneError as error:
-        return None, str(error)
-    except Exception as error:
-        # A store that cannot be written is the end of the run. But a plugin's network may raise
-        # anything, and one broken system spoils no other.
-        if is_disk_error(error) and Path(error.filename or "").is_relative_to(store.root):
-            raise
-        reason = " ".join(str(error).split())[:200]
-        return None, f"{extractor.name}: {type(error).__name__}: {reason}"
+    return attempt(extractor, extraction.store, extracted)
 
 
 def _line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
@@ -261,6 +242,7 @@ def _write(
     manifest: dict[str, Any],
     results: Results,
     described: list[dict[str, Any]],
+    explanations: Explanations,
 ) -> Outcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
@@ -274,6 +256,7 @@ def _write(
     manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
     manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])
     manifest["data"]["mistakes"] = folder.write_mistakes(stack, crops_to_show(folder.path))
+    manifest["saliency"] = explanations.write(folder)
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)

@@ -1,7 +1,7 @@
 """One SVM of the engine as a scikit-learn estimator."""
 
 import warnings
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,10 +12,22 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classifiers.gram import Standardisation
 from classifiers.inputs import positive_values
-from classifiers.kernels import kernels_named
+from classifiers.kernels import Kernel, kernels_named
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, unwarned
 
 FloatArray = NDArray[np.float64]
+
+
+class FittedParts(NamedTuple):
+    """What the decision value of x is made of: Σ βᵢ k(zᵢ, (x − mean) · reciprocal) + intercept.
+
+    arrays : mean (P,), reciprocal (P,), the standardised support vectors z (n, P), their β (n,).
+    """
+
+    arrays: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+    kernel: Kernel
+    scale: float
+    intercept: float
 
 
 class KernelSVC(ClassifierMixin, BaseEstimator):
@@ -108,6 +120,17 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         norm = np.einsum("ij,ij->i", test, test)
         matrix = self._kernel(inner, norm, self._squared_norm, self.scale_, out=inner)
         return self._solution.score(matrix)
+
+    def fitted_parts(self) -> FittedParts:
+        """Standardisation, support vectors and coefficients, for whoever writes it elsewhere."""
+        check_is_fitted(self)
+        support = np.flatnonzero(self._solution.coefficients)
+        standard, solution = self._standardisation, self._solution
+        arrays = (
+            *(standard.mean, standard.reciprocal_std),
+            *(self._train[support], solution.coefficients[support]),
+        )
+        return FittedParts(arrays, self._kernel, self.scale_, solution.intercept)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predicted labels, shape (m,)."""

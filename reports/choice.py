@@ -41,13 +41,13 @@ def candidates(systems: Sequence[System]) -> "pd.DataFrame":
         place = [str(chosen.identity[name]) for name in _PLACE]
         for system in systems:
             beside = [str(system.identity[name]) for name in _PLACE] == place
-            if beside and system.whole and _judged(system):
+            if beside and system.whole and judged(system):
                 rows.append(_row(system, chosen.units))
     frame = pd.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=list(COLUMNS))
     return frame.astype(dict.fromkeys(("folds_chosen", "folds"), "Int64"))
 
 
-def _judged(system: System) -> bool:
+def judged(system: System) -> bool:
     """Whether its worth on inner folds is known, of a setting that was not chosen on them."""
     units = system.units
     if "inner_auc" not in units or is_selected(system):
@@ -56,14 +56,14 @@ def _judged(system: System) -> bool:
 
 
 def _row(system: System, choices: "pd.DataFrame") -> dict[str, Any]:
-    judged = system.units["inner_auc"].astype("float64")
+    inner = system.units["inner_auc"].astype("float64")
     own = (choices["chosen_extractor"] == system.identity["extractor"]) & (
         choices["chosen_classifier"] == system.identity["classifier"]
     )
     return {
         **system.identity,
-        "inner_auc": judged.mean(),
-        "inner_auc_std": judged.std(ddof=1),
+        "inner_auc": inner.mean(),
+        "inner_auc_std": inner.std(ddof=1),
         "folds_chosen": int(own.sum()),
         "folds": len(choices),
     }

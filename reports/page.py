@@ -27,6 +27,7 @@ from reports.pooling import System
 from reports.published import SOURCES
 from reports.references import references, to_bibtex
 from reports.run_folder import Run, listing, records, section
+from reports.saliency import FAINT, VERDICTS, legend, shown
 from reports.subgroups import FEWEST
 
 if TYPE_CHECKING:
@@ -123,6 +124,10 @@ def render(
         measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
         figures=_figures(drawings),
         tables=_tables(run, tables),
+        saliency=shown(run),
+        saliency_most=_most(VERDICTS),
+        saliency_faint=f"{100 * FAINT:g}",
+        saliency_legend=legend(),
         data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
         data=section(run.manifest, "data"),
         notices=[*listing(run.manifest, "notices")],
@@ -155,6 +160,12 @@ def breakable(text: str) -> "Markup | str":
         for word in words
     ]
     return Markup(" ").join(told)
+
+
+def _most(verdicts: dict[str, int]) -> str:
+    """'4 false negatives, 4 false positives and 2 true positives'."""
+    *first, last = (f"{most} {verdict}s" for verdict, most in verdicts.items())
+    return f"{', '.join(first)} and {last}"
 
 
 def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:

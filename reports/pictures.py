@@ -25,6 +25,15 @@ _PIXELATED = b' style="image-rendering:crisp-edges;image-rendering:pixelated"'
 
 def read_grey(folder: Path, name: Any) -> Grey | None:
     """A PNG or JPEG file of the folder as uint8 (height, width), 0 black; None if there is none."""
+    return _read(folder, name, "L")
+
+
+def read_colour(folder: Path, name: Any) -> Grey | None:
+    """The same as uint8 (height, width, 3), red first."""
+    return _read(folder, name, "RGB")
+
+
+def _read(folder: Path, name: Any, mode: str) -> Grey | None:
     from PIL import Image
 
     path = _inside(folder, name)
@@ -37,7 +46,7 @@ def read_grey(folder: Path, name: Any) -> Grey | None:
                 # The size is known before any pixel is decoded; 16-bit modes have no fixed range.
                 if max(image.size) > _LONGEST_SIDE or image.mode.startswith(("I", "F")):
                     return None
-                return np.asarray(image.convert("L"))
+                return np.asarray(image.convert(mode))
     except Exception:  # decoders fail on broken files in more ways than they say
         return None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from reports.comparison import BY_FOLDS
 from reports.kinds import LOCALIZED
 from reports.pooling import System
-from reports.run_folder import Run, section
+from reports.run_folder import Run, records, section
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -432,6 +432,37 @@ _STATISTICS: dict[str, tuple[Reference, ...]] = {
     ),
 }
 
+# Where the page shows where scores come from.
+_SALIENCY = (
+    _paper(
+        "selvaraju2017grad",
+        "Selvaraju, Ramprasaath R. and Cogswell, Michael and Das, Abhishek and Vedantam, "
+        "Ramakrishna and Parikh, Devi and Batra, Dhruv",
+        "Grad-CAM: visual explanations from deep networks via gradient-based localization",
+        "IEEE International Conference on Computer Vision",
+        2017,
+        pages="618--626",
+    ),
+    _paper(
+        "adebayo2018sanity",
+        "Adebayo, Julius and Gilmer, Justin and Muelly, Michael and Goodfellow, Ian and Hardt, "
+        "Moritz and Kim, Been",
+        "Sanity checks for saliency maps",
+        _NEURIPS,
+        2018,
+        volume="31",
+    ),
+    _preprint(
+        "kokhlikyan2020captum",
+        "Kokhlikyan, Narine and Miglani, Vivek and Martin, Miguel and Wang, Edward and Alsallakh, "
+        "Bilal and Reynolds, Jonathan and Melnikov, Alexander and Kliushkina, Natalia and Araya, "
+        "Carlos and Yan, Siqi and Reblitz-Richardson, Orion",
+        "Captum: a unified and generic model interpretability library for PyTorch",
+        "2009.07896",
+        2020,
+    ),
+)
+
 
 def statistics(systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
     """The statistics that the report of a run rests on, each with the keys of its papers."""
@@ -464,6 +495,7 @@ def references(
         if any(re.search(pattern, name) for name in names)
     ]
     imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
+    explained = records(run.manifest, "saliency")
     kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
     svm = any(
         name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
@@ -475,6 +507,7 @@ def references(
         *(_SVM if svm else ()),
         *(paper for name, paper in _LIBRARIES.items() if name in packages),
         *(paper for name in statistics(systems, tables) for paper in _STATISTICS[name]),
+        *(_SALIENCY if any(records(row, "crops") for row in explained) else ()),
         _suite(run),
     ]
 
