@@ -63,7 +63,7 @@ def to_explain(folder: Path) -> list[Explained]:
     """One CNN and one ViT of each subset, on the first fold of the first repeat.
 
     What runs a benchmark calls this when units, predictions and lesions of a run folder stand.
-    Where the run has judged systems on inner folds, as for the row `selected`, these figures decide.
+    Where the run has judged systems on inner folds, as for the row `selected`, that decides.
     """
     run = read_run(folder)
     found = []

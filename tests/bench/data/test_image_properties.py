@@ -346,9 +346,7 @@ def test_elements_that_do_not_matter_change_no_pixel(
     assert pixels is not None
     np.testing.assert_array_equal(pixels, PIXELS)
     header = header_of(data, folder)
-    assert header == Header(
-        "1.2.3", "crop", "Mass-Training_P_00001_LEFT_CC_1", *PIXELS.shape, 16, ""
-    )
+    assert header == Header("1.2.3", "crop", "Mass-Training_P_00001_LEFT_CC_1", *PIXELS.shape, "")
 
 
 # --- other formats
