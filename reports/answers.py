@@ -129,10 +129,10 @@ def _declared(tables: Tables, of_hybrids: bool) -> tuple[list[str], list[str]]:
         verdicts = own["verdict"].value_counts().sort_index().items()
         low, high = number(own["difference"].min()), number(own["difference"].max())
         told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
-        counted.append(
-            f"{subset}, {protocol}: {question} Declared comparisons: {told}; differences of AUC "
-            f"{low} to {high}."
+        spread = (
+            f"difference of AUC {low}" if len(own) == 1 else f"differences of AUC {low} to {high}"
         )
+        counted.append(f"{subset}, {protocol}: {question} Declared comparisons: {told}; {spread}.")
     return counted, [str(text) for text in made["sentence"] if not missing(text) and str(text)]
 
 
@@ -235,9 +235,8 @@ def _time_range(name: str, members: Sequence[tuple[System, Row]]) -> str:
     times = _known(row["training_time_s"] for _, row in members)
     if not times:
         return ""
-    return (
-        f"{name}: {_spoken(min(times))} to {_spoken(max(times))}, median {_spoken(median(times))}"
-    )
+    low, middle, high = (_spoken(reduce(times)) for reduce in (min, median, max))
+    return f"{name}: {middle}" if low == high else f"{name}: {low} to {high}, median {middle}"
 
 
 def _how_few(run: Run, tables: Tables) -> Answer:

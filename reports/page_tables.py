@@ -181,7 +181,7 @@ def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
 
 def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     """Each system under each protocol: the estimate above, its interval below."""
-    settings = [name for name in _BESIDE if len(set(map(short, table[name]))) > 1]
+    settings = _telling(table)
     start = list(table.columns).index("measure") + 1
     protocols = [name for name in table.columns[start:] if name not in _PUBLISHED]
     columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
@@ -234,9 +234,14 @@ _BESIDE = (
 _PUBLISHED = ("published", "published_system", "published_data", "published_protocol")
 
 
+def _telling(table: "pd.DataFrame") -> list[str]:
+    """Those of _BESIDE that differ; a reference point has no recipe and no C, which tells none."""
+    return [name for name in _BESIDE if len(set(map(short, table[name])) - {""}) > 1]
+
+
 def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]) -> dict[str, Any]:
     """A row a system and comparison: both values, their difference and its interval."""
-    settings = [name for name in _BESIDE if len(set(map(short, table[name]))) > 1]
+    settings = _telling(table)
     columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
     columns += [Column("Classifier"), Column("Audit"), Column("Beside it")]
     for text in ("AUC", "Accuracy"):
