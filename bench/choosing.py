@@ -66,7 +66,10 @@ class Selection:
         features: Features,
         fitted: Mapping[System, UnitResult],
     ) -> dict[System, UnitResult]:
-        """The results of a cell, those of candidates with their AUC on the inner folds."""
+        """The results of a cell, those of candidates with their AUC on the inner folds.
+
+        What could not be fitted, or has no score for a test row, is no candidate.
+        """
         if not cell.selects or extractor.trained:
             return dict(fitted)
         able = [

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # What is said of inner folds on the features of a network that was trained on all of them.
 SEEN_INSIDE = "inner folds are optimistic: the network was trained on all of their rows"
+# What is said of a choice.
+RANDOM_AMONG = "random weights are among what it is chosen from"
 # What is said where the Gram matrix of all training rows does not fit.
 APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
@@ -93,6 +95,7 @@ class Results:
             | {
                 "unit": choice.unit,
                 "status": "ok",
+                "notes": RANDOM_AMONG if "random" in extractor.weights else "",
                 "threshold": meta["threshold"],
                 "training_time_s": choice.extraction_s + choice.fit_s,
                 "extraction_time_s": choice.extraction_s,

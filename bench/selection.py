@@ -82,6 +82,8 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
                 f"--extractors {name!r}: a fusion names two or more different backbones: "
                 f"{FUSION}A+B"
             )
+        if SELECTED in names:
+            raise UnusableInput(f"--extractors {name!r}: {SELECTED!r} is no backbone to fuse")
         return _fusion(name, [_look_up(one, configuration, synthetic) for one in names])
 
     if name == SELECTED:

@@ -176,7 +176,7 @@ def map_layer(backbone: Backbone) -> MapLayer:
     generator = torch.Generator().manual_seed(0)
     pixels = (255 * torch.rand(2, 1, *size, generator=generator)).to(backbone.device)
     seen: list[tuple[MapLayer, torch.Tensor]] = []
-    with _at_work(backbone), _watched(backbone.module, seen):
+    with _at_work(backbone), _watched(backbone.module, seen) as calls:
         features = backbone.module(normalise(pixels, backbone.input).requires_grad_()).float()
         # Any direction but that of equal weights, in which features behind a norm never move.
         weights = torch.randn(features.shape[1], generator=generator).to(features)
@@ -185,7 +185,9 @@ def map_layer(backbone: Backbone) -> MapLayer:
             outputs = [output for _, output in seen]
             grads = torch.autograd.grad((features @ weights).sum(), outputs, allow_unused=True)
     for (layer, _), grad in reversed(list(zip(seen, grads, strict=False))):
-        if grad is not None and bool((layer.to_map(grad) != 0).any()):
+        # A module that is called again (one activation for all layers) is no one place of the pass.
+        once = calls[layer.path] == 1
+        if once and grad is not None and bool((layer.to_map(grad) != 0).any()):
             return layer
     raise BackboneError(
         f"{backbone.name}: has no layer with places in the image on which its features depend"
@@ -193,13 +195,20 @@ def map_layer(backbone: Backbone) -> MapLayer:
 
 
 @contextmanager
-def _watched(network: nn.Module, seen: list[tuple[MapLayer, torch.Tensor]]) -> Iterator[None]:
-    """Collects, in the order of the pass, the outputs that have places in the image."""
+def _watched(
+    network: nn.Module, seen: list[tuple[MapLayer, torch.Tensor]]
+) -> Iterator[Counter[str]]:
+    """Collects, in the order of the pass, the outputs that have places in the image.
+
+    Gives how often each module was called.
+    """
     whole = network.network if isinstance(network, LayerFeatures) else network
     blocks = _blocks(network)
+    calls: Counter[str] = Counter()
 
     def watch(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def keep(module: nn.Module, _inputs: Any, output: Any) -> None:
+            calls[path] += 1
             if isinstance(output, torch.Tensor) and len(output) == 2 and output.requires_grad:
                 layer = _places(whole, module, path, output, path in blocks)
                 if layer is not None:
@@ -209,7 +218,7 @@ def _watched(network: nn.Module, seen: list[tuple[MapLayer, torch.Tensor]]) -> I
 
     handles = [m.register_forward_hook(watch(p)) for p, m in network.named_modules() if p]
     try:
-        yield
+        yield calls
     finally:
         for handle in handles:
             handle.remove()

@@ -15,11 +15,11 @@ from reports.choice import is_selected
 from reports.declared import KERNEL, close_groups
 from reports.formats import missing, number
 from reports.kinds import (
-    REFERENCES,
     from_scratch,
     hybrid,
     is_reference,
     localized,
+    names_reference,
     own_head,
     pretrained,
     transformer,
@@ -76,6 +76,10 @@ def answers(run: Run, systems: list[System], tables: Tables) -> list[Answer]:
     ]
 
 
+# The SVM that stands for all, as it is called in sentences.
+_SVMS = f"{KERNEL.replace('_', ' ')} SVMs"
+
+
 def _svm(system: System) -> bool:
     return str(system.identity["classifier"]) == KERNEL
 
@@ -99,7 +103,8 @@ def _scratch_or_pretrained(run: Run, groups: list[Group], tables: Tables) -> Ans
             both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
             said.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
     counted, sentences = _declared(tables, of_hybrids=False)
-    lacking = [] if whole else [("networks from scratch beside pretrained ones", "--preset thesis")]
+    pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
+    lacking = [] if whole else [(pair, "--preset thesis")]
     return _answer(
         run,
         "Do pretrained features + SVM beat a network trained from scratch, and do ViT features "
@@ -316,7 +321,7 @@ _SPOKEN_VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
 def _subgroup_sentences(table: "pd.DataFrame") -> list[str]:
     """Median AUC over systems by group, for a few variables; the rest is in the table."""
     said = []
-    images = table[~table["extractor"].astype(str).str.startswith(REFERENCES)]
+    images = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
     for (subset, protocol), own in images.groupby(["subset", "protocol"], sort=False):
         parts = []
         for variable in _SPOKEN_VARIABLES:
@@ -367,5 +372,16 @@ def _command(run: Run, extra: str) -> str:
     own = section(run.manifest, "run")
     command = str(own.get("command") or "python -m bench all")
     name = shlex.quote(f"runs/{own.get('name') or run.folder.resolve().name}-more")
-    # Of an option that is given twice, the last one counts.
-    return f"{command} {extra} --out {name}"
+    return f"{_without(command, extra.split()[::2])} {extra} --out {name}"
+
+
+def _without(command: str, options: Sequence[str]) -> str:
+    """The command without what it says of these options and of its run folder."""
+    kept, words = [], iter(shlex.split(command))
+    for word in words:
+        name, has_value, _ = word.partition("=")
+        if name not in (*options, "--out"):
+            kept.append(word)
+        elif not has_value:
+            next(words, None)
+    return shlex.join(kept)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.audit import ALL_ROWS, Comparison, called
 from reports.formats import missing, number
-from reports.kinds import REFERENCES
+from reports.kinds import names_reference
 from reports.naming import OWN_HEAD
 from reports.published import nearest
 from reports.run_folder import Run
@@ -40,8 +40,13 @@ def said(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
 
 
 def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc",)) -> list[str]:
-    """A sentence a subset and comparison: how far apart its systems are, reference points apart."""
-    seen = table[~table["extractor"].astype(str).str.startswith(REFERENCES)]
+    """A sentence a subset and comparison: how far apart its systems are.
+
+    Reference points are left out, and random weights where any others ran.
+    """
+    seen = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
+    drawn = seen["weights"].astype(str) == "random"
+    seen = seen if drawn.all() else seen[~drawn]
     keys = ["subset", "region", "size", "dataset", "audit", "twin", "rows", "twin_rows"]
     told_of = []
     for key, own in seen.groupby(keys, sort=False, dropna=False):

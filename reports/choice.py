@@ -37,7 +37,9 @@ def candidates(systems: Sequence[System]) -> "pd.DataFrame":
     import pandas as pd
 
     rows = []
-    for chosen in filter(is_selected, systems):
+    # A folder that was written before there was such a row has no column for it.
+    able = [one for one in systems if is_selected(one) and "chosen_extractor" in one.units]
+    for chosen in able:
         place = [str(chosen.identity[name]) for name in _PLACE]
         for system in systems:
             beside = [str(system.identity[name]) for name in _PLACE] == place

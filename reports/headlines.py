@@ -288,6 +288,13 @@ def _sentence(row: Mapping[str, Any]) -> str:
     )
     if row["verdict"] == ALIKE:
         seen = number(row["smallest_difference"])
+        if row["ci_low"] > 0 or row["ci_high"] < 0:
+            tested += (
+                " (the interval, without 0, holds what other patients would change; p, which "
+                "decides, what other folds and trainings would, too, and is corrected)"
+                if by_folds
+                else " (the interval is of one comparison; p, which decides, is corrected)"
+            )
         return (
             f"{where}, {system} is not distinguishable from {reference}: {tested}. A true "
             f"difference of {seen} or more would have been seen with a probability of "

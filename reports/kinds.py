@@ -12,13 +12,18 @@ from reports.pooling import System
 HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
 LOCALIZED = "+drloc"
 _TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
-REFERENCES = ("none", "shortcut:", "reader:")
+_REFERENCES = ("shortcut:", "reader:")
 _TAG = re.compile(r"[.@][^+]*")
 
 
 def is_reference(system: System) -> bool:
-    """A reference point that looks at no image."""
-    return str(system.identity["extractor"]).startswith(REFERENCES)
+    """A reference point without a network."""
+    return names_reference(str(system.identity["extractor"]))
+
+
+def names_reference(extractor: str) -> bool:
+    """Whether this is the name of a reference point; a plugin's may begin with `none`."""
+    return extractor == "none" or extractor.startswith(_REFERENCES)
 
 
 def own_head(system: System) -> bool:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reports.choice import is_selected
 from reports.formats import missing, short
 from reports.kinds import is_reference
 from reports.pooling import System
@@ -117,7 +118,7 @@ def _protocols(run: Run, systems: list[System]) -> list[str]:
 
 def _systems(run: Run, systems: list[System]) -> list[str]:
     said = []
-    frozen = _named(s for s in systems if not s.trained and not is_reference(s))
+    frozen = _named(s for s in systems if not (s.trained or is_reference(s) or is_selected(s)))
     if frozen:
         said.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
     for recipe in records(run.manifest, "recipes"):
@@ -126,7 +127,14 @@ def _systems(run: Run, systems: list[System]) -> list[str]:
     references = _named(s for s in systems if is_reference(s))
     if references:
         said.append(f"Reference points without a network: {', '.join(references)}.")
-    classifiers = list(dict.fromkeys(str(s.identity["classifier"]) for s in systems))
+    if any(map(is_selected, systems)):
+        said.append(
+            "The row selected is, in every fold, the system out of the frozen extractors with "
+            "plain SVM kernels that has the highest mean AUC on five inner folds of the training "
+            "rows, stratified by label and grouped by patient."
+        )
+    named = (s for s in systems if not is_selected(s))
+    classifiers = list(dict.fromkeys(str(s.identity["classifier"]) for s in named))
     if classifiers:
         said.append(f"Classifiers: {', '.join(name.replace('_', ' ') for name in classifiers)}.")
     boxes = sorted({short(s.identity["C"]) for s in systems} - {""})

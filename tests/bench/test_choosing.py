@@ -8,9 +8,12 @@ import pytest
 
 import classifiers
 from bench.choosing import Selection
+from bench.config import Configuration
+from bench.errors import UnusableInput
 from bench.features import Extractor, Features
 from bench.fitting import UnitResult, run_cell
 from bench.plan import Cell, NetworkWork, System, make_plan
+from bench.selection import choose_extractors
 from bench.store import Store
 from classifiers import KERNELS, judge_kernels
 
@@ -112,6 +115,12 @@ def test_what_failed_or_cannot_be_judged_is_not_chosen(tmp_path):
     few = Cell("mass", "official", 0, 0, np.arange(6), TEST)
     assert judge(chosen, "a", features("a", 1, 1), few)
     assert "5 inner folds need" in chosen.choice(few)
+
+
+def test_a_fusion_with_it_is_refused():
+    asked = Configuration.checked({"extractors": ("fusion:selected+bundled:efficientnet_lite0",)})
+    with pytest.raises(UnusableInput, match="'selected' is no backbone"):
+        choose_extractors(asked, synthetic=True)
 
 
 def test_audits_and_parts_of_the_training_patients_have_no_such_row():

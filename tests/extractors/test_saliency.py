@@ -131,6 +131,25 @@ def test_layers_of_real_networks(name, layer):
     assert map_layer(create_backbone(name)) == layer
 
 
+def test_a_module_that_serves_twice_is_no_place():
+    class Shared(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.act, self.last = nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Linear(4, 4)
+
+        def forward(self, images):
+            return self.act(self.last(self.act(self.conv(images)).mean((2, 3))))
+
+    backbone = backbone_of(Shared())
+    assert map_layer(backbone).path == "conv"
+    images = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE)).astype(np.uint8)
+    assert saliency(backbone, lambda features: features.sum(1), images, 16).maps.shape == (
+        2,
+        16,
+        16,
+    )
+
+
 def test_the_score_is_that_of_the_plain_pass_and_the_mode_is_as_it_was():
     torch.manual_seed(0)
     backbone = backbone_of(TRANSFORMER(), feature_width=16)
