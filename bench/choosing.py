@@ -6,15 +6,11 @@ is judged on patient-grouped inner folds, and only that one's test scores stand 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from bench.features import Extractor, Features
-from bench.fitting import UnitResult, judge_cell
+from bench.fitting import UnitResult, Workbench, judge_cell
 from bench.plan import Cell, Place, System, may_be_selected
-from bench.store import Store, digest
+from bench.store import digest
 from classifiers import KERNELS
 from classifiers.variant_fits import Judgement
 from extractors.names import SELECTED
@@ -45,16 +41,9 @@ class Choice:
 
 @dataclass
 class Selection:
-    """Judges systems while their features are at hand, and chooses when all have been judged.
+    """Judges systems while their features are at hand, and chooses when all have been judged."""
 
-    labels, patients : of the whole stack, shape (N,). jobs, device : as in `run_cell`.
-    """
-
-    store: Store
-    labels: NDArray[np.int64]
-    patients: NDArray[Any]
-    jobs: int
-    device: str
+    workbench: Workbench
     _candidates: dict[Place, list[Candidate]] = field(default_factory=dict)
     _reasons: dict[Place, str] = field(default_factory=dict)
 
@@ -78,10 +67,7 @@ class Selection:
             if result.status == "ok" and may_be_selected(system, KERNELS, ())
         ]
         try:
-            found = judge_cell(
-                *(cell, cell_key, able, features, self.labels, self.patients),
-                *(self.store, self.jobs, self.device),
-            )
+            found = judge_cell(cell, cell_key, able, features, self.workbench)
         except ValueError as error:
             self._reasons[cell.place] = f"no system could be judged: {error}"
             return dict(fitted)

@@ -46,23 +46,38 @@ class UnitResult:
     status: str = "ok"
 
 
+@dataclass(frozen=True)
+class Workbench:
+    """What every fold is worked on with.
+
+    Attributes
+    ----------
+    labels, patients : of the whole stack, shape (N,).
+    store : where what is computed is kept.
+    jobs : threads, which change no result.
+    device : where Gram matrices are formed: that of the features, so that a key of theirs holds it.
+    """
+
+    labels: NDArray[np.int64]
+    patients: NDArray[Any]
+    store: Store
+    jobs: int = 1
+    device: str = "cpu"
+
+    def groups(self, cell: Cell) -> NDArray[np.int64]:
+        """The number of each training row's patient."""
+        return np.unique(self.patients[cell.train], return_inverse=True)[1]
+
+
 def run_cell(
     cell: Cell,
     cell_key: str,
     systems: Sequence[System],
     features: Features,
-    labels: NDArray[np.int64],
-    patients: NDArray[Any],
-    store: Store,
-    jobs: int,
-    device: str = "cpu",
+    workbench: Workbench,
 ) -> dict[System, UnitResult]:
-    """All systems of one extractor on one fold; what stands in the store is not computed again.
-
-    labels, patients : of the whole stack, shape (N,). jobs : threads, which change no result.
-    device : where Gram matrices are formed: that of the features, so that a key of theirs holds it.
-    """
-    groups = np.unique(patients[cell.train], return_inverse=True)[1]
+    """All systems of one extractor on one fold; what stands in the store is not computed again."""
+    groups = workbench.groups(cell)
     limit = _short_of_memory(cell, features)
     keys = {
         s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups, limit))
@@ -70,13 +85,13 @@ def run_cell(
     }
     results: dict[System, UnitResult] = {}
     for system, key in keys.items():
-        found = store.get("units", key)
+        found = workbench.store.get("units", key)
         if found is not None:
             results[system] = UnitResult(key, found.arrays["score"], found.meta)
     missing = [s for s in systems if s not in results]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, features, cell, labels[cell.train], groups, jobs, device)
+            fitted = _fit(group, features, cell, workbench)
         except ValueError as error:
             fitted = {s: str(error) for s in group}
         for system, outcome in fitted.items():
@@ -84,7 +99,7 @@ def run_cell(
                 results[system] = UnitResult(keys[system], None, {}, outcome)
                 continue
             score, meta = outcome
-            store.put("units", keys[system], {"score": score}, meta)
+            workbench.store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
 
@@ -94,11 +109,7 @@ def judge_cell(
     cell_key: str,
     systems: Sequence[System],
     features: Features,
-    labels: NDArray[np.int64],
-    patients: NDArray[Any],
-    store: Store,
-    jobs: int,
-    device: str = "cpu",
+    workbench: Workbench,
 ) -> dict[System, Judgement]:
     """What SVMs are worth on inner folds of a cell's training rows.
 
@@ -109,20 +120,27 @@ def judge_cell(
     """
     from classifiers import judge_kernels
 
-    groups = np.unique(patients[cell.train], return_inverse=True)[1]
+    groups = workbench.groups(cell)
     digest = features.digest_of(cell)
     keys = {s: unit_key(cell_key, digest, s, _judging(s, groups)) for s in systems}
-    stored = {system: store.get("judgements", key) for system, key in keys.items()}
+    stored = {system: workbench.store.get("judgements", key) for system, key in keys.items()}
     found = {s: Judgement(**artifact.meta) for s, artifact in stored.items() if artifact}
     missing = [system for system in systems if system not in found]
     if not missing:
         return found
     rows = [part[cell.train] for part in features.parts]
     kernels = [system.classifier for system in missing]
-    judged = judge_kernels(rows, labels[cell.train], groups, kernels, jobs=jobs, device=device)
+    judged = judge_kernels(
+        rows,
+        workbench.labels[cell.train],
+        groups,
+        kernels,
+        jobs=workbench.jobs,
+        device=workbench.device,
+    )
     for system in missing:
         found[system] = judged[system.classifier]
-        store.put("judgements", keys[system], {}, asdict(found[system]))
+        workbench.store.put("judgements", keys[system], {}, asdict(found[system]))
     return found
 
 
@@ -156,13 +174,12 @@ def _fit(
     group: Sequence[System],
     features: Features,
     cell: Cell,
-    labels: NDArray[np.int64],
-    groups: NDArray[np.int64],
-    jobs: int,
-    device: str,
+    workbench: Workbench,
 ) -> dict[System, Outcome]:
     """What each system of a group gave; the reason where it could not be fitted."""
     from classifiers import fit_reference, fit_variants
+
+    labels = workbench.labels[cell.train]
 
     if group[0].classifier == SOFTMAX:
         return {group[0]: _own_head(features, cell)}
@@ -180,10 +197,10 @@ def _fit(
         [part[cell.train] for part in features.parts],
         labels,
         [part[cell.test] for part in features.parts],
-        groups,
+        workbench.groups(cell),
         [s.classifier for s in group],
-        jobs=jobs,
-        device=device,
+        jobs=workbench.jobs,
+        device=workbench.device,
     )
     return {system: _outcome(fits[system.classifier]) for system in group}
 

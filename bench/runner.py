@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.choosing import Selection
 from bench.features import Extraction, Extractor, Features, attempt
-from bench.fitting import UnitResult, run_cell
+from bench.fitting import UnitResult, Workbench, run_cell
 from bench.job import Job
 from bench.keys import cell_digest
 from bench.manifest import make_manifest
@@ -107,16 +107,19 @@ class _Work:
         self, job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
     ) -> None:
         self.plan, self.results, self.progress = plan, results, progress
-        self.device = job.device
-        self.jobs = job.configuration.jobs or joblib.cpu_count()
-        self.store = Store(job.cache)
-        self.extraction = Extraction(stack, self.store, job.device)
-        self.trainings = Trainings(stack, self.store, job.device, job.configuration.seed)
-        self.labels = stack.table["label"].to_numpy()
-        self.patients = stack.table["patient_id"].to_numpy()
+        store = Store(job.cache)
+        self.extraction = Extraction(stack, store, job.device)
+        self.trainings = Trainings(stack, store, job.device, job.configuration.seed)
+        self.workbench = Workbench(
+            stack.table["label"].to_numpy(),
+            stack.table["patient_id"].to_numpy(),
+            store,
+            job.configuration.jobs or joblib.cpu_count(),
+            job.device,
+        )
         self.cells = _cell_digests(plan, stack)
         self.selects = SELECTED in plan.extractors()
-        self.selection = Selection(self.store, self.labels, self.patients, self.jobs, self.device)
+        self.selection = Selection(self.workbench)
 
     def do(self, extractor: Extractor) -> tuple[Features | None, str]:
         """All units of an extractor; its last features, or None with the reason."""
@@ -150,10 +153,7 @@ class _Work:
         self, cell: Cell, systems: Sequence[System], extractor: Extractor, features: Features
     ) -> dict[System, UnitResult]:
         key = self.cells[cell.place]
-        fitted = run_cell(
-            *(cell, key, systems, features, self.labels, self.patients),
-            *(self.store, self.jobs, self.device),
-        )
+        fitted = run_cell(cell, key, systems, features, self.workbench)
         if self.selects:
             return self.selection.judged(cell, key, extractor, features, fitted)
         return fitted

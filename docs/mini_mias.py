@@ -3,8 +3,8 @@
     python docs/mini_mias.py all-mias.tar.gz
 
 Tables, figures and a page in words go to docs/results/mini-mias. No film does, nor a crop of one:
-the set may be used for research only. Nor do times, which are the machine's: every other figure is
-the same when the example is built again with the same versions.
+the set may be used for research only. Nor do times, which are the machine's: other
+figures are the same when it is built again with the same versions and as many threads.
 """
 
 import shutil
@@ -52,7 +52,7 @@ class Task:
         )
 
 
-# Rebuilding takes about an hour on two cores, most of it for the CNN.
+# 66 trainings; the CNN on whole films would be 22 more, the longest of all.
 TASKS = (
     Task(
         "films",
@@ -189,11 +189,12 @@ conclude: little, and the tables say so.
 `python docs/mini_mias.py all-mias.tar.gz` (or `tox -e docs -- all-mias.tar.gz`) builds this
 folder again. The networks are trained by the recipe of `--preset quick`, ten epochs: that shows
 that they run, not what they can do; on whole films the CNN was left out, which would take the
-longest. Figures are mean ± standard deviation over repeats (there is one: no ±) [95 % interval,
-bootstrap over patients, given the trained models]. An empty cell is undefined, or the protocol
-has no such row. **Audits put patients on both sides on purpose; their
-figures are no estimates of performance.** Here a patient is two films, or one or two crops of
-them: what crops of a patient share is little beside what four turned copies of one crop share.
+longest. It was made with one thread (`OMP_NUM_THREADS=1`). Figures are mean ± standard
+deviation over repeats (there is one: no ±) [95 % interval, bootstrap over patients, given the
+trained models]. An empty cell is undefined, or the protocol has no such row. **Audits put
+patients on both sides on purpose; their figures are no estimates of performance.** Here a
+patient is two films, or one or two crops of them: what crops of a patient share is little beside
+what four turned copies of one crop share.
 """
 _FOOT = """## Before anything is concluded
 

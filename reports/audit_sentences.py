@@ -46,7 +46,9 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
     """
     seen = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
     drawn = seen["weights"].astype(str) == "random"
-    seen = seen if drawn.all() else seen[~drawn]
+    seen, weights = (
+        (seen, "with random weights") if drawn.all() else (seen[~drawn], "without random weights")
+    )
     keys = ["subset", "region", "size", "dataset", "audit", "twin", "rows", "twin_rows"]
     told_of = []
     for key, own in seen.groupby(keys, sort=False, dropna=False):
@@ -55,6 +57,7 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
         told = [text for measure in measures if (text := _spread(own, measure))]
         if told:
             counted = f"{len(own)} system{'s' if len(own) > 1 else ''}"
+            counted += f" {weights}" if drawn.any() else ""
             told_of.append(f"{subset}, {name} ({counted}): {'; '.join(told)}.")
     return told_of
 

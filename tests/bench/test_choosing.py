@@ -11,7 +11,7 @@ from bench.choosing import Selection
 from bench.config import Configuration
 from bench.errors import UnusableInput
 from bench.features import Extractor, Features
-from bench.fitting import UnitResult, run_cell
+from bench.fitting import UnitResult, Workbench, judge_cell, run_cell
 from bench.plan import Cell, NetworkWork, System, make_plan
 from bench.selection import choose_extractors
 from bench.store import Store
@@ -32,12 +32,12 @@ def features(name, train_signal, test_signal, seed=0):
 
 
 def selection(tmp_path):
-    return Selection(Store(tmp_path), LABELS, PATIENTS, 1, "cpu")
+    return Selection(Workbench(LABELS, PATIENTS, Store(tmp_path)))
 
 
 def judge(chosen, name, found, cell=CELL, kernels=("linear", "cubic")):
     systems = [System(name, kernel, 1.0, "auto") for kernel in kernels]
-    fitted = run_cell(cell, "cell", systems, found, LABELS, PATIENTS, chosen.store, 1)
+    fitted = run_cell(cell, "cell", systems, found, chosen.workbench)
     extractor = Extractor(name, None, f"weights of {name}")
     return chosen.judged(cell, "cell", extractor, found, fitted)
 
@@ -78,6 +78,24 @@ def test_the_rows_of_one_patient_are_never_on_both_sides_of_an_inner_fold():
     by_row = judge_kernels([values], labels, np.arange(240), ["fine_gaussian"])
     assert by_row["fine_gaussian"].auc > 0.95
     assert by_patient["fine_gaussian"].auc < 0.7
+
+
+def test_a_cell_s_judgement_keeps_patients_together(tmp_path):
+    """The same features and rows, once with rows that are each a patient: by row all is known."""
+    rng = np.random.default_rng(3)
+    labels = np.repeat(rng.integers(0, 2, 60), 4)
+    values = np.repeat(rng.normal(size=(60, 8)), 4, axis=0) + 0.01 * rng.normal(size=(240, 8))
+    found = Features(values.astype(np.float32), "origin", 0.1, {})
+    cell = Cell("mass", "official", 0, 0, np.arange(200), np.arange(200, 240))
+    system = System("a", "fine_gaussian", 1.0, "auto")
+
+    def worth(patients):
+        # One store: patients are part of the key.
+        bench = Workbench(labels, patients, Store(tmp_path))
+        return judge_cell(cell, "cell", [system], found, bench)[system].auc
+
+    assert worth(np.arange(240)) > 0.95
+    assert worth(np.repeat(np.arange(60), 4)) < 0.7
 
 
 def test_a_judgement_in_the_store_is_not_made_again(tmp_path, monkeypatch):

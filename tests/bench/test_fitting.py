@@ -7,7 +7,7 @@ import pytest
 
 from bench import fitting
 from bench.features import Features, _fused
-from bench.fitting import run_cell
+from bench.fitting import Workbench, run_cell
 from bench.plan import Cell, System
 from bench.store import Store
 from classifiers.memory import gram_bytes
@@ -35,7 +35,8 @@ def features(seed, width=5):
 def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
     systems = [System(extractor, name, 1.0, "auto") for name in names]
     found = found if found is not None else features(1)
-    return run_cell(CELL, "cell", systems, found, LABELS, patients, Store(tmp_path), jobs)
+    workbench = Workbench(LABELS, patients, Store(tmp_path), jobs)
+    return run_cell(CELL, "cell", systems, found, workbench)
 
 
 def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
