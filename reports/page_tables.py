@@ -295,6 +295,8 @@ def plain(
     ]
     # Columns that nothing was measured for say nothing.
     empty = [column for column in table if len(table) and table[column].map(missing).all()]
+    # Beside its protocol an audit is called one anyway.
+    empty += ["audit"] if "audit" in table and "protocol" not in constant else []
     # An estimate, its std and its interval stand in one cell.
     estimates = [
         column for column in table if {f"{column}_ci_low", f"{column}_std"} <= set(table.columns)

@@ -113,7 +113,17 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
         "provenance": provenance(run),
     }
-    return {**tables, "checklist": checklist(run, systems, tables)}
+    # The summary's columns are fixed; its notes say it.
+    further = {name: _marked(run, table) for name, table in tables.items() if name != "summary"}
+    return {"summary": compared, **further, "checklist": checklist(run, systems, tables)}
+
+
+def _marked(run: Run, table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table, with a column that says which rows are an audit's where it has any."""
+    if "protocol" not in table or not table["protocol"].isin(run.audits).any():
+        return table
+    leaks = table["protocol"].isin(run.audits)
+    return table.assign(audit=[AUDIT_MARK if row else None for row in leaks])
 
 
 def _audits(run: Run, systems: list[System], compared: "pd.DataFrame") -> "dict[str, pd.DataFrame]":

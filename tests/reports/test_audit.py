@@ -253,6 +253,10 @@ def test_columns_say_which_protocol_is_an_audit_and_published_stays_apart(
     figure = (folder / "figures" / "audit-mass-image-cv.svg").read_text()
     assert "image-cv (audit) less patient-cv" in page
     assert "audit: patients on both sides" in figure
+    for name in ("further_measures", "confusion", "fits"):
+        rows = pd.read_csv(folder / "tables" / f"{name}.csv")
+        assert rows["audit"].notna().tolist() == (rows["protocol"] == "image-cv").tolist(), name
+        assert "audit: patients" in (folder / "tables" / f"{name}.tex").read_text(), name
     before = (folder / "tables" / "leakage_audit.csv").read_bytes(), figure
     build_report(folder)
     again = (folder / "figures" / "audit-mass-image-cv.svg").read_text()
