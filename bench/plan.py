@@ -105,6 +105,12 @@ class Cell:
         return self.for_frozen and whole and not protocol.audit and not protocol.turned
 
     @property
+    def title(self) -> str:
+        """'films, patient-cv, repeat 0, fold 3', numbered as in units.parquet."""
+        share = "" if self.train_fraction == 1 else f", {self.train_fraction:g} of the patients"
+        return f"{self.subset}, {self.protocol}, repeat {self.repeat}, fold {self.fold}{share}"
+
+    @property
     def place(self) -> "Place":
         """What tells this cell from every other one of a plan."""
         return self.subset, self.protocol, self.repeat, self.fold, self.train_fraction

@@ -90,14 +90,19 @@ class Progress:
             self._whole = self._bars.add_task("whole run", total=steps)
 
     @contextmanager
-    def step(self, name: str, total: int | None, unit: str) -> Iterator[Callable[[int], None]]:
+    def step(
+        self, name: str, total: int | None, unit: str, of: str = ""
+    ) -> Iterator[Callable[[int], None]]:
         """One step of the work; call what it gives with the pieces done since the last call.
 
         total : None where it is not known before the end.
+        of : which of several steps of that name; lines say it, for which a bar has no room.
         """
         if self._bars is None:
             # Crops and fits take seconds; epochs take hours, in which a log must not stand still.
-            yield self._in_lines(name, total) if unit == "epochs" else lambda pieces: None
+            yield (
+                self._in_lines(f"{name}, {of}", total) if unit == "epochs" else lambda pieces: None
+            )
             return
         task = self._bars.add_task(f"{name} [dim]{unit}[/dim]", total=total)
         try:

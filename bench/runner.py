@@ -207,7 +207,7 @@ def _trained_features(
         networks = {}
         for part in parts:
             assert part.recipe is not None
-            with progress.step(part.name, part.recipe.epochs, "epochs") as step:
+            with progress.step(part.name, part.recipe.epochs, "epochs", cell.title) as step:
                 networks[part.name] = trainings.trained(part, cell, step)
         with progress.step(extractor.name, len(positions), "crops") as step:
             return extraction.features(extractor, positions, step, networks)

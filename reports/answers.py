@@ -227,8 +227,9 @@ def _costs(run: Run, groups: list[Group], tables: Tables) -> Answer:
             said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
     if "trainings" in tables:
         sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
-        counted = ", ".join(f"{size} GB: {sizes.count(size)}" for size in sorted(set(sizes)))
-        said += [f"Smallest GPU that fits, networks counted by size: {counted}."] if counted else []
+        counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in sorted(set(sizes)))
+        held = "Smallest usual GPU that holds a training, networks and protocols counted"
+        said += [f"{held}: {counted}."] if counted else []
     lacking = (
         [] if "trainings" in tables else [("trained networks and their memory", "--preset thesis")]
     )

@@ -83,7 +83,9 @@ def _values(systems: list[System], name: str) -> list[str]:
 
 def _legend(group: Group) -> str:
     """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
-    text = "Mean ± standard deviation over repeats; [ ] 95 % interval of a bootstrap over patients"
+    repeated = any(len(entry.system.repeats) > 1 for entry in group.entries)
+    estimated = "Mean ± standard deviation over repeats" if repeated else "One repeat, so without ±"
+    text = f"{estimated}; [ ] 95 % interval of a bootstrap over patients"
     if any(len(set(entry.system.units["fold"])) > 1 for entry in group.entries):
         return (
             f"{text}, given the trained models: what training again would change is not in it. "

@@ -7,6 +7,9 @@ import pytest
 from bench import progress
 from bench.progress import Progress
 
+CELL = "mass, official, repeat 0, fold 0"
+TRAINING = f"cnn_baseline, {CELL}"
+
 
 @pytest.fixture
 def log(tmp_path: Path) -> Path:
@@ -16,14 +19,14 @@ def log(tmp_path: Path) -> Path:
 def lines(log: Path, pieces: list[int], unit: str) -> list[str]:
     with Progress() as shown:
         shown.log_to(log)
-        with shown.step("cnn_baseline", 40, unit) as step:
+        with shown.step("cnn_baseline", 40, unit, CELL) as step:
             for number in pieces:
                 step(number)
     return [line.split("  ")[1] for line in log.read_text().splitlines()] if log.exists() else []
 
 
 def test_a_training_tells_its_first_epoch_and_then_waits(log: Path) -> None:
-    assert lines(log, [1] * 40, "epochs") == ["cnn_baseline: trained for 1 of 40 epochs"]
+    assert lines(log, [1] * 40, "epochs") == [f"{TRAINING}: trained for 1 of 40 epochs"]
 
 
 def test_after_the_pause_it_tells_again_but_for_the_end(
@@ -31,8 +34,8 @@ def test_after_the_pause_it_tells_again_but_for_the_end(
 ) -> None:
     monkeypatch.setattr(progress, "QUIET_S", 0.0)
     assert lines(log, [1, 20, 19], "epochs") == [
-        "cnn_baseline: trained for 1 of 40 epochs",
-        "cnn_baseline: trained for 21 of 40 epochs",
+        f"{TRAINING}: trained for 1 of 40 epochs",
+        f"{TRAINING}: trained for 21 of 40 epochs",
     ]
 
 
