@@ -75,6 +75,8 @@ def _show(found: "TwoRuns", measure: str) -> None:
     )
     _print("", (*columns, *further), rows)
     _say("")
+    if found.table["first"].equals(found.table["second"]):
+        _say(f"both runs have the same {measure} in every row")
     _say(
         "[ ] is a percentile interval over patients, the same draws for both runs, given the "
         "trained models. The verdict goes by p after Holm's correction among the systems of a "

@@ -191,6 +191,10 @@ def test_the_command_prints_and_writes(first: Path, second: Path, tmp_path: Path
     assert ended.stdout.count(ALIKE) == 8
     assert "mcc, first" in ended.stdout
     assert list(pd.read_csv(file)["measure"]) == ["mcc"] * 8
+    same = "both runs have the same {} in every row"
+    assert same.format("mcc") in ended.stdout
+    change(second, "predictions", lambda frame: frame.assign(score=-frame["score"]))
+    assert same.format("auc") not in bench(first, second).stdout
 
 
 def test_the_command_refuses_in_one_line(first: Path, second: Path, tmp_path: Path) -> None:
