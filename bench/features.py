@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from bench.errors import is_disk_error
 from bench.keys import chunk_key
-from bench.plan import NO_FEATURES, READERS, SHORTCUTS, Cell
+from bench.plan import Cell
 from bench.provenance import package_version
+from bench.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from bench.store import Store, array_digest, digest
 from bench.turned import rotation_of
 from extractors import (

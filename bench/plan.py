@@ -22,6 +22,7 @@ from bench.protocols import (
     turned_positions,
     turned_rows,
 )
+from bench.reference_points import reference_points
 from extractors.names import FUSION, SELECTED
 
 if TYPE_CHECKING:
@@ -29,27 +30,12 @@ if TYPE_CHECKING:
 
 Positions = NDArray[np.int64]
 
-# The extractor of a system that looks at nothing: the majority class.
-NO_FEATURES = "none"
 # The head of a network that is trained here, as a classifier.
 SOFTMAX = "softmax"
 # Draws of training patients for each share of them, where the protocol has one split only.
 LEARNING_DRAWS = 5
 # Why a subset has no row for the data set's own split.
 NO_SPLIT = "there is no official split"
-# What decoding adds to the lesion table.
-DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
-# Features that need no image: columns of the lesion table. A network below these has learnt little.
-SHORTCUTS: Mapping[str, tuple[str, ...]] = {
-    "shortcut:size": DECODED_COLUMNS,
-    "shortcut:radius": ("radius",),
-}
-# What radiologists wrote down of a lesion, a column for each value. The first has to be there and
-# tell crops apart; of the others those that the data set has are taken.
-READERS: Mapping[str, tuple[str, ...]] = {
-    "reader:assessment": ("assessment",),
-    "reader:description": ("assessment", "shape", "margins", "calc_type", "calc_distribution"),
-}
 
 
 @dataclass(frozen=True)
@@ -260,6 +246,30 @@ def make_plan(
     if not cells:
         asked = ", ".join(protocols)
         raise UnusableInput(f"nothing is left to run under {asked}: {'; '.join(notices)}")
+    systems = _systems(extractors, classifiers, kernels, networks, notices)
+    references = {
+        subset: tuple(
+            System(*point, *_presets(point[1], kernels))
+            for point in reference_points(table[table["subset"].isin(list(parts))])
+        )
+        for subset, parts in subsets.items()
+    }
+    plan = Plan(systems, tuple(cells), tuple(notices), references, networks.names)
+    if not plan.n_units():
+        raise UnusableInput(
+            f"nothing is left to run under {', '.join(protocols)}: {SOFTMAX} has no row there"
+        )
+    return plan
+
+
+def _systems(
+    extractors: Sequence[str],
+    classifiers: Sequence[str],
+    kernels: Sequence[str],
+    networks: NetworkWork,
+    notices: list[str],
+) -> tuple[System, ...]:
+    """Each extractor asked for with each classifier that fits it, and the row `selected`."""
     systems = tuple(
         System(extractor, name, *_presets(name, kernels))
         for extractor in extractors
@@ -275,16 +285,7 @@ def make_plan(
         )
     if SELECTED in extractors:
         systems += _selection(systems, kernels, networks, notices)
-    references = {
-        subset: _references(table[table["subset"].isin(list(parts))], kernels)
-        for subset, parts in subsets.items()
-    }
-    plan = Plan(systems, tuple(cells), tuple(notices), references, networks.names)
-    if not plan.n_units():
-        raise UnusableInput(
-            f"nothing is left to run under {', '.join(protocols)}: {SOFTMAX} has no row there"
-        )
-    return plan
+    return systems
 
 
 def _selection(
@@ -403,18 +404,3 @@ def _presets(classifier: str, kernels: Sequence[str]) -> tuple[float | None, str
     if kernel in kernels:
         return (None, "") if "tuned" in steps else (1.0, "auto")
     return (1.0 if classifier == "logistic" else None), ""
-
-
-def _references(rows: "pd.DataFrame", kernels: Sequence[str]) -> tuple[System, ...]:
-    """The reference points of a subset: the majority class, and what its table alone can tell."""
-    systems = [System(NO_FEATURES, "majority", *_presets("majority", kernels))]
-    for name, columns in SHORTCUTS.items():
-        # Only a decoded crop has a size, but every crop that stays in a run has been decoded.
-        from_table = [column for column in columns if column not in DECODED_COLUMNS]
-        if all(column in rows and rows[column].notna().all() for column in from_table):
-            systems.append(System(name, "logistic", *_presets("logistic", kernels)))
-    for name, columns in READERS.items():
-        told = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
-        if columns[0] in told and (len(told) > 1 or len(columns) == 1):
-            systems.append(System(name, "logistic", *_presets("logistic", kernels)))
-    return tuple(systems)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bench.config import PRESETS, Configuration
 from bench.errors import UnusableInput
 from bench.features import RANDOM_SEED, Extractor
-from bench.plan import NO_FEATURES, READERS, SHORTCUTS
+from bench.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors.names import FUSION, SELECTED, split_fusion
 
 

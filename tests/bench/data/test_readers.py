@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from bench.data.cbis_tables import find_tables, read_tables
 from bench.features import _one_hot
-from bench.plan import READERS, make_plan
+from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
+from bench.reference_points import READERS
 from classifiers import KERNELS, fit_reference
 
 N = 60

@@ -1,0 +1,43 @@
+"""The reference points of a subset: what looks at no image, or at what a reader wrote of it.
+
+A network below these has learnt little.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# The extractor of a system that looks at nothing: the majority class.
+NO_FEATURES = "none"
+# What decoding adds to the lesion table.
+DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
+# Features that need no image: columns of the lesion table.
+SHORTCUTS: Mapping[str, tuple[str, ...]] = {
+    "shortcut:size": DECODED_COLUMNS,
+    "shortcut:radius": ("radius",),
+}
+# What radiologists wrote down of a lesion, a column for each value. The first has to be there and
+# tell crops apart; of the others those that the data set has are taken.
+READERS: Mapping[str, tuple[str, ...]] = {
+    "reader:assessment": ("assessment",),
+    "reader:description": ("assessment", "shape", "margins", "calc_type", "calc_distribution"),
+}
+
+
+def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
+    """The extractor and classifier of each reference point that these rows of a lesion table have.
+
+    The majority class comes first, then what the table alone can tell.
+    """
+    yield NO_FEATURES, "majority"
+    for name, columns in SHORTCUTS.items():
+        # Only a decoded crop has a size, but every crop that stays in a run has been decoded.
+        from_table = [column for column in columns if column not in DECODED_COLUMNS]
+        if all(column in rows and rows[column].notna().all() for column in from_table):
+            yield name, "logistic"
+    for name, columns in READERS.items():
+        told = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
+        if columns[0] in told and (len(told) > 1 or len(columns) == 1):
+            yield name, "logistic"
