@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UnusableInput
-from bench.printing import _print, _say
+from bench.printing import print_table, say
 
 if TYPE_CHECKING:
     from reports.two_runs import TwoRuns
@@ -73,11 +73,11 @@ def _show(found: "TwoRuns", measure: str) -> None:
         "visible from",
         "settings that differ",
     )
-    _print("", (*columns, *further), rows)
-    _say("")
+    print_table("", (*columns, *further), rows)
+    say("")
     if found.table["first"].equals(found.table["second"]):
-        _say(f"both runs have the same {measure} in every row")
-    _say(
+        say(f"both runs have the same {measure} in every row")
+    say(
         "[ ] is a percentile interval over patients, the same draws for both runs, given the "
         "trained models. The verdict goes by p after Holm's correction among the systems of a "
         "subset and protocol; a true difference of `visible from` is seen with a probability of "
@@ -86,4 +86,4 @@ def _show(found: "TwoRuns", measure: str) -> None:
     for reason in dict.fromkeys(reason for _, reason in found.left_out):
         names = [name for name, why in found.left_out if why == reason]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-        _say(f"not compared, {reason}: {'; '.join(names[:NAMED])}{more}")
+        say(f"not compared, {reason}: {'; '.join(names[:NAMED])}{more}")

@@ -25,10 +25,10 @@ def _console() -> Console:
     return Console(highlight=False, emoji=False, width=width)
 
 
-def _print(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     if title:
         # As a line of its own: a table would fold a title that is wider than it is.
-        _say(title)
+        say(title)
     table = Table(box=None, pad_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold")
@@ -44,7 +44,7 @@ def _plain(cell: str) -> str:
     return escape(cell)
 
 
-def _say(line: str) -> None:
+def say(line: str) -> None:
     _console().print(line, markup=False, soft_wrap=True)
 
 
@@ -53,14 +53,14 @@ def print_plan(job: "Job") -> None:
     from bench.data.summary import left_out_notice
 
     plan = job.plan
-    _say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
-    _say(f"device    {job.device}")
-    _say(f"store     {job.cache}")
-    _say(f"run       {job.out}")
+    say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
+    say(f"device    {job.device}")
+    say(f"store     {job.cache}")
+    say(f"run       {job.out}")
     left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
     for notice in (*job.dataset.notices, *left_out, *plan.notices):
-        _say(f"note      {notice}")
-    _say("")
+        say(f"note      {notice}")
+    say("")
     places = list(dict.fromkeys((c.subset, c.protocol, c.train_fraction) for c in plan.cells))
     rows = []
     for place in places:
@@ -76,8 +76,8 @@ def print_plan(job: "Job") -> None:
         *("subset", "protocol", "share of patients", "repeats", "of networks", "folds in all"),
         *("training crops", "test crops"),
     )
-    _print("", columns, rows)
-    _say("")
+    print_table("", columns, rows)
+    say("")
     by_name = {extractor.name: extractor for extractor in job.extractors}
     units = []
     for name in plan.extractors():
@@ -86,9 +86,9 @@ def print_plan(job: "Job") -> None:
         classifiers = ", ".join(dict.fromkeys(pairs))
         weights, state = _weights_of(extractor)
         units.append((name, weights, classifiers, len(pairs), state))
-    _print("", ("extractor", "weights", "classifiers", "units", "status"), units)
-    _say("")
-    _say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
+    print_table("", ("extractor", "weights", "classifiers", "units", "status"), units)
+    say("")
+    say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
 
 
 def _weights_of(extractor: "Extractor | None") -> tuple[str, str]:
@@ -108,15 +108,15 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
-    _say(
+    say(
         f"{dataset.name}: {len((stack or dataset).table)} crops at {dataset.source.root}{synthetic}"
     )
     if dataset.licence:
-        _say(f"licence: {dataset.licence}")
+        say(f"licence: {dataset.licence}")
     if dataset.citation:
-        _say(f"cite: {dataset.citation}")
+        say(f"cite: {dataset.citation}")
     for notice in dataset.notices:
-        _say(f"note: {notice}")
+        say(f"note: {notice}")
     for title, name in (
         ("Case tables (images: full mammograms)", "source_tables"),
         ("Patients that two tables share", "overlaps"),
@@ -129,15 +129,15 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     ):
         table = tables.get(name, ())
         if len(table):
-            _say("")
-            _print(title, list(table.columns), table.itertuples(index=False))
+            say("")
+            print_table(title, list(table.columns), table.itertuples(index=False))
     left_out = (stack or dataset).left_out
     if len(left_out):
-        _say("")
+        say("")
         shown = rare_first(left_out).head(LISTED_ROWS).itertuples(index=False)
-        _print("Rows left out", list(left_out.columns), shown)
+        print_table("Rows left out", list(left_out.columns), shown)
         if len(left_out) > LISTED_ROWS:
-            _say(f"... and {len(left_out) - LISTED_ROWS} more; a run's report lists them all")
+            say(f"... and {len(left_out) - LISTED_ROWS} more; a run's report lists them all")
 
 
 def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
@@ -157,22 +157,22 @@ def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
         else:
             state = "at hand" if info.at_hand else info.mend
         rows.append((info.name, info.weights, size, state))
-    _print("", ("extractor", "weights", "input", "weights at hand?"), rows)
+    print_table("", ("extractor", "weights", "input", "weights at hand?"), rows)
     localized = ", ".join(n for n, network in NETWORKS.items() if network.localization_weight)
-    _say("")
-    _say(
+    say("")
+    say(
         "Any other timm:NAME[.TAG][@LAYER] or torchvision:NAME works by its name alone; "
         "random:NAME draws seeded random weights."
     )
-    _say(
+    say(
         "NAME+finetuned trains a backbone on from its weights, NAME+finetuned-last its last layers."
     )
-    _say(f"+drloc and +drloc-released add the localization loss to {localized}.")
-    _say(
+    say(f"+drloc and +drloc-released add the localization loss to {localized}.")
+    say(
         "selected is, in every fold, whichever frozen extractor and SVM kernel of the run does best"
     )
-    _say("inside the training rows, on inner folds by patient.")
-    _say("fusion:A+B puts the features of several of these side by side.")
+    say("inside the training rows, on inner folds by patient.")
+    say("fusion:A+B puts the features of several of these side by side.")
 
 
 def print_classifiers() -> None:
@@ -189,17 +189,17 @@ def print_classifiers() -> None:
         ("KERNEL+tuned", "C and scale chosen by patient-grouped inner folds; --tune adds them all"),
         ("KERNEL+platt", "scores as probabilities, by a sigmoid fitted on such inner folds"),
     )
-    _print("", ("classifier", "what it is"), [*rows, *endings, *REFERENCE_CLASSIFIERS.items()])
-    _say("")
-    _say("Endings combine in this order: cubic+pca+tuned+platt.")
-    _say("x and z are features standardised by the training rows, P is their number.")
+    print_table("", ("classifier", "what it is"), [*rows, *endings, *REFERENCE_CLASSIFIERS.items()])
+    say("")
+    say("Endings combine in this order: cubic+pca+tuned+platt.")
+    say("x and z are features standardised by the training rows, P is their number.")
 
 
 def print_datasets() -> None:
     """The kinds of data that can be read."""
     from bench.data import DATASETS
 
-    _print("", ("data set", "what is read"), DATASETS.items())
+    print_table("", ("data set", "what is read"), DATASETS.items())
 
 
 def print_presets() -> None:
@@ -208,7 +208,7 @@ def print_presets() -> None:
     from extractors.recipes import RECIPES
 
     rows = [(n, ", ".join(p.protocols), p.repeats, p.description) for n, p in PRESETS.items()]
-    _print("", ("preset", "protocols", "repeats", "what for"), rows)
+    print_table("", ("preset", "protocols", "repeats", "what for"), rows)
     trained = {"A": "the thesis' networks", "B": "small-data hybrids", "C": "fine-tuning"}
     recipes = [
         (
@@ -218,10 +218,10 @@ def print_presets() -> None:
         for (preset, section), r in RECIPES.items()
     ]
     columns = ("preset", "what is trained", "epochs", "batch", "learning rate", "weight decay")
-    _say("")
-    _print("", (*columns, "schedule", "pixels", "augmentation"), recipes)
-    _say("")
-    _say("Two of the thesis' networks have its augmentation; a run's report prints recipes whole.")
+    say("")
+    print_table("", (*columns, "schedule", "pixels", "augmentation"), recipes)
+    say("")
+    say("Two of the thesis' networks have its augmentation; a run's report prints recipes whole.")
 
 
 def print_findings(findings: Iterable["Finding"]) -> None:
@@ -261,4 +261,4 @@ def _wrapped(line: str) -> None:
         line, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )
     for part in told:
-        _say(part)
+        say(part)
