@@ -110,7 +110,7 @@ def run_all(
     ] = False,
 ) -> None:
     """Run everything, to the report."""
-    from bench.config import Configuration
+    from bench.planning.config import Configuration
 
     options: dict[str, Any] = {
         "data": data,
@@ -139,15 +139,15 @@ def run_all(
         "strict": strict,
     }
     configuration = Configuration.checked(options)
-    from bench.job import prepare
-    from bench.progress import Progress
-    from bench.runner import run
-    from bench.selection import check_strict
+    from bench.execution.progress import Progress
+    from bench.planning.extractor import check_strict
+    from bench.planning.job import prepare
+    from bench.run import run
 
     with Progress() as progress, progress.step("image files", None, "headers read") as step:
         job = prepare(configuration, step)
     if dry_run:
-        from bench.printing import print_plan
+        from bench.commands.printing import print_plan
 
         print_plan(job)
         if strict:
@@ -196,7 +196,7 @@ def compare(
 
     Runs that were tested on other crops or under other splits are refused.
     """
-    from bench.compare import compare as compare_folders
+    from bench.commands.compare import compare as compare_folders
 
     compare_folders(first, second, measure, out)
 
@@ -208,8 +208,8 @@ def doctor(
     cache: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
 ) -> None:
     """Check device, memory, disk, weights and data, each with its mend."""
-    from bench.doctor import examine
-    from bench.printing import print_findings
+    from bench.commands.doctor import examine
+    from bench.commands.printing import print_findings
 
     findings = examine(data, weights_dir, cache)
     print_findings(findings)
@@ -229,9 +229,9 @@ def data_info(
     ] = None,
 ) -> None:
     """Tell what a folder holds and what is wrong with it; every crop is decoded once."""
+    from bench.commands.printing import print_dataset
     from bench.data import CropSettings, build_stack, load_lesions
-    from bench.printing import print_dataset
-    from bench.progress import Progress
+    from bench.execution.progress import Progress
     from bench.store import cache_folder
 
     place = cache_folder(cache)
@@ -252,8 +252,8 @@ def data_phantom(
     layout: Annotated[str, typer.Option(help="kaggle, nbia, uid or png.")] = "kaggle",
 ) -> None:
     """Write a synthetic set of lesion crops as CBIS-DDSM lies on disks."""
+    from bench.commands.printing import print_dataset
     from bench.data import load_lesions, write_phantom
-    from bench.printing import print_dataset
 
     write_phantom(folder, patients=patients, seed=seed, difficulty=difficulty, layout=layout)
     print_dataset(load_lesions(folder, "phantom"))
@@ -267,7 +267,7 @@ def data_download(
     ] = "kaggle",
 ) -> None:
     """Fetch CBIS-DDSM; the same command goes on with a download that was interrupted."""
-    from bench.download import download
+    from bench.data.cbis_ddsm.download import download
 
     try:
         download(source, folder, typer.echo)
@@ -287,7 +287,7 @@ def list_extractors(
     ] = None,
 ) -> None:
     """The backbones and networks of the comparison and all plugins, with their weights."""
-    from bench.printing import print_extractors
+    from bench.commands.printing import print_extractors
     from extractors import BackboneError, available, load_plugin_file
 
     try:
@@ -301,7 +301,7 @@ def list_extractors(
 @list_app.command("classifiers")
 def list_classifiers() -> None:
     """The SVM kernels and the reference classifiers."""
-    from bench.printing import print_classifiers
+    from bench.commands.printing import print_classifiers
 
     print_classifiers()
 
@@ -309,7 +309,7 @@ def list_classifiers() -> None:
 @list_app.command("datasets")
 def list_datasets() -> None:
     """The kinds of data that can be read."""
-    from bench.printing import print_datasets
+    from bench.commands.printing import print_datasets
 
     print_datasets()
 
@@ -317,7 +317,7 @@ def list_datasets() -> None:
 @list_app.command("presets")
 def list_presets() -> None:
     """How much work a run does by default."""
-    from bench.printing import print_presets
+    from bench.commands.printing import print_presets
 
     print_presets()
 
@@ -331,7 +331,7 @@ def plugin_new(
 
     It brings a network whose features are used as they come, and the same one trained by a recipe.
     """
-    from bench.plugins import next_commands, write_skeleton
+    from bench.commands.plugin import next_commands, write_skeleton
 
     plugin, test = write_skeleton(name, out)
     typer.echo(f"written: {plugin}, {test}\n\nnext:")
@@ -347,9 +347,9 @@ def plugin_check(
 
     What fails is said in plain words; the exit status then is 1.
     """
-    from bench.plugins import print_checks
+    from bench.commands.plugin import print_checks
     from extractors import BackboneError
-    from extractors.conformance import check_file
+    from extractors.conformance.report import check_file
 
     try:
         passed = print_checks(check_file(file))

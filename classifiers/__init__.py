@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from classifiers.kernels import KERNELS, Kernel
 
 if TYPE_CHECKING:
+    from classifiers.c_path import Fit
     from classifiers.calibration import Sigmoid, platt
-    from classifiers.components import principal_components
     from classifiers.estimator import KernelSVC
     from classifiers.fusion import BackboneSearch, fuse, grams_of, search_backbones, sweep_subsets
     from classifiers.gram import Gram
     from classifiers.inner_folds import InnerScore
-    from classifiers.path import Fit
+    from classifiers.pca import principal_components
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
-    from classifiers.svm import Sweep, sweep, sweep_gram
+    from classifiers.sweeps import Sweep, sweep, sweep_gram
     from classifiers.tuning import Choice, Tuning, tune, tune_gram
     from classifiers.variant_fits import Judgement, VariantFit, fit_variants, judge_kernels
     from classifiers.variants import VARIANTS, Variant
@@ -60,13 +60,13 @@ _LAZY = {
     name: f"classifiers.{module}"
     for module, names in {
         "calibration": ("Sigmoid", "platt"),
-        "components": ("principal_components",),
+        "pca": ("principal_components",),
         "estimator": ("KernelSVC",),
         "fusion": ("BackboneSearch", "fuse", "grams_of", "search_backbones", "sweep_subsets"),
         "gram": ("Gram",),
         "reference": ("REFERENCE_CLASSIFIERS", "fit_reference"),
-        "path": ("Fit",),
-        "svm": ("Sweep", "sweep", "sweep_gram"),
+        "c_path": ("Fit",),
+        "sweeps": ("Sweep", "sweep", "sweep_gram"),
         "inner_folds": ("InnerScore",),
         "tuning": ("Choice", "Tuning", "tune", "tune_gram"),
         "variant_fits": ("Judgement", "VariantFit", "fit_variants", "judge_kernels"),

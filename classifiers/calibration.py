@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from classifiers.inputs import binary_labels
+from classifiers.validation import binary_labels
 
 FloatArray = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classifiers.gram import Standardisation
-from classifiers.inputs import positive_values
 from classifiers.kernels import Kernel, kernels_named
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, unwarned
+from classifiers.validation import positive_values
 
 FloatArray = NDArray[np.float64]
 

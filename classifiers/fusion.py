@@ -14,16 +14,15 @@ from operator import add
 import numpy as np
 from numpy.typing import ArrayLike
 
+from classifiers.c_path import fit_path
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
-from classifiers.inputs import binary_labels
 from classifiers.kernels import KERNELS
 from classifiers.memory import FLOAT64, gram_bytes, require_memory
-from classifiers.path import fit_path
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE
-from classifiers.svm import Sweep, sweep_gram
-from classifiers.threads import in_threads
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
+from classifiers.sweeps import Sweep, sweep_gram
 from classifiers.tuning import Choice
+from classifiers.validation import binary_labels
 
 
 def fuse(grams: Sequence[Gram]) -> Gram:

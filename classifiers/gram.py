@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classifiers.inputs import check_features
+from classifiers.validation import check_features
 
 FloatArray = NDArray[np.float64]
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifiers.c_path import Fit, fit_path
 from classifiers.gram import Gram
-from classifiers.inputs import group_codes, positive_values
 from classifiers.kernels import Kernel, kernels_named
-from classifiers.path import Fit, fit_path
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE
-from classifiers.threads import in_threads
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
+from classifiers.validation import group_codes, positive_values
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from classifiers.c_path import Fit
 from classifiers.gram import Standardisation
 from classifiers.kernels import Kernel
-from classifiers.path import Fit
 
 FloatArray = NDArray[np.float64]
 

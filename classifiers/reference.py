@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.gram import Standardisation
-from classifiers.inputs import binary_labels, check_features
+from classifiers.validation import binary_labels, check_features
 
 FloatArray = NDArray[np.float64]
 

@@ -5,10 +5,10 @@ settings but not the solver; so it is imported at the first fit.
 """
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ MAX_ITERATIONS = 1_000_000
 # An interior point costs some twenty factorisations of n r² operations. Up to this many it takes
 # less than a minute on two cores; larger problems are left to libsvm.
 INTERIOR_POINT_WORK = 1e11
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -132,3 +134,16 @@ def solve(
         if found is not None:
             return Solution(found.coefficients, found.intercept, iterations, found.steps, True)
     return Solution(coefficients, float(solver.intercept_[0]), iterations, 0, finished)
+
+
+def in_threads(
+    jobs: int, fit: Callable[..., Result], tasks: Iterable[tuple[Any, ...]]
+) -> list[Result]:
+    """`fit` called with the arguments of each task, at most `jobs` at a time; results in order."""
+    from joblib import Parallel, delayed
+
+    with unwarned():
+        results: list[Result] = Parallel(n_jobs=jobs, prefer="threads")(
+            delayed(fit)(*task) for task in tasks
+        )
+    return results

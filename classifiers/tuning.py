@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from classifiers.c_path import Fit, fit_path
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
-from classifiers.inputs import binary_labels, group_codes
 from classifiers.kernels import KERNELS
 from classifiers.memory import (
     affordable_threads,
@@ -21,9 +21,8 @@ from classifiers.memory import (
     gram_bytes,
     require_memory,
 )
-from classifiers.path import Fit, fit_path
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE
-from classifiers.threads import in_threads
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
+from classifiers.validation import binary_labels, group_codes
 
 TUNED_C = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 TUNED_SCALES = (0.5, 1.0, 2.0)

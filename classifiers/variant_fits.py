@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifiers.c_path import Fit
 from classifiers.calibration import Sigmoid, platt
-from classifiers.components import principal_components
 from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
-from classifiers.inputs import binary_labels, check_features
 from classifiers.kernels import kernels_named
 from classifiers.memory import (
     affordable_threads,
@@ -20,10 +19,11 @@ from classifiers.memory import (
     gram_bytes,
     require_memory,
 )
-from classifiers.path import Fit
+from classifiers.pca import principal_components
 from classifiers.solver import TOLERANCE
-from classifiers.svm import sweep_gram
+from classifiers.sweeps import sweep_gram
 from classifiers.tuning import tune_gram
+from classifiers.validation import binary_labels, check_features
 from classifiers.variants import VARIANTS, Variant
 
 FloatArray = NDArray[np.float64]

@@ -16,11 +16,11 @@ from typing import Any
 
 import pandas as pd
 
-from reports.answers import answers
-from reports.formats import estimate, missing
-from reports.pooling import System, pool
-from reports.run_folder import Run, read_run
-from reports.tables import every_table
+from reports.systems.pooling import System, pool
+from reports.systems.run_folder import Run, read_run
+from reports.tables.every_table import every_table
+from reports.text.answers import answers
+from reports.values import estimate, missing
 
 KEPT = Path(__file__).parent / "results" / "mini-mias"
 RUNS = Path("runs")

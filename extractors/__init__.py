@@ -8,23 +8,17 @@ of the default comparison and the plugins, `register` adds one. Torch, timm and 
 imported when a function needs them, not before.
 """
 
-from extractors.backbone import (
-    Backbone,
-    BackboneError,
-    BackboneInfo,
-    InputSpec,
-    MissingWeights,
-    UnknownBackbone,
-)
-from extractors.description import available, describe
-from extractors.downloads import download_weights
+from extractors.backbone import Backbone, BackboneInfo, InputSpec
+from extractors.create import create_backbone
+from extractors.describe import available, describe
+from extractors.errors import BackboneError, MissingWeights, UnknownBackbone
 from extractors.extraction import extract
 from extractors.names import DEFAULT_EXTRACTORS
-from extractors.network import is_online
-from extractors.precision import PrecisionChoice, choose_precision
-from extractors.pretrained import create_backbone
+from extractors.plugins import load_plugin_file, register
+from extractors.precision_choice import PrecisionChoice, choose_precision
+from extractors.pretrained.connectivity import is_online
+from extractors.pretrained.downloads import download_weights
 from extractors.recipes import Augmentation, Recipe
-from extractors.registry import load_plugin_file, register
 
 __all__ = [
     "DEFAULT_EXTRACTORS",

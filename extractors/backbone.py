@@ -13,26 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
+from extractors.errors import BackboneError
+
 if TYPE_CHECKING:
     import torch
 
 Triple = tuple[float, float, float]
+
 Precision = Literal["float32", "bfloat16"]
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
+
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
-
-
-class BackboneError(ValueError):
-    """A backbone that cannot be named, built, loaded or run. The message is one line."""
-
-
-class UnknownBackbone(BackboneError):
-    """No backbone of that name; the message gives the nearest names."""
-
-
-class MissingWeights(BackboneError):
-    """The weights are not on this machine; the message says how to get them."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +132,7 @@ class Backbone:
                 f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
                 f"got {tuple(pixels.shape)}"
             )
-        from extractors.guard import foreign_code
+        from extractors.isolation import foreign_code
 
         # A plugin has a source of its own; timm's and torchvision's networks need no guard.
         guard = foreign_code(self.name) if self.source_digest else contextlib.nullcontext()

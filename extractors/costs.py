@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from extractors.backbone import InputSpec, evaluating
-from extractors.guard import foreign_code
+from extractors.isolation import foreign_code
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from extractors.backbone import BackboneError
+from extractors.errors import BackboneError
 
 # Names the literature uses for layers that have another name here: the activations after ReLU.
 ALIASES = {("torchvision", "alexnet"): {"fc6": "classifier.2", "fc7": "classifier.5"}}

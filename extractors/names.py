@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from extractors.backbone import BackboneError, UnknownBackbone
+from extractors.errors import BackboneError, UnknownBackbone
 from extractors.networks import NETWORKS
 
 DEFAULT_EXTRACTORS: tuple[str, ...] = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from extractors.backbone import BackboneError
+from extractors.errors import BackboneError
 
 LocalizationForm = Literal["paper", "released"]
 
@@ -42,7 +42,7 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Localization:
-    """The dense relative localization loss; see `extractors.localization_loss`.
+    """The dense relative localization loss; see `extractors.training.localization_loss`.
 
     form : "paper" or "released" (the authors' code as run). weight : λ.
     """

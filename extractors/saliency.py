@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
-from extractors.backbone import Backbone, BackboneError, evaluating, normalise
-from extractors.extraction import prepare
-from extractors.guard import foreign_code
+from extractors.backbone import Backbone, evaluating, normalise
+from extractors.batches import prepare
+from extractors.errors import BackboneError
+from extractors.isolation import foreign_code
 from extractors.layers import LayerFeatures
 from extractors.precision import running
 

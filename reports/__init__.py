@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reports.build import build_report
-    from reports.measures import measures, sensitivity_at_specificity
-    from reports.run_folder import RunFolderError
-    from reports.uncertainty import patient_bootstrap
+    from reports.statistics.bootstrap import patient_bootstrap
+    from reports.statistics.measures import measures, sensitivity_at_specificity
+    from reports.systems.run_folder import RunFolderError
 
 __all__ = [
     "RunFolderError",
@@ -23,11 +23,11 @@ __all__ = [
 ]
 
 _HOMES = {
-    "RunFolderError": "run_folder",
+    "RunFolderError": "systems.run_folder",
     "build_report": "build",
-    "measures": "measures",
-    "patient_bootstrap": "uncertainty",
-    "sensitivity_at_specificity": "measures",
+    "measures": "statistics.measures",
+    "patient_bootstrap": "statistics.bootstrap",
+    "sensitivity_at_specificity": "statistics.measures",
 }
 
 
@@ -38,7 +38,7 @@ def __getattr__(name: str) -> Any:
 
 
 class _Package(ModuleType):
-    """Keeps `reports.measures` the function.
+    """Keeps `reports.statistics.measures` the function.
 
     Python binds a submodule to its name in the package when it is first imported, and one of ours
     is called like the function in it. Importing that one at once would avoid this, but loads numpy.

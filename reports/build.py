@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from reports.run_folder import read_run
+from reports.systems.run_folder import read_run
 
 
 def build_report(run: Path) -> Path:
@@ -16,15 +16,15 @@ def build_report(run: Path) -> Path:
     Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
     column.
     """
-    from reports.audit_figures import draw_audits
-    from reports.data_figures import draw_data
-    from reports.figures import curve_groups, draw_all, grouped
-    from reports.formats import to_csv, to_latex, write_whole
-    from reports.methods import methods
-    from reports.page import render
-    from reports.pooling import pool
-    from reports.references import references, to_bibtex
-    from reports.tables import every_table
+    from reports.figures.data import draw_data
+    from reports.figures.every_figure import draw_all, draw_audits
+    from reports.page.page import render
+    from reports.systems.entries import curve_groups, grouped
+    from reports.systems.pooling import pool
+    from reports.tables.every_table import every_table
+    from reports.tables.formats import to_csv, to_latex, write_whole
+    from reports.text.methods import methods
+    from reports.text.references import references, to_bibtex
 
     loaded = read_run(run)
     systems = pool(loaded)

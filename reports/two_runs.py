@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.comparison import (
+from reports.statistics.difference import (
     Difference,
     NotComparable,
     contrast,
@@ -19,11 +19,11 @@ from reports.comparison import (
     judged,
     paired_repeats,
 )
-from reports.formats import short
-from reports.measures import MEASURES
-from reports.pooling import System, pool
-from reports.run_folder import Run, section
-from reports.schema import AUDIT_MARK
+from reports.statistics.measures import MEASURES
+from reports.systems.pooling import System, pool
+from reports.systems.run_folder import Run, section
+from reports.systems.schema import AUDIT_MARK
+from reports.values import short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,7 +80,7 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
     Parameters
     ----------
     first, second : from `read_run`.
-    measure : a key of `reports.measures.MEASURES`.
+    measure : a key of `reports.statistics.measures.MEASURES`.
 
     Returns
     -------

@@ -6,23 +6,24 @@ Importing this package is light; what needs pandas or Pillow is imported when it
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.data.crops import CropSettings, CropStack, build_stack
+    from bench.data.crops.settings import CropSettings
+    from bench.data.crops.stack import CropStack, build_stack
     from bench.data.lesions import Dataset, SubsetInfo, validate
     from bench.data.loading import DATASETS, load_lesions
-    from bench.data.phantom import builtin_phantom, write_phantom
+    from bench.data.phantom.writing import builtin_phantom, write_phantom
     from bench.data.summary import summarise
 
 _HOMES = {
-    "CropSettings": "crops",
-    "CropStack": "crops",
-    "build_stack": "crops",
+    "CropSettings": "crops.settings",
+    "CropStack": "crops.stack",
+    "build_stack": "crops.stack",
     "Dataset": "lesions",
     "SubsetInfo": "lesions",
     "validate": "lesions",
     "DATASETS": "loading",
     "load_lesions": "loading",
-    "builtin_phantom": "phantom",
-    "write_phantom": "phantom",
+    "builtin_phantom": "phantom.writing",
+    "write_phantom": "phantom.writing",
     "summarise": "summary",
 }
 

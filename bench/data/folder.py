@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.data import manifest
+from bench.data import csv_manifest
 from bench.data.lesions import (
     Dataset,
     LeftOut,
@@ -37,7 +37,7 @@ NO_SPLIT = "no official split"
 def find(root: Path) -> bool:
     """Whether the folder holds a CSV that may be a manifest, or two class folders of images."""
     tables = _tables(root)
-    if len(tables) == 1 or any("path" in manifest.header(file) for file in tables):
+    if len(tables) == 1 or any("path" in csv_manifest.header(file) for file in tables):
         return True
     folders = _class_folders(root)
     return len(folders) == 2 and all(any(_images(root, folder)) for folder in folders)
@@ -56,7 +56,9 @@ def load(root: Path) -> Dataset:
             raise unusable(root, "is neither a folder nor a CSV manifest")
         return _from_manifest(root)
     tables = _tables(root)
-    manifests = [file for file in tables if set(manifest.NEEDED) <= set(manifest.header(file))]
+    manifests = [
+        file for file in tables if set(csv_manifest.NEEDED) <= set(csv_manifest.header(file))
+    ]
     if len(manifests) > 1:
         names = ", ".join(file.name for file in manifests)
         raise unusable(root, f"more than one CSV has the columns path and label: {names}")
@@ -82,7 +84,7 @@ def _class_folders(root: Path) -> list[Path]:
 def _from_manifest(file: Path) -> Dataset:
     import pandas as pd
 
-    found = manifest.read(file)
+    found = csv_manifest.read(file)
     notices = [] if found.has_patients else [NO_PATIENTS]
     if found.ignored:
         notices.append(f"columns without a meaning here: {', '.join(map(repr, found.ignored))}")
@@ -154,7 +156,7 @@ def _from_class_folders(root: Path) -> Dataset:
 def _ordered(folders: list[Path]) -> tuple[tuple[Path, Path], list[str]]:
     """The negative, then the positive folder; a notice where the names do not say which."""
     first, second = folders
-    labels = manifest.label_of(first.name), manifest.label_of(second.name)
+    labels = csv_manifest.label_of(first.name), csv_manifest.label_of(second.name)
     if labels in ((0, 1), (0, None), (None, 1)):
         return (first, second), []
     if labels in ((1, 0), (1, None), (None, 0)):

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.data import cbis_ddsm, folder, mias
+from bench.data import folder, mias
+from bench.data.cbis_ddsm import loader
 from bench.data.lesions import Dataset, unusable
 from bench.store import cache_folder
 
@@ -76,7 +77,7 @@ def _load(
         return mias.load(path)
     if kind == "folder":
         return folder.load(path)
-    found = cbis_ddsm.load(path, tables, cache, progress)
+    found = loader.load(path, tables, cache, progress)
     if dataset == "phantom" and not found.synthetic:
         raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
     return found
@@ -96,20 +97,20 @@ def detect(path: Path) -> str:
         if path.suffix.lower() == ".csv":
             return "folder"
         raise unusable(path, "is neither a folder, a tar archive of mini-MIAS, nor a CSV manifest")
-    found = cbis_ddsm.find(path)
+    found = loader.find(path)
     if found is not None:
         return "cbis-ddsm"
     if mias.find(path) is not None:
         return "mias"
-    if cbis_ddsm.has_images(path):
+    if loader.has_images(path):
         raise unusable(
             path,
             "images of CBIS-DDSM, but no case tables; looked for "
-            f"{cbis_ddsm.LOOKED_FOR}; name their folder with --tables",
+            f"{loader.LOOKED_FOR}; name their folder with --tables",
         )
     if folder.find(path):
         return "folder"
     if not any(path.iterdir()):
         raise unusable(path, "the folder is empty")
-    looked_for = f"CBIS-DDSM: {cbis_ddsm.LOOKED_FOR}; MIAS: {mias.LOOKED_FOR}; {folder.LOOKED_FOR}"
+    looked_for = f"CBIS-DDSM: {loader.LOOKED_FOR}; MIAS: {mias.LOOKED_FOR}; {folder.LOOKED_FOR}"
     raise unusable(path, f"no data set known here; looked for {looked_for}")

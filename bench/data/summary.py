@@ -7,7 +7,7 @@ from bench.data.lesions import Dataset, select
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.data.crops import CropStack
+    from bench.data.crops.stack import CropStack
 
 SIZE_COLUMNS = ("subset", "class", "smallest", "median", "largest")
 # Reasons that a notice names.

@@ -12,7 +12,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from extractors.backbone import BackboneError
+from extractors.errors import BackboneError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -82,11 +82,11 @@ def _build(
     return network
 
 
-_vit = partial(_build, "thesis_vit.ThesisViT")
+_vit = partial(_build, "thesis.ThesisViT")
 
 # λ is that of Liu et al. (2021): 0.1 for CvT and T2T, 0.5 for Swin.
 _ALL = (
-    Network("cnn_baseline", "A", "Small CNN", 256, partial(_build, "cnn_baseline.cnn_baseline", 1)),
+    Network("cnn_baseline", "A", "Small CNN", 256, partial(_build, "thesis.cnn_baseline", 1)),
     Network("vit_256_p32", "A", "ViT, 256 px, patch 32", 256, partial(_vit, 32, patch=32)),
     Network("vit_256_p16", "A", "ViT, 256 px, patch 16", 256, partial(_vit, 16, patch=16)),
     Network("vit_128_p16", "A", "ViT, 128 px, patch 16", 128, partial(_vit, 16, patch=16)),

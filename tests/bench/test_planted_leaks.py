@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.protocols import PROTOCOLS, turned_rows
+from bench.data.crops.rotated import turned_rows
+from bench.planning.protocols import PROTOCOLS
 from classifiers import Gram, sweep
-from reports.audit import leakage_audit
-from reports.pooling import pool
-from reports.run_folder import Run
-from reports.schema import PREDICTION_COLUMNS, SYSTEM_COLUMNS, UNIT_COLUMNS
+from reports.systems.pooling import pool
+from reports.systems.run_folder import Run
+from reports.systems.schema import PREDICTION_COLUMNS, SYSTEM_COLUMNS, UNIT_COLUMNS
+from reports.tables.leakage_audit import leakage_audit
 
 PATIENTS = 100
 KERNEL = "fine_gaussian"

@@ -5,15 +5,8 @@ import os
 import numpy as np
 import pytest
 
-from bench.store import (
-    STALE_SECONDS,
-    WRITING,
-    Store,
-    array_digest,
-    atomic_path,
-    digest,
-    remove_stale,
-)
+from bench.atomic_files import STALE_SECONDS, WRITING, atomic_path, remove_stale
+from bench.store import Store, array_digest, digest
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from classifiers import fit_variants, solver, sweep, tune
 from classifiers.memory import FLOAT64, affordable_threads, gram_bytes, thread_bytes
-from classifiers.threads import in_threads
+from classifiers.solver import in_threads
 
 N, M = 600, 150
 
@@ -106,9 +106,9 @@ def test_no_more_threads_run_than_there_is_room_for(monkeypatch, room):
         started.append(jobs)
         return in_threads(jobs, fit, tasks)
 
-    for module in ("svm", "inner_folds", "tuning"):
+    for module in ("sweeps", "inner_folds", "tuning"):
         monkeypatch.setattr(f"classifiers.{module}.in_threads", recorded)
-    for module in ("svm", "memory", "tuning", "variant_fits"):
+    for module in ("sweeps", "memory", "tuning", "variant_fits"):
         monkeypatch.setattr(f"classifiers.{module}.default_memory_limit", lambda: limit)
     sweep(train, labels, test, ["linear"], jobs=8)
     tune(train, labels, test, groups, ["linear"], [1.0], scale=[1.0], jobs=8)

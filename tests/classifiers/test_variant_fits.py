@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from classifiers import KERNELS, VARIANTS, fit_variants, platt, principal_components, sweep, tune
 from classifiers.gram import Gram, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
-from classifiers.svm import sweep_gram
+from classifiers.sweeps import sweep_gram
 from classifiers.variant_fits import (
     INNER_FOLDS,
     INNER_SEED,

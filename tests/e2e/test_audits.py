@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from bench.protocols import PROTOCOLS
+from bench.planning.protocols import PROTOCOLS
 
 PLUGIN = """
 import torch

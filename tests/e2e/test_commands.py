@@ -5,7 +5,7 @@ import json
 import pandas as pd
 import pytest
 
-from reports.schema import SUMMARY_COLUMNS
+from reports.systems.schema import SUMMARY_COLUMNS
 
 
 def run_tiny(bench, phantom, plugin, *more):

@@ -100,18 +100,18 @@ def test_a_name_that_cannot_be_is_refused(bench, tmp_path, name, said):
 
 
 def test_a_disk_that_fills_between_the_two_files_keeps_neither(tmp_path, monkeypatch):
-    from bench import plugins
+    from bench.commands import plugin
 
-    write = plugins.write_atomically
+    write = plugin.write_atomically
 
     def filling(path, content):
         if path.name == "test_mine.py":
             raise OSError(28, "No space left on device", str(path))
         write(path, content)
 
-    monkeypatch.setattr(plugins, "write_atomically", filling)
+    monkeypatch.setattr(plugin, "write_atomically", filling)
     with pytest.raises(OSError, match="No space"):
-        plugins.write_skeleton("mine", tmp_path)
+        plugin.write_skeleton("mine", tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

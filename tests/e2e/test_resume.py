@@ -8,7 +8,7 @@ import time
 import pandas as pd
 import pytest
 
-from reports.schema import SUMMARY_COLUMNS
+from reports.systems.schema import SUMMARY_COLUMNS
 
 TIMES = [name for name in SUMMARY_COLUMNS if name.endswith("_time_s")]
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from bench.store import WRITING
+from bench.atomic_files import WRITING
 
 PLUGIN = """
 import torch
@@ -180,8 +180,8 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(
     # Epochs long enough to be hit, and a checkpoint after each.
     slow = PLUGIN.format(epochs=12).replace(
         "@register(\"learner\"",
-        "import extractors.training\n"
-        "extractors.training.Checkpoint.__init__.__defaults__ = (-1.0,)\n\n\n@register(\"learner\"",
+        "from extractors.training.loop import Checkpoint\n"
+        "Checkpoint.__init__.__defaults__ = (-1.0,)\n\n\n@register(\"learner\"",
     )  # fmt: skip
     plugin.write_text(slow)
     chosen = ("--extractors", "learner", "--classifiers", "softmax", "--subset", "mass")

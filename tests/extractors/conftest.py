@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors import network, registry
+from extractors import plugins
+from extractors.pretrained import connectivity
 
 
 @pytest.fixture(autouse=True)
@@ -15,10 +16,10 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(registry, "_plugins", {})
-    monkeypatch.setattr(registry, "_broken", {})
-    monkeypatch.setattr(registry, "_entry_points_read", True)
-    monkeypatch.setattr(network, "_answer", False)
+    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(plugins, "_broken", {})
+    monkeypatch.setattr(plugins, "_entry_points_read", True)
+    monkeypatch.setattr(connectivity, "_answer", False)
 
 
 @pytest.fixture(scope="session")

@@ -114,9 +114,9 @@ def test_tensors_of_a_training_are_counted(name):
     import numpy as np
 
     from extractors.recipes import Recipe
-    from extractors.trainable import create_trainable
-    from extractors.training import train
-    from extractors.training_rows import Rows
+    from extractors.training.loop import train
+    from extractors.training.rows import Rows
+    from extractors.training.trainable import create_trainable
 
     recipe = Recipe("r", 1, 4, 1e-3, 0.0, input_size=64)
     trainable = create_trainable(name, recipe)

@@ -101,7 +101,7 @@ def test_the_input_size_is_the_weights_own_or_the_one_asked_for() -> None:
 
 
 def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
-    from extractors.trainable import recipe_for, trains
+    from extractors.training.trainable import recipe_for, trains
 
     for name, network in NETWORKS.items():
         info = describe(name)
@@ -115,7 +115,7 @@ def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
 
 
 def test_steps_behind_a_name_say_how_it_is_trained() -> None:
-    from extractors.trainable import recipe_for, trains
+    from extractors.training.trainable import recipe_for, trains
 
     assert parse("torchvision:alexnet+finetuned").steps == ("finetuned",)
     assert parse("timm:vit_small_patch14_dinov2@518+finetuned").pixels == 518

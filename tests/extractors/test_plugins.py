@@ -12,10 +12,10 @@ from extractors import (
     create_backbone,
     describe,
     extract,
+    plugins,
     register,
-    registry,
 )
-from extractors.registry import load_plugin_file
+from extractors.plugins import load_plugin_file
 
 GOOD = """
 import torch
@@ -95,7 +95,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 def test_a_file_that_fails_halfway_leaves_nothing(tmp_path) -> None:
     with pytest.raises(BackboneError, match="ZeroDivisionError"):
         load_plugin_file(write(tmp_path, GOOD + "1 / 0\n"))
-    assert registry.find("means") is None
+    assert plugins.find("means") is None
 
 
 def test_a_second_registration_names_both_sources(tmp_path) -> None:
@@ -106,8 +106,8 @@ def test_a_second_registration_names_both_sources(tmp_path) -> None:
         load_plugin_file(second)
     assert "first.py" in str(caught.value)
     assert "second.py" in str(caught.value)
-    plugin = registry.find("means")
-    assert isinstance(plugin, registry.Plugin)
+    plugin = plugins.find("means")
+    assert isinstance(plugin, plugins.Plugin)
     assert plugin.origin == str(first)
 
 
@@ -161,13 +161,13 @@ def entry_points(tmp_path, monkeypatch):
             write(tmp_path, text, f"installed_{name}.py")
             monkeypatch.delitem(sys.modules, f"installed_{name}", raising=False)
             value = f"installed_{name}:build" if "def build" in text else f"installed_{name}"
-            points.append(importlib.metadata.EntryPoint(name, value, registry.ENTRY_POINT_GROUP))
+            points.append(importlib.metadata.EntryPoint(name, value, plugins.ENTRY_POINT_GROUP))
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(registry, "_entry_points_read", False)
+        monkeypatch.setattr(plugins, "_entry_points_read", False)
         monkeypatch.setattr(
             importlib.metadata,
             "entry_points",
-            lambda group: points if group == registry.ENTRY_POINT_GROUP else [],
+            lambda group: points if group == plugins.ENTRY_POINT_GROUP else [],
         )
 
     return install
@@ -190,7 +190,7 @@ def test_a_broken_entry_point_harms_only_itself(entry_points) -> None:
 def test_an_entry_point_is_identified_by_its_modules_source(entry_points, monkeypatch) -> None:
     entry_points(means=GOOD)
     before = describe("means").source_digest
-    monkeypatch.setattr(registry, "_plugins", {})
+    monkeypatch.setattr(plugins, "_plugins", {})
     entry_points(means=GOOD + "# changed\n")
     assert describe("means").source_digest != before
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from extractors.backbone import BackboneError
+from extractors.errors import BackboneError
+from extractors.plugins import register
 from extractors.recipes import RECIPES, Recipe
-from extractors.registry import register
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import nn
 
-from extractors import extract, registry
-from extractors.backbone import Backbone, BackboneError, InputSpec
-from extractors.pretrained import create_backbone
+from extractors import extract, plugins
+from extractors.backbone import Backbone, InputSpec
+from extractors.create import create_backbone
+from extractors.errors import BackboneError
 from extractors.saliency import MapLayer, map_layer, saliency
 
 SIDE, HALF = 32, 16
@@ -194,7 +195,7 @@ def test_without_a_map_there_is_a_reason_in_one_line(network):
 
 
 def test_a_plugin_leaves_torch_as_it_was():
-    @registry.register("meddler", input_size=SIDE)
+    @plugins.register("meddler", input_size=SIDE)
     def build():
         class Meddler(BlobsAndStripes):
             def forward(self, images):

@@ -9,8 +9,9 @@ import time
 
 import numpy as np
 
-from reports.schema import SUMMARY_MEASURES
-from reports.uncertainty import Rows, bootstrap
+from reports.statistics.bootstrap import bootstrap
+from reports.systems.rows import Rows
+from reports.systems.schema import SUMMARY_MEASURES
 
 CASES = ((100, 704, 1), (10, 704, 1), (10, 2816, 1), (10, 704, 10))
 CROPS_A_PATIENT = 3

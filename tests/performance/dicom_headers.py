@@ -20,8 +20,8 @@ import pydicom
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from bench.data.decoding import decode
-from bench.data.dicom import read_header
+from bench.data.images.decoding import decode
+from bench.data.images.dicom import read_header
 
 ROWS, COLUMNS = 4700, 2700
 ROUNDS = 5

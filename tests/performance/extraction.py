@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from extractors import DEFAULT_EXTRACTORS, Backbone, create_backbone, describe
 from extractors.backbone import Precision
-from extractors.extraction import BATCH_SIZES, features_of, prepare
-from extractors.precision import choose_precision, lowest_cosine, running
+from extractors.batches import BATCH_SIZES, features_of, prepare
+from extractors.precision import running
+from extractors.precision_choice import choose_precision, lowest_cosine
 
 QUICK = ("torchvision:resnet18", "timm:vit_tiny_patch16_224", "bundled:efficientnet_lite0")
 

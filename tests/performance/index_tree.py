@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from bench.data.cbis_tables import find_tables, read_tables
+from bench.data.cbis_ddsm.case_tables import find_tables, read_tables
 
 SHARED = Path(os.environ.get("BENCH_TEST_DATA", "../shared/data")) / "cbis-ddsm"
 

@@ -16,8 +16,9 @@ import numpy as np
 from extraction import measure  # the script beside this one
 
 from bench.data import CropSettings, build_stack, builtin_phantom, load_lesions
-from bench.data.crops import CropStack
-from bench.features import Extraction, Extractor
+from bench.data.crops.stack import CropStack
+from bench.execution.features import Extraction
+from bench.planning.extractor import Extractor
 from bench.store import Store
 from extractors import describe
 

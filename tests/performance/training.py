@@ -17,15 +17,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from extractors.augmentation import make_augmentation
 from extractors.backbone import normalise
 from extractors.costs import GIB, PeakMemory
 from extractors.networks import NETWORKS
 from extractors.precision import computes_bfloat16
 from extractors.recipes import THESIS_AUGMENTATION, Recipe
-from extractors.trainable import create_trainable, recipe_for
-from extractors.training import train
-from extractors.training_rows import Rows, stack_on_device
+from extractors.training.augmentation import make_augmentation
+from extractors.training.loop import train
+from extractors.training.rows import Rows, stack_on_device
+from extractors.training.trainable import create_trainable, recipe_for
 
 EPOCHS = 3
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from reports import build_report
-from reports.schema import (
+from reports.systems.schema import (
     HISTORY_COLUMNS,
     PREDICTION_COLUMNS,
     RECIPE_COLUMNS,

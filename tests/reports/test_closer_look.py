@@ -12,21 +12,24 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
-from reports.answers import answers
-from reports.calibration import BINS, calibration, calibration_error, net_benefit, probabilities
-from reports.checklist import checklist
-from reports.comparison import BY_FOLDS
-from reports.declared import close_groups, honest
-from reports.errors import FALSE_NEGATIVE, FALSE_POSITIVE, crops_to_show, errors
-from reports.levels import levels
-from reports.methods import methods
-from reports.operating_points import operating_points, rate_at
-from reports.pooling import System, pool
-from reports.references import references, statistics, to_bibtex
-from reports.run_folder import Run, read_run
-from reports.subgroups import FEWEST, subgroups
-from reports.tables import every_table
-from reports.uncertainty import Rows
+from reports.statistics.difference import BY_FOLDS
+from reports.statistics.probabilities import BINS, calibration_error, net_benefit, probabilities
+from reports.statistics.roc import rate_at
+from reports.systems.focus import close_groups, honest
+from reports.systems.pooling import System, pool
+from reports.systems.rows import Rows
+from reports.systems.run_folder import Run, read_run
+from reports.tables.calibration import calibration
+from reports.tables.checklist import checklist
+from reports.tables.every_table import every_table
+from reports.tables.levels import levels
+from reports.tables.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, errors
+from reports.tables.operating_points import operating_points
+from reports.tables.subgroups import FEWEST, subgroups
+from reports.text.answers import answers
+from reports.text.methods import methods
+from reports.text.references import references, statistics, to_bibtex
+from reports.wanted import crops_to_show
 
 NAME = "timm:vit_small_patch16_224"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bench.protocols import PROTOCOLS
+from bench.planning.protocols import PROTOCOLS
 from classifiers import KernelSVC
 from reports import measures, patient_bootstrap
 

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.comparison import ALIKE, HIGHER, NotComparable
-from reports.run_folder import read_run
+from reports.statistics.bootstrap import bootstrap, interval
+from reports.statistics.difference import ALIKE, HIGHER, NotComparable
+from reports.systems.rows import Rows
+from reports.systems.run_folder import read_run
 from reports.two_runs import COLUMNS, TwoRuns, compare_runs
-from reports.uncertainty import Rows, bootstrap, interval
 
 OFFICIAL = (("official", 1, 1),)
 EXTRACTORS = ("timm:a", "timm:b")

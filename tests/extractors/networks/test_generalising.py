@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from extractors.extraction import features_of
+from extractors.batches import features_of
 from extractors.recipes import Augmentation, Recipe
-from extractors.trainable import create_trainable
-from extractors.training import train
-from extractors.training_rows import Rows
+from extractors.training.loop import train
+from extractors.training.rows import Rows
+from extractors.training.trainable import create_trainable
 from reports import measures, patient_bootstrap
 
 # A lesion has no upright position; without that, 180 crops are soon known by heart.

@@ -11,9 +11,9 @@ import torch
 
 from extractors.networks import NETWORKS
 from extractors.recipes import Recipe
-from extractors.trainable import create_trainable
-from extractors.training import Checkpoint, train
-from extractors.training_rows import Rows
+from extractors.training.loop import Checkpoint, train
+from extractors.training.rows import Rows
+from extractors.training.trainable import create_trainable
 
 RECIPE = Recipe("learn", 60, 16, 5e-4, 1e-4, "constant", warmup_epochs=2, clip_norm=1.0)
 # Pixels: as few as each takes and still has some tokens.

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from extractors.backbone import BackboneError
+from extractors.errors import BackboneError
 from extractors.layers import find_classifier, remove_classifier
 from extractors.networks import NETWORKS
 

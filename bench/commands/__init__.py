@@ -1,0 +1,1 @@
+"""What the commands beside `all` do, and how they print it."""

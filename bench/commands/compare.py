@@ -1,0 +1,89 @@
+"""`bench compare`: prints what two runs give for the systems that both have."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.printing import print_table, say
+from bench.errors import UnusableInput
+
+if TYPE_CHECKING:
+    from reports.two_runs import TwoRuns
+
+# Systems of one run only that are named; the others are counted.
+NAMED = 5
+
+
+def compare(first: Path, second: Path, measure: str, out: Path | None) -> None:
+    """Print the comparison of two run folders, and write it as CSV where asked.
+
+    Raises
+    ------
+    UnusableInput
+        for a folder that is no run, an unknown measure, or runs that must not be compared.
+    """
+    from reports.statistics.difference import NotComparable
+    from reports.statistics.measures import MEASURES
+    from reports.systems.run_folder import RunFolderError, read_run
+    from reports.tables.formats import to_csv, write_whole
+    from reports.two_runs import compare_runs
+
+    if measure not in MEASURES:
+        raise UnusableInput(f"--measure {measure!r} is unknown; known are {', '.join(MEASURES)}")
+    try:
+        found = compare_runs(read_run(first), read_run(second), measure)
+    except NotComparable as error:
+        raise UnusableInput(f"{first} and {second} cannot be compared: {error}") from error
+    except RunFolderError as error:
+        raise UnusableInput(str(error)) from error
+    except (TypeError, ValueError, KeyError) as error:
+        # Columns of other types than a run writes: somebody has altered a folder.
+        reason = f"{type(error).__name__}: {error}"
+        raise UnusableInput(
+            f"{first}, {second}: tables hold what no run writes ({reason})"
+        ) from error
+    if out is not None:
+        write_whole(out, to_csv(found.table).encode())
+    _show(found, measure)
+
+
+def _show(found: "TwoRuns", measure: str) -> None:
+    from reports.values import missing, number
+
+    rows = []
+    for row in found.table.to_dict("records"):
+        low, high = number(row["ci_low"]), number(row["ci_high"])
+        limits = f" [{low}, {high}]" if low else ""
+        p = "" if missing(row["p_holm"]) else number(row["p_holm"])
+        rows.append(
+            (
+                *(row[name] for name in ("subset", "protocol", "extractor", "classifier")),
+                *(number(row[name]) for name in ("first", "second")),
+                f"{number(row['difference'])}{limits}",
+                p,
+                row["verdict"],
+                number(row["smallest_difference"]),
+                row["differs"],
+            )
+        )
+    columns = ("subset", "protocol", "extractor", "classifier", f"{measure}, first", "second")
+    further = (
+        "second - first [95 %]",
+        "p, Holm",
+        "verdict",
+        "visible from",
+        "settings that differ",
+    )
+    print_table("", (*columns, *further), rows)
+    say("")
+    if found.table["first"].equals(found.table["second"]):
+        say(f"both runs have the same {measure} in every row")
+    say(
+        "[ ] is a percentile interval over patients, the same draws for both runs, given the "
+        "trained models. The verdict goes by p after Holm's correction among the systems of a "
+        "subset and protocol; a true difference of `visible from` is seen with a probability of "
+        "80 %."
+    )
+    for reason in dict.fromkeys(reason for _, reason in found.left_out):
+        names = [name for name, why in found.left_out if why == reason]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        say(f"not compared, {reason}: {'; '.join(names[:NAMED])}{more}")

@@ -1,0 +1,94 @@
+"""Writes the skeleton of a plugin with its test, and prints what the checks of a plugin found."""
+
+import importlib.util
+import re
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from bench.atomic_files import write_atomically
+from bench.errors import UnusableInput
+from extractors.errors import BackboneError
+from extractors.names import check_plugin_id
+
+if TYPE_CHECKING:
+    from extractors.conformance.report import Finding
+
+# A plugin that works as it is, under the name `mynet`, and its test.
+SKELETON = Path(__file__).with_name("skeleton")
+LONGEST_NAME = 100
+
+
+def write_skeleton(name: str, folder: Path) -> list[Path]:
+    """Write `NAME.py` and `test_NAME.py`: two backbones, one of them trained, and their test.
+
+    In the files' names "-" becomes "_", so that they can be imported.
+
+    Returns
+    -------
+    The paths of the plugin and of its test.
+
+    Raises
+    ------
+    UnusableInput
+        If the name cannot be that of a plugin, would hide an installed module, or one of the files
+        is there already. Nothing is written then.
+    """
+    try:
+        check_plugin_id(name)
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+    if len(name) > LONGEST_NAME:
+        raise UnusableInput(f"{name[:20]}...: a name has at most {LONGEST_NAME} characters")
+    stem = name.replace("-", "_")
+    contents = {
+        folder / file.name.replace("mynet", stem): re.sub(
+            r"mynet(\.py)?", lambda found: f"{stem}.py" if found[1] else name, file.read_text()
+        )
+        for file in (SKELETON / "mynet.py", SKELETON / "test_mynet.py")
+    }
+    for path in contents:
+        if path.exists() or path.is_symlink():
+            raise UnusableInput(f"{path}: is there already, and is not replaced")
+    if importlib.util.find_spec(stem) is not None:
+        raise UnusableInput(f"{name}: {stem}.py would hide the module {stem}; take another name")
+    written: list[Path] = []
+    try:
+        for path, text in contents.items():
+            write_atomically(path, text)
+            written.append(path)
+    except BaseException:
+        for path in written:
+            path.unlink()
+        raise
+    return written
+
+
+def next_commands(name: str, plugin: Path, test: Path) -> list[str]:
+    """What to do with a new plugin, one command a line."""
+    file = shlex.quote(str(plugin))
+    return [
+        f"python -m bench plugin check {file}",
+        f"python -m pytest {shlex.quote(str(test))}",
+        f"python -m bench all --plugin {file} --extractors {name},{name}-trained --out runs/{name}",
+    ]
+
+
+def print_checks(findings: Iterable["Finding"]) -> bool:
+    """Print findings as they come, a line each, and a summary; whether none is bad."""
+    subject, states = None, []
+    for finding in findings:
+        if finding.subject != subject:
+            subject = finding.subject
+            typer.echo(subject)
+        typer.echo(f"  {finding.state:<4}  {finding.what:<15}  {finding.found}")
+        if finding.mend:
+            typer.echo(f"{'':25}-> {finding.mend}")
+        states.append(finding.state)
+    failed, notes = states.count("bad"), states.count("note")
+    noted = f", {notes} worth knowing" if notes else ""
+    typer.echo(f"\n{len(states)} checks: {f'{failed} failed' if failed else 'none failed'}{noted}")
+    return not failed

@@ -1,0 +1,1 @@
+"""Many image files to one stack of square crops."""

@@ -1,0 +1,149 @@
+"""Which pixels show a lesion: its crop, a square around it in the full mammogram, or all of that.
+
+The square of the region "context" is centred on the bounding box of the lesion's mask, and its side
+is the longer one of the box times a margin; beyond the film's border it is zero.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.images.pixels import Pixels, UnreadableImage, has_two_values, to_eight_bit
+from bench.data.lesions import GEOMETRY_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REGIONS = ("crop", "context", "full")
+
+# Height and width of mask and mammogram may differ by one factor; two factors that differ by more
+# than this share would move the lesion within the film.
+PROPORTION_TOLERANCE = 0.02
+
+Square = tuple[int, int, int]  # row and column of the centre, half the side
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What is read for one row: the image, and the square to cut or the mask that gives it.
+
+    With neither square nor mask the whole image is taken.
+    """
+
+    image: str
+    mask: str = ""
+    square: Square | None = None
+
+
+def plan_cuts(table: "pd.DataFrame", region: str, margin: float) -> list[Cut | str]:
+    """For every row what to read for a region, or why the row has no such region."""
+    return [_cut(row, region, margin) for row in _rows(table)]
+
+
+def _rows(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
+    names = [
+        name
+        for name in ("path", "film_path", "mask_path", *GEOMETRY_COLUMNS)
+        if name in table.columns
+    ]
+    for cells in table[names].itertuples(index=False, name=None):
+        yield dict(zip(names, cells, strict=True))
+
+
+def _cut(row: dict[str, Any], region: str, margin: float) -> Cut | str:
+    cut_from_film = GEOMETRY_COLUMNS[0] in row
+    square = _square(row) if cut_from_film else None
+    if region == "crop":
+        return Cut(row["path"], square=square)
+    film = row["path"] if cut_from_film else row.get("film_path", "")
+    if not film:
+        return "there is no full image of it"
+    if region == "full":
+        return Cut(film)
+    if square is not None:
+        return Cut(film, square=(*square[:2], math.ceil(margin * square[2])))
+    mask = row.get("mask_path", "")
+    return Cut(film, mask=mask) if mask else "there is no mask that says where its lesion lies"
+
+
+def _square(row: dict[str, Any]) -> Square | None:
+    values = [float(row[name]) for name in GEOMETRY_COLUMNS]
+    if any(math.isnan(value) for value in values):
+        return None
+    return int(values[0]), int(values[1]), int(values[2])
+
+
+def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square:
+    """The square around a mask's lesion in an image of `shape` (rows, columns).
+
+    A mask of another size than the image is taken as the same picture at another scale.
+
+    Raises
+    ------
+    UnreadableImage
+        If the mask is empty or has many values, or if its proportions are not the image's.
+    """
+    down, across = shape[0] / mask.shape[0], shape[1] / mask.shape[1]
+    if abs(down / across - 1) > PROPORTION_TOLERANCE:
+        sizes = f"{mask.shape[1]} x {mask.shape[0]} and {shape[1]} x {shape[0]}"
+        raise UnreadableImage(f"mask and mammogram have different proportions: {sizes} pixels")
+    low, high = float(mask.min()), float(mask.max())
+    if high <= low:
+        raise UnreadableImage("its mask has one value everywhere")
+    if not has_two_values(mask):
+        raise UnreadableImage("its mask has many values")
+    inside = mask > (low + high) / 2
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    top, bottom = rows[0] * down, (rows[-1] + 1) * down
+    left, right = columns[0] * across, (columns[-1] + 1) * across
+    half = max(1, math.ceil(margin * max(bottom - top, right - left) / 2))
+    return round((top + bottom) / 2), round((left + right) / 2), half
+
+
+def cut_out(pixels: Pixels, square: Square | None) -> NDArray[np.uint8]:
+    """The square as 8 bits, scaled by what it shows of the image; zero beyond the border.
+
+    It holds the rows `row - half` … `row + half - 1`, columns alike; None takes the whole image.
+    """
+    if square is None:
+        return to_eight_bit(pixels)
+    row, column, half = square
+    height, width = pixels.shape
+    top, left = row - half, column - half
+    rows = slice(max(top, 0), max(min(top + 2 * half, height), 0))
+    columns = slice(max(left, 0), max(min(left + 2 * half, width), 0))
+    shown = pixels[rows, columns]
+    canvas = np.zeros((2 * half, 2 * half), np.uint8)
+    if shown.size:
+        down, right = rows.start - top, columns.start - left
+        canvas[down : down + shown.shape[0], right : right + shown.shape[1]] = to_eight_bit(shown)
+    return canvas
+
+
+def fit_square(pixels: NDArray[np.uint8], size: int, fit: str) -> NDArray[np.uint8]:
+    """The crop as a square of `size` pixels.
+
+    Bilinear interpolation as Pillow does it: the filter widens with the reduction, which keeps fine
+    structures from aliasing. With fit "pad" the longest side becomes `size`, the other keeps its
+    proportion, and zeros fill the rest evenly (the odd one below or right). "stretch" ignores
+    proportions.
+    """
+    from PIL import Image
+
+    height, width = pixels.shape
+    longest = max(height, width)
+    new_height, new_width = size, size
+    if fit == "pad":
+        # Half a pixel is rounded up, by integers: the same on every machine.
+        new_height = max(1, (2 * height * size + longest) // (2 * longest))
+        new_width = max(1, (2 * width * size + longest) // (2 * longest))
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    resized = image.resize((new_width, new_height), Image.Resampling.BILINEAR)
+    square = np.zeros((size, size), np.uint8)
+    top, left = (size - new_height) // 2, (size - new_width) // 2
+    square[top : top + new_height, left : left + new_width] = np.asarray(resized)
+    return square

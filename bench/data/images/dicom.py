@@ -1,0 +1,333 @@
+"""DICOM files: their headers without their pixels, and their pixels in one channel.
+
+Of a header only the few fields of `Header` leave this module. Files may be hostile: whatever they
+announce, reading one is over soon, takes little memory, and ends in a result or `UnreadableImage`.
+"""
+
+import io
+import math
+import re
+import stat
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataset import FileDataset
+from pydicom.filereader import read_partial
+from pydicom.pixels import get_decoder, pixel_array
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
+
+from bench.data.cbis_ddsm.case_tables import kind_of
+from bench.data.images.dicom_codestream import check_codestream
+from bench.data.images.dicom_grey_values import has_window, windowed
+from bench.data.images.pixels import INSTALL, MAX_BYTES, Pixels, UnreadableImage, check_size, reason
+
+# What pydicom may ask a file for before it is stopped. A header of a hundred elements takes some
+# two hundred reads; lengths that lie can cost one for every eight bytes, over and over.
+MAX_READS = 20_000
+# A longer value of a field that is kept is nonsense; other elements are passed over unread.
+MAX_VALUE = 2**16
+# As much of a deflated file as is inflated for its header.
+MAX_INFLATED = 2**20
+
+_IDENTITY = ("SeriesInstanceUID", "SeriesDescription", "PatientID")
+_SHAPE = (
+    "Rows",
+    "Columns",
+    "NumberOfFrames",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "BitsAllocated",
+    "BitsStored",
+)
+_GREY_VALUES = (
+    "HighBit",
+    "PixelRepresentation",
+    "ModalityLUTSequence",
+    "RescaleSlope",
+    "RescaleIntercept",
+    "VOILUTSequence",
+    "VOILUTFunction",
+    "WindowCenter",
+    "WindowWidth",
+)
+_PIXELS = {
+    0x7FE00008: "FloatPixelData",
+    0x7FE00009: "DoubleFloatPixelData",
+    0x7FE00010: "PixelData",
+}
+_OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
+_UNDEFINED = 0xFFFFFFFF
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_CASE = re.compile(
+    r"(mass|calc)-(training|test)_(p_\d{5})_(left|right)_(cc|mlo)(_\d+)?(?:\.dcm)?", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """What is kept of a file's header.
+
+    Attributes
+    ----------
+    series : SeriesInstanceUID; "" if absent.
+    kind : "crop", "mask" or "film" by the file's own SeriesDescription, else "".
+    case : the lesion that PatientID names, as "Mass-Training_P_00001_LEFT_CC_1" (a film's without
+        the last number); "" if it does not fit.
+    rows, columns : pixels; 0 if absent.
+    problem : why the pixels cannot be read, as far as header and size of the file tell; else "".
+    """
+
+    series: str
+    kind: str
+    case: str
+    rows: int
+    columns: int
+    problem: str
+
+
+def read_header(file: Path) -> Header:
+    """The header of a DICOM file; its pixels are not read.
+
+    Raises
+    ------
+    UnreadableImage
+        If the file cannot be read or is not DICOM; the message is one line.
+    """
+    try:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableImage("it is not a file")
+        with file.open("rb") as stream, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _header(stream, status.st_size)
+    except UnreadableImage:
+        raise
+    except OSError as error:
+        # pydicom raises the same type, without a number, for what is wrong inside a file.
+        said = f"the file cannot be read ({error.strerror})" if error.errno else reason(error)
+        raise UnreadableImage(said) from error
+    except Exception as error:  # hostile files make pydicom raise anything
+        raise UnreadableImage(reason(error)) from error
+
+
+def decode_dicom(data: bytes, window: str) -> Pixels:
+    """The one channel of a DICOM image, dense tissue bright; `window` as for `decoding.decode`.
+
+    Raises
+    ------
+    UnreadableImage
+        If the header tells why the pixels cannot be read; a damaged file may raise anything.
+    """
+    keywords = (*_SHAPE, *_GREY_VALUES, *_OFFSETS, *_PIXELS.values())
+    record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
+    _check_pixels(record, announced)
+    check_codestream(record)
+    pixels, falls = _stored_values(record), False
+    if window == "voi":
+        pixels, falls = windowed(pixels, record)
+    lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
+    return _turned_over(pixels) if lowest_is_white != falls else pixels
+
+
+def is_windowed(data: bytes) -> bool:
+    """Whether a DICOM file that decodes has a VOI table or window of its own."""
+    record, _ = _read(io.BytesIO(data), len(data), (*_SHAPE, *_GREY_VALUES), pixels=True)
+    return has_window(record)
+
+
+@dataclass(frozen=True)
+class _Announced:
+    """The element that holds the pixels: its length by the header, and bytes left in the file."""
+
+    length: int
+    left: int
+
+    @property
+    def there(self) -> int:
+        """The bytes that the file has of it."""
+        return min(self.length, self.left)
+
+
+class _Deflated(Exception):
+    """pydicom asks for all the rest of a file, as it does to inflate it without a limit."""
+
+
+class _Stream:
+    """What pydicom reads a file through: no header may take long, or much memory.
+
+    It counts the reads and cuts long ones off; what is passed over costs nothing.
+    """
+
+    def __init__(self, stream: BinaryIO, longest: int) -> None:
+        self._stream = stream
+        self._longest = longest
+        self._reads = 0
+        self.tell = stream.tell
+        self.seek = stream.seek
+
+    def read(self, size: int = -1) -> bytes:
+        """At most `size` bytes."""
+        if size < 0:
+            raise _Deflated("it is deflated twice")
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise UnreadableImage("its header is damaged: it is far too long")
+        return self._stream.read(min(size, self._longest))
+
+
+def _read(
+    stream: BinaryIO, size: int, keywords: tuple[str, ...], pixels: bool
+) -> tuple[FileDataset, _Announced | None]:
+    """The elements asked for, and what is said of the pixels; with `pixels` those are read too."""
+    try:
+        record, announced = _parse(stream, size, keywords, pixels)
+    except _Deflated:
+        most = MAX_BYTES if pixels else MAX_INFLATED
+        flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(most), most)
+        # Of a header's inflated beginning nobody can say how much would follow.
+        size = len(flat) if pixels else MAX_BYTES
+        record, announced = _parse(io.BytesIO(flat), size, keywords, pixels)
+    if record.preamble is None and not any(keyword in record for keyword in keywords):
+        raise UnreadableImage("it is not DICOM, or DICOM without an image")
+    return record, announced
+
+
+def _parse(
+    stream: BinaryIO, size: int, keywords: tuple[str, ...], pixels: bool
+) -> tuple[FileDataset, _Announced | None]:
+    limited = _Stream(stream, size if pixels else MAX_VALUE)
+    announced: list[_Announced] = []
+    last = max(_PIXELS)
+
+    def is_end(tag: int, vr: str | None, length: int) -> bool:
+        place = int(tag)  # pydicom's own comparison of tags is slow
+        if place in _PIXELS:
+            announced[:] = [_Announced(length, size - limited.tell())]
+            return not pixels
+        return place > last  # nothing behind the pixels is wanted
+
+    record = read_partial(
+        limited,
+        stop_when=is_end,
+        defer_size=None if pixels else MAX_VALUE,
+        force=True,
+        specific_tags=[tag_for_keyword(keyword) for keyword in keywords],
+    )
+    if "TransferSyntaxUID" not in record.file_meta:
+        implicit, _ = record.original_encoding
+        record.file_meta.TransferSyntaxUID = (
+            ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
+        )
+    return record, announced[0] if announced else None
+
+
+def _header(stream: BinaryIO, size: int) -> Header:
+    record, announced = _read(stream, size, (*_IDENTITY, *_SHAPE), pixels=False)
+    problem = ""
+    try:
+        _check_pixels(record, announced)
+    except UnreadableImage as error:
+        problem = str(error)
+    except Exception as error:  # any value may be nonsense
+        problem = reason(error)
+    series = _text(record, "SeriesInstanceUID")
+    return Header(
+        series=series if _UID.fullmatch(series) else "",
+        kind=kind_of(_text(record, "SeriesDescription")),
+        case=_case(_text(record, "PatientID")),
+        rows=_count(record, "Rows"),
+        columns=_count(record, "Columns"),
+        problem=problem,
+    )
+
+
+def _text(record: FileDataset, keyword: str) -> str:
+    try:
+        return str(record.get(keyword) or "").strip(" \0")
+    except Exception:  # a value that cannot be converted is as good as none
+        return ""
+
+
+def _count(record: FileDataset, keyword: str) -> int:
+    try:
+        return int(record.get(keyword) or 0)
+    except Exception:  # as above
+        return 0
+
+
+def _case(patient: str) -> str:
+    """PatientID of CBIS-DDSM in one spelling; a few files carry a file's ending there."""
+    match = _CASE.fullmatch(patient)
+    if match is None:
+        return ""
+    kind, split, number, side, view, lesion = match.groups(default="")
+    return (
+        f"{kind.capitalize()}-{split.capitalize()}_{number.upper()}"
+        f"_{side.upper()}_{view.upper()}{lesion}"
+    )
+
+
+def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
+    """Raise UnreadableImage if the header tells that there is no one image that can be decoded."""
+    if "Rows" not in record or "Columns" not in record or announced is None:
+        raise UnreadableImage("it is DICOM without an image")
+    frames = int(record.get("NumberOfFrames") or 1)
+    channels = int(record.get("SamplesPerPixel") or 1)
+    if frames != 1 or channels != 1:
+        raise UnreadableImage(f"it is DICOM with {frames} frames of {channels} channels")
+    if record.get("PhotometricInterpretation") == "PALETTE COLOR":
+        raise UnreadableImage("it is DICOM in palette colours")
+    rows, columns = int(record.Rows), int(record.Columns)
+    check_size(columns, rows)
+    syntax = record.file_meta.TransferSyntaxUID
+    if syntax.is_transfer_syntax and not syntax.is_encapsulated:
+        _check_length(math.ceil(rows * columns * int(record.BitsAllocated) / 8), announced)
+    else:
+        _check_decoder(syntax, int(record.get("BitsStored") or 0))
+
+
+def _check_length(needed: int, announced: _Announced) -> None:
+    if announced.length == _UNDEFINED:
+        raise UnreadableImage("its pixels are compressed, and its header denies it")
+    # One byte more makes the length even; as much again means that rows or columns are wrong.
+    if announced.there < needed or announced.there >= max(2 * needed, needed + 2):
+        raise UnreadableImage(
+            f"it cannot be decoded: its pixels need {needed} bytes, {announced.there} are there"
+        )
+
+
+def _check_decoder(syntax: UID, bits_stored: int) -> None:
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        name = syntax.name if syntax.is_transfer_syntax else "unknown"
+        raise UnreadableImage(f"its transfer syntax is not supported ({name})") from None
+    # Pillow claims this syntax, and decodes the 8-bit half of it.
+    twelve_bits = syntax == JPEGExtended12Bit and bits_stored > 8
+    if not decoder.is_available or (twelve_bits and decoder.available_plugins == ("pillow",)):
+        raise UnreadableImage(f"it is compressed ({syntax.name}): {INSTALL}")
+
+
+def _stored_values(record: FileDataset) -> Pixels:
+    # No copy where every bit counts; else pydicom blanks the others, in a copy.
+    view_only = record.get("BitsStored") == record.get("BitsAllocated")
+    pixels: Pixels = pixel_array(record, raw=True, view_only=view_only, allow_excess_frames=False)
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def _turned_over(pixels: Pixels) -> Pixels:
+    """The pixels with white and black exchanged within the range that is used."""
+    if pixels.dtype == np.uint8:
+        return np.uint8(255) - pixels
+    if pixels.dtype.kind == "i":
+        # The range may be wider than the signed type.
+        wider = f"i{min(2 * pixels.dtype.itemsize, 8)}"
+        pixels = pixels.astype(wider)
+    turned: Pixels = pixels.max() - pixels
+    return turned

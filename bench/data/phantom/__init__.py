@@ -1,0 +1,1 @@
+"""A synthetic data set in every layout of CBIS-DDSM."""

@@ -1,0 +1,1 @@
+"""Carries a plan out: features, trainings, fits and explanations, kept in the store."""

@@ -1,0 +1,189 @@
+"""Saliency maps of a few test crops: made once, kept in the store, written for the page."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.crops.rotated import rotation_of
+from bench.execution.features import Extraction, built
+from bench.execution.keys import saliency_key
+from bench.execution.progress import Progress
+from bench.execution.tasks import attempt
+from bench.execution.trainings import Trained, Trainings
+from bench.planning.extractor import Extractor
+from bench.planning.job import Job
+from bench.planning.plan import SOFTMAX, Cell, Plan
+from bench.provenance import package_version
+from bench.record.folder import RunFolder
+from bench.store import Artifact, Store
+from extractors import BackboneError
+
+if TYPE_CHECKING:
+    from bench.data.crops.stack import CropStack
+    from extractors.saliency import Score
+    from reports.wanted import Explained
+
+# How far a refitted SVM may be from its stored scores, as a share of the largest of them.
+_SAME = 1e-4
+
+
+class Explanations:
+    """Explains the systems and crops that `reports.wanted.to_explain` names.
+
+    stack : the one that the plan's cells point into.
+    """
+
+    def __init__(self, job: Job, stack: "CropStack", plan: Plan, progress: Progress) -> None:
+        self.job = job
+        self.stack = stack
+        self.plan = plan
+        self.progress = progress
+        self.store = Store(job.cache)
+
+    def write(self, folder: RunFolder) -> list[dict[str, Any]]:
+        """Write the pictures into a run folder whose tables stand; a row a system, for the page.
+
+        What cannot be explained has the reason in its row; it fails no run.
+        """
+        from reports.wanted import to_explain
+
+        return [self._written(folder, wanted) for wanted in to_explain(folder.path)]
+
+    def _written(self, folder: RunFolder, wanted: "Explained") -> dict[str, Any]:
+        unit = wanted.unit
+        told = ("subset", "protocol", "extractor", "weights", "classifier")
+        row: dict[str, Any] = {
+            **{name: str(unit[name]) for name in told},
+            **{name: int(unit[name]) for name in ("repeat", "fold")},
+            "unit": str(unit["unit"]),
+            "kind": wanted.kind,
+            "inner_auc": wanted.inner_auc,
+        }
+        if not wanted.crops:
+            return row | {"problem": "no test crop stands in its first fold", "crops": []}
+        cell, positions = self._place(wanted)
+        extractor = next(e for e in self.job.extractors if e.name == unit["extractor"])
+        with self.progress.step(f"saliency of {extractor.name}", None, "crops"):
+            maps, status = attempt(
+                extractor, self.store, lambda: self._maps(wanted, extractor, cell, positions)
+            )
+        if maps is None:
+            self.progress.say(f"no saliency map: {status}")
+            return row | {"problem": status, "crops": []}
+        crops = []
+        names = self.stack.subsets[cell.subset]
+        found = maps.arrays
+        pictures = self.stack.images[positions]
+        for crop, position, pixels, share, peak in zip(
+            wanted.crops, positions, pictures, found["share"], found["peak"], strict=True
+        ):
+            digest = self.stack.digests[position]
+            label = int(self.stack.table["label"].iloc[position])
+            crops.append(
+                {
+                    **crop._asdict(),
+                    "label": names.positive if label == 1 else names.negative,
+                    "peak": float(peak),
+                    **folder.write_overlay(pixels, digest, share, row["unit"]),
+                }
+            )
+        return row | {"layer": maps.meta["layer"], "problem": None, "crops": crops}
+
+    def _place(self, wanted: "Explained") -> tuple[Cell, NDArray[np.int64]]:
+        """The cell of the unit, and where its crops stand in the stack, upright."""
+        unit = wanted.unit
+        names = ("subset", "protocol", "repeat", "fold")
+        cell = next(
+            cell
+            for cell in self.plan.cells
+            if cell.place[:4] == tuple(unit[name] for name in names) and cell.train_fraction >= 1
+        )
+        upright = cell.test[rotation_of(self.stack.table)[cell.test] == 0]
+        crop_ids = self.stack.table["crop_id"].to_numpy()[upright]
+        of_id = dict(zip(map(str, crop_ids), upright, strict=True))
+        return cell, np.array([of_id[crop.crop_id] for crop in wanted.crops], dtype=np.int64)
+
+    def _maps(
+        self,
+        wanted: "Explained",
+        extractor: Extractor,
+        cell: Cell,
+        positions: NDArray[np.int64],
+    ) -> Artifact:
+        """Of each crop the share of its map's own peak in 1/255, (N, S, S), and the peaks (N,)."""
+        from reports.wanted import SIDE
+
+        digests = [self.stack.digests[i] for i in positions]
+        version = package_version("captum")
+        key = saliency_key(str(wanted.unit["unit"]), SIDE, version, digests)
+        found = self.store.get("saliency", key)
+        if found is not None:
+            return found
+        from extractors.saliency import saliency
+
+        network = self._network(extractor, cell)
+        score = self._score(wanted, extractor, cell, positions, network)
+        backbone = built(extractor, self.job.device, network)
+        made = saliency(backbone, score, self.stack.images[positions], SIDE)
+        peak = made.maps.max(axis=(1, 2))
+        share = np.rint(255 * made.maps / np.where(peak > 0, peak, 1)[:, None, None])
+        arrays = {"share": share.astype(np.uint8), "peak": peak}
+        meta = {"layer": f"{made.layer.path}, {made.layer.grid} × {made.layer.grid}"}
+        self.store.put("saliency", key, arrays, meta)
+        return Artifact(arrays, meta)
+
+    def _network(self, extractor: Extractor, cell: Cell) -> Trained | None:
+        """The network that was trained for the cell; it stands in the store."""
+        if not extractor.trained:
+            return None
+        trainings = Trainings(self.stack, self.store, self.job.device, self.job.configuration.seed)
+        return trainings.trained(extractor, cell, lambda pieces: None)
+
+    def _score(
+        self,
+        wanted: "Explained",
+        extractor: Extractor,
+        cell: Cell,
+        positions: NDArray[np.int64],
+        network: Trained | None,
+    ) -> "Score":
+        if wanted.unit["classifier"] == SOFTMAX:
+            assert network is not None
+            return head_score(network, self.job.device)
+        from classifiers import KernelSVC
+        from classifiers.solver import unwarned
+        from classifiers.torch_decision import decision_in_torch
+
+        rows = (
+            self.plan.positions(extractor.name)
+            if network is None
+            else np.sort(np.concatenate([cell.train, cell.test]))
+        )
+        networks = {extractor.name: network} if network else None
+        extraction = Extraction(self.stack, self.store, self.job.device)
+        features = extraction.features(extractor, rows, lambda pieces: None, networks).matrix
+        labels = self.stack.table["label"].to_numpy()[cell.train]
+        svm = KernelSVC(str(wanted.unit["classifier"]), C=float(wanted.unit["C"]))
+        with unwarned():
+            svm.fit(features[cell.train], labels)
+        stored = np.array([crop.score for crop in wanted.crops])
+        away = np.abs(svm.decision_function(features[positions]) - stored).max()
+        if away > _SAME * np.abs(stored).max():
+            raise BackboneError(
+                f"{extractor.name}: an exact fit has other scores than the stored, approximate one"
+            )
+        return decision_in_torch(svm, self.job.device)
+
+
+def head_score(network: Trained, device: str) -> "Score":
+    """The positive class's logit less the other's, of a trained network's own head."""
+    import torch
+
+    weight, bias = (torch.from_numpy(np.array(part)).to(device) for part in network.head)
+
+    def score(features: torch.Tensor) -> torch.Tensor:
+        difference: torch.Tensor = features @ (weight[1] - weight[0]) + (bias[1] - bias[0])
+        return difference
+
+    return score

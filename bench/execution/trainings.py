@@ -1,0 +1,250 @@
+"""Networks trained on the training rows of one fold: from the store, or trained and kept there."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.execution.keys import training_key
+from bench.planning.plan import Cell
+from bench.provenance import package_version
+from bench.store import Store
+from extractors.costs import PeakMemory, forward_flops, smallest_gpu
+from extractors.precision import computes_bfloat16
+from extractors.recipes import Recipe
+
+if TYPE_CHECKING:
+    from bench.data.crops.stack import CropStack
+    from bench.planning.extractor import Extractor
+    from extractors import Backbone
+    from extractors.training.loop import Checkpoint, Training
+    from extractors.training.rows import Rows
+    from extractors.training.trainable import Trainable
+
+# Libraries whose versions can change what a training ends with.
+_LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A network that has been trained on the training rows of a cell, or of several alike.
+
+    Attributes
+    ----------
+    key : SHA-256 in hexadecimal.
+    name, weights, recipe : of the extractor.
+    head : weight (2, D) and bias (2,) of the linear layer on its features.
+    costs : what the training took; the columns of `reports.systems.schema.TRAINING_COLUMNS` that it
+        tells.
+    history : a row an epoch.
+    backbone : builds the network that gives the features which enter the head.
+    """
+
+    key: str
+    name: str
+    weights: str
+    recipe: Recipe
+    head: tuple[NDArray[np.float32], NDArray[np.float32]]
+    costs: dict[str, Any]
+    history: list[dict[str, float]]
+    backbone: "Callable[[], Backbone]"
+
+
+class Trainings:
+    """Trains networks on cells of one crop stack."""
+
+    def __init__(self, stack: "CropStack", store: Store, device: str, seed: int) -> None:
+        self.stack = stack
+        self.store = store
+        self.device = device
+        self.seed = seed
+        self._starts: dict[str, str] = {}
+
+    def trained(
+        self, extractor: "Extractor", cell: Cell, progress: Callable[[int], None]
+    ) -> Trained:
+        """The network that is trained on the cell's `network_rows`.
+
+        progress : called with the number of epochs done since the last call.
+
+        Raises
+        ------
+        BackboneError
+            If the network cannot be built, or its training ends without weights.
+        """
+        recipe = extractor.recipe
+        assert recipe is not None
+        key = self._key(extractor, recipe, cell)
+        if self.store.get("trainings", key) is None:
+            self._train(key, extractor, recipe, cell, progress)
+        kept = self.store.get("trainings", key)
+        assert kept is not None
+        return Trained(
+            key=key,
+            name=extractor.name,
+            weights=extractor.weights,
+            recipe=recipe,
+            head=(kept.arrays["weight"], kept.arrays["bias"]),
+            costs=kept.meta["costs"],
+            history=kept.meta["history"],
+            backbone=lambda: self._backbone(key, extractor, recipe, cell, progress),
+        )
+
+    def _seed(self, cell: Cell) -> int:
+        """Each repeat draws its own weights; its folds share the draw."""
+        return int(np.random.SeedSequence([self.seed, cell.repeat]).generate_state(1)[0])
+
+    def _key(self, extractor: "Extractor", recipe: Recipe, cell: Cell) -> str:
+        import torch
+
+        info = extractor.info
+        assert info is not None
+        labels = self.stack.table["label"].to_numpy()
+        digests = self.stack.digests
+        fitted, rest = cell.network_rows
+        train = [[digests[i], int(labels[i])] for i in fitted]
+        if recipe.inner_validation:
+            patients = self.stack.table["patient_id"].to_numpy()[fitted]
+            numbers = np.unique(patients, return_inverse=True)[1]
+            train = [[*row, int(number)] for row, number in zip(train, numbers, strict=True)]
+        spec = info.input
+        start = {
+            "name": extractor.name,
+            "weights": info.weights_digest or self._start(extractor, recipe),
+            "source": info.source_digest,
+            "input": [spec.height, spec.width, *spec.mean, *spec.std] if spec else None,
+            "device": self.device.partition(":")[0],
+            "bfloat16": computes_bfloat16(self.device),
+            # One and two threads add up in another order, and give other weights.
+            "threads": torch.get_num_threads() if self.device == "cpu" else None,
+            "versions": [package_version(name) for name in _LIBRARIES],
+            "crops": self.stack.settings.as_key(),
+        }
+        held_out = [[digests[i], int(labels[i])] for i in rest]
+        return training_key(start, asdict(recipe), self._seed(cell), train, held_out)
+
+    def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
+        """What identifies weights that show only in a built network: drawn ones, a plugin's."""
+        from extractors.backbone import state_digest
+        from extractors.training.trainable import create_trainable
+
+        if extractor.name not in self._starts:
+            trainable = create_trainable(extractor.name, recipe, weights=extractor.source)
+            self._starts[extractor.name] = state_digest(trainable.network)
+        return self._starts[extractor.name]
+
+    def _train(
+        self,
+        key: str,
+        extractor: "Extractor",
+        recipe: Recipe,
+        cell: Cell,
+        progress: Callable[[int], None],
+    ) -> None:
+        """Train, and keep weights first, then what says that they are there."""
+        from extractors.training.loop import train
+
+        trainable = self._built(extractor, recipe, cell)
+        fitted, rest = cell.network_rows
+        flops = forward_flops(trainable.network, trainable.input)
+        with PeakMemory(self.device) as peak:
+            training = train(
+                trainable,
+                self._rows(fitted),
+                recipe,
+                seed=self._seed(cell),
+                device=self.device,
+                held_out=self._rows(rest),
+                checkpoint=self._checkpoint(key),
+                progress=progress,
+            )
+        costs = {
+            "n_train": len(fitted),
+            "epochs": recipe.epochs,
+            "batch_size": recipe.batch_size,
+            "input": f"{trainable.input.height}x{trainable.input.width}",
+            "parameters": sum(p.numel() for p in trainable.network.parameters()),
+            "flops_per_image": flops,
+            "device": self.device,
+            **_spent(training, peak),
+        }
+        state = {k: v.cpu().numpy() for k, v in trainable.network.state_dict().items()}
+        self.store.put("networks", key, state, {})
+        head = trainable.network.head
+        arrays = {name: getattr(head, name).detach().cpu().numpy() for name in ("weight", "bias")}
+        self.store.put("trainings", key, arrays, {"costs": costs, "history": training.history})
+        self.store.remove("checkpoints", key)
+
+    def _backbone(
+        self,
+        key: str,
+        extractor: "Extractor",
+        recipe: Recipe,
+        cell: Cell,
+        progress: Callable[[int], None],
+    ) -> "Backbone":
+        import torch
+
+        kept = self.store.get("networks", key)
+        if kept is None:
+            # Weights are big, and somebody may have made room; the same training gives them again.
+            self._train(key, extractor, recipe, cell, progress)
+            kept = self.store.get("networks", key)
+            assert kept is not None
+        trainable = self._built(extractor, recipe, cell)
+        state = {name: torch.from_numpy(np.array(value)) for name, value in kept.arrays.items()}
+        trainable.network.load_state_dict(state)
+        return trainable.backbone(key, self.device)
+
+    def _built(self, extractor: "Extractor", recipe: Recipe, cell: Cell) -> "Trainable":
+        """The network as it is before its training on this cell."""
+        from extractors.training.trainable import create_trainable
+
+        return create_trainable(
+            extractor.name,
+            recipe,
+            seed=self._seed(cell),
+            weights=extractor.source,
+            weights_dir=extractor.weights_dir,
+        )
+
+    def _rows(self, positions: NDArray[np.int64]) -> "Rows":
+        from extractors.training.rows import Rows
+
+        table = self.stack.table
+        return Rows(
+            self.stack.images[positions],
+            table["label"].to_numpy()[positions],
+            table["patient_id"].to_numpy()[positions],
+        )
+
+    def _checkpoint(self, key: str) -> "Checkpoint":
+        from extractors.training.loop import Checkpoint
+
+        def load() -> Any:
+            found = self.store.get("checkpoints", key)
+            return None if found is None else (found.arrays, found.meta)
+
+        return Checkpoint(
+            load, lambda arrays, told: self.store.put("checkpoints", key, arrays, told)
+        )
+
+
+def _spent(training: "Training", peak: PeakMemory) -> dict[str, Any]:
+    """What a training took, as it told itself and as its memory was measured."""
+    size = peak.device if peak.device is not None else training.tensor_bytes
+    return {
+        "kept_epoch": training.kept_epoch,
+        "accumulation": training.parts,
+        "trainable_parameters": training.learnt,
+        "network_time_s": training.seconds,
+        "images_per_s": training.images_per_s,
+        "peak_device_bytes": peak.device,
+        "peak_host_bytes": peak.host,
+        "smallest_gpu_gb": smallest_gpu(size),
+        "gpu_estimated": peak.device is None,
+        "precision": training.precision,
+        "notes": "; ".join(training.notes),
+    }

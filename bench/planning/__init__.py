@@ -1,0 +1,1 @@
+"""What is to be done, decided before any work begins."""

@@ -1,0 +1,199 @@
+"""What a run works with: its device, and its extractors with their weights looked up or drawn."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UnusableInput
+from bench.planning.config import PRESETS, Configuration
+from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
+from extractors import BackboneInfo
+from extractors.names import FUSION, SELECTED, split_fusion
+
+if TYPE_CHECKING:
+    from extractors.recipes import Recipe
+
+# One draw of random weights for all: a system's name says `random`, not which draw.
+RANDOM_SEED = 0
+
+
+def choose_device(asked: str) -> str:
+    """The device to run on: "auto" is the first GPU, else the processor.
+
+    Raises
+    ------
+    UnusableInput
+        If the device asked for is not there.
+    """
+    import torch
+
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = asked.partition(":")
+    if kind == "cpu" and not number:
+        return "cpu"
+    if kind == "cuda" and re.fullmatch("[0-9]*", number):
+        if int(number or 0) < torch.cuda.device_count():
+            return asked
+        raise UnusableInput(
+            f"--device {asked}: this machine has {torch.cuda.device_count()} CUDA devices"
+        )
+    raise UnusableInput(f"--device {asked!r} is not one of auto, cpu, cuda, cuda:N")
+
+
+@dataclass(frozen=True)
+class Extractor:
+    """An extractor with its weights looked up, or the reason why it cannot run.
+
+    Attributes
+    ----------
+    name : as in every table.
+    info : what `extractors.describe` says; None for features that need no image.
+    weights : label for tables.
+    source : what `create_backbone` takes for weights: "auto", or "random" where seeded random ones
+        stand in for those that are not at hand.
+    weights_dir : where `create_backbone` looks for checkpoints first.
+    status : "ok", or why it cannot run and what to do.
+    recipe : how it is trained; None where its features are used as they come.
+    parts : the backbones of a fusion; `info` then is None.
+    """
+
+    name: str
+    info: BackboneInfo | None
+    weights: str
+    source: str = "auto"
+    weights_dir: Path | None = None
+    status: str = "ok"
+    recipe: "Recipe | None" = None
+    parts: "tuple[Extractor, ...]" = ()
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether its features come from images, not from the lesion table."""
+        return self.info is not None or bool(self.parts)
+
+    @property
+    def trained(self) -> bool:
+        """Whether it, or a part of it, is trained on the training rows of each fold."""
+        return self.recipe is not None or any(part.trained for part in self.parts)
+
+    @property
+    def recipe_name(self) -> str:
+        """What the tables say of its training: `frozen` where there is none."""
+        if self.parts:
+            return ", ".join(dict.fromkeys(part.recipe_name for part in self.parts))
+        if self.recipe is not None:
+            return self.recipe.name
+        return "frozen" if self.sees_images else ""
+
+
+def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Extractor, ...]:
+    """Look up every extractor that is asked for, and its weights.
+
+    On synthetic data seeded random weights stand in for missing ones, and nothing is downloaded.
+    On real data an extractor without weights keeps its place with the reason for its status, unless
+    they can be downloaded.
+
+    Raises
+    ------
+    UnusableInput
+        If a name is unknown, or a plugin file cannot be used.
+    """
+    from extractors import BackboneError, load_plugin_file
+
+    try:
+        brought = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        if NO_FEATURES in brought:
+            raise UnusableInput(f"--plugin: {NO_FEATURES!r} is the name of a reference point")
+        names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *brought)
+        for name in names:
+            if names.count(name) > 1:
+                raise UnusableInput(f"--extractors: {name!r} is named more than once")
+        return tuple(_look_up(name, configuration, synthetic) for name in names)
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+
+
+def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
+    """Several backbones as one extractor; it can run if all of them can."""
+    failing = [f"{part.name}: {part.status}" for part in parts if part.status != "ok"]
+    weights = ", ".join(dict.fromkeys(part.weights for part in parts))
+    status = failing[0] if failing else "ok"
+    return Extractor(name, None, weights, status=status, parts=tuple(parts))
+
+
+def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extractor:
+    from extractors import describe
+    from extractors.training.trainable import recipe_for, trains
+
+    weights_dir = configuration.weights_dir
+    if name.startswith(FUSION):
+        names = split_fusion(name)
+        if len(names) < 2 or len(set(names)) < len(names):
+            raise UnusableInput(
+                f"--extractors {name!r}: a fusion names two or more different backbones: "
+                f"{FUSION}A+B"
+            )
+        if SELECTED in names:
+            raise UnusableInput(f"--extractors {name!r}: {SELECTED!r} is no backbone to fuse")
+        return _fusion(name, [_look_up(one, configuration, synthetic) for one in names])
+
+    if name == SELECTED:
+        return Extractor(name, None, "")
+    if name in (*SHORTCUTS, *READERS, NO_FEATURES):
+        raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
+    info = describe(name, weights_dir)
+    recipe = recipe_for(name, configuration.preset) if trains(name) else None
+    found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
+    if info.problem is not None:
+        return replace(found, status=f"{info.problem}; {info.mend}")
+    if info.at_hand or (recipe is not None and info.kind == "network"):
+        return found
+    if synthetic:
+        drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)
+        return replace(found, info=drawn, weights=drawn.weights, source="random")
+    return replace(found, status=_missing(info.mend))
+
+
+def _missing(mend: str) -> str:
+    return f"weights not at hand: {mend}"
+
+
+def fetch_weights(
+    extractors: Sequence[Extractor], say: Callable[[str], None]
+) -> tuple[Extractor, ...]:
+    """Download what is missing and published, if there is a network: found out once."""
+    from extractors import MissingWeights, describe, download_weights, is_online
+
+    fetched = []
+    for extractor in extractors:
+        if extractor.parts:
+            fetched.append(_fusion(extractor.name, fetch_weights(extractor.parts, say)))
+            continue
+        info = extractor.info
+        wanted = info is not None and not info.at_hand and info.downloadable
+        if not wanted or extractor.source == "random" or not is_online():
+            fetched.append(extractor)
+            continue
+        assert info is not None
+        size = f", {info.download_bytes / 2**20:.0f} MiB" if info.download_bytes else ""
+        say(f"downloading the weights of {extractor.name} from {info.source}{size}")
+        try:
+            download_weights(info)
+        except MissingWeights as error:
+            fetched.append(replace(extractor, status=str(error)))
+            continue
+        now = describe(extractor.name, extractor.weights_dir)
+        status = "ok" if now.at_hand else _missing(now.mend)
+        fetched.append(replace(extractor, info=now, weights=now.weights, status=status))
+    return tuple(fetched)
+
+
+def check_strict(extractors: Sequence[Extractor]) -> None:
+    """Raise UnusableInput where an extractor cannot run; for `--strict`, before any work."""
+    failing = [e for e in extractors if e.status != "ok"]
+    if failing:
+        more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+        raise UnusableInput(f"--strict: {failing[0].name}: {failing[0].status}{more}")

@@ -1,0 +1,126 @@
+"""A run that is all decided and not yet begun: what is asked for, looked up and laid out."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UnusableInput
+from bench.planning.config import Configuration, check_names
+from bench.planning.extractor import Extractor, choose_device, choose_extractors
+from bench.planning.plan import SOFTMAX, NetworkWork, Plan, make_plan
+from bench.planning.protocols import PROTOCOLS
+from bench.store import cache_folder
+from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.lesions import Dataset
+
+
+@dataclass(frozen=True)
+class Job:
+    """Everything that can be decided before work begins.
+
+    `plan` is laid over the lesion table as it was read: crops that prove unreadable are in it.
+    """
+
+    configuration: Configuration
+    dataset: "Dataset"
+    subsets: tuple[str, ...]
+    extractors: tuple[Extractor, ...]
+    classifiers: tuple[str, ...]
+    device: str
+    cache: Path
+    out: Path
+    plan: Plan
+
+    def plan_over(self, table: "pd.DataFrame") -> Plan:
+        """The plan over another table of the same data set."""
+        return make_plan(
+            table,
+            {name: self.dataset.subsets[name].parts for name in self.subsets},
+            [extractor.name for extractor in self.extractors],
+            self.classifiers,
+            tuple(KERNELS),
+            self.configuration.chosen_protocols(),
+            self.configuration.chosen_repeats(),
+            self.configuration.seed,
+            self._network_work(),
+            self.configuration.train_fraction,
+        )
+
+    def _network_work(self) -> NetworkWork:
+        """Which extractors are trained; within the budget of the built-in run on one subset."""
+        seeds, repeats = self.configuration.chosen_network_runs()
+        names = frozenset(e.name for e in self.extractors if e.trained)
+        subsets = self.subsets[:1] if self.within_budget else self.subsets
+        return NetworkWork(names, seeds, repeats, frozenset(subsets))
+
+    @property
+    def within_budget(self) -> bool:
+        """Whether this is the run that a fresh machine makes, which shall end within minutes."""
+        options = self.configuration
+        return self.dataset.synthetic and options.preset == "quick" and options.subset is None
+
+
+def load_data(
+    configuration: Configuration, cache: Path, progress: Callable[[int], None] | None = None
+) -> "Dataset":
+    """The data set asked for; the built-in phantom, written to the cache first, where none is."""
+    from bench.data import builtin_phantom, load_lesions
+
+    root = configuration.data or os.environ.get("BENCH_DATA") or None
+    if root is None and configuration.dataset in ("auto", "phantom"):
+        return load_lesions(builtin_phantom(cache), "phantom", cache=cache)
+    if root is None:
+        raise UnusableInput(f"--dataset {configuration.dataset} needs --data PATH (or $BENCH_DATA)")
+    return load_lesions(
+        root, configuration.dataset, configuration.tables, cache=cache, progress=progress
+    )
+
+
+def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
+    """The classifiers asked for; with `--tune` every kernel has its tuned twin behind it."""
+    asked = configuration.classifiers or (SOFTMAX, *KERNELS)
+    if not configuration.tune:
+        return asked
+    pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in asked]
+    return tuple(dict.fromkeys(name for pair in pairs for name in pair))
+
+
+def prepare(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
+    """Decide everything that can be decided before work begins, the cheap checks first.
+
+    progress : called with the number of image headers read since the last call.
+
+    Raises
+    ------
+    UnusableInput
+        If anything asked for does not exist or cannot be used.
+    """
+    known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
+    check_names("classifiers", configuration.classifiers or (), known)
+    classifiers = _with_tuned(configuration)
+    check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
+    cache = cache_folder(configuration.cache)
+    dataset = load_data(configuration, cache, progress)
+    subsets = configuration.subset or tuple(dataset.subsets)
+    check_names("subset", subsets, tuple(dataset.subsets))
+    device = choose_device(configuration.device)
+    extractors = choose_extractors(configuration, dataset.synthetic)
+    default_out = Path("runs") / f"{dataset.name}-{configuration.preset}"
+    job = Job(
+        configuration=configuration,
+        dataset=dataset,
+        subsets=subsets,
+        extractors=extractors,
+        classifiers=classifiers,
+        device=device,
+        cache=cache,
+        out=(configuration.out or default_out).expanduser(),
+        plan=Plan((), (), (), {}),
+    )
+    return replace(job, plan=job.plan_over(dataset.table))

@@ -1,0 +1,226 @@
+"""The manifest of a run: what ran, on what, with which options; all but the results."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import provenance
+from bench.data.lesions import shared_patients
+from bench.data.summary import left_out_notice
+from bench.planning.job import Job
+from bench.planning.plan import SOFTMAX, Plan
+from bench.planning.protocols import PROTOCOLS, has_official_split
+from bench.store import digest
+from classifiers import KERNELS
+from extractors.recipes import QUICK
+from reports.systems.schema import MANIFEST_SCHEMA
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.crops.stack import CropStack
+    from extractors.recipes import Recipe
+
+
+def make_manifest(
+    job: Job, stack: "CropStack", plan: Plan, command: Sequence[str]
+) -> dict[str, Any]:
+    """The manifest with the configuration that the run folder belongs to; no results yet."""
+    options, dataset = job.configuration, job.dataset
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "suite": {"name": provenance.DISTRIBUTION, "version": provenance.suite_version()},
+        "run": {
+            "name": job.out.name,
+            "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+            "command": shlex.join(command),
+        },
+        "configuration": {
+            "dataset": dataset.name,
+            "fingerprint": stack.fingerprint,
+            "subset": list(job.subsets),
+            **stack.settings.as_key(),
+            "preset": options.preset,
+            "extractors": [extractor.name for extractor in job.extractors],
+            "plugins": {
+                part.name: part.info.source_digest
+                for extractor in job.extractors
+                for part in (extractor.parts or (extractor,))
+                if part.info is not None and part.info.source_digest
+            },
+            "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
+            "classifiers": list(job.classifiers),
+            "protocols": list(options.chosen_protocols()),
+            "repeats": options.chosen_repeats(),
+            "network_runs": list(options.chosen_network_runs()),
+            "train_fraction": list(options.train_fraction),
+            "seed": options.seed,
+            "device": job.device.partition(":")[0],
+        },
+        "data": {
+            "dataset": dataset.name,
+            "fingerprint": stack.fingerprint,
+            "synthetic": dataset.synthetic,
+            "licence": dataset.licence,
+            "citation": dataset.citation,
+            "notices": list(dataset.notices),
+            "subsets": {
+                name: {"positive": info.positive, "negative": info.negative}
+                for name, info in dataset.subsets.items()
+            },
+            "counts": _counts(job, stack),
+            **{name: _records(table) for name, table in dataset.source_tables.items()},
+            "thumbnails": [],
+        },
+        "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
+        "environment": provenance.environment(job.device),
+        "recipes": _recipes(job),
+        "extractors": [],
+        "left_out": stack.left_out.to_dict("records"),
+        "notices": [
+            *dataset.notices,
+            *left_out_notice(stack.left_out, len(stack.table)),
+            *_shared_images(stack),
+            *stack.notices,
+            *plan.notices,
+        ],
+        "not_run": _not_run(job, command),
+        "units": [],
+    }
+
+
+def _recipes(job: Job) -> list[dict[str, Any]]:
+    """How each network is trained: every field of its recipe."""
+    rows = []
+    for name, recipe in _recipe_of(job).items():
+        told = asdict(recipe)
+        for part in ("augmentation", "localization"):
+            told[part] = _settings(told[part] or {})
+        rows.append({"extractor": name, "recipe": told.pop("name"), **told})
+    return rows
+
+
+def _recipe_of(job: Job) -> "dict[str, Recipe]":
+    """The recipes of all networks that are trained, parts of fusions among them."""
+    parts = [part for extractor in job.extractors for part in (extractor.parts or (extractor,))]
+    return {part.name: part.recipe for part in parts if part.recipe is not None}
+
+
+def _settings(settings: dict[str, Any]) -> str:
+    """'flip_horizontal, brightness 0.1': what is set, in a few words."""
+    return ", ".join(
+        name if value is True else f"{name} {value}" for name, value in settings.items() if value
+    )
+
+
+def _shared_images(stack: "CropStack") -> list[str]:
+    """Rows that show the same picture under different labels, as lesions of one film do."""
+    labels = stack.table["label"].groupby(np.array(stack.digests)).agg(["size", "nunique"])
+    both = labels[labels["nunique"] > 1]
+    if both.empty:
+        return []
+    return [
+        f"{int(both['size'].sum())} rows share {len(both)} pictures with rows of the other class: "
+        "what is shown of them cannot tell them apart"
+    ]
+
+
+def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
+    from bench.data import summarise
+
+    table = summarise(job.dataset, stack)["counts"]
+    rows = table[table["subset"].isin(job.subsets)].drop(columns="label")
+    return list(rows.rename(columns={"class": "label"}).to_dict("records"))
+
+
+def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
+    """The rows of a small table with plain Python values."""
+    return [
+        {str(name): cell if isinstance(cell, str) else int(cell) for name, cell in row.items()}
+        for row in table.to_dict("records")
+    ]
+
+
+def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
+    """What a reader may miss in this run, and the command that runs it."""
+    options = job.configuration
+    chosen = options.chosen_protocols()
+    left = []
+    networks = [e.name for e in job.extractors if e.trained]
+    if job.within_budget and networks and len(job.subsets) > 1:
+        what = f"networks that are trained on {' and '.join(job.subsets[1:])}"
+        subsets = {"--subset": ",".join(job.subsets)}
+        left.append((what, "all-subsets", subsets))
+    thesis = []
+    if any(recipe.name == QUICK for recipe in _recipe_of(job).values()):
+        thesis.append(
+            "networks trained as published where that is known (a few epochs, as here, show that "
+            "they run, not what they can do)"
+        )
+    if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
+        thesis.append(
+            "repeated cross-validation by patient, which shows how much the figures depend on the "
+            "split"
+        )
+    if thesis:
+        left.append(("; ".join(thesis), "thesis", {"--preset": "thesis"}))
+    audit = _audit_protocols(job)
+    if not set(audit) <= set(chosen):
+        what = (
+            "the leakage audit: AlexNet, frozen and fine-tuned, under every protocol that this set "
+            "allows, honest ones and audits side by side, to measure what the protocol alone gives"
+        )
+        left.append((what, "audit", _audit_options(job, audit)))
+    if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):
+        what = "more than one repeat of patient-cv: a single one has no ±"
+        left.append((what, "repeated", {"--protocols": "patient-cv", "--repeats": "10"}))
+    return [
+        {
+            "what": what,
+            "command": _changed(command, {**changes, "--out": f"{job.out}-{ending}"}),
+        }
+        for what, ending, changes in left
+    ]
+
+
+def _audit_protocols(job: Job) -> list[str]:
+    """The protocols of the leakage audit: all that any subset of the run has rows for."""
+    rows = [job.dataset.rows(subset) for subset in job.subsets]
+    split = any(has_official_split(table) for table in rows)
+    shared = any(shared_patients(table) for table in rows)
+    return [
+        name
+        for name, protocol in PROTOCOLS.items()
+        if (split or not protocol.needs_official_split)
+        and (shared or not protocol.needs_shared_patients)
+    ]
+
+
+def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, str]:
+    """The options of one run that is the whole leakage audit."""
+    shares = {} if job.configuration.train_fraction == (1.0,) else {"--train-fraction": "1"}
+    return {
+        "--preset": job.configuration.preset,
+        "--extractors": "torchvision:alexnet,torchvision:alexnet+finetuned",
+        "--classifiers": ",".join((SOFTMAX, *KERNELS)),
+        "--protocols": ",".join(protocols),
+        **shares,
+    }
+
+
+def _changed(command: Sequence[str], options: dict[str, str]) -> str:
+    """A command line with some options put in place of what it says of them and of protocols."""
+    gone = {"--preset", "--protocols", "--repeats", "--dry-run", *options}
+    kept: list[str] = []
+    words = iter(command)
+    for word in words:
+        name, has_value, _ = word.partition("=")
+        if name not in gone:
+            kept.append(word)
+        elif not has_value and name != "--dry-run":
+            next(words, None)
+    return shlex.join([*kept, *(part for pair in options.items() for part in pair)])

@@ -1,0 +1,263 @@
+"""The tables of a run folder: units, predictions and lesions, from what the units gave."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.data.crops.rotated import rotation_of
+from bench.execution.features import Features
+from bench.execution.selected import Choice
+from bench.execution.trainings import Trained
+from bench.execution.units import UnitResult
+from bench.planning.extractor import Extractor
+from bench.planning.plan import SOFTMAX, Cell, Place, System
+from reports.systems.schema import (
+    CHOICE_COLUMNS,
+    HISTORY_COLUMNS,
+    PREDICTION_COLUMNS,
+    TRAINING_COLUMNS,
+    UNIT_COLUMNS,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.data.crops.stack import CropStack
+
+# What is said of inner folds on the features of a network that was trained on all of them.
+SEEN_INSIDE = "inner folds are optimistic: the network was trained on all of their rows"
+# What is said of a choice.
+RANDOM_AMONG = "random weights are among what it is chosen from"
+# What is said where the Gram matrix of all training rows does not fit.
+APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
+
+
+@dataclass
+class Results:
+    """Collects what the units of a run gave, in the order of the plan.
+
+    stack : the one that the plan's cells point into.
+    """
+
+    dataset: str
+    stack: "CropStack"
+    seed: int
+    units: list[dict[str, Any]] = field(default_factory=list)
+    _predictions: list["pd.DataFrame"] = field(default_factory=list)
+    _trainings: dict[tuple[str, Place], dict[str, Any]] = field(default_factory=dict)
+    _history: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(
+        self,
+        cell: Cell,
+        system: System,
+        extractor: Extractor,
+        features: Features,
+        result: UnitResult,
+    ) -> None:
+        """One unit that ran, well or not."""
+        meta = result.meta
+        for network in features.trained:
+            self._add_training(cell, network)
+        # A network's own head needs no features of the training crops.
+        own_head = system.classifier == SOFTMAX
+        extraction = 0.0 if own_head else features.seconds_per_crop * len(cell.train)
+        network_seconds = features.network_seconds if features.trained else None
+        row = self._row(cell, system, extractor) | {
+            "unit": result.key,
+            "precision": features.profile.get("precision", ""),
+            "status": result.status,
+            "notes": _notes(meta, features, system),
+        }
+        if result.score is not None:
+            row |= {
+                "threshold": meta["threshold"],
+                "training_time_s": (network_seconds or 0.0) + extraction + meta["fit_time_s"],
+                "network_time_s": network_seconds,
+                "extraction_time_s": extraction,
+                "gram_time_s": meta["gram_time_s"],
+                "fit_time_s": meta["fit_time_s"],
+                "iterations": meta.get("iterations"),
+                "n_support": meta.get("n_support"),
+                "converged": meta.get("converged"),
+                **{name: meta.get(name) for name in CHOICE_COLUMNS},
+            }
+            self._predictions.append(self._predicted(cell, result))
+        self.units.append(row)
+
+    def add_choice(self, cell: Cell, system: System, extractor: Extractor, choice: Choice) -> None:
+        """The row `selected` of one cell: another system's scores, with the time of choosing it."""
+        chosen = choice.chosen
+        meta = chosen.result.meta
+        self.units.append(
+            self._row(cell, system, extractor)
+            | {
+                "unit": choice.unit,
+                "status": "ok",
+                "notes": RANDOM_AMONG if "random" in extractor.weights else "",
+                "threshold": meta["threshold"],
+                "training_time_s": choice.extraction_s + choice.fit_s,
+                "extraction_time_s": choice.extraction_s,
+                "gram_time_s": choice.gram_s,
+                "fit_time_s": choice.fit_s,
+                "iterations": meta.get("iterations"),
+                "n_support": meta.get("n_support"),
+                "converged": meta.get("converged"),
+                "inner_auc": chosen.judgement.auc,
+                "chosen_extractor": chosen.system.extractor,
+                "chosen_classifier": chosen.system.classifier,
+            }
+        )
+        self._predictions.append(self._predicted(cell, replace(chosen.result, key=choice.unit)))
+
+    def add_failed(self, cell: Cell, system: System, extractor: Extractor, status: str) -> None:
+        """One unit that could not run: it keeps its row."""
+        self.units.append(self._row(cell, system, extractor) | {"status": status})
+
+    def _add_training(self, cell: Cell, network: Trained) -> None:
+        """What one training took, and its curve; once, whoever uses its features.
+
+        The folds that reuse one network are of one protocol and repeat: the first stands for them.
+        """
+        fold = replace(cell, fold=0).place if cell.network is not None else cell.place
+        if (network.key, fold) in self._trainings:
+            return
+        row = self._place(cell) | {
+            "training": network.key,
+            "extractor": network.name,
+            "weights": network.weights,
+            "recipe": network.recipe.name,
+        }
+        self._trainings[network.key, fold] = row | network.costs
+        self._history += [row | epoch for epoch in network.history]
+
+    def _place(self, cell: Cell) -> dict[str, Any]:
+        return {
+            "dataset": self.dataset,
+            "subset": cell.subset,
+            "region": self.stack.settings.region_name,
+            "size": self.stack.settings.size,
+            "protocol": cell.protocol,
+            "train_fraction": cell.train_fraction,
+            "seed": self.seed,
+            "repeat": cell.repeat,
+            "fold": cell.fold,
+        }
+
+    def _row(self, cell: Cell, system: System, extractor: Extractor) -> dict[str, Any]:
+        patients = self.stack.table["patient_id"].to_numpy()[cell.test]
+        return self._place(cell) | {
+            "unit": "",
+            "extractor": system.extractor,
+            "weights": extractor.weights,
+            "recipe": extractor.recipe_name,
+            "classifier": system.classifier,
+            "C": system.C,
+            "scale": system.scale,
+            "tuned": system.tuned,
+            "n_train": len(cell.train),
+            "n_test": len(cell.test),
+            "n_test_patients": len(set(patients)),
+            "precision": "",
+            "notes": "",
+        }
+
+    def _predicted(self, cell: Cell, result: UnitResult) -> "pd.DataFrame":
+        rows = self.stack.table.iloc[cell.test]
+        return rows[["crop_id", "lesion_id", "patient_id", "label"]].assign(
+            unit=result.key,
+            repeat=cell.repeat,
+            fold=cell.fold,
+            rotation=rotation_of(self.stack.table)[cell.test],
+            score=result.score,
+        )
+
+    def unit_table(self) -> "pd.DataFrame":
+        """units.parquet: one row a unit."""
+        import pandas as pd
+
+        table = pd.DataFrame(self.units, columns=[*UNIT_COLUMNS, *CHOICE_COLUMNS])
+        whole = dict.fromkeys(("iterations", "n_support", "components"), "Int64")
+        numbers = (
+            *("C", "threshold", "network_time_s", "gram_time_s", "fit_time_s"),
+            *CHOICE_COLUMNS[:3],
+        )
+        real = dict.fromkeys(numbers, "float64")
+        return table.astype(whole | real | {"converged": "boolean"})
+
+    def prediction_table(self) -> "pd.DataFrame":
+        """predictions.parquet: one row a test crop of one unit."""
+        import pandas as pd
+
+        if not self._predictions:
+            return pd.DataFrame(columns=list(PREDICTION_COLUMNS)).astype({"score": "float64"})
+        return pd.concat(self._predictions, ignore_index=True)[list(PREDICTION_COLUMNS)]
+
+    def training_tables(self) -> "dict[str, pd.DataFrame]":
+        """trainings.parquet and history.parquet by name; nothing where no network was trained."""
+        import pandas as pd
+
+        if not self._trainings:
+            return {}
+        trainings = pd.DataFrame(self._trainings.values(), columns=list(TRAINING_COLUMNS))
+        optional = dict.fromkeys(
+            ("peak_device_bytes", "smallest_gpu_gb", "flops_per_image"), "Int64"
+        )
+        history = pd.DataFrame(self._history, columns=list(HISTORY_COLUMNS))
+        curves = ("localization_loss", "test_loss", "test_accuracy", "inner_loss")
+        return {
+            "trainings": trainings.astype(optional),
+            "history": history.astype(dict.fromkeys(curves, "float64")),
+        }
+
+    def failed(self) -> list[tuple[str, str]]:
+        """What did not run, with its first reason: an extractor, or single classifiers of it."""
+        ran = {row["extractor"] for row in self.units if row["status"] == "ok"}
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for row in self.units:
+            if row["status"] != "ok":
+                of_whom = reasons.setdefault((row["extractor"], row["status"]), [])
+                of_whom.append(row["classifier"])
+        found: dict[str, str] = {}
+        for (extractor, reason), classifiers in reasons.items():
+            some = f" with {', '.join(dict.fromkeys(classifiers))}" if extractor in ran else ""
+            found.setdefault(extractor + some, reason)
+        return list(found.items())
+
+
+def extractor_row(extractor: Extractor, features: Features | None, status: str) -> dict[str, Any]:
+    """What the manifest says of one extractor."""
+    profile = dict(features.profile) if features else {}
+    known = {
+        name: _finite(profile.get(name))
+        for name in (
+            "weights_digest",
+            "precision",
+            "feature_width",
+            "input",
+            "parameters",
+            "flops_per_image",
+            "images_per_s",
+            "extraction_s",
+            "min_cosine",
+            "notes",
+        )
+    }
+    return {"name": extractor.name, "weights": extractor.weights, **known, "status": status}
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not np.isfinite(value) else value
+
+
+def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
+    said = ["not converged"] if meta.get("converged") is False else []
+    if meta.get("approximate"):
+        said.append(APPROXIMATE)
+    if meta.get("note"):
+        said.append(meta["note"])
+    if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
+        said.append(SEEN_INSIDE)
+    return "; ".join([*features.notes, *said])

@@ -1,0 +1,141 @@
+"""Carries out a run, from the data to the report; what stands in the store is taken from there."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.atomic_files import remove_stale
+from bench.data.crops.rotated import turned
+from bench.execution.explanations import Explanations
+from bench.execution.progress import Progress
+from bench.execution.selected import Selection
+from bench.execution.tasks import _line, _Work
+from bench.planning.extractor import Extractor, check_strict, fetch_weights
+from bench.planning.job import Job
+from bench.planning.plan import Plan
+from bench.record.folder import RunFolder
+from bench.record.manifest import make_manifest
+from bench.record.run_tables import Results, extractor_row
+from extractors.names import SELECTED
+
+if TYPE_CHECKING:
+    from bench.data.crops.stack import CropStack
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: its report, its number of units, and what failed, with reasons."""
+
+    report: Path
+    n_units: int
+    failed: Sequence[tuple[str, str]] = field(default=())
+
+
+def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
+    """Do the work and write the run folder.
+
+    Parameters
+    ----------
+    job
+        From `prepare`.
+    command
+        The command line, for the manifest.
+
+    Raises
+    ------
+    UnusableInput
+        If the run folder is not this run's, the store cannot be written, or `--strict` is set and
+        an extractor cannot run.
+    """
+    if not job.dataset.synthetic:
+        job = replace(job, extractors=fetch_weights(job.extractors, progress.say))
+    if job.configuration.strict:
+        check_strict(job.extractors)
+    from bench.data.crops.stack import build_stack
+
+    settings = job.configuration.crop_settings()
+    with progress.step("crops", len(job.dataset.table), "decoded") as step:
+        stack = build_stack(job.dataset, settings, job.cache, step)
+    plan = job.plan_over(stack.table)
+    folder = RunFolder(job.out)
+    manifest = folder.claim(make_manifest(job, stack, plan, command))
+    progress.log_to(folder.path / "log.txt")
+    for notice in manifest["notices"]:
+        progress.say(notice)
+    used = turned(stack) if plan.turns else stack
+    results = Results(job.dataset.name, used, job.configuration.seed)
+    described = _carry_out(job, used, plan, results, progress)
+    progress.say("writing the report")
+    explanations = Explanations(job, used, plan, progress)
+    return _write(job, stack, folder, manifest, results, described, explanations)
+
+
+def _carry_out(
+    job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
+) -> list[dict[str, Any]]:
+    """All units, extractor by extractor; what the manifest says of each extractor."""
+    remove_stale(job.cache)
+    work = _Work(job, stack, plan, results, progress)
+    by_name = {extractor.name: extractor for extractor in job.extractors}
+    described = []
+    progress.expect(len(plan.extractors()), timed=len(job.extractors))
+    for name in plan.extractors():
+        if name == SELECTED:
+            progress.finished(_choose(plan, work.selection, results))
+            continue
+        extractor = by_name.get(name, Extractor(name, None, ""))
+        started = time.perf_counter()
+        features, status = work.do(extractor)
+        if extractor.sees_images:
+            described.append(extractor_row(extractor, features, status))
+        progress.finished(_line(extractor, features, status, time.perf_counter() - started))
+    return described
+
+
+def _choose(plan: Plan, selection: Selection, results: Results) -> str:
+    """The row `selected` of every cell; what is said of it."""
+    extractor = selection.extractor()
+    chosen = []
+    for cell, (system,) in plan.work(SELECTED):
+        choice = selection.choice(cell)
+        if isinstance(choice, str):
+            results.add_failed(cell, system, extractor, choice)
+            continue
+        results.add_choice(cell, system, extractor, choice)
+        chosen.append(choice)
+    if not chosen:
+        return f"{SELECTED}: no system could be judged on inner folds of the training rows"
+    most = max(choice.n_candidates for choice in chosen)
+    return (
+        f"{SELECTED}: chosen among {most} systems inside the training rows of {len(chosen)} folds"
+    )
+
+
+def _write(
+    job: Job,
+    stack: "CropStack",
+    folder: RunFolder,
+    manifest: dict[str, Any],
+    results: Results,
+    described: list[dict[str, Any]],
+    explanations: Explanations,
+) -> Outcome:
+    """The run folder's tables, the manifest with the results, and the report made of them."""
+    from reports import build_report
+    from reports.wanted import crops_to_show
+
+    folder.write_table("units", results.unit_table())
+    folder.write_table("predictions", results.prediction_table())
+    for name, table in results.training_tables().items():
+        folder.write_table(name, table)
+    folder.write_table("lesions", stack.table)
+    manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
+    manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])
+    manifest["data"]["mistakes"] = folder.write_mistakes(stack, crops_to_show(folder.path))
+    manifest["saliency"] = explanations.write(folder)
+    manifest["extractors"] = described
+    manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
+    folder.write_manifest(manifest)
+    return Outcome(build_report(folder.path), len(results.units), results.failed())

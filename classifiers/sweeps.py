@@ -1,0 +1,160 @@
+"""SVMs on one shared Gram matrix: a whole set of kernels, scales and box constraints for one fold.
+
+`sweep` is the engine that the benchmark runs; `KernelSVC` is the same fit as a scikit-learn
+estimator. Both solve with libsvm (scikit-learn's `SVC` with a precomputed kernel) and so agree with
+`sklearn.svm.SVC` on standardised features to within the solver's tolerance `tol`: both stop as near
+to the same optimum, though rounding can send them there by different steps (libsvm keeps the kernel
+matrix in 32-bit floats, which shows at a large C).
+
+==================  ==========================================================
+kernel              equivalent `SVC`
+==================  ==========================================================
+linear              ``SVC(kernel="linear", C=C / P)``
+quadratic, cubic    ``SVC(kernel="poly", degree=2 or 3, gamma=1 / P, coef0=1, C=C)``
+Gaussian            ``SVC(kernel="rbf", gamma=1 / s**2, C=C)``
+==================  ==========================================================
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from classifiers.c_path import Fit, fit_path
+from classifiers.gram import Gram
+from classifiers.kernels import KERNELS, kernels_named
+from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
+from classifiers.validation import binary_labels, check_features, positive_values
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """All fits of one fold.
+
+    Attributes
+    ----------
+    table
+        By kernel name, box constraint C and scale (a multiple of the kernel's preset).
+    fits, scores
+        By kernel name and C: the fits with the first of the scales, and their test scores.
+    gram_seconds
+        Time for the Gram matrix (for the standardised features in an approximate sweep).
+    """
+
+    table: Mapping[tuple[str, float, float], Fit]
+    gram_seconds: float
+    fits: Mapping[tuple[str, float], Fit] = field(init=False)
+    scores: Mapping[tuple[str, float], FloatArray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        first = next(iter(self.table))[2]
+        fits = {(name, C): fit for (name, C, scale), fit in self.table.items() if scale == first}
+        object.__setattr__(self, "fits", fits)
+        object.__setattr__(self, "scores", {key: fit.score for key, fit in fits.items()})
+
+    @property
+    def approximate(self) -> bool:
+        """Whether the Gram matrix was too large, so that every fit is an approximate one."""
+        return any(fit.approximate for fit in self.table.values())
+
+
+def sweep(
+    train_features: ArrayLike,
+    train_labels: ArrayLike,
+    test_features: ArrayLike,
+    kernels: Sequence[str] = tuple(KERNELS),
+    C: Sequence[float] = (1.0,),
+    *,
+    scale: Sequence[float] = (1.0,),
+    jobs: int = 1,
+    tol: float = TOLERANCE,
+    max_iter: int = MAX_ITERATIONS,
+    device: str = "cpu",
+    memory_limit: float | None = None,
+) -> Sweep:
+    """Fit every kernel with every scale and every C on one Gram matrix.
+
+    Parameters
+    ----------
+    train_features, test_features
+        Shapes (n, P) and (m, P), not standardised: that is done here, by the training rows.
+    train_labels
+        Shape (n,), 1 for the positive class and 0 for the other.
+    kernels
+        Names out of `KERNELS`.
+    C
+        Box constraints, positive.
+    scale
+        Kernel scales, as multiples of each kernel's preset.
+    jobs
+        Threads; they share the Gram matrix. Where memory is short, fewer are used.
+    tol, max_iter
+        Stopping tolerance and iteration limit of the solver for one fit.
+    device
+        Where the Gram matrix is formed: "cpu" or a torch device.
+    memory_limit
+        Bytes that the sweep may take (default: half of the machine's memory). Where one thread
+        needs more, the fits are approximate, which each of them says.
+
+    Raises
+    ------
+    ValueError
+        If a kernel is unknown, a C or a scale is not positive, labels are not 0 and 1 with both
+        present, a feature is not finite, all are constant, or shapes do not fit together.
+    """
+    train, test = np.asarray(train_features), np.asarray(test_features)
+    check_features(train, test)
+    labels = binary_labels(train_labels, len(train))
+    grid = kernels_named(kernels), positive_values("scale", scale), positive_values("C", C)
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    if gram_bytes(len(train), len(test), train.shape[1]) > limit:
+        from classifiers.nystroem import approximate_fits
+
+        return Sweep(*approximate_fits(train, labels, test, *grid, tol=tol, memory_limit=limit))
+    started = time.perf_counter()
+    gram = Gram.of(train, test, device=device)
+    seconds = time.perf_counter() - started
+    jobs = affordable_threads(len(train), len(test), jobs, limit)
+    return replace(
+        sweep_gram(gram, labels, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter),
+        gram_seconds=seconds,
+    )
+
+
+def sweep_gram(
+    gram: Gram,
+    train_labels: ArrayLike,
+    kernels: Sequence[str] = tuple(KERNELS),
+    C: Sequence[float] = (1.0,),
+    *,
+    scale: Sequence[float] = (1.0,),
+    jobs: int = 1,
+    tol: float = TOLERANCE,
+    max_iter: int = MAX_ITERATIONS,
+) -> Sweep:
+    """`sweep` on a Gram matrix that exists: a fused one, one of principal components."""
+    labels = binary_labels(train_labels, len(gram.train))
+    table, constraints = kernels_named(kernels), positive_values("C", C)
+    multiples = positive_values("scale", scale)
+    tasks = [(kernel, multiple) for kernel in table for multiple in multiples]
+    # A thread has one kernel matrix at a time and fits every C on it.
+    paths = in_threads(
+        jobs,
+        fit_path,
+        [(gram, labels, *task, constraints, tol, max_iter) for task in tasks],
+    )
+    by_task = {(k.name, multiple): fits for (k, multiple), fits in zip(tasks, paths, strict=True)}
+    return Sweep(
+        {
+            (kernel.name, value, multiple): by_task[kernel.name, multiple][value]
+            for multiple in multiples
+            for kernel in table
+            for value in constraints
+        },
+        gram_seconds=0.0,
+    )

@@ -1,0 +1,112 @@
+"""The loop over batches: resized, on the device, halved where memory is short."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from extractors.backbone import Backbone, InputSpec, Precision
+from extractors.errors import BackboneError
+from extractors.precision import running
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+# Fixed for a device, whatever the number of images: results must not depend on how rows are split.
+BATCH_SIZES = {"cpu": 32, "cuda": 128, "mps": 64}
+
+
+def features_of(
+    backbone: Backbone,
+    images: NDArray[np.uint8],
+    precision: Precision,
+    batch_size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> NDArray[np.float32]:
+    """The loop itself: `extract` without the choice of precision and without checks."""
+    import numpy as np
+
+    features = np.empty((len(images), backbone.feature_width), dtype=np.float32)
+    size = batch_size or BATCH_SIZES.get(backbone.device.partition(":")[0], 32)
+    done = 0
+    with running(backbone.device, precision):
+        for pixels in _prepared(images, backbone, size):
+            count = len(pixels)
+            pixels = pixels.to(backbone.device, non_blocking=True)
+            features[done : done + count] = _run(backbone, pixels).cpu().numpy()
+            done += count
+            if progress is not None:
+                progress(count)
+    return features
+
+
+def prepare(images: NDArray[np.uint8], spec: InputSpec) -> torch.Tensor:
+    """uint8 (B, H, W) to float32 (B, 1, h, w) on [0, 255] at the network's input size."""
+    import numpy as np
+    import torch
+    from torch.nn import functional
+
+    # A copy: a memory map is read here, in the thread that prepares, and torch wants it writable.
+    pixels = torch.from_numpy(np.array(images)).unsqueeze(1).float()
+    if tuple(pixels.shape[2:]) == (spec.height, spec.width):
+        return pixels
+    resized = functional.interpolate(
+        pixels, (spec.height, spec.width), mode="bicubic", align_corners=False, antialias=True
+    )
+    return resized.clamp_(0, 255)
+
+
+def _prepared(images: NDArray[np.uint8], backbone: Backbone, size: int) -> Iterator[torch.Tensor]:
+    """Batches ready for the network.
+
+    For a GPU the next batch is prepared, in pinned memory, while the current one runs. On a CPU
+    preparing takes a hundredth of the network's time, and a second thread that computes would take
+    its cores away: there it is done in between.
+    """
+    starts = range(0, len(images), size)
+    if backbone.device == "cpu":
+        yield from (prepare(images[start : start + size], backbone.input) for start in starts)
+        return
+    pin = backbone.device.startswith("cuda")
+
+    def ready(start: int) -> torch.Tensor:
+        pixels = prepare(images[start : start + size], backbone.input)
+        return pixels.pin_memory() if pin else pixels
+
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare") as pool:
+        waiting = [pool.submit(ready, start) for start in starts[:1]]
+        for following in starts[1:]:
+            current = waiting.pop().result()
+            waiting.append(pool.submit(ready, following))
+            yield current
+        for last in waiting:
+            yield last.result()
+
+
+def _run(backbone: Backbone, pixels: torch.Tensor) -> torch.Tensor:
+    """Features of one batch; halved until it fits where the GPU's memory is too small."""
+    import torch
+
+    size = len(pixels)
+    while True:
+        try:
+            return torch.cat([backbone.features(part) for part in torch.split(pixels, size)])
+        except torch.cuda.OutOfMemoryError:
+            if size == 1:
+                raise BackboneError(
+                    f"{backbone.name}: not even one image fits into the memory of {backbone.device}"
+                ) from None
+            torch.cuda.empty_cache()
+            size = (size + 1) // 2
+            note = f"batch halved to {size}: not enough memory on {backbone.device}"
+            warnings.warn(f"{backbone.name}: {note}", stacklevel=2)
+            _note(backbone, note)
+
+
+def _note(backbone: Backbone, note: str) -> None:
+    if note not in backbone.notes:
+        backbone.notes.append(note)

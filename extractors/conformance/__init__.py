@@ -1,0 +1,1 @@
+"""Tests that a backbone keeps the contract; the command `plugin check`."""

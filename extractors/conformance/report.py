@@ -1,0 +1,130 @@
+"""Tests plugins against the contract of a backbone, and says in plain words what fails.
+
+    from extractors.conformance import check_file
+    for finding in check_file("mynet.py"):
+        print(finding)
+
+Nothing here is guarded as it is in a run: what a run puts back silently is seen, and said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from extractors import plugins
+from extractors.conformance.features import FEATURE_CHECKS
+from extractors.conformance.subject import NotKept, State, Subject
+from extractors.conformance.training import TRAINING_CHECKS
+from extractors.errors import BackboneError, UnknownBackbone
+from extractors.plugins import BrokenPlugin, load_plugin_file
+from extractors.process_state import put_back
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One check: passed, worth knowing, or failed.
+
+    Attributes
+    ----------
+    subject : the backbone's name; the file's for what concerns all of it.
+    state : "ok", "note" or "bad".
+    what : the check.
+    found : what was seen.
+    mend : what to do; empty where nothing is to be done.
+    """
+
+    subject: str
+    state: State
+    what: str
+    found: str
+    mend: str = ""
+
+
+def check_file(path: str | Path) -> Iterator[Finding]:
+    """Load a plugin file and check each backbone that it registers, one finding after the other.
+
+    Raises
+    ------
+    BackboneError
+        If the file cannot be read or imported, or registers nothing: one line with file and cause.
+    """
+    changed = _changed_by_import(Path(path).expanduser().resolve())
+    with put_back():
+        names = load_plugin_file(path)
+    yield judge(str(path), "import", lambda: _leaves_alone({"importing it": changed}))
+    for name in names:
+        yield from check_backbone(name)
+
+
+def check_backbone(name: str) -> Iterator[Finding]:
+    """Check one registered backbone, one finding after the other.
+
+    A backbone with a recipe is also trained, for a few steps on made-up images.
+
+    Raises
+    ------
+    BackboneError
+        If no plugin has that name, or its entry point is broken.
+    """
+    plugin = plugins.find(name)
+    if plugin is None:
+        raise UnknownBackbone(f"{name}: no plugin of that name is registered")
+    if isinstance(plugin, BrokenPlugin):
+        raise BackboneError(f"{name}: {plugin.problem}")
+    subject = Subject(plugin)
+    for what, check in FEATURE_CHECKS.items():
+        finding = judge(name, what, lambda check=check: check(subject))  # type: ignore[misc]
+        yield finding
+        if finding.state == "bad" and what in ("builds", "shape"):
+            yield Finding(name, "note", "all else", "not checked", "mend the line above first")
+            return
+    if plugin.recipe is not None:
+        for what, trained in TRAINING_CHECKS.items():
+            yield judge(name, what, lambda trained=trained: trained(subject))  # type: ignore[misc]
+    yield judge(name, "process", lambda: _leaves_alone(subject.changed))
+
+
+def judge(subject: str, what: str, check: Callable[[], str]) -> Finding:
+    """What a check says, or what it raises, as a finding; the process is put back after it."""
+    try:
+        with put_back():
+            return Finding(subject, "ok", what, check())
+    except NotKept as broken:
+        return Finding(subject, broken.state, what, broken.found, broken.mend)
+    except BackboneError as error:
+        return Finding(subject, "bad", what, str(error).removeprefix(f"{subject}: "))
+    except SystemExit as error:
+        return Finding(
+            subject, "bad", what, f"ends the program (sys.exit({error.code!r}))", "raise an error"
+        )
+    except Exception as error:
+        text = " ".join(str(error).split())[:300]
+        return Finding(subject, "bad", what, f"raises {type(error).__name__}: {text}")
+
+
+def _changed_by_import(file: Path) -> set[str]:
+    """What importing a file changes in the process; whether it can be imported is not said here."""
+    before = dict(plugins._plugins)
+    plugins._restore({})
+    try:
+        with put_back() as changed, contextlib.suppress(Exception, SystemExit):
+            plugins._execute(file, f"bench_plugin_{file.stem}_watched")
+    finally:
+        plugins._restore(before)
+    return set(changed)
+
+
+def _leaves_alone(changed: dict[str, set[str]]) -> str:
+    told = [
+        f"{doing} changes {', '.join(sorted(parts))}" for doing, parts in changed.items() if parts
+    ]
+    if told:
+        raise NotKept(
+            "; ".join(told),
+            "leave the process as it is, or put back what was changed; "
+            "draw weights from torch's generator, inside the decorated function",
+        )
+    return "left as it was"

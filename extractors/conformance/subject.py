@@ -1,0 +1,117 @@
+"""A plugin on the test bench: what its checks use, and what a pass through its network changes."""
+
+from __future__ import annotations
+
+import random
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from extractors.backbone import Backbone
+from extractors.batches import prepare
+from extractors.plugins import Plugin
+from extractors.precision_choice import probe_images
+from extractors.process_state import TORCH_GENERATOR, put_back
+
+BATCHES = (1, 2, 5)
+# Names of tensors that a line may list.
+LISTED = 3
+
+State = Literal["ok", "note", "bad"]
+
+
+class NotKept(Exception):
+    """A part of the contract that is not kept, or, as a note, one that deserves a word."""
+
+    def __init__(self, found: str, mend: str, state: State = "bad") -> None:
+        super().__init__(found)
+        self.found, self.mend, self.state = found, mend, state
+
+
+class Watched(nn.Module):
+    """A plugin's network; what a pass through it changes in the process is written down."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.changed: set[str] = set()
+        self.left_eval = False
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Whatever the network makes of (B, 3, H, W)."""
+        with put_back() as changed:
+            features: torch.Tensor = self.network(images)
+        # In training, dropout draws from torch's generator as it should.
+        self.changed.update(set(changed) - ({TORCH_GENERATOR} if self.training else set()))
+        if not self.training:
+            self.left_eval |= any(module.training for module in self.network.modules())
+        return features
+
+
+class Subject:
+    """A plugin on the test bench.
+
+    Attributes
+    ----------
+    plugin : what was registered.
+    backbone : the network as it was built first; there once "builds" has passed.
+    images : five textures, (5, 1, h, w) on [0, 255], all different.
+    changed : what the plugin changes in the process, by what it was doing.
+    """
+
+    def __init__(self, plugin: Plugin) -> None:
+        self.plugin = plugin
+        self.backbone: Backbone
+        self.images = prepare(probe_images()[: max(BATCHES)], plugin.input)
+        self.changed: dict[str, set[str]] = {}
+        self._builds = 0
+
+    def build(self, seed: int) -> Backbone:
+        """The network, built once more: torch's generator seeded, all others somewhere else."""
+        self._builds += 1
+        unsettle(self._builds)
+        torch.manual_seed(seed)
+        with put_back() as changed:
+            network = self.plugin.build()
+        # Weights are drawn from torch's generator, as they should be.
+        self.watch("building it", set(changed) - {TORCH_GENERATOR})
+        if not isinstance(network, nn.Module):
+            raise NotKept(
+                f"the decorated function returns {type(network).__name__}",
+                "return a torch.nn.Module",
+            )
+        network = network.eval().to(memory_format=torch.channels_last)
+        return Backbone(
+            name=self.plugin.name,
+            module=Watched(network),
+            input=self.plugin.input,
+            weights="plugin",
+            weights_digest="",
+            parameters=sum(p.numel() for p in network.parameters()),
+        )
+
+    def features(self, pixels: torch.Tensor, backbone: Backbone | None = None) -> torch.Tensor:
+        """Features (B, D) of images (B, 1, h, w) on [0, 255], as extraction gets them."""
+        backbone = backbone or self.backbone
+        features = backbone.features(pixels)
+        assert isinstance(backbone.module, Watched)
+        self.watch("a forward pass", backbone.module.changed)
+        return features
+
+    def watch(self, doing: str, changed: set[str]) -> None:
+        """Keep what the plugin has changed in the process while it did something."""
+        self.changed.setdefault(doing, set()).update(changed)
+
+
+def unsettle(number: int) -> None:
+    """Put the generators that the suite does not seed somewhere else."""
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002 - the one that a plugin might draw from
+
+
+def listed(names: list[str]) -> str:
+    """The first few of some names."""
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more

@@ -1,0 +1,294 @@
+"""Backbones that others bring: the `register` decorator, plugin files and entry points."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import TYPE_CHECKING, TypeVar
+
+from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
+from extractors.errors import BackboneError
+from extractors.isolation import foreign_code
+from extractors.names import check_plugin_id
+from extractors.recipes import Recipe
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+    import torch
+
+ENTRY_POINT_GROUP = "bench.extractors"
+
+Builder = Callable[[], "torch.nn.Module"]
+AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A registered builder. `origin` names the file or distribution, `digest` its content.
+
+    recipe : how the suite trains it; None where its features are used as they come.
+    """
+
+    name: str
+    build: Builder
+    input: InputSpec
+    origin: str
+    digest: str
+    recipe: Recipe | None = None
+
+
+@dataclass(frozen=True)
+class BrokenPlugin:
+    """An entry point that could not be imported or registered, and why, in one line."""
+
+    name: str
+    origin: str
+    problem: str
+
+
+@dataclass(frozen=True)
+class _Source:
+    origin: str
+    digest: str
+
+
+_plugins: dict[str, Plugin] = {}
+_broken: dict[str, BrokenPlugin] = {}
+_entry_points_read = False
+_source: _Source | None = None  # what is being imported, while it is
+
+
+def register(
+    name: str,
+    *,
+    input_size: int = 224,
+    mean: Triple = IMAGENET_MEAN,
+    std: Triple = IMAGENET_STD,
+    recipe: Recipe | None = None,
+) -> Callable[[AnyBuilder], AnyBuilder]:
+    """Decorator: add a backbone under `name`.
+
+    The decorated callable takes nothing and returns a `torch.nn.Module` that maps a normalised
+    batch (B, 3, input_size, input_size) to features (B, D). Resizing, normalisation with `mean` and
+    `std` (on [0, 1]), batching, device, precision and caching are not its business.
+
+    With a `recipe` the suite trains the network on the training rows of each fold, with a linear
+    head on its features, from the weights with which it was built. Its weights then should be drawn
+    from torch's global generator, which the suite seeds.
+
+    Raises
+    ------
+    BackboneError
+        If the name is taken (both sources are named), reserved, or not a valid name, or if
+        input_size, mean or std make no sense.
+    """
+    check_plugin_id(name)
+    if input_size < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
+        raise BackboneError(
+            f"{name}: wants input_size >= 1, three means and three positive stds, "
+            f"got {input_size}, {mean}, {std}"
+        )
+    if recipe is not None:
+        _check_recipe(name, recipe)
+    spec = InputSpec(input_size, input_size, mean, std)
+
+    def add(build: AnyBuilder) -> AnyBuilder:
+        source = _source or _source_of(build)
+        taken = _plugins.get(name)
+        if taken is not None:
+            raise BackboneError(
+                f"{name}: registered by {taken.origin} already, so {source.origin} cannot take it"
+            )
+        # What it really returns is checked when it is built.
+        _plugins[name] = Plugin(name, build, spec, source.origin, source.digest, recipe)  # type: ignore[arg-type]
+        return build
+
+    return add
+
+
+def _check_recipe(name: str, recipe: object) -> None:
+    if not isinstance(recipe, Recipe):
+        raise BackboneError(f"{name}: recipe must be a Recipe, not {type(recipe).__name__}")
+    if recipe.input_size is not None:
+        raise BackboneError(f"{name}: the input size is register's to say, not the recipe's")
+    if recipe.localization is not None:
+        raise BackboneError(f"{name}: the localization loss is for the suite's own networks")
+
+
+def find(name: str) -> Plugin | BrokenPlugin | None:
+    """The plugin of that name, the reason why it cannot be used, or None."""
+    _read_entry_points()
+    return _plugins.get(name) or _broken.get(name)
+
+
+def plugins() -> list[Plugin | BrokenPlugin]:
+    """All plugins, sorted by name; those that could not be imported included."""
+    _read_entry_points()
+    return [_plugins.get(name) or _broken[name] for name in sorted({**_broken, **_plugins})]
+
+
+def load_plugin_file(path: str | Path) -> list[str]:
+    """Import a plugin file; returns the names it registered.
+
+    The same file can be loaded again: what it registered before is replaced. A file that fails
+    leaves nothing behind.
+
+    Raises
+    ------
+    BackboneError
+        If it cannot be read or imported, or registers nothing: one line with file and cause.
+    """
+    file = Path(path).expanduser().resolve()
+    try:
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        raise BackboneError(f"{path}: cannot be read ({error.strerror or error})") from error
+    before = dict(_plugins)
+    for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
+        del _plugins[name]
+    kept = set(_plugins)
+    modules = set(sys.modules)
+    try:
+        with foreign_code(str(path)), _importing(_Source(str(file), digest)):
+            _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
+    except KeyboardInterrupt:
+        _restore(before)
+        raise
+    except BaseException as error:
+        _restore(before)
+        raise BackboneError(f"{path}: cannot be imported ({_one_line(error)})") from error
+    names = [name for name in _plugins if name not in kept]
+    if not names:
+        _restore(before)
+        raise BackboneError(f"{path}: registers no backbone (use extractors.register)")
+    digest = _with_neighbours(digest, file, set(sys.modules) - modules)
+    for name in names:
+        _plugins[name] = replace(_plugins[name], digest=digest)
+    return names
+
+
+def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
+    """The digest with that of the modules beside the plugin which it imports, now or when built."""
+    from modulefinder import ModuleFinder
+
+    finder = ModuleFinder(path=[str(file.parent)])
+    # What it cannot follow is at least executed: those modules are known by name.
+    with contextlib.suppress(Exception):
+        finder.run_script(str(file))
+    found = {getattr(sys.modules[name], "__file__", None) for name in modules}
+    found |= {getattr(module, "__file__", None) for module in finder.modules.values()}
+    files = {Path(name) for name in found if name} - {file}
+    beside = sorted(path for path in files if path.parent == file.parent)
+    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
+    return hashlib.sha256((digest + content).encode()).hexdigest()
+
+
+def _restore(before: dict[str, Plugin]) -> None:
+    _plugins.clear()
+    _plugins.update(before)
+
+
+def _execute(file: Path, module_name: str) -> None:
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise BackboneError("not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # dataclasses and pickle look a module up by its name
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[module_name]
+        raise
+
+
+@contextlib.contextmanager
+def _importing(source: _Source) -> Iterator[None]:
+    global _source
+    before, _source = _source, source
+    try:
+        yield
+    finally:
+        _source = before
+
+
+def _read_entry_points() -> None:
+    """Load every entry point once; one that fails is put down and harms nothing else."""
+    global _entry_points_read
+    if _entry_points_read:
+        return
+    _entry_points_read = True
+    from importlib.metadata import entry_points
+
+    for point in entry_points(group=ENTRY_POINT_GROUP):
+        before = dict(_plugins)
+        origin = _distribution_of(point)
+        try:
+            _load_entry_point(point, origin)
+        except (Exception, SystemExit) as error:
+            _restore(before)
+            _broken[point.name] = BrokenPlugin(
+                point.name, origin, f"entry point {point.value} of {origin}: {_one_line(error)}"
+            )
+
+
+def _load_entry_point(point: EntryPoint, origin: str) -> None:
+    check_plugin_id(point.name)
+    with _importing(_Source(origin, _entry_point_digest(point, origin))):
+        value = point.load()
+        if point.name in _plugins and _plugins[point.name].origin == origin:
+            return  # a module, or a function, that used the decorator
+        if isinstance(value, ModuleType) or not callable(value):
+            raise BackboneError(f"registers no backbone named {point.name}")
+        register(point.name)(value)
+
+
+def _distribution_of(point: EntryPoint) -> str:
+    dist = point.dist
+    return f"{dist.name} {dist.version}" if dist is not None else point.value
+
+
+def _entry_point_digest(point: EntryPoint, origin: str) -> str:
+    """Distribution, its version, and the bytes of the module that the entry point names."""
+    summary = hashlib.sha256(origin.encode())
+    spec = importlib.util.find_spec(point.value.partition(":")[0].strip())
+    if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
+        summary.update(Path(spec.origin).read_bytes())
+    return summary.hexdigest()
+
+
+def _source_of(build: object) -> _Source:
+    """Where a builder was written; for one typed into a notebook, its compiled code."""
+    target = inspect.unwrap(build) if callable(build) else build
+    with contextlib.suppress(TypeError):
+        file = inspect.getsourcefile(target)  # type: ignore[arg-type]
+        if file is not None and Path(file).is_file():
+            return _Source(str(Path(file).resolve()), _digest(Path(file).read_bytes()))
+    code = getattr(target, "__code__", None)
+    text = _code_bytes(code) if isinstance(code, CodeType) else repr(target).encode()
+    return _Source(getattr(target, "__module__", "unknown"), _digest(text))
+
+
+def _code_bytes(code: CodeType) -> bytes:
+    constants = (
+        _code_bytes(c) if isinstance(c, CodeType) else repr(c).encode() for c in code.co_consts
+    )
+    return b"|".join([code.co_code, repr(code.co_names).encode(), *constants])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}: {error.msg}"
+    text = " ".join(str(error).split())
+    return text if isinstance(error, BackboneError) else f"{type(error).__name__}: {text}"

@@ -1,0 +1,1 @@
+"""Backbones of other libraries: what they publish, where weights lie, and how each is built."""

@@ -1,0 +1,81 @@
+"""Fetches a checkpoint into the cache where its own library would look for it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from extractors.backbone import BackboneInfo
+from extractors.errors import MissingWeights
+from extractors.names import parse
+from extractors.pretrained import catalogue
+from extractors.pretrained.connectivity import is_online
+from extractors.pretrained.weights import hub_cache, torch_checkpoints, url_file_name
+
+# torch.hub's convention: the first digits of the file's SHA-256 stand in its name.
+_HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.[a-z.]+$")
+
+
+def download_weights(info: BackboneInfo) -> Path:
+    """Fetch the published weights of a backbone; returns where they lie now.
+
+    timm's come from the Hugging Face Hub into its cache, torchvision's into that of torch.hub.
+
+    Raises
+    ------
+    MissingWeights
+        If none are published, if there is no network, or if the download fails: one line.
+    """
+    name = parse(info.name)
+    published = catalogue.look_up(name) if name.kind in ("timm", "torchvision") else None
+    if published is None or not (published.repository or published.url):
+        raise MissingWeights(f"{info.name}: there is nothing to download")
+    if not is_online():
+        raise MissingWeights(f"{info.name}: no network; {info.mend}")
+    try:
+        if published.repository is not None:
+            return _first_of(published.repository, published.filenames)
+        assert published.url is not None
+        return fetch(published.url, torch_checkpoints() / url_file_name(published.url))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise MissingWeights(
+            f"{info.name}: download failed ({type(error).__name__}: {reason}); {info.mend}"
+        ) from error
+
+
+def fetch(source: str, destination: Path) -> Path:
+    """The one function that touches the network.
+
+    `source` is a URL, saved as `destination`, or `owner/name[@revision]:filename` on the Hugging
+    Face Hub, saved in the cache folder `destination`. Both are written whole or not at all.
+    """
+    if source.startswith(("https://", "http://")):
+        import torch
+
+        expected = _HASH_IN_NAME.search(source)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(
+            source, str(destination), expected[1] if expected else None, progress=False
+        )
+        return destination
+    from huggingface_hub import hf_hub_download
+
+    repository, _, filename = source.rpartition(":")
+    repository, _, revision = repository.partition("@")
+    path = hf_hub_download(
+        repository, filename, revision=revision or None, cache_dir=str(destination)
+    )
+    return Path(path)
+
+
+def _first_of(repository: str, filenames: tuple[str, ...]) -> Path:
+    """The first of the files that the repository holds."""
+    from huggingface_hub.errors import EntryNotFoundError
+
+    for filename in filenames[:-1]:
+        try:
+            return fetch(f"{repository}:{filename}", hub_cache())
+        except EntryNotFoundError:
+            continue
+    return fetch(f"{repository}:{filenames[-1]}", hub_cache())

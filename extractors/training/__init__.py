@@ -1,0 +1,1 @@
+"""Trains networks on the rows of a fold."""

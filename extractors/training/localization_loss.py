@@ -1,0 +1,190 @@
+"""The dense relative localization loss: predict how far apart two tokens lie in the image.
+
+Y. Liu, E. Sangineto, W. Bi, N. Sebe, B. Lepri, M. De Nadai, "Efficient Training of Visual
+Transformers with Small Datasets", NeurIPS 2021. An auxiliary loss on the last grid of tokens, from
+which a network learns about places without labels; at inference nothing of it is left.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from extractors.errors import BackboneError
+
+if TYPE_CHECKING:
+    from extractors.networks import Grid
+    from extractors.recipes import Localization
+
+# m of the paper: pairs of places that are drawn from each image's grid.
+PAIRS = 64
+WIDTH = 512
+# Hidden layers of the predictor.
+DEPTH = {"paper": 1, "released": 2}
+WARMUP_EPOCHS = 20
+# From this side on a grid is halved, so that 14 × 14 becomes the paper's 7 × 7.
+HALVED_FROM = 14
+
+
+class LocalizationLoss(nn.Module):
+    """Mean absolute error of predicted offsets, times λ.
+
+    From every grid (C, k, k) 64 pairs of places are drawn, each place uniformly and on its own. The
+    two embeddings, one after the other, enter a small ReLU network that predicts the absolute
+    offset (|Δrow|, |Δcolumn|). Two forms:
+
+    - `paper`: the offset is divided by k, so that it lies on [0, 1]; one hidden layer of 512; λ is
+      constant. A grid of 14 × 14 or more is averaged over squares of 2 × 2.
+    - `released`, the authors' code as run: offsets in places, two hidden layers of 512, λ by
+      `localization_weight`. A network that is `pooled` there has such a grid averaged with window
+      3, stride 2 and a padding of 1 that does not count; other grids are used as they are.
+
+    The paper's formula sums over the two coordinates; here both forms take the mean over images,
+    pairs and coordinates. λ then means the same for each, and the forms differ by the factor k.
+
+    Parameters
+    ----------
+    channels : C, the width of an embedding.
+    localization : form and λ.
+    pooled : whether the released code pools this network's grid.
+    """
+
+    def __init__(self, channels: int, localization: Localization, *, pooled: bool = False) -> None:
+        super().__init__()
+        self.localization = localization
+        self.pooled = pooled
+        layers: list[nn.Module] = []
+        entering = 2 * channels
+        for _ in range(DEPTH[localization.form]):
+            layers += [nn.Linear(entering, WIDTH), nn.ReLU()]
+            entering = WIDTH
+        self.predictor = nn.Sequential(*layers, nn.Linear(entering, 2))
+
+    def forward(self, grid: torch.Tensor, epoch: float, epochs: int) -> torch.Tensor:
+        """The loss of a batch (B, C, k, k) `epoch` epochs (from 0) into a training of `epochs`."""
+        return localization_weight(self.localization, epoch, epochs) * self.offset_error(grid)
+
+    def offset_error(self, grid: torch.Tensor) -> torch.Tensor:
+        """The loss without λ: in places (`released`) or in parts of the grid's side (`paper`)."""
+        grid = self._halve(grid)
+        side = grid.shape[-1]
+        places = draw_pairs(len(grid), side)
+        offsets = (places[:, :, 0] - places[:, :, 1]).abs().to(grid)
+        if self.localization.form == "paper":
+            offsets = offsets / side
+        predicted = self.predictor(_embeddings(grid, places))
+        return functional.l1_loss(predicted.float(), offsets.float())
+
+    def _halve(self, grid: torch.Tensor) -> torch.Tensor:
+        if grid.shape[-1] < HALVED_FROM:
+            return grid
+        if self.localization.form == "paper":
+            return functional.avg_pool2d(grid, 2)
+        if self.pooled:
+            return functional.avg_pool2d(grid, 3, stride=2, padding=1, count_include_pad=False)
+        return grid
+
+
+def localization_weight(localization: Localization, epoch: float, epochs: int) -> float:
+    """λ when `epoch` epochs (from 0, with fractions) of `epochs` are over.
+
+    `paper`: always the same. `released`: rises linearly from 0 to λ in the first 20 epochs and then
+    falls linearly, to reach 0 as the training ends; one of 20 epochs or fewer sees only the rise.
+    """
+    if localization.form == "paper":
+        return localization.weight
+    if epoch < WARMUP_EPOCHS:
+        return localization.weight * epoch / WARMUP_EPOCHS
+    left = epochs - epoch
+    return localization.weight * left / max(epochs - WARMUP_EPOCHS, 1)
+
+
+def draw_pairs(images: int, side: int) -> torch.Tensor:
+    """Pairs of places of a grid: int64 (images, 64, 2, 2), the last axis row and column.
+
+    Drawn on the CPU from torch's global generator, so that a seed gives the same on every device.
+    """
+    return torch.randint(side, (images, PAIRS, 2, 2))
+
+
+def _embeddings(grid: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """What stands at the pairs of places: (B, C, k, k) to (B, 64, 2 C)."""
+    images, channels, side, _ = grid.shape
+    tokens = grid.flatten(2).transpose(1, 2)
+    flat = (places[..., 0] * side + places[..., 1]).flatten(1).to(grid.device)
+    chosen = tokens.gather(1, flat[..., None].expand(-1, -1, channels))
+    return chosen.reshape(images, PAIRS, 2 * channels)
+
+
+def as_grid(
+    output: torch.Tensor, layout: Literal["NCHW", "NHWC", "NLC"], class_token: bool = False
+) -> torch.Tensor:
+    """A layer's output as a grid (B, C, k, k).
+
+    Raises
+    ------
+    BackboneError
+        If it is none: other axes than the layout's, or places that make no square.
+    """
+    if output.ndim != len(layout):
+        raise BackboneError(f"a token grid {layout} has {len(layout)} axes, not {output.ndim}")
+    if layout == "NHWC":
+        output = output.permute(0, 3, 1, 2)
+    elif layout == "NLC":
+        tokens = output[:, 1:] if class_token else output
+        side = math.isqrt(tokens.shape[1])
+        if side**2 != tokens.shape[1]:
+            raise BackboneError(f"{tokens.shape[1]} tokens make no square grid")
+        output = tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
+    if output.shape[2] != output.shape[3]:
+        raise BackboneError(f"a token grid of {output.shape[2]} × {output.shape[3]} is no square")
+    return output
+
+
+class GridTap:
+    """Keeps the last grid of tokens that a network computed, until it is asked for.
+
+    The network's output is not changed. `remove` leaves it as it was.
+
+    Raises
+    ------
+    BackboneError
+        If the network has no such layer.
+    """
+
+    def __init__(self, network: nn.Module, place: Grid) -> None:
+        self._place = place
+        self._caught: torch.Tensor | None = None
+        try:
+            layer = network.get_submodule(place.layer)
+        except AttributeError:
+            raise BackboneError(
+                f"{type(network).__name__} has no layer {place.layer} to take a token grid from"
+            ) from None
+        self._handle = layer.register_forward_hook(self._catch)
+
+    def _catch(self, _layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        # A copy: a later layer may work in place.
+        self._caught = as_grid(output, self._place.layout, self._place.class_token).clone()
+
+    def grid(self) -> torch.Tensor:
+        """The grid (B, C, k, k) of the last batch, once, so that it is not kept in memory.
+
+        Raises
+        ------
+        BackboneError
+            If no batch has passed the layer since the last call.
+        """
+        if self._caught is None:
+            raise BackboneError(f"no batch has passed layer {self._place.layer}")
+        grid, self._caught = self._caught, None
+        return grid
+
+    def remove(self) -> None:
+        """Take the tap off the network."""
+        self._handle.remove()
+        self._caught = None

@@ -1,0 +1,79 @@
+"""The crops of a training: where they lie, and which of them an inner validation holds out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from extractors.backbone import InputSpec
+from extractors.batches import prepare
+from extractors.errors import BackboneError
+from extractors.recipes import Recipe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+# Images that are resized in one piece.
+CHUNK = 64
+# Of the free memory of a GPU, what the crop stack may take.
+STACK_SHARE = 0.25
+
+
+class TrainingFailed(BackboneError):
+    """A training that ended without weights. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Crops with what is known of them: uint8 (N, H, W), labels 0 or 1 (N,), patients (N,)."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    patients: NDArray[Any] | None = None
+
+    def at(self, positions: NDArray[np.int64]) -> Rows:
+        """Some of the rows."""
+        patients = None if self.patients is None else self.patients[positions]
+        return Rows(self.images[positions], self.labels[positions], patients)
+
+
+def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> torch.Tensor:
+    """uint8 (N, 1, h, w) at the network's input size, on the device where it fits.
+
+    Values are rounded after resizing: at most half of 1/255 from what extraction sees.
+    """
+    stack = torch.empty((len(images), 1, spec.height, spec.width), dtype=torch.uint8)
+    for start in range(0, len(images), CHUNK):
+        stack[start : start + CHUNK] = prepare(images[start : start + CHUNK], spec).round_()
+    if device == "cpu":
+        return stack
+    if device.startswith("cuda"):
+        free, _ = torch.cuda.mem_get_info(torch.device(device))
+        if stack.numel() > STACK_SHARE * free:
+            return stack.pin_memory()
+    return stack.to(device)
+
+
+def inner_rows(rows: Rows, recipe: Recipe, seed: int, name: str) -> tuple[Rows, Rows | None]:
+    """Rows to fit on, and those of the patients that an inner validation holds out."""
+    if set(np.unique(rows.labels)) != {0, 1}:
+        raise TrainingFailed(f"{name}: training wants crops of both classes")
+    if not recipe.inner_validation:
+        return rows, None
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    if rows.patients is None:
+        raise TrainingFailed(f"{name}: the recipe holds out patients, but none are named")
+    folds = round(1 / recipe.inner_validation)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    try:
+        fitted, inner = next(splitter.split(rows.labels, rows.labels, rows.patients))
+    except ValueError as error:
+        raise TrainingFailed(f"{name}: too few patients to hold some out ({error})") from error
+    kept, held = rows.at(np.sort(fitted)), rows.at(np.sort(inner))
+    if len(np.unique(kept.labels)) < 2 or not len(held.labels):
+        raise TrainingFailed(f"{name}: too few patients of a class to hold some out")
+    return kept, held

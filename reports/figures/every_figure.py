@@ -1,0 +1,90 @@
+"""Draws all figures of a report and says what each shows."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.drawing import Drawing, drawn
+from reports.figures.performance import difference_forest
+from reports.systems.entries import Entry, Group, class_names
+from reports.systems.focus import close_groups
+from reports.systems.groups import slugs, titles
+from reports.systems.kinds import is_reference
+from reports.systems.names import names
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run
+from reports.tables.leakage_audit import Comparison, Pair, called, pairs
+from reports.tables.mistakes import hardest
+from reports.values import clean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+
+def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
+    """Every figure of every group in which a system ran, and of all trainings.
+
+    main : from `grouped`. curves : from `curve_groups`.
+    """
+    from reports.figures.crops import crops_in_error
+    from reports.figures.performance import auc_forest, confusion_blocks, cost_scatter, roc_panels
+    from reports.figures.probabilities import decision_panels, reliability_panels
+    from reports.figures.trainings import learning_panels, training_panels
+
+    def trainings(group: Group) -> "Figure | None":
+        return training_panels(run.history, group)
+
+    def mistakes(group: Group) -> "Figure | None":
+        members = close.get(group.entries[0].system.group, [])
+        return crops_in_error(run, hardest(run, members))
+
+    plots: dict[str, Callable[[Group], Figure | None]] = {
+        "auc": auc_forest,
+        "roc": roc_panels,
+        "confusion": confusion_blocks,
+        "cost": cost_scatter,
+        "reliability": reliability_panels,
+        "decision": decision_panels,
+        "errors": mistakes,
+    }
+    close = close_groups(run, [entry.system for group in main for entry in group.entries])
+    drawings = [
+        *(drawn(kind, group, plot) for group in main if group.ran for kind, plot in plots.items()),
+        *(drawn("training", group, trainings) for group in main),
+        *(drawn("learning", group, learning_panels) for group in curves if group.ran),
+    ]
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def draw_audits(
+    run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]"
+) -> list[Drawing]:
+    """A forest plot a subset and comparison, without reference points; none without an audit."""
+    if "leakage_audit" not in tables:
+        return []
+    rows = tables["leakage_audit"].to_dict("records")
+    members: dict[tuple[Comparison, tuple[str, ...]], list[tuple[Pair, Mapping[Any, Any]]]] = {}
+    for pair, row in zip(pairs(run, systems), rows, strict=True):
+        if not is_reference(pair.system):
+            members.setdefault((pair.comparison, pair.system.group), []).append((pair, row))
+    keys = list(dict.fromkeys(group for _, group in members))
+    slug_of, title_of = slugs(keys), titles(keys, run.audits)
+    drawings, taken = [], dict.fromkeys(keys, 0)
+    for (comparison, key), own in members.items():
+        taken[key] += 1
+        audited = [pair.system for pair, _ in own]
+        group = Group(
+            slug=slug_of[key] if taken[key] == 1 else f"{slug_of[key]}-against-{taken[key]}",
+            title=f"{title_of[key]}; {called(comparison, run.audits)}",
+            entries=[
+                Entry(system, name, row)
+                for system, name, (_, row) in zip(audited, names(audited), own, strict=True)
+            ],
+            **class_names(run, clean(audited[0].identity["subset"])),
+            synthetic=run.synthetic,
+            audit=True,
+        )
+        compared = called(comparison, run.audits)
+        drawings.append(drawn("audit", group, partial(difference_forest, compared=compared)))
+    return [drawing for drawing in drawings if drawing is not None]

@@ -1,0 +1,359 @@
+"""What the cells of the page's tables say, and what they sort by."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.systems.entries import Entry, Group
+from reports.systems.pooling import System
+from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.headings import heading
+from reports.values import missing, number, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURE_TITLES = {
+    "auc": "AUC",
+    "accuracy": "Accuracy",
+    "sensitivity": "Sensitivity",
+    "specificity": "Specificity",
+    "mcc": "MCC",
+}
+# Settings that get a column only where they differ; otherwise the caption says them once.
+# A recipe stands below the weights that it led to.
+_SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
+_SIZES = ("n_train", "n_test", "n_patients", "n_runs")
+
+
+class Cell(NamedTuple):
+    """text : what is shown. sort : what the column sorts by. kind : a CSS class, often empty."""
+
+    text: str
+    sort: str = ""
+    kind: str = ""
+    detail: str = ""
+
+
+class Column(NamedTuple):
+    title: str
+    numeric: bool = False
+
+
+def comparison(group: Group) -> dict[str, Any]:
+    """The main table of one group: a row a system, in the order of the configuration."""
+    systems = [entry.system for entry in group.entries]
+    differing = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
+    settings = [name for name in differing if name != "recipe"]
+    sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
+    columns = [
+        Column("Extractor"),
+        Column("Weights, recipe" if "recipe" in differing else "Weights"),
+        Column("Classifier"),
+        *(Column(_capital(heading("", name)), name in ("C", "seed")) for name in settings),
+        *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
+        *(Column(_capital(heading("", name)), numeric=True) for name in sizes),
+        Column(_capital(heading("", "training_time_s")), numeric=True),
+        Column("Status"),
+    ]
+    return {
+        "group": group,
+        "columns": columns,
+        "rows": [_comparison_row(entry, differing, sizes) for entry in group.entries],
+        "starts": _starts(group),
+        "constant": _constant(group, differing, sizes),
+        "legend": _legend(group),
+    }
+
+
+def _capital(text: str) -> str:
+    """With a capital in front, the rest as it is."""
+    return text[:1].upper() + text[1:]
+
+
+def _starts(group: Group) -> list[bool]:
+    """Which rows open a new extractor."""
+    names = [short(entry.system.identity["extractor"]) for entry in group.entries]
+    return [place > 0 and names[place - 1] != name for place, name in enumerate(names)]
+
+
+def _values(systems: list[System], name: str) -> list[str]:
+    """The distinct values of a setting, without the empty ones: a reference point has no recipe."""
+    return [text for text in dict.fromkeys(short(s.identity[name]) for s in systems) if text]
+
+
+def _legend(group: Group) -> str:
+    """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
+    repeated = any(len(entry.system.repeats) > 1 for entry in group.entries)
+    estimated = "Mean ± standard deviation over repeats" if repeated else "One repeat, so without ±"
+    text = f"{estimated}; [ ] 95 % interval of a bootstrap over patients"
+    if any(len(set(entry.system.units["fold"])) > 1 for entry in group.entries):
+        return (
+            f"{text}, given the trained models: what training again would change is not in it. "
+            "The AUC compares crops of one fold only."
+        )
+    if any(entry.system.trained and len(entry.system.repeats) > 1 for entry in group.entries):
+        return (
+            f"{text}. The split is fixed: the repeats of a trained network are trainings on the "
+            "same rows from different seeds, so ± is what the seed alone changes."
+        )
+    return f"{text}."
+
+
+def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[Cell]:
+    identity, row = entry.system.identity, entry.row
+    weights = short(identity["weights"])
+    tag = "random" if weights == "random" else ""
+    recipe = short(identity["recipe"]) if "recipe" in differing else ""
+    settings = [name for name in differing if name != "recipe"]
+    notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))
+    return [
+        Cell(short(identity["extractor"]), kind="name"),
+        Cell(weights, kind=tag, detail=recipe),
+        Cell(short(identity["classifier"]).replace("_", " ")),
+        *(Cell(short(identity[name]), short(identity[name])) for name in settings),
+        *(_estimate(row, name) for name in MEASURE_TITLES),
+        *(Cell(short(row[name]), short(row[name])) for name in sizes),
+        Cell(_seconds(row["training_time_s"]), short(row["training_time_s"])),
+        Cell(notes or "ok", kind="status" if entry.system.ran else "failed"),
+    ]
+
+
+def _estimate(row: Any, name: str) -> Cell:
+    """Mean ± std above, [low, high] below."""
+    mean, std = number(row[name]), number(row[f"{name}_std"])
+    if not mean:
+        return Cell("")
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    return Cell(
+        f"{mean} ± {std}" if std else mean,
+        sort=short(row[name]),
+        kind="estimate",
+        detail=f"[{low}, {high}]" if low else "",
+    )
+
+
+def _seconds(value: Any) -> str:
+    """Three significant digits: a time is not known better."""
+    if missing(value):
+        return ""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+
+
+def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
+    """The settings and sizes that all rows share, said once."""
+    systems = [entry.system for entry in group.entries]
+    parts = [
+        f"{heading('', name)} {value}"
+        for name in _SETTINGS
+        if name not in settings
+        for value in _values(systems, name)
+    ]
+    if group.ran:
+        row = group.ran[0].row
+        counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
+        # All the words are plurals in s.
+        parts += [
+            f"{n} {heading('', name).rstrip('s' if n == '1' else '')}"
+            for name, n in counted.items()
+        ]
+    return ", ".join(parts)
+
+
+def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+    """Published and measured figures column by column: (p) and (m); the file has more columns."""
+    measures = {**MEASURE_TITLES, "training_time_s": "Training (s)"}
+    columns = [Column("Published"), Column("Measured, nearest")]
+    columns += [
+        Column(f"{text} ({side})", numeric=True) for text in measures.values() for side in "pm"
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(row["published_system"], detail=f"{row['source']}; {row['published_data']}")]
+        measured = ("extractor", "classifier", "weights", "recipe", "data", "protocol")
+        told = [short(row[f"measured_{name}"]).replace("_", " ") for name in measured[1:]]
+        named = ", ".join((short(row["measured_extractor"]), told[0]))
+        cells.append(Cell(named, detail=", ".join(filter(None, told[1:]))) if told[0] else Cell(""))
+        for name in measures:
+            show = _seconds if name == "training_time_s" else number
+            values = [row[f"{side}_{name}"] for side in ("published", "measured")]
+            cells += [Cell(show(value), short(value)) for value in values]
+        rows.append(cells)
+    return {"name": "published", "title": title, "columns": columns, "rows": rows}
+
+
+def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+    """Each system under each protocol: the estimate above, its interval below."""
+    settings = _telling(table)
+    start = list(table.columns).index("measure") + 1
+    protocols = [name for name in table.columns[start:] if name not in _PUBLISHED]
+    columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
+    columns += [Column("Classifier"), Column("Measure")]
+    columns += [Column(name, numeric=True) for name in protocols]
+    columns += [Column("Published", numeric=True)] if "published" in table else []
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(short(row["extractor"]), kind="name")]
+        cells += [Cell(short(row[name])) for name in settings]
+        cells += [Cell(short(row["classifier"]).replace("_", " "))]
+        cells += [Cell(MEASURE_TITLES[row["measure"]])]
+        for name in protocols:
+            value, _, limits = str(row[name]).partition(" [")
+            detail = f"[{limits}" if limits else ""
+            cells.append(Cell(value, sort=value.partition(" ")[0], detail=detail))
+        if "published" in table:
+            told = [short(row[name]) for name in _PUBLISHED[1:]]
+            cells.append(
+                Cell(
+                    number(row["published"]),
+                    sort=short(row["published"]),
+                    detail="; ".join(filter(None, told)),
+                )
+            )
+        rows.append(cells)
+    starts = [place > 0 and place % 2 == 0 for place in range(len(rows))]
+    return {
+        "name": "protocols_side_by_side",
+        "title": title,
+        "columns": columns,
+        "rows": rows,
+        "starts": starts,
+    }
+
+
+# What tells two rows of one extractor and classifier apart, shown where it differs.
+_BESIDE = (
+    "dataset",
+    "subset",
+    "region",
+    "size",
+    "weights",
+    "recipe",
+    "C",
+    "scale",
+    "tuned",
+    "seed",
+)
+_PUBLISHED = ("published", "published_system", "published_data", "published_protocol")
+
+
+def _telling(table: "pd.DataFrame") -> list[str]:
+    """Those of _BESIDE that differ; a reference point has no recipe and no C, which tells none."""
+    return [name for name in _BESIDE if len(set(map(short, table[name])) - {""}) > 1]
+
+
+def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]) -> dict[str, Any]:
+    """A row a system and comparison: both values, their difference and its interval."""
+    settings = _telling(table)
+    columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
+    columns += [Column("Classifier"), Column("Audit"), Column("Beside it")]
+    for text in ("AUC", "Accuracy"):
+        columns += [
+            Column(f"{text}{end}", numeric=True) for end in ("", " beside it", " difference")
+        ]
+    columns += [Column("n train", numeric=True), Column("n test", numeric=True)]
+    columns += [Column("patients", numeric=True), Column("Differs besides")]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [Cell(short(row["extractor"]), kind="name")]
+        cells += [Cell(short(row[name])) for name in settings]
+        cells += [Cell(short(row["classifier"]).replace("_", " "))]
+        cells += [
+            Cell(_text("protocol", row[side], audits), detail=_part_named(row[rows_of]))
+            for side, rows_of in (("audit", "rows"), ("twin", "twin_rows"))
+        ]
+        for name in ("auc", "accuracy"):
+            cells += [Cell(number(row[side]), short(row[side])) for side in (name, f"twin_{name}")]
+            cells.append(_difference(row, f"{name}_difference"))
+        cells += [
+            Cell(
+                " | ".join(_figure(row[side]) for side in (name, f"twin_{name}")), short(row[name])
+            )
+            for name in ("n_train", "n_test", "n_patients")
+        ]
+        rows.append([*cells, Cell(row["besides"])])
+    return {"name": "leakage_audit", "title": title, "columns": columns, "rows": rows}
+
+
+def _part_named(rows: str) -> str:
+    return "" if rows == "all" else f"test rows {rows}"
+
+
+def _difference(row: Any, name: str) -> Cell:
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    return Cell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
+
+
+def plain(
+    name: str, title: str, table: "pd.DataFrame", audits: Collection[str] = ()
+) -> dict[str, Any]:
+    """Any other table, cell by cell, without the identity columns that hold one value only.
+
+    audits : protocols that leak on purpose, which their cells say.
+    """
+    constant = [
+        column
+        for column in SYSTEM_COLUMNS
+        if column in table and column != "extractor" and len(set(map(short, table[column]))) <= 1
+    ]
+    # Columns that nothing was measured for say nothing.
+    empty = [column for column in table if len(table) and table[column].map(missing).all()]
+    # Beside its protocol an audit is called one anyway.
+    empty += ["audit"] if "audit" in table and "protocol" not in constant else []
+    # An estimate, its std and its interval stand in one cell.
+    estimates = [
+        column for column in table if {f"{column}_ci_low", f"{column}_std"} <= set(table.columns)
+    ]
+    folded = [f"{column}{end}" for column in estimates for end in ("_std", "_ci_low", "_ci_high")]
+    shown = table.drop(columns=list(dict.fromkeys([*constant, *empty, *folded])))
+    # The name of a row heads it, and stays in view when the table is moved.
+    leading = "extractor" if "extractor" in shown else next(iter(shown.columns), "")
+    shown = shown[[leading, *shown.columns.drop(leading)]] if len(shown.columns) else shown
+    # pandas' own test for numbers takes True and False for numbers.
+    numeric = {column: _is_numeric(shown[column]) for column in shown}
+    whole = {column: _folded(table, column) for column in estimates if column in shown}
+    return {
+        "name": name,
+        "title": title,
+        "columns": [
+            Column(_capital(heading(name, str(column))), numeric[column]) for column in shown
+        ],
+        "rows": [
+            [
+                whole[column][place]
+                if column in whole
+                else Cell(
+                    _figure(value) if numeric[column] else _text(column, value, audits),
+                    sort=short(value),
+                    kind="name" if column == leading else "",
+                )
+                for column, value in zip(shown.columns, row, strict=True)
+            ]
+            for place, row in enumerate(shown.itertuples(index=False, name=None))
+        ],
+    }
+
+
+def _folded(table: "pd.DataFrame", name: str) -> list[Cell]:
+    columns = [name, f"{name}_std", f"{name}_ci_low", f"{name}_ci_high"]
+    return [_estimate(row, name) for row in table[columns].to_dict("records")]
+
+
+def _text(column: str, value: Any, audits: Collection[str]) -> str:
+    text = short(value)
+    return f"{text} (audit)" if column == "protocol" and text in audits else text
+
+
+def _is_numeric(values: "pd.Series") -> bool:
+    known = [value for value in values if not missing(value)]
+    return bool(known) and all(
+        hasattr(value, "__float__") and not isinstance(value, (bool, str)) for value in known
+    )
+
+
+def _figure(value: Any) -> str:
+    """Counts in full, other figures to four significant digits."""
+    if missing(value):
+        return ""
+    if isinstance(value, int):  # which may be larger than any float
+        return f"{value:,}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"

@@ -1,0 +1,291 @@
+"""The report as one self-contained HTML file that asks nothing of the network.
+
+Everything that a name, a note or a file could carry in is escaped by the template engine, and the
+page forbids itself all outside content: only its own styles, its own script and data: images run.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from reports.figures.drawing import Drawing
+from reports.page.cells import (
+    audit_differences,
+    beside_published,
+    comparison,
+    plain,
+    protocols_beside,
+)
+from reports.page.saliency import FAINT, legend, shown
+from reports.systems.entries import Group
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run, listing, records, section
+from reports.tables.published import SOURCES
+from reports.tables.subgroups import FEWEST
+from reports.text.answers import answers
+from reports.text.leakage_audit import said
+from reports.text.methods import methods
+from reports.text.references import references, to_bibtex
+from reports.values import missing, short
+from reports.wanted import VERDICTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from markupsafe import Markup
+
+SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
+AUDIT = (
+    "Audits: under these protocols patients stand in training and test on purpose. "
+    "Their figures are no estimates of performance."
+)
+_TABLE_TITLES = {
+    "comparisons": "Declared comparisons",
+    "ranks": "Ranks with their uncertainty",
+    "candidates": "What the row selected was chosen from",
+    "protocols_side_by_side": "Protocols side by side",
+    "leakage_audit": "What each audit gave",
+    "further_measures": "Further measures",
+    "confusion": "Confusion counts",
+    "operating_points": "Operating points",
+    "levels": "By crop, lesion and breast",
+    "subgroups": "Subgroups",
+    "calibration": "Calibration",
+    "decision_curves": "Net benefit",
+    "errors": "The most confident mistakes",
+    "checklist": "Reporting checklist",
+    "published": "Published figures beside measured ones",
+    "learning_curves": "Learning curves in figures",
+    "recipes": "How each network was trained",
+    "trainings": "Cost of each training",
+    "costs": "Cost of each extractor",
+    "fits": "Cost of each fit",
+    "tuning": "What tuning chose",
+    "data": "Crops, lesions and patients",
+    "source_tables": "What the case tables hold",
+    "overlaps": "Patients that two tables share",
+    "conflicts": "Lesions whose views have different pathology",
+    "left_out": "Rows left out",
+    "not_run": "What was not run",
+    "provenance": "Versions, devices and configuration",
+}
+
+
+# What the page shows of a table whose files hold more.
+_SHOWN = {
+    "comparisons": (
+        *("question", "subset", "protocol", "extractor", "classifier", "reference_extractor"),
+        *("reference_classifier", "value", "reference_value", "difference", "ci_low", "ci_high"),
+        *("p_holm", "smallest_difference", "verdict", "status"),
+    )
+}
+
+
+def _on_page(name: str, table: "pd.DataFrame") -> "pd.DataFrame":
+    return table[list(_SHOWN[name])] if name in _SHOWN else table
+
+
+def render(
+    run: Run,
+    systems: list[System],
+    groups: list[Group],
+    tables: "dict[str, pd.DataFrame]",
+    drawings: list[Drawing],
+) -> str:
+    """The page's HTML. tables : from `tables.every_table`; drawings : from `figures.draw_all`."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # autoescape always: the default decides by file suffix, which is easy to get wrong.
+    environment = Environment(
+        loader=PackageLoader("reports.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["breakable"] = breakable
+    script = _own("report.js")
+    page = environment.get_template("report.html.j2").render(
+        style=_own("report.css"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        title=_title(run),
+        banners=_banners(run, systems),
+        facts=_facts(run, systems),
+        answers=answers(run, systems, tables),
+        methods=methods(run, systems, tables),
+        references=to_bibtex(references(run, systems, tables)),
+        audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
+        fewest=FEWEST,
+        groups=[comparison(group) for group in groups],
+        some_ran=any(system.ran for system in systems),
+        in_part=any(not system.whole for system in systems),
+        sources=SOURCES,
+        measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
+        figures=_figures(drawings),
+        tables=_tables(run, tables),
+        saliency=shown(run),
+        saliency_most=_most(VERDICTS),
+        saliency_faint=f"{100 * FAINT:g}",
+        saliency_legend=legend(),
+        data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
+        data=section(run.manifest, "data"),
+        notices=[*listing(run.manifest, "notices")],
+        data_notices=listing(section(run.manifest, "data"), "notices"),
+        not_run=records(run.manifest, "not_run"),
+        command=section(run.manifest, "run").get("command", ""),
+        suite=section(run.manifest, "suite"),
+        created=section(run.manifest, "run").get("created", ""),
+    )
+    # A lone surrogate in a file name cannot be written as UTF-8.
+    return page.encode("utf-8", "replace").decode()
+
+
+# Shorter names stand on one line.
+_LONGEST_WHOLE = 12
+
+
+def breakable(text: str) -> "Markup | str":
+    """The text, escaped, with leave to break a long name after a sign that joins its parts."""
+    from markupsafe import Markup, escape
+
+    if len(text) <= _LONGEST_WHOLE:
+        return text
+    words = text.split(" ")
+    told = [
+        # After a figure's point or minus there is no break, nor after what begins a word.
+        Markup("<wbr>").join(map(escape, re.split(r"(?<=\w[:_+@/])(?=\w)", word)))
+        if len(word) > _LONGEST_WHOLE
+        else escape(word)
+        for word in words
+    ]
+    return Markup(" ").join(told)
+
+
+def _most(verdicts: dict[str, int]) -> str:
+    """'4 false negatives, 4 false positives and 2 true positives'."""
+    *first, last = (f"{most} {verdict}s" for verdict, most in verdicts.items())
+    return f"{', '.join(first)} and {last}"
+
+
+def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
+    """What the page shows of each table but the summary, which it shows by group."""
+    shown = {
+        name: plain(name, title, _on_page(name, tables[name]), run.audits)
+        for name, title in _TABLE_TITLES.items()
+        if name in tables
+    }
+    shown["published"] = beside_published(_TABLE_TITLES["published"], tables["published"])
+    if "protocols_side_by_side" in tables:
+        name = "protocols_side_by_side"
+        shown[name] = protocols_beside(_TABLE_TITLES[name], tables[name])
+    if "leakage_audit" in tables:
+        name = "leakage_audit"
+        shown[name] = audit_differences(_TABLE_TITLES[name], tables[name], run.audits)
+    return shown
+
+
+def _own(name: str) -> "Markup":
+    """One of the package's own files, which needs no escaping."""
+    from markupsafe import Markup
+
+    return Markup((files("reports.page") / "templates" / name).read_text(encoding="utf-8"))
+
+
+def _title(run: Run) -> str:
+    name = section(run.manifest, "run").get("name") or run.folder.resolve().name
+    return f"Benchmark report: {name}"
+
+
+def _banners(run: Run, systems: list[System]) -> list[dict[str, Any]]:
+    """What a reader has to know before any figure: made-up data, random weights, failures."""
+    banners = []
+    if run.synthetic:
+        banners.append({"kind": "warning", "text": SYNTHETIC, "items": []})
+    protocols = _distinct(s.identity["protocol"] for s in systems)
+    audits = [name for name in protocols if name in run.audits]
+    if audits:
+        banners.append({"kind": "warning", "text": AUDIT, "items": audits})
+    random = _distinct(
+        s.identity["extractor"] for s in systems if s.identity["weights"] == "random"
+    )
+    if random:
+        text = (
+            "Random weights: these backbones were never trained; their figures say nothing of them."
+        )
+        banners.append({"kind": "warning", "text": text, "items": random})
+    failed = _distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran)
+    if failed:
+        text = "Not every system ran; each keeps its row."
+        banners.append({"kind": "failure", "text": text, "items": failed})
+    return banners
+
+
+def _distinct(values: Iterable[Any]) -> list[str]:
+    return list(dict.fromkeys(map(str, values)))
+
+
+def _facts(run: Run, systems: list[System]) -> list[tuple[str, str]]:
+    """What was compared, in a few words each; what the manifest does not tell is left out."""
+    environment = section(run.manifest, "environment")
+    extractors = records(run.manifest, "extractors")
+    precision = _distinct(
+        part
+        for extractor in extractors
+        if not missing(value := extractor.get("precision")) and value
+        # A fusion names those of its parts.
+        for part in str(value).split(", ")
+    )
+    regions = _distinct(s.identity["region"] for s in systems)
+    device = environment.get("device_name") or environment.get("cpu") or ""
+    classifiers = listing(section(run.manifest, "configuration"), "classifiers")
+    facts = {
+        "Data set": ", ".join(_distinct(s.identity["dataset"] for s in systems)),
+        "Subsets": ", ".join(_distinct(s.identity["subset"] for s in systems)),
+        "Region": "" if regions == ["crop"] else ", ".join(regions),
+        "Protocols": ", ".join(
+            f"{name} (audit)" if name in run.audits else name
+            for name in _distinct(s.identity["protocol"] for s in systems)
+        ),
+        "Extractors": str(len(extractors) or ""),
+        "Classifiers": str(len(classifiers) or ""),
+        "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
+        "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
+        "Precision": ", ".join(precision),
+        "Seeds": ", ".join(_distinct(short(s.identity["seed"]) for s in systems)),
+        "Made": str(section(run.manifest, "run").get("created", ""))[:16].replace("T", " "),
+    }
+    return [(name, text) for name, text in facts.items() if text]
+
+
+def _figures(drawings: list[Drawing]) -> dict[str, list[dict[str, Any]]]:
+    """The figures by kind, each as inline SVG."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for drawing in drawings:
+        entry = {"drawing": drawing, "svg": _inline(drawing)}
+        found.setdefault(drawing.kind, []).append(entry)
+    return found
+
+
+def _inline(drawing: Drawing) -> "Markup":
+    """The SVG element alone, with identifiers that no other figure of the page has.
+
+    matplotlib escapes the text it writes into an SVG, so the element can stand as it is.
+    """
+    from markupsafe import Markup, escape
+
+    text = drawing.svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    # A style element inside an inline figure would reach the whole page.
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawing.slug}-", text)
+    # Thousandths of a point cannot be seen and are a third of the file.
+    # Only inside tags: in a label a figure would lose digits.
+    # Nor in an image's scale: over hundreds of pixels it would slide from under its grid.
+    text = re.sub(r"<(?!image)[^>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
+    name = escape(drawing.alt)
+    opening = f'<svg role="img" aria-label="{name}" class="figure"'
+    return Markup(text.replace("<svg", opening, 1))

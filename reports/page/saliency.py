@@ -1,0 +1,117 @@
+"""Where scores come from: which systems and crops get a saliency map, and how the page shows them.
+
+The maps themselves are made where the networks are. Which they are made of is said here, by rules
+that look at no test row when they choose a system.
+"""
+
+import base64
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.figures.pictures import read_colour
+from reports.systems.run_folder import Run, records
+from reports.values import clean, missing, number
+from reports.wanted import SIDE, VERDICTS
+
+_COLOURS = "plasma"
+
+_OPACITY = 0.65  # where saliency is highest
+
+# A map whose peak is a smaller share of the highest one of its system is left without colour.
+FAINT = 0.01
+
+_MOST_SYSTEMS = 24
+
+_MOST_CROPS = sum(VERDICTS.values())
+
+
+def overlay(grey: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Saliency over a grey picture; where there is none, the picture shines through.
+
+    grey, share : (H, W); share is 255 where saliency is highest. Returns (H, W, 3).
+    """
+    from matplotlib import colormaps
+
+    colour = 255 * colormaps[_COLOURS](share)[..., :3]
+    opacity = _OPACITY * share[..., None] / 255
+    mixed: NDArray[np.uint8] = (
+        np.rint(opacity * colour + (1 - opacity) * grey[..., None]).clip(0, 255).astype(np.uint8)
+    )
+    return mixed
+
+
+def shown(run: Run) -> list[dict[str, Any]]:
+    """What the page shows, from manifest["saliency"]; empty where a run has none."""
+    return [_system(run, entry) for entry in records(run.manifest, "saliency")[:_MOST_SYSTEMS]]
+
+
+def _system(run: Run, entry: dict[str, Any]) -> dict[str, Any]:
+    rows = records(entry, "crops")[:_MOST_CROPS]
+    highest = max((_peak(row) for row in rows), default=0.0)
+    crops = [_crop(run, row, highest) for row in rows]
+    told = ("subset", "protocol", "kind", "extractor", "weights", "classifier", "layer", "problem")
+    return {
+        **{name: "" if missing(entry.get(name)) else clean(entry.get(name)) for name in told},
+        "by_figure": _figure(entry.get("inner_auc")),
+        "crops": [crop for crop in crops if crop is not None],
+    }
+
+
+def _peak(crop: dict[str, Any]) -> float:
+    """The highest value of a map, 0 where nothing raises the score."""
+    peak = crop.get("peak")
+    return peak if isinstance(peak, float) and 0 <= peak < math.inf else 0.0
+
+
+def _crop(run: Run, crop: dict[str, Any], highest: float) -> dict[str, str | bool] | None:
+    """A crop with both its pictures; None where one cannot be read."""
+    files = [_embedded(run.folder, crop.get(name)) for name in ("plain", "overlay")]
+    if None in files:
+        return None
+    return {
+        **{name: clean(crop.get(name)) for name in ("crop_id", "label", "verdict")},
+        "score": _figure(crop.get("score")),
+        "threshold": _figure(crop.get("threshold")),
+        "right": str(crop.get("verdict")).startswith("true"),
+        "strength": _strength(_peak(crop), highest),
+        "plain": str(files[0]),
+        "overlay": str(files[1]),
+    }
+
+
+def _strength(peak: float, highest: float) -> str:
+    if peak == 0:
+        return "No place raises the score"
+    share = peak / highest
+    return f"Peak {share:.0%}" if share >= FAINT else f"Peak below {FAINT:.0%}, not coloured"
+
+
+def _figure(value: Any) -> str:
+    return number(value) if isinstance(value, float) else ""
+
+
+def _embedded(folder: Path, name: Any) -> str | None:
+    """A picture of the folder as a data address, encoded anew: nothing else of the file is kept."""
+    picture = read_colour(folder, name)
+    return None if picture is None else _as_address(picture)
+
+
+def _as_address(picture: NDArray[np.uint8]) -> str:
+    from PIL import Image
+
+    image = Image.fromarray(picture)
+    image.thumbnail((SIDE, SIDE))
+    content = io.BytesIO()
+    image.save(content, format="JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
+
+
+def legend() -> str:
+    """The colours from no saliency to the highest, over a middle grey, as a data address."""
+    share = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (10, 1))
+    return _as_address(overlay(np.full(share.shape, 110, np.uint8), share))

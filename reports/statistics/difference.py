@@ -1,0 +1,248 @@
+"""Whether two systems differ: the same patients draw by draw, the same folds fold by fold.
+
+Two systems that see the same rows are compared on their difference, never by whether their own
+intervals overlap: what makes a patient hard is hard for both, and cancels. On a single split the
+test divides the difference by its standard error over the bootstrap draws. Over the folds of a
+cross-validation it is the corrected resampled t-test, which is approximate and called so.
+
+Sources: Nadeau and Bengio, Machine Learning 52 (2003), section 3 (the correction); Bouckaert and
+Frank, PAKDD (2004) (its form for repeated cross-validation); Holm, Scand. J. Statist. 6 (1979).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, interval, observed
+from reports.systems.pooling import System
+from reports.systems.rows import Floats, Rows
+from reports.values import missing
+
+# Chance of a false alarm, in a whole family; and of seeing a difference that is there.
+ALPHA = 1 - LEVEL
+POWER = 0.80
+
+HIGHER, LOWER, ALIKE = "higher", "lower", "not distinguishable"
+
+BY_BOOTSTRAP = "patient bootstrap"
+BY_FOLDS = "corrected resampled t-test (approximate)"
+
+
+class NotComparable(ValueError):
+    """Two systems or runs that must not be set side by side; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One system against a reference on the same test rows.
+
+    value, reference : the measure of each, the mean over the repeats compared. difference : value
+    minus reference. low, high : its 95 % percentile interval over patients. standard_error,
+    freedom : what the test rests on (infinite degrees of freedom: a normal distribution). test :
+    BY_BOOTSTRAP or BY_FOLDS. p : two-sided, for this comparison alone. runs, reference_runs : how
+    many repeats of each were compared. NaN where a figure is undefined.
+    """
+
+    value: float
+    reference: float
+    difference: float
+    low: float
+    high: float
+    standard_error: float
+    freedom: float
+    test: str
+    p: float
+    runs: int
+    reference_runs: int
+
+
+def contrast(
+    system: System, reference: System, measure: str = "auc", draws: int = DRAWS, seed: int = 0
+) -> Difference:
+    """Compare two systems that ran on the same rows.
+
+    Parameters
+    ----------
+    system, reference : from `pool`; patients must be numbered alike in both.
+    measure : a key of `reports.statistics.measures.MEASURES`.
+    draws, seed : of the patient bootstrap; both systems get the same draws.
+
+    Raises
+    ------
+    NotComparable
+        for test rows that differ, or folds of which no repeat is common to both.
+    """
+    own, others = _side_by_side(system, reference)
+    drawn = bootstrap([own, others], [measure], draws, seed)[:, 0]
+    differences = drawn[0] - drawn[1]
+    low, high = interval(differences)
+    value, other = (float(observed(repeats, [measure])[0]) for repeats in (own, others))
+    n_folds = _n_folds(own[0])
+    if n_folds > 1:
+        test, by_fold = BY_FOLDS, _fold_differences(own, others, measure)
+        error, freedom = resampled_error(by_fold, n_folds)
+        t = _ratio(float(np.mean(by_fold)) if len(by_fold) else float("nan"), error)
+    else:
+        test, freedom = BY_BOOTSTRAP, float("inf")
+        # Too few draws in which both are defined give neither an interval nor a test.
+        error = float("nan") if np.isnan(low) else float(np.nanstd(differences, ddof=1))
+        t = _ratio(value - other, error)
+    return Difference(
+        value=value,
+        reference=other,
+        difference=value - other,
+        low=low,
+        high=high,
+        standard_error=error,
+        freedom=freedom,
+        test=test,
+        p=two_sided(t, freedom),
+        runs=len(own),
+        reference_runs=len(others),
+    )
+
+
+def resampled_error(differences: ArrayLike, n_folds: int) -> tuple[float, float]:
+    """Standard error and degrees of freedom of the corrected resampled t-test.
+
+    Parameters
+    ----------
+    differences : (J,) the difference of two systems in each fold of each repeat; J = K·R.
+    n_folds : K. Training sets overlap, so that J differences are no J independent ones: their
+        variance s² (J − 1 in its denominator) counts (1/J + 1/(K − 1)) times, 1/(K − 1) being the
+        ratio of test to training rows.
+
+    Returns
+    -------
+    (standard error of the mean difference, J − 1); NaN and 0 for fewer than two differences.
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    if len(values) < 2:
+        return float("nan"), 0.0
+    spread = (1 / len(values) + 1 / (n_folds - 1)) * values.var(ddof=1)
+    return float(np.sqrt(spread)), float(len(values) - 1)
+
+
+def two_sided(t: float, freedom: float) -> float:
+    """The p-value of a t statistic; infinite degrees of freedom make it a normal deviate."""
+    from scipy import stats
+
+    return float(2 * stats.t.sf(abs(t), freedom)) if freedom > 0 else float("nan")
+
+
+def holm(p: ArrayLike) -> Floats:
+    """Holm's adjusted p-values of one family, (n,); what has no p-value stays NaN and is no member.
+
+    An adjusted value below ALPHA is a rejection that keeps the chance of any false one in the whole
+    family below ALPHA, however the tests depend on each other.
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    values = np.asarray(p, dtype=np.float64)
+    adjusted = np.full(values.shape, np.nan)
+    known = ~np.isnan(values)
+    if known.any():
+        adjusted[known] = multipletests(values[known], alpha=ALPHA, method="holm")[1]
+    return adjusted
+
+
+def smallest_difference(found: Difference, comparisons: int = 1) -> float:
+    """The smallest true difference that would have been seen with a probability of `POWER`.
+
+    Seen means: by this very test at the first and strictest step of Holm's procedure, ALPHA divided
+    by the `comparisons` of the family. Half the interval's width would flatter: a difference of
+    that size is missed every other time, and it knows of no other comparison.
+    """
+    from scipy import stats
+
+    if not found.freedom > 0:
+        return float("nan")
+    strict = stats.t.isf(ALPHA / (2 * comparisons), found.freedom)
+    return float((strict + stats.t.isf(1 - POWER, found.freedom)) * found.standard_error)
+
+
+def verdict(difference: float, p_holm: float) -> str:
+    """What may be said: higher, lower, not distinguishable; empty where nothing was tested."""
+    if missing(p_holm):
+        return ""
+    if p_holm >= ALPHA:
+        return ALIKE
+    return HIGHER if difference > 0 else LOWER
+
+
+def judged(found: Difference, p_holm: float, comparisons: int) -> dict[str, Any]:
+    """The columns that every table of differences has; `comparisons` is the size of the family."""
+    return {
+        "difference": found.difference,
+        "ci_low": found.low,
+        "ci_high": found.high,
+        "test": found.test,
+        "p": found.p,
+        "p_holm": p_holm,
+        "smallest_difference": smallest_difference(found, comparisons),
+        "verdict": verdict(found.difference, p_holm),
+    }
+
+
+def _ratio(difference: float, error: float) -> float:
+    """Difference over standard error; two systems that agree everywhere do not differ."""
+    if difference == 0 and error == 0:
+        return 0.0
+    return difference / error if error > 0 else float("nan")
+
+
+def repeat_numbers(system: System) -> list[int]:
+    """The numbers of a system's repeats, in the order of `system.repeats`."""
+    return sorted(set(system.units["repeat"]))
+
+
+def paired_repeats(system: System, reference: System) -> tuple[list[int], list[int]]:
+    """Positions in each system's repeats of those that are compared.
+
+    On a single split all of them: repeats are trainings on the same rows. With folds those that
+    both ran, in the same order, because every repeat draws folds of its own.
+    """
+    own, others = repeat_numbers(system), repeat_numbers(reference)
+    if _n_folds(system.repeats[0]) == 1 and _n_folds(reference.repeats[0]) == 1:
+        return [*range(len(own))], [*range(len(others))]
+    common = [number for number in own if number in others]
+    if not common:
+        raise NotComparable("no repeat of the folds is common to both")
+    return [own.index(number) for number in common], [others.index(number) for number in common]
+
+
+def _side_by_side(system: System, reference: System) -> tuple[list[Rows], list[Rows]]:
+    places, other_places = paired_repeats(system, reference)
+    own = [system.repeats[place] for place in places]
+    others = [reference.repeats[place] for place in other_places]
+    folds = _n_folds(own[0]) > 1
+    # On a single split every repeat tests the same rows, on folds each has those of its number.
+    pairs = zip(own, others, strict=True) if folds else [(own[0], r) for r in (*own, *others)]
+    if any(_fingerprint(one) != _fingerprint(other) for one, other in pairs):
+        raise NotComparable("their test rows or folds are not the same")
+    return own, others
+
+
+def _fingerprint(rows: Rows) -> bytes:
+    """The same for the same patients, labels and folds, in whatever order the rows stand."""
+    told = np.stack([rows.fold, rows.patient, rows.positive.astype(np.int64)])
+    return told[:, np.lexsort(told)].tobytes()
+
+
+def _n_folds(rows: Rows) -> int:
+    return len(np.unique(rows.fold))
+
+
+def _fold_differences(own: Sequence[Rows], others: Sequence[Rows], measure: str) -> Floats:
+    """The difference in every fold of every repeat, without those in which it is undefined."""
+    found = [
+        observed([one.where(one.fold == number)], [measure])
+        - observed([other.where(other.fold == number)], [measure])
+        for one, other in zip(own, others, strict=True)
+        for number in np.unique(one.fold)
+    ]
+    differences: Floats = np.concatenate(found)
+    return differences[~np.isnan(differences)]

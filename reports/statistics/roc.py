@@ -1,0 +1,88 @@
+"""ROC curves thin enough to draw: one for each system, whatever the number of rows and repeats."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.statistics.measures import roc_points
+from reports.systems.rows import Floats, Rows
+
+MOST_POINTS = 200
+
+LIMIT = 0.90
+
+
+def mean_roc(repeats: Sequence[Rows]) -> tuple[Floats, Floats]:
+    """False and true positive rates of a system, at most MOST_POINTS of them.
+
+    One fold gives its own curve. Several, of one repeat or of more, are averaged at equal false
+    positive rates (vertical averaging: Fawcett, Pattern Recognition Letters 27, 2006), each with
+    its number of pairs for a weight, so that the area is the AUC of the tables. A fold without one
+    of the classes has no pairs; empty where no fold has any.
+    """
+    curves, pairs = [], []
+    for rows in repeats:
+        for number in np.unique(rows.fold):
+            positive = rows.positive[rows.fold == number]
+            weight = int(positive.sum()) * int((~positive).sum())
+            if weight:
+                curves.append(roc_points(positive, rows.score[rows.fold == number]))
+                pairs.append(weight)
+    if not curves:
+        return np.empty(0), np.empty(0)
+    if len(curves) == 1:
+        return _thinned(*_without_middles(*curves[0]))
+    grid = np.linspace(0, 1, 101)
+    true = np.average([np.interp(grid, *curve) for curve in curves], axis=0, weights=pairs)
+    return np.append(0.0, grid), np.append(0.0, true)
+
+
+def _without_middles(false: Floats, true: Floats) -> tuple[Floats, Floats]:
+    """Without the points that lie on a straight line between their neighbours."""
+    across, up = np.diff(false), np.diff(true)
+    bends = ~np.isclose(across[:-1] * up[1:], across[1:] * up[:-1], rtol=0, atol=1e-12)
+    keep = np.concatenate([[True], bends, [True]])
+    return false[keep], true[keep]
+
+
+def _thinned(false: Floats, true: Floats) -> tuple[Floats, Floats]:
+    """At most MOST_POINTS points, evenly chosen, both ends among them."""
+    if len(false) <= MOST_POINTS:
+        return false, true
+    kept = np.linspace(0, len(false) - 1, MOST_POINTS).round().astype(int)
+    return false[kept], true[kept]
+
+
+def rate_at(rows: Rows, weight: Floats, reverse: bool = False) -> Floats:
+    """Sensitivity at a specificity of at least LIMIT, (draws,), for weights (n, draws).
+
+    reverse : specificity at a sensitivity of at least LIMIT. Only thresholds between rows count, no
+    interpolation. Over folds the mean, weighted by the rows of the class; NaN where no fold has
+    both classes.
+    """
+    # The specificity of a score is the sensitivity of its negative for the other class.
+    of_class = ~rows.positive if reverse else rows.positive
+    score = -rows.score if reverse else rows.score
+    total, weights = np.zeros(weight.shape[1]), np.zeros(weight.shape[1])
+    for number in np.unique(rows.fold):
+        inside = rows.fold == number
+        share = weight[inside][of_class[inside]].sum(axis=0)
+        rate = _rate(of_class[inside], score[inside], weight[inside])
+        known = ~np.isnan(rate)
+        total[known] += (rate * share)[known]
+        weights[known] += share[known]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(total / weights)
+
+
+def _rate(positive: NDArray[np.bool_], score: Floats, weight: Floats) -> Floats:
+    order = np.argsort(-score, kind="stable")
+    # Tied rows enter together.
+    last = np.append(np.diff(score[order]) != 0, True)
+    true = np.cumsum(np.where(positive[order, None], weight[order], 0), axis=0)
+    false = np.cumsum(np.where(positive[order, None], 0, weight[order]), axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        allowed = false[last] / false[-1] <= 1 - LIMIT + 1e-12
+        rate: Floats = np.max(np.where(allowed, true[last], 0), axis=0, initial=0) / true[-1]
+    return np.where((true[-1] > 0) & (false[-1] > 0), rate, np.nan)

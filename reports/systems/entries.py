@@ -1,0 +1,93 @@
+"""Systems with their names and estimates, as figures show them."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.systems.groups import GroupKey, any_share, by_network, groups, slugs, titles
+from reports.systems.names import Name, names
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run, section
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Entry(NamedTuple):
+    """One system of a group with its name and its row of the summary."""
+
+    system: System
+    name: Name
+    row: Mapping[str, Any]
+
+
+class Group(NamedTuple):
+    """Systems that may be compared: one subset under one protocol."""
+
+    slug: str
+    title: str
+    entries: list[Entry]
+    positive: str
+    negative: str
+    synthetic: bool
+    audit: bool
+
+    @property
+    def ran(self) -> list[Entry]:
+        return [entry for entry in self.entries if entry.system.ran]
+
+    def by_extractor(self) -> dict[str, list[Entry]]:
+        """The systems that ran, by the names of their extractors, in order of appearance."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.ran:
+            found.setdefault(entry.name.extractor, []).append(entry)
+        return found
+
+
+def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+    """The groups of a run in order of appearance; `summary` has a row for each system.
+
+    Without the systems that were trained on a part of the training patients: those are points of
+    learning curves. All rows of one network stand together, its own head first.
+    """
+    members = groups(system for system in systems if system.whole)
+    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
+    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+
+
+def curve_groups(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+    """A group for each comparison that holds parts of the training patients, all shares in it."""
+    members: dict[GroupKey, list[System]] = {}
+    for system in systems:
+        members.setdefault(any_share(system.group), []).append(system)
+    members = {key: own for key, own in members.items() if not all(s.whole for s in own)}
+    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
+    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+
+
+def _groups(
+    run: Run, by_key: dict[GroupKey, list[System]], rows: dict[int, dict[Any, Any]]
+) -> list[Group]:
+    slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
+    return [
+        Group(
+            slug=slug_of[key],
+            title=title_of[key],
+            entries=[
+                Entry(system, name, rows[id(system)])
+                for system, name in zip(members, names(members), strict=True)
+            ],
+            **class_names(run, key[1]),
+            synthetic=run.synthetic,
+            audit=str(members[0].identity["protocol"]) in run.audits,
+        )
+        for key, members in by_key.items()
+    ]
+
+
+def class_names(run: Run, subset: str) -> dict[str, str]:
+    """What the two labels are called in this subset."""
+    declared = section(section(section(run.manifest, "data"), "subsets"), subset)
+    return {
+        "positive": str(declared.get("positive", "positive")),
+        "negative": str(declared.get("negative", "negative")),
+    }

@@ -1,0 +1,76 @@
+"""Which systems are looked at closely: fixed rules, so that no test row has a say in it.
+
+Subgroups, levels, operating points and errors are shown for these alone. Dozens of systems cut into
+dozens of groups would be a search for the best cell, not a report.
+"""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from reports.systems.groups import GroupKey, by_network, groups
+from reports.systems.kinds import _CONSTANT, KERNEL, OWN_HEAD
+from reports.systems.pooling import GROUP_COLUMNS, System
+from reports.systems.run_folder import Run
+
+T = TypeVar("T")
+
+# The protocols whose figures are headlines; a turned twin of an audit is honest, but none.
+PROTOCOLS = ("official", "patient-cv")
+
+
+def by_rule(classifiers: Iterable[tuple[str, T]]) -> list[T]:
+    """Of one extractor's (classifier, item): its own head and the medium Gaussian SVM.
+
+    Where it has neither, all items of its first classifier.
+    """
+    pairs = list(classifiers)
+    chosen = [item for name, item in pairs if name in (OWN_HEAD, KERNEL)]
+    return chosen or [item for name, item in pairs if name == pairs[0][0]]
+
+
+def honest(run: Run, systems: Iterable[System]) -> list[System]:
+    """Those that ran on all training patients under a protocol that is no audit."""
+    return [
+        system
+        for system in systems
+        if system.whole and system.ran and str(system.identity["protocol"]) not in run.audits
+    ]
+
+
+def close_groups(run: Run, systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+    """The systems to look at closely, by comparison, in order of the configuration.
+
+    Of each subset the first protocol that is no audit; of each extractor what `by_rule` says, one
+    system a classifier.
+    """
+    first: dict[GroupKey, tuple[GroupKey, list[System]]] = {}
+    for key, members in groups(honest(run, systems)).items():
+        place = tuple(
+            value
+            for name, value in zip(GROUP_COLUMNS, key, strict=True)
+            if name not in ("protocol", "train_fraction")
+        )
+        first.setdefault(place, (key, members))
+    found = {key: by_network(_of_each_extractor(members)) for key, members in first.values()}
+    return {key: members for key, members in found.items() if members}
+
+
+def _of_each_extractor(systems: list[System]) -> list[System]:
+    extractors: dict[tuple[str, ...], dict[str, System]] = {}
+    for system in systems:
+        classifier = str(system.identity["classifier"])
+        key = tuple(str(system.identity[name]) for name in ("extractor", "weights", "recipe"))
+        if classifier != _CONSTANT:
+            extractors.setdefault(key, {}).setdefault(classifier, system)
+    return [system for own in extractors.values() for system in by_rule(own.items())]
+
+
+def headline_groups(run: Run, systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+    """The systems that may stand in a headline, by comparison: never an audit, all patients."""
+    return groups(
+        system
+        for system in systems
+        if system.whole
+        and system.identity["protocol"] in PROTOCOLS
+        and system.identity["protocol"] not in run.audits
+    )

@@ -1,0 +1,106 @@
+"""Systems that stand side by side: of one data set, subset, protocol and region."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+
+from reports.systems.kinds import OWN_HEAD
+from reports.systems.pooling import GROUP_COLUMNS, System
+from reports.systems.schema import AUDIT_MARK
+from reports.values import clean
+
+GroupKey = tuple[str, ...]
+
+_TRAINED_ENDING = re.compile(r"(\+(drloc|finetuned)[a-z-]*)+$")
+
+
+def groups(systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+    """Systems that may be compared, by the values of GROUP_COLUMNS, in order of appearance."""
+    found: dict[GroupKey, list[System]] = {}
+    for system in systems:
+        found.setdefault(system.group, []).append(system)
+    return found
+
+
+def any_share(key: GroupKey) -> GroupKey:
+    """The key of a group without its share of the training patients."""
+    return tuple(
+        "" if name == "train_fraction" else value
+        for name, value in zip(GROUP_COLUMNS, key, strict=True)
+    )
+
+
+def by_network(systems: Iterable[System]) -> list[System]:
+    """Frozen and trained forms of one network side by side, each with its own head first.
+
+    Otherwise in order of appearance.
+    """
+    systems = list(systems)
+    forms: dict[str, int] = {}
+    networks: dict[str, int] = {}
+    for system in systems:
+        extractor = str(system.identity["extractor"])
+        forms.setdefault(extractor, len(forms))
+        networks.setdefault(_network(extractor), len(networks))
+
+    def place(system: System) -> tuple[int, int, bool]:
+        extractor = str(system.identity["extractor"])
+        headless = system.identity["classifier"] != OWN_HEAD
+        return networks[_network(extractor)], forms[extractor], headless
+
+    return sorted(systems, key=place)
+
+
+def _network(extractor: str) -> str:
+    """The name without what was done to it; a fusion's plus joins names and stays."""
+    return extractor if extractor.startswith("fusion:") else _TRAINED_ENDING.sub("", extractor)
+
+
+def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
+    """File names and anchors of groups: the parts that differ, in plain ASCII, no two alike."""
+    keys = list(keys)
+    shown = _telling(keys)
+    found: dict[GroupKey, str] = {}
+    for key in keys:
+        text = "-".join(
+            value for name, value in zip(GROUP_COLUMNS, key, strict=True) if shown(name)
+        )
+        slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "group"
+        taken, unique, number = set(found.values()), slug, 2
+        while unique in taken:
+            unique, number = f"{slug}-{number}", number + 1
+        found[key] = unique
+    return found
+
+
+def titles(keys: Iterable[GroupKey], audits: Collection[str] = ()) -> dict[GroupKey, str]:
+    """'mass, official'; data set, region, size and share of training where they differ.
+
+    A protocol among `audits` is called one: 'all, pooled-official (audit: patients on both sides)'.
+    """
+    keys = list(keys)
+    shown = _telling(keys)
+    units = {
+        "region": "region {}",
+        "size": "{} px",
+        "train_fraction": "{} of the training patients",
+    }
+    order = ("subset", "protocol", "dataset", "region", "size", "train_fraction")
+
+    def part(name: str, value: str) -> str:
+        text = units.get(name, "{}").format(clean(value))
+        return f"{text} ({AUDIT_MARK})" if name == "protocol" and value in audits else text
+
+    return {
+        key: ", ".join(part(name, key[GROUP_COLUMNS.index(name)]) for name in order if shown(name))
+        for key in keys
+    }
+
+
+def _telling(keys: Sequence[GroupKey]) -> Callable[[str], bool]:
+    """Which columns of a key to show: subset and protocol always, the others if they differ."""
+    several = {
+        name
+        for place, name in enumerate(GROUP_COLUMNS)
+        if name in ("subset", "protocol") or len({key[place] for key in keys}) > 1
+    }
+    return several.__contains__

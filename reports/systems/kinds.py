@@ -1,0 +1,81 @@
+"""What kind of network an extractor is, told by its name and weights, as a reader would tell it.
+
+Sentences and the declared comparisons rest on it; no figure does.
+"""
+
+import re
+
+from reports.systems.pooling import System
+
+# Networks that are built for small data and trained from scratch.
+HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
+
+LOCALIZED = "+drloc"
+
+_TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
+
+_REFERENCES = ("shortcut:", "reader:")
+
+_TAG = re.compile(r"[.@][^+]*")
+
+# The classifier that is the network itself.
+OWN_HEAD = "softmax"
+
+SELECTED = "selected"
+
+# What stands for the SVMs of an extractor: the kernel that the field uses most.
+KERNEL = "medium_gaussian"
+
+# A constant score has neither subgroups nor confident mistakes.
+_CONSTANT = "majority"
+
+
+def is_reference(system: System) -> bool:
+    """A reference point without a network."""
+    return names_reference(str(system.identity["extractor"]))
+
+
+def names_reference(extractor: str) -> bool:
+    """Whether this is the name of a reference point; a plugin's may begin with `none`."""
+    return extractor == "none" or extractor.startswith(_REFERENCES)
+
+
+def own_head(system: System) -> bool:
+    return str(system.identity["classifier"]) == OWN_HEAD
+
+
+def from_scratch(system: System) -> bool:
+    return str(system.identity["weights"]) == "scratch"
+
+
+def pretrained(system: System) -> bool:
+    """Whether its weights, before any training here, came from other images."""
+    untrained = ("", "none", "None", "nan", "random", "scratch")
+    return not is_reference(system) and str(system.identity["weights"]) not in untrained
+
+
+def transformer(system: System) -> bool:
+    # The tag of weights may name another network: a ConvNeXt can have learnt from a DINO.
+    architecture = _TAG.sub("", str(system.identity["extractor"]))
+    return bool(_TRANSFORMER.search(architecture.lower()))
+
+
+def hybrid(system: System) -> bool:
+    return from_scratch(system) and str(system.identity["extractor"]).split("+")[0] in HYBRIDS
+
+
+def localized(system: System) -> bool:
+    return LOCALIZED in str(system.identity["extractor"])
+
+
+def is_selected(system: System) -> bool:
+    """Whether it is the row that is another system in every fold."""
+    return str(system.identity["extractor"]) == SELECTED
+
+
+def judged(system: System) -> bool:
+    """Whether its worth on inner folds is known, of a setting that was not chosen on them."""
+    units = system.units
+    if "inner_auc" not in units or is_selected(system):
+        return False
+    return bool(units["inner_auc"].notna().any() and units["chosen_C"].isna().all())

@@ -1,0 +1,171 @@
+"""Puts units of work together again: from folds to pooled repeats, from repeats to systems.
+
+A unit is one system on one fold. The out-of-fold rows of one repeat are pooled, and measures are
+taken on the pool; only the AUC, which ranks rows, compares within each fold. A pooled row keeps its
+own unit's verdict (score above that unit's threshold), because the folds' classifiers need not
+share a threshold.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.systems.rows import Rows
+from reports.systems.run_folder import Run, RunFolderError
+from reports.systems.schema import SYSTEM_COLUMNS
+from reports.values import missing, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Systems that are compared with each other: the same test rows, the same amount of training.
+GROUP_COLUMNS = ("dataset", "subset", "region", "size", "protocol", "train_fraction")
+
+
+# The recipe of features that no training in the run has changed.
+FROZEN = "frozen"
+
+
+def is_whole(train_fraction: Any) -> bool:
+    """Whether this share of the training patients is all of them; a missing one is."""
+    return missing(train_fraction) or float(train_fraction) >= 1
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of the comparison.
+
+    identity : the values of SYSTEM_COLUMNS. units : its rows of units.parquet. repeats : the pooled
+    test rows of each repeat, in order; empty where the system did not run to its end. places : for
+    each repeat, where in predictions.parquet its rows stand, (n,).
+    """
+
+    identity: dict[str, Any]
+    units: "pd.DataFrame"
+    repeats: tuple[Rows, ...]
+    status: str
+    places: tuple[NDArray[np.int64], ...] = ()
+
+    @property
+    def ran(self) -> bool:
+        return bool(self.repeats)
+
+    @property
+    def whole(self) -> bool:
+        """Whether it was trained on all training patients; fewer make a point of a curve."""
+        return is_whole(self.identity["train_fraction"])
+
+    @property
+    def trained(self) -> bool:
+        """Whether its network was trained in this run."""
+        return short(self.identity["recipe"]) not in ("", FROZEN)
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        return tuple(str(self.identity[name]) for name in GROUP_COLUMNS)
+
+    @property
+    def notes(self) -> str:
+        return join_unique(self.units["notes"])
+
+    def thresholds(self) -> list[NDArray[np.float64]]:
+        """For each repeat the threshold of each of its rows, (n,): that of the row's fold."""
+        units = self.units.sort_values("repeat", kind="stable")
+        found = []
+        for (_, own), rows in zip(units.groupby("repeat"), self.repeats, strict=True):
+            of_fold = dict(zip(own["fold"], own["threshold"].astype("float64"), strict=True))
+            found.append(np.array([of_fold[fold] for fold in rows.fold], dtype=np.float64))
+        return found
+
+
+def pool(run: Run) -> list[System]:
+    """Every system of a run, in the order in which units.parquet first names them.
+
+    A system with a unit that is not ok, or whose predictions are missing, has no pooled rows: part
+    of the folds is not a result. Raises RunFolderError for predictions that cannot be measured.
+    """
+    units = run.units.drop_duplicates([*SYSTEM_COLUMNS, "repeat", "fold"], keep="last")
+    rows_of_unit = _rows_by_unit(run.predictions)
+    columns = _prediction_arrays(run)
+    systems = []
+    for _, own in units.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
+        status = _status(own, rows_of_unit)
+        repeats = _repeats(own, rows_of_unit, columns) if status == "ok" else ()
+        places = _places(own, rows_of_unit) if status == "ok" else ()
+        identity = {name: own[name].iloc[0] for name in SYSTEM_COLUMNS}
+        systems.append(System(identity, own, repeats, status, places))
+    return systems
+
+
+def join_unique(values: "pd.Series") -> str:
+    """The distinct non-empty texts, in order, joined by '; '."""
+    texts = (str(value).strip() for value in values.dropna())
+    return "; ".join(dict.fromkeys(text for text in texts if text))
+
+
+def _rows_by_unit(predictions: "pd.DataFrame") -> dict[str, Any]:
+    return dict(predictions.groupby("unit", observed=True, sort=False).indices)
+
+
+def _prediction_arrays(run: Run) -> dict[str, Any]:
+    """label, score, patient number and fold of every prediction, checked once for all."""
+    import pandas as pd
+
+    frame = run.predictions
+    path = run.folder / "predictions.parquet"
+    labels = frame["label"].to_numpy()
+    if not np.isin(labels, (0, 1)).all():
+        raise RunFolderError(f"{path}: the column label must hold 0 and 1 only")
+    scores = frame["score"].to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(scores).all():
+        first = frame["unit"].iloc[int(np.argmin(np.isfinite(scores)))]
+        raise RunFolderError(f"{path}: the unit {first} has a score that is not finite")
+    if frame["patient_id"].isna().any():
+        raise RunFolderError(f"{path}: a row has no patient_id")
+    numbers, _ = pd.factorize(frame["patient_id"].astype(str), sort=True)
+    folds = frame["fold"].to_numpy(dtype=np.int64)
+    return {"positive": labels.astype(bool), "score": scores, "patient": numbers, "fold": folds}
+
+
+def _status(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
+    failed = own[own["status"] != "ok"]
+    reasons = join_unique(failed["status"])
+    if reasons:
+        return reasons + _in_folds(len(failed), len(own))
+    if own["status"].isna().any():
+        return "no status recorded"
+    lacking = sum(unit not in rows_of_unit for unit in own["unit"])
+    return f"no predictions for {lacking} of {len(own)} units" if lacking else "ok"
+
+
+def _in_folds(failed: int, of: int) -> str:
+    return "" if failed == of else f" (in {failed} of {of} folds)"
+
+
+def _places(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[np.int64], ...]:
+    """Positions in predictions.parquet of each repeat's rows, in the order of `_repeats`."""
+    folds: dict[int, list[NDArray[np.int64]]] = {}
+    for repeat, unit in zip(own["repeat"], own["unit"], strict=True):
+        folds.setdefault(repeat, []).append(rows_of_unit[unit])
+    return tuple(np.concatenate(folds[repeat]) for repeat in sorted(folds))
+
+
+def _repeats(
+    own: "pd.DataFrame", rows_of_unit: dict[str, Any], columns: dict[str, Any]
+) -> tuple[Rows, ...]:
+    folds: dict[int, list[Rows]] = {}
+    thresholds = own["threshold"].astype("float64")
+    for repeat, unit, threshold in zip(own["repeat"], own["unit"], thresholds, strict=True):
+        if not np.isfinite(threshold):
+            raise RunFolderError(f"units.parquet: the unit {unit} is ok but has no threshold")
+        rows = rows_of_unit[unit]
+        score = columns["score"][rows]
+        positive, patient, fold = (columns[name][rows] for name in ("positive", "patient", "fold"))
+        pooled = Rows(positive, score, score > threshold, patient, fold)
+        folds.setdefault(repeat, []).append(pooled)
+    return tuple(
+        Rows(*(np.concatenate(part) for part in zip(*folds[repeat], strict=True)))
+        for repeat in sorted(folds)
+    )

@@ -1,0 +1,156 @@
+"""Reads a run folder and refuses, in one clear line, what is none.
+
+The manifest and the tables come from other programs and other people's plugins, so everything in
+them is taken as text to show, never as something to trust.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.schema import (
+    HISTORY_COLUMNS,
+    MANIFEST_SCHEMA,
+    PREDICTION_COLUMNS,
+    TRAINING_COLUMNS,
+    UNIT_COLUMNS,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Columns that folders written before there were networks to train do not have.
+_NEWER = ("network_time_s",)
+# What is text in the tables on trainings; everything else there is a number.
+_WORDS = {
+    *("training", "dataset", "subset", "region", "size", "protocol", "extractor", "weights"),
+    *("recipe", "input", "precision", "device", "notes"),
+}
+# Text that repeats in row after row is read as a dictionary: a tenth of the memory.
+_REPEATED = ["unit", "crop_id", "lesion_id", "patient_id"]
+
+
+class RunFolderError(ValueError):
+    """A folder that is no run folder, or lacks a file or a column; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run folder holds; the only input of every table, figure and page."""
+
+    folder: Path
+    manifest: dict[str, Any]
+    units: "pd.DataFrame"
+    predictions: "pd.DataFrame"
+    lesions: "pd.DataFrame"
+    # Both without a row where no network was trained.
+    trainings: "pd.DataFrame"
+    history: "pd.DataFrame"
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the data are made up, so that every figure has to say so."""
+        return bool(section(self.manifest, "data").get("synthetic", False))
+
+    @property
+    def audits(self) -> tuple[str, ...]:
+        """The protocols that have patients on both sides on purpose."""
+        return tuple(name for name in listing(self.manifest, "audits") if isinstance(name, str))
+
+
+def read_run(folder: Path) -> Run:
+    """Read manifest.json, units.parquet, predictions.parquet and lesions.parquet.
+
+    trainings.parquet and history.parquet are there only where networks were trained.
+
+    Raises RunFolderError naming the file, and the column where one is missing.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: no such folder")
+    if not (folder / "manifest.json").is_file():
+        raise RunFolderError(f"{folder}: not a run folder (it holds no manifest.json)")
+    return Run(
+        folder=folder,
+        manifest=_read_manifest(folder / "manifest.json"),
+        units=_read_table(folder / "units.parquet", UNIT_COLUMNS, newer=_NEWER),
+        predictions=_read_table(folder / "predictions.parquet", PREDICTION_COLUMNS),
+        lesions=_read_table(folder / "lesions.parquet", ("crop_id", "patient_id")),
+        trainings=_read_numbers(folder / "trainings.parquet", TRAINING_COLUMNS),
+        history=_read_numbers(folder / "history.parquet", HISTORY_COLUMNS),
+    )
+
+
+def section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
+    """A part of the manifest that should be a mapping; an empty one where it is missing."""
+    value = manifest.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def listing(parent: dict[str, Any], name: str) -> list[Any]:
+    """A part that should be a list; an empty one where it is missing."""
+    value = parent.get(name)
+    return value if isinstance(value, list) else []
+
+
+def records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    """A part that should be a list of mappings; whatever else stands in it is passed over."""
+    return [row for row in listing(parent, name) if isinstance(row, dict)]
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        # Half a letter, as an odd file name can hold, fits in JSON but in no table and no page.
+        whole = json.dumps(manifest, ensure_ascii=False).encode("utf-8", "replace")
+        manifest = json.loads(whole)
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunFolderError(f"{path}: cannot be read as JSON ({_one_line(error)})") from None
+    if not isinstance(manifest, dict):
+        raise RunFolderError(f"{path}: must hold one JSON object")
+    schema = manifest.get("schema", MANIFEST_SCHEMA)
+    if schema != MANIFEST_SCHEMA:
+        raise RunFolderError(
+            f"{path}: written with schema {schema}, this version reads {MANIFEST_SCHEMA}"
+        )
+    return manifest
+
+
+def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
+    """A table on trainings, empty where there is none; what is no finite number is missing."""
+    import numpy as np
+    import pandas as pd
+
+    if not path.exists():
+        return pd.DataFrame(columns=list(columns))
+    table = _read_table(path, columns)
+    for name in columns:
+        if name not in _WORDS:
+            numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")
+            table[name] = numbers.where(np.isfinite(numbers))
+    return table
+
+
+def _read_table(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) -> "pd.DataFrame":
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file():
+        raise RunFolderError(f"{path.parent}: not a whole run folder (it holds no {path.name})")
+    try:
+        names = set(pq.read_schema(path).names)
+        repeated = [name for name in _REPEATED if name in names]
+        table = pq.read_table(path, read_dictionary=repeated)
+    except (OSError, pa.ArrowException) as error:
+        raise RunFolderError(f"{path}: cannot be read as Parquet ({_one_line(error)})") from None
+    missing = [name for name in needed if name not in names and name not in newer]
+    if missing:
+        raise RunFolderError(f"{path}: lacks the column {', '.join(missing)}")
+    frame = table.to_pandas()
+    return frame.assign(**{name: None for name in newer if name not in names})
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,106 @@
+"""Where scores are probabilities: how far they can be believed, and what acting on them would give.
+
+A network's own head, logistic regression and an SVM with a fitted sigmoid give probabilities; the
+distance to an SVM's boundary is none, and nothing here is said of it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
+from reports.statistics.probabilities import calibration_error, net_benefit, probabilities
+from reports.systems.pooling import System
+from reports.systems.rows import Floats, Rows
+from reports.systems.schema import SYSTEM_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Probabilities from which one may act, in the table of net benefit.
+THRESHOLDS = tuple(round(0.05 * step, 2) for step in range(1, 20))
+
+CALIBRATION_COLUMNS = (
+    *SYSTEM_COLUMNS,
+    *("brier", "brier_std", "brier_ci_low", "brier_ci_high"),
+    *("calibration_error", "calibration_error_std", "mean_probability", "prevalence"),
+    "brier_of_prevalence",
+)
+
+DECISION_COLUMNS = (*SYSTEM_COLUMNS, "threshold", "net_benefit", "treat_all")
+
+
+def calibration(systems: list[System]) -> "pd.DataFrame":
+    """Brier score and expected calibration error of each system with probabilities.
+
+    Brier, Monthly Weather Review 78 (1950): the mean squared distance of probability and outcome,
+    0 at best; brier_of_prevalence is that of answering the prevalence for every crop. The
+    calibration error is the mean over BINS bins of equal width of the distance between the mean
+    probability and the share of positive rows, weighted by rows (Naeini et al., AAAI 2015). Means
+    and std over repeats; the interval is a bootstrap over patients.
+    """
+    import pandas as pd
+
+    rows = []
+    for system in systems:
+        found = probabilities(system)
+        if found is not None:
+            rows.append({**system.identity, **_calibrated(system.repeats, found)})
+    return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
+
+
+def _calibrated(repeats: tuple[Rows, ...], found: list[Floats]) -> dict[str, float]:
+    briers = [float(np.mean(_squares(r, p))) for r, p in zip(repeats, found, strict=True)]
+    errors = [calibration_error(r.positive, p) for r, p in zip(repeats, found, strict=True)]
+    prevalence = float(np.mean([rows.positive.mean() for rows in repeats]))
+    low, high = _brier_interval(repeats, found)
+    return {
+        "brier": float(np.mean(briers)),
+        "brier_std": std_over_repeats(briers),
+        "brier_ci_low": low,
+        "brier_ci_high": high,
+        "calibration_error": float(np.mean(errors)),
+        "calibration_error_std": std_over_repeats(errors),
+        "mean_probability": float(np.mean([p.mean() for p in found])),
+        "prevalence": prevalence,
+        "brier_of_prevalence": prevalence * (1 - prevalence),
+    }
+
+
+def _squares(rows: Rows, probability: Floats) -> Floats:
+    squares: Floats = (probability - rows.positive) ** 2
+    return squares
+
+
+def _brier_interval(repeats: tuple[Rows, ...], found: list[Floats]) -> tuple[float, float]:
+    everyone = np.unique(np.concatenate([rows.patient for rows in repeats]))
+    drawn = draw_patients(len(everyone), DRAWS, seed=0)
+    values = []
+    for rows, probability in zip(repeats, found, strict=True):
+        patient = np.searchsorted(everyone, rows.patient)
+        sums = np.bincount(patient, _squares(rows, probability), len(everyone)) @ drawn
+        with np.errstate(invalid="ignore"):
+            values.append(sums / (np.bincount(patient, minlength=len(everyone)) @ drawn))
+    return interval(np.mean(values, axis=0))
+
+
+def decision_curves(systems: list[System]) -> "pd.DataFrame":
+    """Net benefit of acting on a probability of at least each of THRESHOLDS; means over repeats.
+
+    Vickers and Elkin, Medical Decision Making 26 (2006): true positives minus false positives
+    weighted by the odds of the threshold, per crop. treat_all is that of acting on every crop;
+    acting on none gives 0. All depend on the prevalence, which in a data set is a choice.
+    """
+    import pandas as pd
+
+    rows: list[dict[str, Any]] = []
+    for system in systems:
+        found = probabilities(system)
+        if found is None:
+            continue
+        for limit in THRESHOLDS:
+            benefit = net_benefit(system.repeats, found, limit)
+            everyone = net_benefit(system.repeats, [np.ones(len(p)) for p in found], limit)
+            named = {"threshold": limit, "net_benefit": benefit, "treat_all": everyone}
+            rows.append({**system.identity, **named})
+    return pd.DataFrame(rows, columns=list(DECISION_COLUMNS))

@@ -1,0 +1,59 @@
+"""What the row `selected` was chosen from: the AUC of each candidate inside the training rows."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.kinds import is_selected, judged
+from reports.systems.pooling import System
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLACE = ("dataset", "subset", "region", "size", "protocol", "seed")
+
+COLUMNS = (
+    *_PLACE,
+    "extractor",
+    "weights",
+    "classifier",
+    "inner_auc",
+    "inner_auc_std",
+    "folds_chosen",
+    "folds",
+)
+
+
+def candidates(systems: Sequence[System]) -> "pd.DataFrame":
+    """A row a candidate, by what is compared with what, in the order of the configuration.
+
+    inner_auc is the mean over outer folds (of all repeats) of its mean AUC on the inner folds of
+    their training rows, inner_auc_std their standard deviation (n - 1; missing for one fold);
+    folds_chosen counts the outer folds, of `folds`, in which it was the highest.
+    """
+    import pandas as pd
+
+    rows = []
+    # A folder that was written before there was such a row has no column for it.
+    able = [one for one in systems if is_selected(one) and "chosen_extractor" in one.units]
+    for chosen in able:
+        place = [str(chosen.identity[name]) for name in _PLACE]
+        for system in systems:
+            beside = [str(system.identity[name]) for name in _PLACE] == place
+            if beside and system.whole and judged(system):
+                rows.append(_row(system, chosen.units))
+    frame = pd.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=list(COLUMNS))
+    return frame.astype(dict.fromkeys(("folds_chosen", "folds"), "Int64"))
+
+
+def _row(system: System, choices: "pd.DataFrame") -> dict[str, Any]:
+    inner = system.units["inner_auc"].astype("float64")
+    own = (choices["chosen_extractor"] == system.identity["extractor"]) & (
+        choices["chosen_classifier"] == system.identity["classifier"]
+    )
+    return {
+        **system.identity,
+        "inner_auc": inner.mean(),
+        "inner_auc_std": inner.std(ddof=1),
+        "folds_chosen": int(own.sum()),
+        "folds": len(choices),
+    }

@@ -1,0 +1,178 @@
+"""A reporting checklist with what the run can fill in filled in.
+
+Items of CLAIM (Mongan, Moy and Kahn, Radiology: Artificial Intelligence 2:e200029, 2020) and
+TRIPOD+AI (Collins et al., BMJ 385:e078378, 2024) by their numbers, in words of our own. The update
+of CLAIM (2024) numbers some items otherwise. An empty answer is one that only the authors can give;
+the guidelines' own text is what counts.
+"""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.kinds import is_selected
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run, listing, records, section
+from reports.values import short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CLAIM, _TRIPOD = "CLAIM 2020", "TRIPOD+AI 2024"
+CHECKLIST_COLUMNS = ("guideline", "item", "asks_for", "run_says", "where")
+
+
+def checklist(run: Run, systems: list[System], tables: Iterable[str]) -> "pd.DataFrame":
+    """A row an item: what it asks for, what this run says of it, and where in the report.
+
+    tables : names of the tables that the report has.
+    """
+    import pandas as pd
+
+    known = _known(run, systems)
+    there = set(tables)
+    rows = []
+    for guideline, item, asks, fact, where in _ITEMS:
+        says = known.get(fact, "")
+        rows.append((guideline, item, asks, says, _places(where, there) if says else ""))
+    return pd.DataFrame(rows, columns=list(CHECKLIST_COLUMNS))
+
+
+def _places(where: str, there: set[str]) -> str:
+    """The tables named that the report has; what is no table's name stands as it is."""
+    names = [name for name in where.split(", ") if name in there or " " in name or "." in name]
+    return ", ".join(names)
+
+
+# guideline, item, what it asks for, the fact of `_known` that answers, tables or files.
+_ITEMS = (
+    (_CLAIM, "1-4", "Title, abstract, background, aims", "", ""),
+    (_CLAIM, "5", "Prospective or retrospective", "retrospective", "methods.txt"),
+    (_CLAIM, "6", "Goal of the study", "", ""),
+    (_CLAIM, "7", "Data sources", "data", "data, source_tables"),
+    (_CLAIM, "8", "Which cases were eligible", "exclusions", "left_out"),
+    (_CLAIM, "9", "Preprocessing", "preprocessing", "methods.txt"),
+    (_CLAIM, "10", "Selection of parts of the images", "region", "methods.txt"),
+    (_CLAIM, "11", "Definitions of the data's variables", "", ""),
+    (_CLAIM, "12", "De-identification", "", ""),
+    (_CLAIM, "13", "Missing data", "exclusions", "left_out"),
+    (_CLAIM, "14", "Reference standard", "labels", "source_tables"),
+    (_CLAIM, "15-18", "Why that standard, who annotated, with what, how well they agree", "", ""),
+    (_CLAIM, "19", "Sample size", "sizes", "data"),
+    (_CLAIM, "20", "How cases were assigned to training and test", "split", "methods.txt"),
+    (_CLAIM, "21", "Level at which the parts are disjoint", "disjoint", "overlaps"),
+    (_CLAIM, "22", "The models", "models", "costs, recipes"),
+    (_CLAIM, "23", "Software", "software", "provenance"),
+    (_CLAIM, "24", "Initial weights", "weights", "costs"),
+    (_CLAIM, "25", "Training", "training", "recipes, trainings"),
+    (_CLAIM, "26", "How the final model was chosen", "choice", "tuning, candidates"),
+    (_CLAIM, "27", "Ensembles", "ensembles", "costs"),
+    (_CLAIM, "28", "Measures", "measures", "summary, further_measures"),
+    (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary"),
+    (_CLAIM, "30", "Robustness", "robustness", "subgroups, learning_curves"),
+    (_CLAIM, "31", "Explanation of single decisions", "", ""),
+    (_CLAIM, "32", "Test on data from elsewhere", "", ""),
+    (_CLAIM, "33", "Flow of cases", "exclusions", "data, left_out"),
+    (_CLAIM, "34", "Characteristics of the cases in each part", "sizes", "data, source_tables"),
+    (_CLAIM, "35-36", "Performance with its precision", "measured", "summary"),
+    (_CLAIM, "37", "Cases that were classified wrongly", "errors", "errors, confusion"),
+    (_CLAIM, "38-42", "Limits, meaning, registration, protocol, funding", "", ""),
+    (_TRIPOD, "1-4", "Title, abstract, background, aims", "", ""),
+    (_TRIPOD, "5a", "Sources of data", "data", "data, source_tables"),
+    (_TRIPOD, "6b", "Eligibility", "exclusions", "left_out"),
+    (_TRIPOD, "7", "Preparation of the data", "preprocessing", "methods.txt"),
+    (_TRIPOD, "8a", "The outcome", "labels", "source_tables"),
+    (_TRIPOD, "10", "Sample size", "sizes", "data"),
+    (_TRIPOD, "11", "Missing data", "exclusions", "left_out"),
+    (_TRIPOD, "12a", "How the data were used and split", "split", "methods.txt"),
+    (_TRIPOD, "12b", "How predictors were handled", "standardised", "methods.txt"),
+    (_TRIPOD, "12c", "Type of model, tuning, internal validation", "models", "recipes, tuning"),
+    (_TRIPOD, "12e", "Measures of performance", "measures", "summary, calibration"),
+    (_TRIPOD, "13", "Class imbalance", "imbalance", "data"),
+    (_TRIPOD, "14", "Fairness", "", ""),
+    (_TRIPOD, "15", "Output of the model and thresholds", "thresholds", "operating_points"),
+    (_TRIPOD, "17", "Ethical approval", "", ""),
+    (_TRIPOD, "18a-18d", "Funding, conflicts, protocol, registration", "", ""),
+    (_TRIPOD, "18e", "Availability of the data", "licence", "methods.txt"),
+    (_TRIPOD, "18f", "Availability of the code", "software", "provenance"),
+    (_TRIPOD, "19", "Involvement of patients and public", "", ""),
+    (_TRIPOD, "20a", "Flow of participants", "exclusions", "data, left_out"),
+    (_TRIPOD, "21", "Participants and events in each analysis", "sizes", "data, summary"),
+    (_TRIPOD, "22", "The whole model, for others to use", "settings", "provenance"),
+    (_TRIPOD, "23a", "Performance with intervals, subgroups too", "measured", "summary, subgroups"),
+    (_TRIPOD, "24-27", "Updating, interpretation, limits, use", "", ""),
+)
+
+
+def _known(run: Run, systems: list[System]) -> dict[str, str]:
+    """What the run tells, by fact; an empty text where it does not."""
+    manifest = run.manifest
+    data, options = section(manifest, "data"), section(manifest, "configuration")
+    suite = section(manifest, "suite")
+    names = [str(system.identity["extractor"]) for system in systems]
+    ran = [system for system in systems if system.ran]
+    protocols = _distinct(system.identity["protocol"] for system in systems)
+    left_out = len(records(manifest, "left_out"))
+    return {
+        "retrospective": "a data set that exists is analysed again",
+        "data": _joined(data.get("dataset"), data.get("citation")),
+        "exclusions": f"{left_out} rows of the data set left out, each with its reason",
+        "preprocessing": _joined(
+            *(f"{n} {options[n]}" for n in ("size", "fit", "window") if options.get(n))
+        ),
+        "region": f"region: {options['region']}" if options.get("region") else "",
+        "labels": _classes(data),
+        "sizes": _joined(*map(_subset_size, records(data, "counts")), sign="; "),
+        "split": protocols,
+        "disjoint": "patients, but for the audits" if run.audits else "patients",
+        "models": f"{_count(systems, 'extractor')} extractors, {_count(systems, 'classifier')} "
+        "classifiers",
+        "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
+        "weights": _distinct(system.identity["weights"] for system in systems),
+        "training": _distinct(row.get("recipe") for row in records(manifest, "recipes")),
+        "choice": "no system is chosen by its test rows; all that ran are reported"
+        + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, systems)),
+        "ensembles": _distinct(n for n in names if n.startswith("fusion:")) or "none",
+        "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
+        "uncertainty": "95 % percentile bootstrap over patients; std over repeats",
+        "robustness": _robustness(run),
+        "measured": f"{len(ran)} of {len(systems)} systems measured" if ran else "",
+        "errors": "confusion counts and the most confident mistakes" if ran else "",
+        "standardised": "features standardised by the training rows",
+        "imbalance": "no class weights; prevalences in the table of the data",
+        "thresholds": "0 for distances to a boundary, 0.5 for probabilities",
+        "licence": str(data.get("licence") or ""),
+        # Not the command line: it names the folders of one machine.
+        "settings": "every setting, version and hash in manifest.json" if options else "",
+    }
+
+
+def _joined(*parts: Any, sign: str = ", ") -> str:
+    return sign.join(str(part) for part in parts if part)
+
+
+def _distinct(values: Iterable[Any]) -> str:
+    return _joined(*dict.fromkeys(short(value) for value in values))
+
+
+def _count(systems: list[System], name: str) -> int:
+    return len({str(system.identity[name]) for system in systems})
+
+
+def _classes(data: dict[str, Any]) -> str:
+    found = [info for info in section(data, "subsets").values() if isinstance(info, dict)]
+    named = (f"{info.get('positive')} against {info.get('negative')}" for info in found)
+    return _joined(*dict.fromkeys(named))
+
+
+def _subset_size(row: dict[str, Any]) -> str:
+    named = _joined(row.get("subset"), row.get("split"), row.get("label"), sign=" ")
+    return f"{named}: {row.get('crops')} crops"
+
+
+def _robustness(run: Run) -> str:
+    shares = listing(section(run.manifest, "configuration"), "train_fraction")
+    return _joined("subgroups", "learning curves" if len(shares) > 1 else "", _audits(run))
+
+
+def _audits(run: Run) -> str:
+    return f"audits ({', '.join(run.audits)})" if run.audits else ""

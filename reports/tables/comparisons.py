@@ -1,0 +1,322 @@
+"""The headline comparisons: declared here by fixed rules, before any figure is known.
+
+Which systems are compared with which depends on their names, weights and settings alone, never on
+how well they did. The comparisons of one question on one subset under one protocol are a family,
+and Holm's correction covers it. Audits have no headlines.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reports.statistics.difference import (
+    ALIKE,
+    BY_FOLDS,
+    HIGHER,
+    POWER,
+    Difference,
+    NotComparable,
+    contrast,
+    holm,
+    judged,
+)
+from reports.systems.focus import headline_groups
+from reports.systems.groups import GroupKey
+from reports.systems.kinds import (
+    KERNEL,
+    OWN_HEAD,
+    hybrid,
+    localized,
+    own_head,
+    pretrained,
+    transformer,
+)
+from reports.systems.pooling import FROZEN, GROUP_COLUMNS, System
+from reports.systems.run_folder import Run
+from reports.values import missing, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEASURE = "auc"
+
+_SCRATCH_CNN = "cnn_baseline"
+
+# CNNs whose features are the reference, in this order: the first of them that ran. ResNet-50 has
+# about as many parameters as the small ViTs.
+_CNNS = (
+    "torchvision:resnet50",
+    "torchvision:resnet101",
+    "torchvision:resnet18",
+    "torchvision:googlenet",
+    "torchvision:alexnet",
+    "timm:convnext_tiny",
+    "bundled:efficientnet_lite0",
+)
+
+# Neither a fusion nor a plugin, whose weights may have seen anything.
+_LIBRARY = re.compile(r"(timm|torchvision|bundled):")
+
+_FINETUNED = "+finetuned"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A family of headline comparisons.
+
+    systems : whether a system is one of those that are asked about. references : the systems that
+    one may be compared with, as (extractor, classifier), the first of them that ran.
+    """
+
+    text: str
+    systems: Callable[[System], bool]
+    references: Callable[[System], tuple[tuple[str, str], ...]]
+
+
+def _features(system: System) -> bool:
+    """Features of a network with weights from elsewhere, and the SVM that stands for all."""
+    published = _LIBRARY.match(_name(system)) is not None and pretrained(system)
+    return published and system.identity["classifier"] == KERNEL
+
+
+def _frozen(system: System) -> bool:
+    return _features(system) and system.identity["recipe"] == FROZEN
+
+
+def _finetuned(system: System) -> bool:
+    return _features(system) and _name(system).endswith(_FINETUNED)
+
+
+def _own_hybrid(system: System) -> bool:
+    return hybrid(system) and own_head(system)
+
+
+def _scratch_cnn(system: System) -> tuple[tuple[str, str], ...]:
+    return ((_SCRATCH_CNN, OWN_HEAD),)
+
+
+def _cnn_features(system: System) -> tuple[tuple[str, str], ...]:
+    return tuple((name, KERNEL) for name in _CNNS)
+
+
+def _name(system: System) -> str:
+    return str(system.identity["extractor"])
+
+
+QUESTIONS = (
+    Question(
+        "Do pretrained features with an SVM beat a CNN trained from scratch?",
+        _frozen,
+        _scratch_cnn,
+    ),
+    Question(
+        "Do ViT features with an SVM match CNN features with an SVM?",
+        lambda system: _frozen(system) and transformer(system),
+        _cnn_features,
+    ),
+    Question(
+        "Do fine-tuned ViT features with an SVM match fine-tuned CNN features with an SVM?",
+        lambda system: _finetuned(system) and transformer(system),
+        lambda _: tuple((f"{name}{_FINETUNED}", KERNEL) for name in _CNNS),
+    ),
+    Question(
+        "Do small-data hybrids beat a CNN trained from scratch?",
+        _own_hybrid,
+        _scratch_cnn,
+    ),
+    Question(
+        "Do small-data hybrids reach pretrained CNN features with an SVM?",
+        _own_hybrid,
+        _cnn_features,
+    ),
+    Question(
+        "Does the localization loss help?",
+        lambda system: _own_hybrid(system) and localized(system),
+        lambda system: ((_name(system).partition("+")[0], OWN_HEAD),),
+    ),
+)
+
+_GROUP = tuple(name for name in GROUP_COLUMNS if name != "train_fraction")
+
+COLUMNS = (
+    "question",
+    *_GROUP,
+    "extractor",
+    "weights",
+    "classifier",
+    "reference_extractor",
+    "reference_classifier",
+    "measure",
+    "value",
+    "reference_value",
+    "difference",
+    "ci_low",
+    "ci_high",
+    "test",
+    "p",
+    "p_holm",
+    "comparisons",
+    "smallest_difference",
+    "verdict",
+    "n_runs",
+    "reference_n_runs",
+    "training_time_s",
+    "reference_training_time_s",
+    "status",
+    "sentence",
+)
+
+_COUNTS = ("comparisons", "n_runs", "reference_n_runs")
+
+
+def comparisons(run: Run, systems: Sequence[System]) -> "pd.DataFrame":
+    """Every declared comparison: a row each, with exactly the columns of COLUMNS.
+
+    difference is `value - reference_value` with its 95 % interval over patients; p is the test's
+    own, p_holm Holm's among the `comparisons` of the family, the question's on this subset and
+    protocol; smallest_difference is what `comparison.smallest_difference` says. verdict is higher,
+    lower or not distinguishable, by p_holm. Times are means over folds, in seconds, of all that
+    must be spent before the first prediction. A comparison that cannot be made has no figures, and
+    its status says why. A question that no system of the run is asked about is one row without a
+    sentence.
+
+    systems : from `pool(run)`.
+    """
+    import pandas as pd
+
+    rows = [
+        row
+        for key, members in headline_groups(run, systems).items()
+        for question in QUESTIONS
+        for row in _family(question, key, members)
+    ]
+    frame = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
+    return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
+
+
+def _family(question: Question, key: GroupKey, members: Sequence[System]) -> list[dict[str, Any]]:
+    """The rows of one question in one group."""
+    told = dict(zip(GROUP_COLUMNS, key, strict=True)) | {"question": question.text}
+    asked = [system for system in members if _preset(system) and question.systems(system)]
+    if not asked:
+        return [told | {"status": "the run has no such system", "sentence": ""}]
+    made = [_compared(system, _reference(question, system, members)) for system in asked]
+    known = [found for _, found in made if found is not None]
+    adjusted = iter(holm([found.p for found in known]))
+    rows = []
+    for row, found in made:
+        if found is not None:
+            row = row | _figures(found, float(next(adjusted)), len(known))
+        rows.append(told | row | {"sentence": _sentence(told | row)})
+    return rows
+
+
+def _reference(question: Question, system: System, members: Sequence[System]) -> System | str:
+    """The declared reference of a system, or the reason why there is none."""
+    wanted = question.references(system)
+    present = {
+        (_name(one), str(one.identity["classifier"])): one for one in members if _preset(one)
+    }
+    there = [present[pair] for pair in wanted if pair in present and present[pair] is not system]
+    ran = [one for one in there if one.ran]
+    if ran:
+        return ran[0]
+    if there:
+        return f"the reference {_called(there[0])} did not run: {there[0].status}"
+    names = " or ".join(" + ".join(pair).replace("_", " ") for pair in wanted[:1])
+    return f"the run has no reference: {names}" + (" or a like" if len(wanted) > 1 else "")
+
+
+def _preset(system: System) -> bool:
+    """Weights that were trained, C of 1 where there is one, and nothing tuned."""
+    identity = system.identity
+    C = identity["C"]
+    return (
+        identity["weights"] != "random"
+        and (missing(C) or C == 1)
+        and not (not missing(identity["tuned"]) and identity["tuned"])
+    )
+
+
+def _compared(system: System, reference: System | str) -> tuple[dict[str, Any], Difference | None]:
+    """A row without its figures, and the comparison where it could be made."""
+    row = {name: system.identity[name] for name in ("extractor", "weights", "classifier")}
+    row |= {"measure": MEASURE, "training_time_s": _seconds(system)}
+    if isinstance(reference, str):
+        return row | {"status": reference}, None
+    row |= {
+        "reference_extractor": reference.identity["extractor"],
+        "reference_classifier": reference.identity["classifier"],
+        "reference_training_time_s": _seconds(reference),
+    }
+    if not system.ran:
+        return row | {"status": f"{_called(system)} did not run: {system.status}"}, None
+    try:
+        found = contrast(system, reference, MEASURE)
+    except NotComparable as error:
+        return row | {"status": str(error)}, None
+    return row | {"status": "ok"}, found
+
+
+def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
+    return {
+        "value": found.value,
+        "reference_value": found.reference,
+        "comparisons": family,
+        **judged(found, p_holm, family),
+        "n_runs": found.runs,
+        "reference_n_runs": found.reference_runs,
+    }
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    """A headline in words, which claims no more than its row."""
+    if row["status"] != "ok":
+        return f"Not compared: {row['status']}."
+    if not row["verdict"]:
+        return "Not compared: too few draws or folds in which the AUC is defined."
+    system, reference = (
+        f"{row[f'{side}extractor']} + {str(row[f'{side}classifier']).replace('_', ' ')}"
+        for side in ("", "reference_")
+    )
+    where = f"On {row['subset']} under {row['protocol']}"
+    values = f"AUC {number(row['value'])} against {number(row['reference_value'])}"
+    limits = f"{number(row['ci_low'])} to {number(row['ci_high'])}"
+    by_folds = row["test"] == BY_FOLDS
+    given = ", given the trained models" if by_folds else ""
+    approximately = "approximate " if by_folds else ""
+    tested = (
+        f"{values}; difference {number(row['difference'])}, 95 % interval {limits}{given}; "
+        f"{approximately}p {_p(row['p_holm'])} by Holm among {row['comparisons']}"
+    )
+    if row["verdict"] == ALIKE:
+        seen = number(row["smallest_difference"])
+        if row["ci_low"] > 0 or row["ci_high"] < 0:
+            tested += (
+                " (the interval, without 0, holds what other patients would change; p, which "
+                "decides, what other folds and trainings would, too, and is corrected)"
+                if by_folds
+                else " (the interval is of one comparison; p, which decides, is corrected)"
+            )
+        return (
+            f"{where}, {system} is not distinguishable from {reference}: {tested}. A true "
+            f"difference of {seen} or more would have been seen with a probability of "
+            f"{100 * POWER:.0f} %."
+        )
+    side = "above" if row["verdict"] == HIGHER else "below"
+    return f"{where}, {system} is {side} {reference}: {tested}."
+
+
+def _p(value: float) -> str:
+    return "below 0.001" if value < 0.001 else number(value)
+
+
+def _seconds(system: System) -> float | None:
+    """The mean over folds of what must be spent before the first prediction."""
+    mean = system.units["training_time_s"].astype("float64").mean()
+    return None if missing(mean) else float(mean)
+
+
+def _called(system: System) -> str:
+    return f"{_name(system)} + {str(system.identity['classifier']).replace('_', ' ')}"

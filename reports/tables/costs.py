@@ -1,0 +1,86 @@
+"""What extraction, fitting and tuning took."""
+
+from typing import TYPE_CHECKING
+
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run, records
+from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.frames import _frame
+from reports.tables.summary import _means
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_COST_COLUMNS = (
+    "extractor",
+    "weights",
+    "weights_digest",
+    "precision",
+    "input",
+    "feature_width",
+    "parameters",
+    "images_per_s",
+    "extraction_s",
+    "min_cosine",
+    "status",
+    "notes",
+)
+
+_FIT_COLUMNS = (
+    *("training_time_s", "network_time_s", "extraction_time_s", "gram_time_s", "fit_time_s"),
+)
+
+
+def costs(run: Run) -> "pd.DataFrame":
+    """What each extractor is and costs, as measured in the run: times in s, images per s."""
+    rows = [
+        {**extractor, "extractor": extractor.get("name")}
+        for extractor in records(run.manifest, "extractors")
+    ]
+    return _frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
+
+
+def fits(systems: list[System]) -> "pd.DataFrame":
+    """Times (s), solver iterations and support vectors of each system, means over its folds."""
+    solver = ("iterations", "n_support")
+    rows = [
+        {
+            **system.identity,
+            **_means(system, (*_FIT_COLUMNS, *solver)),
+            "converged": _converged(system),
+        }
+        for system in systems
+        if system.ran
+    ]
+    return _frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
+
+
+def tuning(systems: list[System]) -> "pd.DataFrame":
+    """What each tuned system chose: a row a choice, the most frequent first.
+
+    `folds` of `of_folds` chose this C and this scale (a multiple of the preset); `inner_auc` is the
+    mean AUC of the choice on the inner folds of the training rows. One choice in all folds is
+    stable; many, each in a few folds, say that the data cannot tell them apart.
+    """
+    rows = []
+    for system in systems:
+        units = system.units
+        if not system.ran or "chosen_C" not in units or units["chosen_C"].isna().all():
+            continue
+        chosen = units.groupby(["chosen_C", "chosen_scale"])["inner_auc"].agg(["size", "mean"])
+        ordered = chosen.reset_index().sort_values(
+            ["size", "chosen_C", "chosen_scale"], ascending=[False, True, True]
+        )
+        for C, scale, folds, auc_inside in ordered.itertuples(index=False, name=None):
+            found = {"chosen_C": C, "chosen_scale": scale, "inner_auc": auc_inside}
+            rows.append({**system.identity, **found, "folds": folds, "of_folds": len(units)})
+    names = ("dataset", "subset", "protocol", "extractor", "classifier")
+    counted = ("folds", "of_folds")
+    columns = (*names, "chosen_C", "chosen_scale", *counted, "inner_auc")
+    return _frame(rows, columns, whole=counted)
+
+
+def _converged(system: System) -> bool | None:
+    """Whether every fit converged; None where that has no meaning."""
+    known = system.units["converged"].dropna()
+    return bool(known.astype(bool).all()) if len(known) else None

@@ -1,0 +1,160 @@
+"""How figures are written down: CSV and LaTeX, the same bytes for the same table.
+
+Names of extractors and classifiers can come from a plugin, hence the two defences: a CSV cell that
+a spreadsheet would run as a formula gets an apostrophe in front, and LaTeX specials are escaped.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.schema import AUDIT_MARK, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.tables.headings import heading
+from reports.values import _is_number, estimate, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "^": r"\textasciicircum{}",
+        "~": r"\textasciitilde{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        '"': r"\textquotedbl{}",
+        "±": r"$\pm$",
+        "×": r"$\times$",
+    }
+)
+
+# A longer table has to be able to break over pages.
+_LONG_TABLE = 40
+
+_LATEX_IDENTITY = ("subset", "protocol", "extractor", "weights", "recipe", "classifier", "C")
+
+
+def csv_cell(value: Any) -> str:
+    """The cell's text; a string that a spreadsheet would evaluate is made harmless."""
+    text = short(value)
+    if isinstance(value, str) and text.startswith(_FORMULA_STARTS) and not _is_number(text):
+        return f"'{text}"
+    return text
+
+
+def to_csv(table: "pd.DataFrame") -> str:
+    """RFC 4180 quoting, line feeds, no index."""
+    import pandas as pd
+
+    cells = pd.DataFrame(
+        {name: [csv_cell(value) for value in table[name]] for name in table.columns}, dtype=object
+    )
+    # Some columns are named by the data.
+    cells.columns = [csv_cell(name) for name in table.columns]
+    return str(cells.to_csv(index=False, lineterminator="\n"))
+
+
+def escape_latex(text: str) -> str:
+    """Text that LaTeX prints as it stands; line breaks and control characters become spaces."""
+    printable = "".join(letter if letter.isprintable() else " " for letter in text)
+    return " ".join(printable.split()).translate(_LATEX)
+
+
+def to_latex(name: str, table: "pd.DataFrame") -> str:
+    """A table for print: booktabs, as wide as the text at most, a longtable from 41 rows.
+
+    Settings and states that all rows share are said once, in a comment above the table. A longtable
+    cannot be scaled; where it is too wide it wants a landscape page, which the comment says.
+    """
+    if name == "summary":
+        table = _summary_for_print(table)
+    if "weights_digest" in table:
+        table = table.assign(weights_digest=[short(d)[:12] for d in table["weights_digest"]])
+    shown, shared = _without_shared(table)
+    numeric = [shown[column].map(_is_figure).all() for column in shown]
+    cells = shown.map(lambda value: _latex_cell(short(value))).astype(object)
+    cells.columns = [escape_latex(heading(name, str(column))) for column in shown.columns]
+    long = len(table) > _LONG_TABLE
+    align = "".join("r" if is_figure else "l" for is_figure in numeric)
+    body = cells.to_latex(index=False, escape=False, longtable=long, column_format=align)
+    packages = "booktabs, longtable" if long else "booktabs, graphicx"
+    notes = [f"% {name}: needs the packages {packages}"]
+    if shared:
+        notes.append(f"% all rows: {escape_latex(', '.join(shared))}")
+    if long:
+        notes.append("% if it is too wide, put it on a landscape page (package pdflscape)")
+        body = f"{{\\scriptsize\\setlength{{\\tabcolsep}}{{3pt}}\n{body}}}\n"
+    else:
+        # Scaled down to the text's width where it is wider, left as it is where not.
+        width = r"\ifdim\width>\textwidth\textwidth\else\width\fi"
+        body = f"\\resizebox{{{width}}}{{!}}{{%\n{body}}}\n"
+    return "\n".join([*notes, body])
+
+
+def _without_shared(table: "pd.DataFrame") -> "tuple[pd.DataFrame, list[str]]":
+    """The table without the settings that all its rows share, and those as 'name value'."""
+    # Which weights a figure comes from has to stand beside it: they may be random ones.
+    always = ("extractor", "weights", "classifier")
+    settings = [c for c in table if c in (*SYSTEM_COLUMNS, "status") and c not in always]
+    shared = {
+        column: [text for text in dict.fromkeys(map(short, table[column])) if text]
+        for column in settings
+    }
+    # A reference point has no recipe and no C: an empty cell is no other value.
+    shared = {column: values for column, values in shared.items() if len(values) <= 1}
+    said = [f"{column} {value}" for column, values in shared.items() for value in values]
+    return table.drop(columns=list(shared)), said
+
+
+def _is_figure(value: Any) -> bool:
+    text = short(value)
+    return not text or _is_number(text.partition(" ")[0])
+
+
+def _latex_cell(text: str) -> str:
+    """Escaped; a minus as a minus, and an interval below its estimate."""
+    cell = escape_latex(text)
+    if not _is_figure(text):
+        return cell
+    cell = re.sub(r"-(?=\d)", "$-$", cell)
+    above, bracket, below = cell.partition(" [")
+    return f"\\shortstack[r]{{{above}\\\\{{}}[{below}}}" if bracket else cell
+
+
+def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean ± std and [interval] in one cell for each measure; rows of one comparison together."""
+    shown = table[list(_LATEX_IDENTITY)].copy()
+    for name in SUMMARY_MEASURES:
+        shown[name] = [estimate(row, name) for _, row in table.iterrows()]
+    audits = [short(notes).startswith(AUDIT_MARK) for notes in table["notes"]]
+    shown["status"] = [
+        f"{short(status)}; {AUDIT_MARK}" if audit else status
+        for status, audit in zip(table["status"], audits, strict=True)
+    ]
+    groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
+    return shown.iloc[groups.argsort(kind="stable")]
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write all of a file or none of it: a temporary file beside it, then a rename."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        # What a full disk raises names no file.
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)

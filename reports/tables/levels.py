@@ -1,0 +1,102 @@
+"""Measures by crop, by lesion and by breast: what a reader of mammograms would call one case."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.statistics.bootstrap import ESTIMATE_COLUMNS, estimates, sizes
+from reports.systems.groups import GroupKey
+from reports.systems.pooling import System
+from reports.systems.rows import Rows
+from reports.systems.run_folder import Run
+from reports.systems.schema import SYSTEM_COLUMNS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVEL_COLUMNS = (
+    *SYSTEM_COLUMNS,
+    *("level", "n", "n_positive", "n_patients"),
+    *ESTIMATE_COLUMNS,
+)
+
+
+def levels(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+    """AUC, sensitivity and specificity by crop, lesion and breast, for `declared.close_groups`.
+
+    A lesion is positive if one of its views is, and its score is the mean of theirs; a breast is
+    positive if one of its lesions is, and its score is the largest of theirs. Only test rows count:
+    a breast whose other lesion is a training row, or of another subset, is judged by what is here.
+    No row for breasts where a laterality is missing. Thresholds are those of the crops.
+    """
+    import pandas as pd
+
+    sides = _lateralities(run)
+    rows: list[dict[str, Any]] = []
+    for systems in close.values():
+        by_level = {"crop": [list(system.repeats) for system in systems]}
+        by_level["lesion"] = [_lesions(run, system) for system in systems]
+        breasts = [_breasts(run, system, sides) for system in systems]
+        if all(breasts):
+            by_level["breast"] = breasts
+        for level, cases in by_level.items():
+            for system, repeats, found in zip(systems, cases, estimates(cases), strict=True):
+                rows.append({**system.identity, "level": level, **sizes(repeats[0]), **found})
+    return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS))
+
+
+def _lesions(run: Run, system: System) -> list[Rows]:
+    ids = [run.predictions["lesion_id"].iloc[places].astype(str) for places in system.places]
+    return [
+        _joined(rows, _numbered(own), limit, "mean")[0]
+        for rows, own, limit in zip(system.repeats, ids, system.thresholds(), strict=True)
+    ]
+
+
+def _breasts(run: Run, system: System, sides: "pd.Series") -> list[Rows]:
+    """Empty where a row's side is not known."""
+    found = []
+    for rows, places, limit in zip(system.repeats, system.places, system.thresholds(), strict=True):
+        own = run.predictions.iloc[places]
+        side = own["crop_id"].astype(str).map(sides)
+        if side.isna().any():
+            return []
+        lesions, first = _joined(rows, _numbered(own["lesion_id"].astype(str)), limit, "mean")
+        breast = _numbered(own["patient_id"].astype(str) + "\n" + side)[first]
+        found.append(_joined(lesions, breast, limit[first], "max")[0])
+    return found
+
+
+def _lateralities(run: Run) -> "pd.Series":
+    """LEFT or RIGHT by crop_id; what is no such word is left out."""
+    import pandas as pd
+
+    lesions = run.lesions.drop_duplicates("crop_id")
+    if "laterality" not in lesions:
+        return pd.Series(dtype=object)
+    sides = lesions.set_index(lesions["crop_id"].astype(str))["laterality"].astype(str)
+    return sides[sides.isin(("LEFT", "RIGHT"))]
+
+
+def _numbered(names: "pd.Series") -> NDArray[np.int64]:
+    return np.unique(names.to_numpy(dtype=str), return_inverse=True)[1].astype(np.int64)
+
+
+def _joined(
+    rows: Rows, case: NDArray[np.int64], limit: NDArray[np.float64], how: str
+) -> tuple[Rows, NDArray[np.int64]]:
+    """One row a case and fold, and where the first row of each stands.
+
+    Scores of different folds have no common zero, so a case in two folds stays two.
+    """
+    key = case + rows.fold * (int(case.max(initial=0)) + 1)
+    _, first, number = np.unique(key, return_index=True, return_inverse=True)
+    size = len(first)
+    score = np.full(size, -np.inf)
+    if how == "max":
+        np.maximum.at(score, number, rows.score)
+    else:
+        score = np.bincount(number, rows.score, size) / np.bincount(number, minlength=size)
+    positive = np.bincount(number, rows.positive, size) > 0
+    return Rows(positive, score, score > limit[first], rows.patient[first], rows.fold[first]), first

@@ -1,0 +1,124 @@
+"""The most confident mistakes: which crops, how far on the wrong side, and who else errs there."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from reports.systems.groups import GroupKey
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run
+from reports.systems.schema import SYSTEM_COLUMNS
+from reports.values import category
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FALSE_POSITIVE, FALSE_NEGATIVE = "false positive", "false negative"
+
+# Of each kind, for each system.
+MOST_ERRORS = 5
+
+# Of each kind, for each comparison, in the figure.
+MOST_SHOWN = 6
+
+_TOLD = ("view", "pathology", "density", "assessment", "subtlety", "shape", "margins", "calc_type")
+
+ERROR_COLUMNS = (
+    *SYSTEM_COLUMNS,
+    *("kind", "rank", "crop_id", "lesion_id", "patient_id", *_TOLD),
+    *("score", "beyond_threshold", "times_wrong", "times_tested", "systems_wrong", "of_systems"),
+)
+
+
+def errors(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+    """The MOST_ERRORS furthest mistakes of each kind of each system of `declared.close_groups`.
+
+    score and beyond_threshold (how far the score lies on the wrong side) are means over repeats,
+    and a crop is a mistake if the latter is positive; times_wrong of times_tested calls were wrong.
+    systems_wrong of of_systems, in this comparison, make this mistake too. Scores of different
+    systems have different scales, so ranks are within a system.
+    """
+    import pandas as pd
+
+    facts = _facts(run)
+    rows: list[dict[str, Any]] = []
+    for systems in close.values():
+        mistakes = [_mistakes(run, system) for system in systems]
+        wrong = Counter(crop for own in mistakes for crop in own["crop_id"])
+        for system, own in zip(systems, mistakes, strict=True):
+            for kind, of_kind in own.groupby("kind", sort=True):
+                worst = of_kind.head(MOST_ERRORS).to_dict("records")
+                rows += [
+                    {
+                        **system.identity,
+                        **row,
+                        **facts.get(row["crop_id"], {}),
+                        "kind": kind,
+                        "rank": rank,
+                        "systems_wrong": wrong[row["crop_id"]],
+                        "of_systems": len(systems),
+                    }
+                    for rank, row in enumerate(worst, start=1)
+                ]
+    return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
+
+
+def _mistakes(run: Run, system: System) -> "pd.DataFrame":
+    """Every crop that a system gets wrong in the mean over its repeats, the furthest first."""
+    import pandas as pd
+
+    parts = []
+    for rows, places, limit in zip(system.repeats, system.places, system.thresholds(), strict=True):
+        own = run.predictions.iloc[places]
+        named = {name: own[name].astype(str).to_numpy() for name in _NAMED}
+        away = np.where(rows.positive, limit - rows.score, rows.score - limit)
+        part = {**named, "score": rows.score, "beyond_threshold": away, "positive": rows.positive}
+        parts.append(
+            pd.DataFrame({**part, "times_wrong": rows.called != rows.positive, "times_tested": 1})
+        )
+    every = pd.concat(parts).groupby("crop_id", sort=True)
+    table = every.agg(
+        {
+            **dict.fromkeys((*_NAMED[1:], "positive"), "first"),
+            **{
+                "score": "mean",
+                "beyond_threshold": "mean",
+                "times_wrong": "sum",
+                "times_tested": "sum",
+            },
+        }
+    ).reset_index()
+    table["kind"] = np.where(table["positive"], FALSE_NEGATIVE, FALSE_POSITIVE)
+    table = table[(table["beyond_threshold"] > 0) & (table["times_wrong"] > 0)]
+    return table.sort_values("beyond_threshold", ascending=False, kind="stable")
+
+
+_NAMED = ("crop_id", "lesion_id", "patient_id")
+
+
+def _facts(run: Run) -> dict[str, dict[str, str]]:
+    """What lesions.parquet says of each crop, as text."""
+    lesions = run.lesions.drop_duplicates("crop_id")
+    names = [name for name in _TOLD if name in lesions]
+    table = lesions[names].astype("object").map(category).replace("nan", "")
+    ids = lesions["crop_id"].astype(str)
+    return dict(zip(ids, table.to_dict("records"), strict=True))
+
+
+def hardest(run: Run, systems: list[System]) -> list[dict[str, Any]]:
+    """The mistakes that most of the systems of one comparison make, MOST_SHOWN of each kind.
+
+    Keys crop_id, kind, systems_wrong, of_systems; ordered by systems_wrong, then crop_id.
+    """
+    mistakes = [_mistakes(run, system) for system in systems]
+    found = []
+    for kind in (FALSE_NEGATIVE, FALSE_POSITIVE):
+        of_kind = [own.loc[own["kind"] == kind, "crop_id"] for own in mistakes]
+        wrong = Counter(crop for crops in of_kind for crop in crops)
+        ordered = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
+        found += [
+            {"crop_id": crop, "kind": kind, "systems_wrong": n, "of_systems": len(systems)}
+            for crop, n in ordered[:MOST_SHOWN]
+        ]
+    return found

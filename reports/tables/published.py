@@ -1,0 +1,204 @@
+"""What others published for systems that are measured here, and a table of both side by side.
+
+Each published figure stands in this file only, with where it comes from and what is not known of
+it. A published figure and a measured one never share a column: the data, the rows and the software
+differ, and the table is there to show by how much, not to rank.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.pooling import is_whole
+from reports.systems.run_folder import Run
+from reports.systems.schema import SUMMARY_MEASURES
+from reports.values import missing, short
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MINUTE, _HOUR = 60.0, 3600.0
+_THESIS = "thesis, CNN from scratch"
+_RAGAB = "Ragab et al. 2021"
+
+# source -> its citation, and what is not known or differs.
+SOURCES = {
+    _THESIS: (
+        "The thesis whose experiments this suite repeats. Its author, title and year are not "
+        "known here, and no publication of it: its figures cannot be cited, only named. A CNN of "
+        "four convolutions on the mass crops of CBIS-DDSM, official split. Optimiser, epochs and "
+        "batch size are not given. The rates are those of 54 true positives, 93 false negatives, "
+        "181 true negatives and 50 false positives; always answering benign would give an "
+        "accuracy of 0.611 on these crops."
+    ),
+    _RAGAB: (
+        "Ragab et al., A framework for breast cancer classification using multi-DCNNs, Computers "
+        "in Biology and Medicine (2021), as quoted with its data table. That table counts 5,272 "
+        "images of CBIS-DDSM (3,691 for training, 1,581 for testing), four times the 1,318 crops "
+        "of the official mass training set, and it is not said whether turned copies of one crop "
+        "stand on both sides. Nor is it said whether the features came from a fine-tuned network, "
+        "or what the std is over. Its AlexNet is MATLAB's; torchvision's, which is measured here, "
+        "is another network of that name with other weights. If its kernels are MATLAB's presets, "
+        "the scales of the linear, quadratic and cubic one came from an unseeded heuristic, which "
+        "nobody can repeat."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Published:
+    """One published row, and what it may be compared with.
+
+    figures : by measure, as fractions; training_time_s in seconds. What was not given is absent.
+    extractors : the measured systems that are nearest to it, by name. classifier : with this.
+    remark : what the figures leave open.
+    """
+
+    source: str
+    system: str
+    data: str
+    protocol: str
+    figures: Mapping[str, float]
+    extractors: tuple[str, ...]
+    classifier: str
+    remark: str = ""
+
+
+def _fine_tuned(name: str, extractor: str, accuracy: float, hours: float) -> Published:
+    return Published(
+        _RAGAB,
+        f"{name}, fine-tuned, own head",
+        "CBIS-DDSM, mass crops",
+        "not known; see the source",
+        {"accuracy": accuracy, "training_time_s": hours * _HOUR},
+        (f"{extractor}+finetuned", f"{extractor}+finetuned-last"),
+        "softmax",
+        "torchvision's AlexNet is not MATLAB's" if name == "AlexNet" else "",
+    )
+
+
+# Kernel; then accuracy, AUC, sensitivity, specificity, MCC; then the std of each.
+_Five = tuple[float, float, float, float, float]
+_ALEXNET_SVM: tuple[tuple[str, _Five, _Five], ...] = (
+    ("linear", (0.913, 0.97, 0.918, 0.911, 0.829), (0.001, 0, 0.005, 0.001, 0.005)),
+    ("quadratic", (0.910, 0.96, 0.909, 0.911, 0.819), (0.002, 0.004, 0.006, 0.001, 0.007)),
+    ("cubic", (0.909, 0.96, 0.904, 0.913, 0.816), (0.002, 0.001, 0.004, 0.005, 0.007)),
+    ("medium_gaussian", (0.911, 0.97, 0.910, 0.910, 0.820), (0.001, 0, 0.001, 0.001, 0.001)),
+    ("coarse_gaussian", (0.892, 0.96, 0.884, 0.899, 0.782), (0.001, 0.001, 0.003, 0.001, 0.004)),
+)
+
+
+def _alexnet_svm(kernel: str, figures: _Five, std: _Five) -> Published:
+    extractor = "torchvision:alexnet"
+    spread = ", ".join(
+        f"{name} {value:g}" for name, value in zip(SUMMARY_MEASURES, std, strict=True)
+    )
+    return Published(
+        _RAGAB,
+        f"AlexNet features + SVM, {kernel.replace('_', ' ')}",
+        "CBIS-DDSM, 5,272 images (see the source)",
+        "not known; see the source",
+        dict(zip(SUMMARY_MEASURES, figures, strict=True)),
+        (extractor, f"{extractor}+finetuned", f"{extractor}+finetuned-last"),
+        kernel,
+        f"published std (over what is not said): {spread}; torchvision's AlexNet is not MATLAB's",
+    )
+
+
+PUBLISHED = (
+    Published(
+        _THESIS,
+        "CNN from scratch, own head",
+        "CBIS-DDSM, mass crops",
+        "official",
+        {
+            "accuracy": 0.6217,
+            "sensitivity": 0.3673,
+            "specificity": 0.7835,
+            "training_time_s": 30 * _MINUTE,
+        },
+        ("cnn_baseline",),
+        "softmax",
+    ),
+    _fine_tuned("AlexNet", "torchvision:alexnet", 0.7468, 6.5),
+    _fine_tuned("GoogLeNet", "torchvision:googlenet", 0.7601, 12),
+    _fine_tuned("ResNet-18", "torchvision:resnet18", 0.7223, 14),
+    _fine_tuned("ResNet-50", "torchvision:resnet50", 0.7109, 33),
+    _fine_tuned("ResNet-101", "torchvision:resnet101", 0.7147, 62),
+    *(_alexnet_svm(*row) for row in _ALEXNET_SVM),
+)
+
+# Data sets with the crops, the split and the classes of CBIS-DDSM.
+_ALIKE = ("cbis-ddsm", "phantom")
+_COMPARED = (*SUMMARY_MEASURES, "training_time_s")
+_MEASURED_NAMES = ("extractor", "classifier", "weights", "recipe", "data", "subset", "protocol")
+COLUMNS = (
+    "source",
+    "published_system",
+    "published_data",
+    "published_protocol",
+    *(f"published_{name}" for name in _COMPARED),
+    *(f"measured_{name}" for name in (*_MEASURED_NAMES, *_COMPARED)),
+    "remark",
+)
+
+
+def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
+    """A row for each published figure and measured system that is near it, under any protocol.
+
+    Measured are mass crops of CBIS-DDSM or of a data set made like it, all training patients, a
+    box constraint of 1. A published row that the run has nothing for stands alone.
+    """
+    import pandas as pd
+
+    near = [row for row in summary.to_dict("records") if _comparable(row)]
+    rows = []
+    for published in PUBLISHED:
+        matches = [row for row in near if _matches(published, row)]
+        ordered = sorted(matches, key=lambda row: published.extractors.index(row["extractor"]))
+        for measured in ordered or [None]:
+            rows.append(_side_by_side(run, published, measured))
+    return pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
+
+
+def nearest(row: Mapping[str, Any]) -> Published | None:
+    """The published figure that this row of the summary is nearest to, under whatever protocol."""
+    if not _comparable(row):
+        return None
+    return next((published for published in PUBLISHED if _matches(published, row)), None)
+
+
+def _comparable(row: Mapping[str, Any]) -> bool:
+    return (
+        row["status"] == "ok"
+        and row["dataset"] in _ALIKE
+        and (row["subset"], row["region"]) == ("mass", "crop")
+        and (missing(row["C"]) or row["C"] == 1)
+        and is_whole(row["train_fraction"])
+    )
+
+
+def _matches(published: Published, row: Mapping[str, Any]) -> bool:
+    return row["extractor"] in published.extractors and row["classifier"] == published.classifier
+
+
+def _side_by_side(
+    run: Run, published: Published, measured: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "source": published.source,
+        "published_system": published.system,
+        "published_data": published.data,
+        "published_protocol": published.protocol,
+        **{f"published_{name}": published.figures.get(name) for name in _COMPARED},
+        "remark": published.remark,
+    }
+    if measured is None:
+        return row
+    protocol = short(measured["protocol"])
+    found = {
+        **measured,
+        "data": f"{measured['dataset']}, synthetic" if run.synthetic else measured["dataset"],
+        "protocol": f"{protocol} (audit)" if protocol in run.audits else protocol,
+    }
+    return row | {f"measured_{name}": found[name] for name in (*_MEASURED_NAMES, *_COMPARED)}

@@ -1,0 +1,157 @@
+"""The tables of a report, each a pure function of the run folder.
+
+summary.csv has the columns of SUMMARY_COLUMNS, which other programs rely on; the other tables show
+what stands behind it. Nothing here formats or writes: see formats.py.
+"""
+
+from collections.abc import Iterable
+from statistics import fmean
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from reports.statistics.bootstrap import bootstrap, interval, std_over_repeats
+from reports.statistics.measures import MEASURES, auc, from_counts
+from reports.statistics.roc import rate_at
+from reports.systems.pooling import System, pool
+from reports.systems.rows import Rows
+from reports.systems.run_folder import Run
+from reports.systems.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.tables.frames import _frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FURTHER_MEASURES = (*MEASURES[len(SUMMARY_MEASURES) :], "sensitivity_at_90_specificity")
+
+
+def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
+    """The comparison: one row a system, with exactly the columns of SUMMARY_COLUMNS.
+
+    The folds of a repeat are pooled and measured as one (the AUC compares rows of one fold only);
+    NAME is the mean over repeats, NAME_std their standard deviation (n - 1 in the denominator;
+    empty for one repeat), NAME_ci_low and NAME_ci_high the patient bootstrap. n_train is the mean
+    over folds, n_test and n_patients count the test rows and their patients of one repeat, n_runs
+    the repeats that are measured. Times are means over folds, in seconds. Measures of a system
+    that did not run are empty.
+    """
+    systems = pool(run) if systems is None else systems
+    intervals = _intervals(systems)
+    rows = [
+        {
+            **system.identity,
+            **_sizes(system),
+            **_figures(system, SUMMARY_MEASURES),
+            **intervals.get(index, {}),
+            **_means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
+            "status": system.status,
+            "notes": _notes(run, system),
+        }
+        for index, system in enumerate(systems)
+    ]
+    return _frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
+
+
+def _notes(run: Run, system: System) -> str:
+    audit = AUDIT_MARK if str(system.identity["protocol"]) in run.audits else ""
+    return "; ".join(filter(None, (audit, system.notes)))
+
+
+def further_measures(systems: list[System]) -> "pd.DataFrame":
+    """Balanced accuracy, PPV, NPV, F1 and the sensitivity at 90 % specificity, mean and std.
+
+    The last is read off the ROC curve of the test rows themselves and is therefore optimistic.
+    """
+    rows = [{**system.identity, **_figures(system, FURTHER_MEASURES)} for system in systems]
+    names = [f"{name}{suffix}" for name in FURTHER_MEASURES for suffix in ("", "_std")]
+    return _frame(rows, (*SYSTEM_COLUMNS, *names))
+
+
+def confusion(systems: list[System]) -> "pd.DataFrame":
+    """TP, FN, FP, TN of the pooled test rows; the mean over repeats where there are several."""
+    rows = [
+        {**system.identity, **dict(zip(("tp", "fn", "fp", "tn"), mean_counts(system), strict=True))}
+        for system in systems
+        if system.ran
+    ]
+    return _frame(rows, (*SYSTEM_COLUMNS, "tp", "fn", "fp", "tn"))
+
+
+def mean_counts(system: System) -> list[float]:
+    """TP, FN, FP, TN of one system that ran, averaged over its repeats."""
+    return [float(value) for value in np.mean([_counts(rows) for rows in system.repeats], axis=0)]
+
+
+def _intervals(systems: list[System]) -> dict[int, dict[str, float]]:
+    """Bootstrap intervals by position in `systems`; the same draws for the same patients."""
+    by_patients: dict[bytes, list[int]] = {}
+    for index, system in enumerate(systems):
+        if system.ran:
+            patients = np.unique(np.concatenate([rows.patient for rows in system.repeats]))
+            by_patients.setdefault(patients.tobytes(), []).append(index)
+    found = {}
+    for members in by_patients.values():
+        drawn = bootstrap([systems[index].repeats for index in members], SUMMARY_MEASURES)
+        for index, values in zip(members, drawn, strict=True):
+            limits = [interval(value) for value in values]
+            found[index] = {
+                f"{name}_ci_{end}": limit[place]
+                for name, limit in zip(SUMMARY_MEASURES, limits, strict=True)
+                for place, end in enumerate(("low", "high"))
+            }
+    return found
+
+
+def _sizes(system: System) -> dict[str, float | None]:
+    units = system.units
+    sizes: dict[str, float | None] = {
+        "n_train": units["n_train"].mean(),
+        "n_test": units.groupby("repeat")["n_test"].sum(min_count=1).mean(),
+        "n_patients": units["n_test_patients"].iloc[0] if len(units) == 1 else None,
+        "n_runs": len(system.repeats),
+    }
+    if system.ran:
+        sizes["n_test"] = fmean(len(rows.score) for rows in system.repeats)
+        sizes["n_patients"] = fmean(len(np.unique(rows.patient)) for rows in system.repeats)
+    return sizes
+
+
+def _figures(system: System, names: Iterable[str]) -> dict[str, float]:
+    """Mean and std over repeats of the measures named; nothing for a system that did not run."""
+    if not system.ran:
+        return {}
+    repeats = [measured(rows) for rows in system.repeats]
+    found = {}
+    for name in names:
+        values = [repeat[name] for repeat in repeats]
+        found[name] = float(np.mean(values))
+        found[f"{name}_std"] = std_over_repeats(values)
+    return found
+
+
+def measured(rows: Rows) -> dict[str, float]:
+    """Every measure of one pooled repeat."""
+    values = {name: float(value) for name, value in from_counts(*_counts(rows)).items()}
+    values["auc"] = auc(rows.positive, rows.score, np.ones(len(rows.score)), rows.fold)
+    values["sensitivity_at_90_specificity"] = float(rate_at(rows, np.ones((len(rows.score), 1)))[0])
+    return values
+
+
+def _counts(rows: Rows) -> tuple[int, int, int, int]:
+    positive, called = rows.positive, rows.called
+    return (
+        int((positive & called).sum()),
+        int((positive & ~called).sum()),
+        int((~positive & called).sum()),
+        int((~positive & ~called).sum()),
+    )
+
+
+def _means(system: System, names: Iterable[str]) -> dict[str, float]:
+    found = {}
+    for name in names:
+        # numpy's own mean: this runs for every time of every system.
+        values = system.units[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        known = values[~np.isnan(values)]
+        found[name] = float(known.mean()) if len(known) else float("nan")
+    return found

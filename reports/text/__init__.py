@@ -1,0 +1,1 @@
+"""The sentences of a report: answers, methods and references."""

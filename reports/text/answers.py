@@ -1,0 +1,390 @@
+"""The six questions that a run is made to answer, in words and figures, for the head of the page.
+
+Every sentence is about systems that fixed rules pick, gives ranges and medians and never a winner:
+which system is best was not declared, and the largest of many estimates is too large. Where a run
+has not what a question takes, it is said, with the command that runs it.
+"""
+
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from statistics import median
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from reports.systems.focus import close_groups
+from reports.systems.groups import GroupKey, titles
+from reports.systems.kinds import (
+    KERNEL,
+    OWN_HEAD,
+    from_scratch,
+    hybrid,
+    is_reference,
+    is_selected,
+    localized,
+    names_reference,
+    own_head,
+    pretrained,
+    transformer,
+)
+from reports.systems.pooling import GROUP_COLUMNS, System
+from reports.systems.run_folder import Run, records, section
+from reports.systems.schema import SYSTEM_COLUMNS
+from reports.text.leakage_audit import LIMITS, differences
+from reports.values import missing, number
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row = Mapping[str, Any]
+Tables = Mapping[str, "pd.DataFrame"]
+
+
+class Answer(NamedTuple):
+    """said : sentences, the first for the first screen. missing : (what, command). links : (text,
+    anchor)."""
+
+    question: str
+    said: list[str]
+    missing: list[tuple[str, str]]
+    links: list[tuple[str, str]]
+
+
+class Group(NamedTuple):
+    """One comparison: its title, and the summary rows of the systems looked at closely."""
+
+    title: str
+    members: list[tuple[System, Row]]
+
+    def those(self, *tests: Callable[[System], bool]) -> list[tuple[System, Row]]:
+        return [pair for pair in self.members if all(test(pair[0]) for test in tests)]
+
+
+def answers(run: Run, systems: list[System], tables: Tables) -> list[Answer]:
+    """The six answers. systems, tables : as `pooling.pool` and `tables.every_table` give them."""
+    rows = tables["summary"].to_dict("records")
+    of_system = dict(zip(map(id, systems), rows, strict=True))
+    close = close_groups(run, systems)
+    title = titles(close, run.audits)
+    groups = [
+        Group(title[key], [(system, of_system[id(system)]) for system in members])
+        for key, members in close.items()
+    ]
+    return [
+        _scratch_or_pretrained(run, groups, tables),
+        _hybrids(run, groups, tables),
+        _costs(run, groups, tables),
+        _how_few(run, tables),
+        _protocol(run, tables),
+        _failures(run, close, tables),
+    ]
+
+
+# The SVM that stands for all, as it is called in sentences.
+_SVMS = f"{KERNEL.replace('_', ' ')} SVMs"
+
+
+def _svm(system: System) -> bool:
+    return str(system.identity["classifier"]) == KERNEL
+
+
+def _scratch_or_pretrained(run: Run, groups: list[Group], tables: Tables) -> Answer:
+    said, whole = [], False
+    for group in groups:
+        features, scratch = group.those(pretrained, _svm), group.those(from_scratch, own_head)
+        parts = [
+            _spread("pretrained features + SVM", features),
+            _spread("networks from scratch, own head", scratch),
+            _spread("reference points without a network", group.those(is_reference)),
+        ]
+        if features or scratch:
+            said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+        whole |= bool(features and scratch)
+        vits, cnns = (
+            [pair for pair in features if transformer(pair[0]) is kind] for kind in (True, False)
+        )
+        if vits and cnns:
+            both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
+            said.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
+    counted, sentences = _declared(tables, of_hybrids=False)
+    pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
+    lacking = [] if whole else [(pair, "--preset thesis")]
+    return _answer(
+        run,
+        "Do pretrained features + SVM beat a network trained from scratch, and do ViT features "
+        "match CNN features in less time?",
+        [*counted, *said, *sentences],
+        lacking,
+        [("Results", "results"), ("AUC with intervals", "auc")],
+    )
+
+
+# What a declared comparison is about if its question says so; the others are about features.
+_ABOUT_HYBRIDS = ("hybrid", "localization")
+
+
+def _declared(tables: Tables, of_hybrids: bool) -> tuple[list[str], list[str]]:
+    """What the declared comparisons say: their verdicts counted, and each one's sentence."""
+    table = tables.get("comparisons")
+    if table is None:
+        return [], []
+    about = [any(w in str(text).lower() for w in _ABOUT_HYBRIDS) for text in table["question"]]
+    rows = table[[found is of_hybrids for found in about]]
+    made = rows[rows["verdict"].notna() & (rows["verdict"].astype(str) != "")]
+    counted = []
+    for (subset, protocol, question), own in made.groupby(
+        ["subset", "protocol", "question"], sort=False
+    ):
+        verdicts = own["verdict"].value_counts().sort_index().items()
+        low, high = number(own["difference"].min()), number(own["difference"].max())
+        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+        spread = (
+            f"difference of AUC {low}" if len(own) == 1 else f"differences of AUC {low} to {high}"
+        )
+        counted.append(f"{subset}, {protocol}: {question} Declared comparisons: {told}; {spread}.")
+    return counted, [str(text) for text in made["sentence"] if not missing(text) and str(text)]
+
+
+def _spread(name: str, members: Sequence[tuple[System, Row]]) -> str:
+    """'3 networks …: AUC 0.55 to 0.61, median 0.58 (95 % intervals about ±0.05)'."""
+    values = _known(row["auc"] for _, row in members)
+    if not values:
+        return ""
+    halves = _known(
+        (row["auc_ci_high"] - row["auc_ci_low"]) / 2
+        for _, row in members
+        if not missing(row["auc_ci_low"])
+    )
+    wide = f" (95 % intervals about ±{median(halves):.2f})" if halves else ""
+    if len(values) == 1:
+        return f"{name} (1 system): AUC {number(values[0])}{wide}"
+    low, high = number(min(values)), number(max(values))
+    middle = number(median(values))
+    return f"{name} ({len(values)} systems): AUC {low} to {high}, median {middle}{wide}"
+
+
+def _known(values: Iterable[Any]) -> list[float]:
+    return [float(value) for value in values if not missing(value)]
+
+
+def _times(vits: Sequence[tuple[System, Row]], cnns: Sequence[tuple[System, Row]]) -> str:
+    both = [_known(row["training_time_s"] for _, row in members) for members in (vits, cnns)]
+    if not all(both):
+        return "their times were not measured"
+    return "median time to the first prediction {} and {}".format(
+        *(_spoken(median(t)) for t in both)
+    )
+
+
+def _spoken(seconds: float) -> str:
+    for size, unit in ((3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
+
+
+def _hybrids(run: Run, groups: list[Group], tables: Tables) -> Answer:
+    said, with_loss = [], False
+    for group in groups:
+        hybrids = group.those(hybrid, own_head)
+        others = [pair for pair in group.those(from_scratch, own_head) if not hybrid(pair[0])]
+        if not hybrids:
+            continue
+        parts = [
+            _spread("small-data hybrids, own head", hybrids),
+            _spread("other networks from scratch", others),
+            *_pairs(hybrids),
+        ]
+        with_loss |= any(localized(system) for system, _ in hybrids)
+        said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+    wanted = "--extractors cnn_baseline,cvt_13,cvt_13+drloc,swin_t,swin_t+drloc"
+    lacking = [] if said and with_loss else [("hybrids with and without the loss", wanted)]
+    counted, sentences = _declared(tables, of_hybrids=True)
+    said = [*counted, *said, *sentences]
+    question = "Do small-data hybrids and the localization loss close the gap?"
+    return _answer(run, question, said, lacking, [("Trained networks", "training")])
+
+
+def _pairs(hybrids: Sequence[tuple[System, Row]]) -> list[str]:
+    """'cvt_13: 0.581 without, 0.601 with the localization loss', for every pair."""
+    found = {str(system.identity["extractor"]): row["auc"] for system, row in hybrids}
+    return [
+        f"{name.split('+')[0]}: {number(found[name.split('+')[0]])} without, {number(value)} with "
+        "the localization loss"
+        for name, value in found.items()
+        if "+drloc" in name and name.split("+")[0] in found
+    ]
+
+
+def _costs(run: Run, groups: list[Group], tables: Tables) -> Answer:
+    said = []
+    for group in groups:
+        frozen = [
+            (system, row)
+            for system, row in group.members
+            if not (system.trained or is_reference(system) or is_selected(system))
+        ]
+        trained = [p for p in group.members if p[0].trained]
+        named = (("frozen features + SVM", frozen), ("trained networks", trained))
+        parts = [_time_range(name, members) for name, members in named]
+        if any(parts):
+            said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+    if "trainings" in tables:
+        sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
+        counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in sorted(set(sizes)))
+        held = "Smallest usual GPU that holds a training, networks and protocols counted"
+        said += [f"{held}: {counted}."] if counted else []
+    lacking = (
+        [] if "trainings" in tables else [("trained networks and their memory", "--preset thesis")]
+    )
+    links = [("Costs", "costs")]
+    return _answer(run, "What does each system cost?", said, lacking, links)
+
+
+def _time_range(name: str, members: Sequence[tuple[System, Row]]) -> str:
+    times = _known(row["training_time_s"] for _, row in members)
+    if not times:
+        return ""
+    low, middle, high = (_spoken(reduce(times)) for reduce in (min, median, max))
+    return f"{name}: {middle}" if low == high else f"{name}: {low} to {high}, median {middle}"
+
+
+def _how_few(run: Run, tables: Tables) -> Answer:
+    said = _curve_sentences(tables["learning_curves"]) if "learning_curves" in tables else []
+    shares = "--train-fraction 0.1,0.25,0.5,0.75,1"
+    lacking = [] if said else [("parts of the training patients", shares)]
+    question = "How few training lesions are enough?"
+    return _answer(run, question, said, lacking, [("Learning curves", "learning")] if said else [])
+
+
+def _curve_sentences(table: "pd.DataFrame") -> list[str]:
+    """For each comparison, how many systems reach their full figure's interval on which share."""
+    shown = table[table["classifier"].isin((OWN_HEAD, KERNEL)) & table["auc"].notna()]
+    places = [name for name in GROUP_COLUMNS if name != "train_fraction"]
+    of_system = [n for n in SYSTEM_COLUMNS if n not in ("train_fraction", *places)]
+    said = []
+    for key, own in shown.groupby(places, sort=False, dropna=False):
+        reached = [
+            share
+            for _, curve in own.groupby(of_system, sort=False, dropna=False)
+            if (share := _enough(curve)) is not None
+        ]
+        if reached:
+            counted = ", ".join(
+                f"{100 * share:g} %: {reached.count(share)}" for share in sorted(set(reached))
+            )
+            named = dict(zip(places, key, strict=True))
+            said.append(
+                f"{named['subset']}, {named['protocol']}: smallest share of the training patients "
+                "whose AUC lies within the interval of the AUC on all of them, systems counted by "
+                f"share: {counted}."
+            )
+    return said
+
+
+def _enough(curve: "pd.DataFrame") -> float | None:
+    """The smallest share from which on every AUC is within the interval of that on all."""
+    ordered = curve.sort_values("train_fraction", kind="stable")
+    last = ordered.iloc[-1]
+    if len(ordered) < 2 or last["train_fraction"] < 1 or missing(last["auc_ci_low"]):
+        return None
+    share = 1.0
+    for row in ordered.iloc[::-1].to_dict("records"):
+        if row["auc"] < last["auc_ci_low"]:
+            break
+        share = float(row["train_fraction"])
+    return share
+
+
+def _protocol(run: Run, tables: Tables) -> Answer:
+    table = tables.get("leakage_audit")
+    said = [] if table is None else differences(run, table)
+    if said:
+        said.append(LIMITS)
+    audit = (
+        "--protocols official,patient-cv,image-cv,rotated-holdout,rotated-image-cv,"
+        "rotated-by-patient,reused-network --extractors torchvision:alexnet,"
+        "torchvision:alexnet+finetuned"
+    )
+    lacking = [] if said else [("the leakage audit", audit)]
+    question = "How much can protocol alone give?"
+    return _answer(run, question, said, lacking, [("Leakage audit", "audit")] if said else [])
+
+
+def _failures(run: Run, close: dict[GroupKey, list[System]], tables: Tables) -> Answer:
+    said = _subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
+    links = [("Subgroups", "table-subgroups")] if said else []
+    if "errors" in tables:
+        links.append(("Mistakes", "table-errors"))
+        said += _shared_mistakes(tables["errors"])
+    return _answer(run, "Where does each system fail?", said, [], links)
+
+
+_SPOKEN_VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
+
+
+def _subgroup_sentences(table: "pd.DataFrame") -> list[str]:
+    """Median AUC over systems by group, for a few variables; the rest is in the table."""
+    said = []
+    images = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
+    for (subset, protocol), own in images.groupby(["subset", "protocol"], sort=False):
+        parts = []
+        for variable in _SPOKEN_VARIABLES:
+            groups = own[own["variable"] == variable].dropna(subset=["auc"])
+            medians = groups.groupby("group", sort=False)["auc"].median()
+            if len(medians) > 1:
+                told = ", ".join(f"{name} {number(value)}" for name, value in medians.items())
+                parts.append(f"{variable} ({told})")
+        if parts:
+            said.append(
+                f"{subset}, {protocol}: median AUC over systems by {'; by '.join(parts)}. With so "
+                "many groups some differ by chance."
+            )
+    return said
+
+
+def _shared_mistakes(table: "pd.DataFrame") -> list[str]:
+    said = []
+    for (subset, protocol), own in table.groupby(["subset", "protocol"], sort=False):
+        crops = own.drop_duplicates("crop_id")
+        everyone = crops[
+            (crops["systems_wrong"] == crops["of_systems"]) & (crops["of_systems"] > 1)
+        ]
+        if len(crops) and crops["of_systems"].max() > 1:
+            said.append(
+                f"{subset}, {protocol}: of {len(crops)} crops with the most confident mistakes, "
+                f"{len(everyone)} are wrong in all {int(crops['of_systems'].max())} systems."
+            )
+    return said
+
+
+def _answer(
+    run: Run,
+    question: str,
+    said: list[str],
+    lacking: list[tuple[str, str]],
+    links: list[tuple[str, str]],
+) -> Answer:
+    return Answer(question, said, [(what, _command(run, extra)) for what, extra in lacking], links)
+
+
+def _command(run: Run, extra: str) -> str:
+    """What the manifest proposes for it, else the run's own command with more options."""
+    for row in records(run.manifest, "not_run"):
+        command = str(row.get("command", ""))
+        if all(word in command for word in extra.split()):
+            return command
+    own = section(run.manifest, "run")
+    command = str(own.get("command") or "python -m bench all")
+    name = shlex.quote(f"runs/{own.get('name') or run.folder.resolve().name}-more")
+    return f"{_without(command, extra.split()[::2])} {extra} --out {name}"
+
+
+def _without(command: str, options: Sequence[str]) -> str:
+    """The command without what it says of these options and of its run folder."""
+    kept, words = [], iter(shlex.split(command))
+    for word in words:
+        name, has_value, _ = word.partition("=")
+        if name not in (*options, "--out"):
+            kept.append(word)
+        elif not has_value:
+            next(words, None)
+    return shlex.join(kept)

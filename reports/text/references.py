@@ -1,0 +1,96 @@
+"""BibTeX for what a run used: data set, networks, libraries, methods, and the suite itself."""
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from reports.statistics.difference import BY_FOLDS
+from reports.systems.pooling import System
+from reports.systems.run_folder import Run, records, section
+from reports.text.bibliography import (
+    DATA_SETS,
+    IMAGENET,
+    LIBRARIES,
+    NETWORKS,
+    SALIENCY,
+    STATISTICS,
+    SVM,
+    Reference,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def statistics(systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
+    """The statistics that the report of a run rests on, each with the keys of its papers."""
+    compared = tables.get("comparisons")
+    used = {
+        "bootstrap": True,
+        "holm": compared is not None and compared["p_holm"].notna().any(),
+        "folds": compared is not None and (compared["test"] == BY_FOLDS).any(),
+        "platt": any("+platt" in str(system.identity["classifier"]) for system in systems),
+        "brier": "calibration" in tables,
+        "decision": "decision_curves" in tables,
+    }
+    return {name: ", ".join(p.key for p in STATISTICS[name]) for name in used if used[name]}
+
+
+def references(
+    run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]"
+) -> list[Reference]:
+    """What this run used and its report rests on, each once; the suite last.
+
+    tables : from `tables.every_table`; which there are tells which statistics were used.
+    """
+    names = [str(system.identity["extractor"]) for system in systems]
+    # The phantom has the layout of a data set, and none of its images.
+    dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
+    packages = section(section(run.manifest, "environment"), "packages")
+    networks = [
+        paper
+        for pattern, paper in NETWORKS.items()
+        if any(re.search(pattern, name) for name in names)
+    ]
+    imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
+    explained = records(run.manifest, "saliency")
+    kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
+    svm = any(
+        name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
+    )
+    return [
+        *DATA_SETS.get(dataset, ()),
+        *networks,
+        *([IMAGENET] if imagenet else []),
+        *(SVM if svm else ()),
+        *(paper for name, paper in LIBRARIES.items() if name in packages),
+        *(paper for name in statistics(systems, tables) for paper in STATISTICS[name]),
+        *(SALIENCY if any(records(row, "crops") for row in explained) else ()),
+        _suite(run),
+    ]
+
+
+def _suite(run: Run) -> Reference:
+    suite = section(run.manifest, "suite")
+    name = str(suite.get("name", "vit-svm-bench"))
+    fields = {"author": f"{{The authors of {_plain(name)}}}", "title": f"{{{_plain(name)}}}"}
+    version = str(suite.get("version", ""))
+    made = str(section(run.manifest, "run").get("created", ""))[:4]
+    fields |= {"version": _plain(version)} if version else {}
+    fields |= {"year": made} if made.isdigit() else {}
+    fields["note"] = "Benchmark software"
+    return Reference("vitsvmbench", "software", fields)
+
+
+def _plain(text: Any) -> str:
+    """Text from a manifest without what BibTeX or LaTeX would act upon."""
+    return re.sub(r"[^\w .:+-]", "", str(text)).replace("_", r"\_")
+
+
+def to_bibtex(entries: list[Reference]) -> str:
+    """The entries as a .bib file."""
+    blocks = []
+    for key, kind, fields in entries:
+        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
+        blocks.append("\n".join([f"@{kind}{{{key},", *lines, "}"]))
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,81 @@
+"""How single values are written: numbers, estimates, categories and names."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+_LONGEST = 60
+
+
+def clean(value: object) -> str:
+    """One line of printable text (a control character would make the SVG unreadable)."""
+    text = "".join(letter if letter.isprintable() else " " for letter in short(value))
+    text = " ".join(text.split())
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def spoken(name: str) -> str:
+    """A name of the data as it stands in a heading: BENIGN is not shouted, MLO stays as it is."""
+    words = name.replace("_", " ")
+    return words.lower() if words.isupper() and len(words) > 4 else words
+
+
+def category(value: Any) -> str:
+    """One line of text; 3, 3.0 and "3" are the same category, and so are False and 0."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(int(value))
+    text = clean(value)
+    try:
+        number = float(text)
+    except ValueError:
+        return text
+    return str(int(number)) if abs(number) < 1e9 and number.is_integer() else text
+
+
+def missing(value: Any) -> bool:
+    """None, NaN or pandas' NA: what a table shows as an empty cell."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except TypeError:  # pandas' NA has no truth value
+        return True
+    except ValueError:  # nor has an array, which is something
+        return False
+
+
+def number(value: Any) -> str:
+    """Three decimals; empty where missing, and 0 never comes out as -0."""
+    if missing(value):
+        return ""
+    text = f"{float(value):.3f}"
+    return "0.000" if text == "-0.000" else text
+
+
+def short(value: Any) -> str:
+    """Six significant digits for floats, plain text for the rest, empty where missing."""
+    if missing(value):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else str(value)
+    # numpy's scalars have item(); their float64 is a float already, their bool is not a bool.
+    return short(value.item()) if getattr(value, "shape", None) == () else str(value)
+
+
+def estimate(row: Any, name: str) -> str:
+    """'0.812 ± 0.010 [0.760, 0.861]'; the parts that are missing are left out."""
+    mean, std = number(row[name]), number(row[f"{name}_std"])
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    text = f"{mean} ± {std}" if mean and std else mean
+    return f"{text} [{low}, {high}]" if text and low else text
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

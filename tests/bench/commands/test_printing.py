@@ -1,0 +1,30 @@
+"""What the doctor says fits 80 columns, names together what is fine, and cuts no name."""
+
+import pytest
+
+from bench.commands.doctor import Finding
+from bench.commands.printing import print_findings
+
+ADDRESS = "https://example.org/" + "a" * 90
+
+
+def test_findings_fit_80_columns_and_keep_names_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    fine = [Finding("ok", f"timm:network_{i}", "at hand", backbone=True) for i in range(30)]
+    print_findings(
+        [
+            *fine,
+            Finding("ok", "memory", "20 GiB free"),
+            Finding("bad", "data", "x " * 60 + "[bold]", "see `data info PATH`"),
+            Finding("note", "timm:one", "weights not at hand", f"get {ADDRESS}"),
+            Finding("note", "timm:two", "weights not at hand", f"get {ADDRESS}"),
+        ]
+    )
+    printed = capsys.readouterr().out
+    lines = printed.splitlines()
+    assert [line for line in lines if len(line) > 80 and ADDRESS not in line] == []
+    assert printed.count("weights at hand:") == 1
+    assert all(finding.what in printed.split() or f"{finding.what}," in printed for finding in fine)
+    # One mend for both, and text is no markup.
+    assert printed.count(ADDRESS) == 1
+    assert "timm:one, timm:two: weights not at hand" in printed
+    assert "[bold]" in printed

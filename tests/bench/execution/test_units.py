@@ -1,0 +1,130 @@
+"""Units of one fold: what is fitted on which columns, and what their keys hold."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.execution import units
+from bench.execution.features import Features, _fused
+from bench.execution.site import Workbench
+from bench.execution.units import run_cell
+from bench.planning.plan import Cell, System
+from bench.store import Store
+from classifiers.memory import gram_bytes
+
+N = 60
+PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
+LABELS = (np.arange(N) // 2 % 3 == 0).astype(np.int64)
+CELL = Cell("mass", "official", 0, 0, np.arange(44), np.arange(44, N))
+PROFILE = {
+    "precision": "float32",
+    "feature_width": 5,
+    "parameters": 10,
+    "extraction_s": 2.0,
+    "images_per_s": 30.0,
+}
+
+
+def features(seed, width=5):
+    values = np.random.default_rng(seed).normal(size=(N, width)) + LABELS[:, None]
+    return Features(
+        values.astype(np.float32), f"origin {seed}", 0.5, PROFILE | {"feature_width": width}
+    )
+
+
+def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
+    systems = [System(extractor, name, 1.0, "auto") for name in names]
+    found = found if found is not None else features(1)
+    workbench = Workbench(LABELS, patients, Store(tmp_path), jobs)
+    return run_cell(CELL, "cell", systems, found, workbench)
+
+
+def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
+    parts = [features(1), features(2, 7)]
+    fused = _fused(parts)
+    assert [part.shape for part in fused.parts] == [(N, 5), (N, 7)]
+    np.testing.assert_array_equal(fused.parts[1], parts[1].matrix)
+    assert fused.seconds_per_crop == 1.0
+    assert fused.profile["feature_width"] == 12
+    assert fused.profile["images_per_s"] == pytest.approx(15.0)
+    assert fused.origin != _fused(parts[::-1]).origin
+    alone = features(1)
+    assert [part.shape for part in alone.parts] == [(N, 5)]
+
+
+def test_a_fusion_is_one_svm_on_all_columns(tmp_path):
+    fused = _fused([features(1), features(2, 7)])
+    flat = replace(fused, widths=(), origin="flat")
+    names = ["cubic", "linear+tuned", "knn"]
+    left, right = (
+        {s.classifier: r for s, r in run(tmp_path, names, one).items()} for one in (fused, flat)
+    )
+    for name in names:
+        np.testing.assert_allclose(left[name].score, right[name].score, atol=1e-6)
+
+
+def test_patients_are_in_the_key_of_what_uses_inner_folds(tmp_path):
+    """Which rows are of one patient decides the inner folds, and with them what is chosen."""
+    names = ["linear", "knn", "linear+pca", "linear+platt", "linear+tuned"]
+    other = np.array([f"P{i // 4}" for i in range(N)])
+    renamed = np.array([f"Q{i // 2}" for i in range(N)])
+    keys = [
+        {s.classifier: r.key for s, r in run(tmp_path, names, patients=who).items()}
+        for who in (PATIENTS, other, renamed)
+    ]
+    changed = {name for name in names if keys[0][name] != keys[1][name]}
+    assert changed == {"linear+platt", "linear+tuned"}
+    assert len(set(keys[0].values())) == len(names)
+
+
+def test_a_choice_comes_back_from_the_store(tmp_path, monkeypatch):
+    (first,) = run(tmp_path, ["cubic+pca+tuned+platt"]).values()
+    monkeypatch.setattr(units, "_fit", None)
+    (second,) = run(tmp_path, ["cubic+pca+tuned+platt"]).values()
+    np.testing.assert_array_equal(first.score, second.score)
+    assert dict(first.meta) == dict(second.meta)
+    assert first.meta["chosen_C"] > 0
+    assert first.meta["components"] >= 1
+
+
+def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
+    alone = np.where(LABELS == 1, "P", PATIENTS)
+    found = {
+        s.classifier: r
+        for s, r in run(tmp_path, ["linear", "linear+tuned"], patients=alone).items()
+    }
+    assert found["linear"].status == "ok"
+    assert "inner folds need positive rows" in found["linear+tuned"].status
+    assert found["linear+tuned"].score is None
+    assert ("units", found["linear+tuned"].key) not in Store(tmp_path)
+
+
+def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypatch):
+    """A machine with more memory must not take from the store what a small one has put there."""
+    for module in ("bench.execution.units", "classifiers.variant_fits"):
+        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 50_000.0)
+    (small,) = run(tmp_path, ["cubic"]).values()
+    monkeypatch.undo()
+    (large,) = run(tmp_path, ["cubic"]).values()
+    assert (small.meta["approximate"], large.meta["approximate"]) == (True, False)
+    assert small.key != large.key
+
+
+def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_key(
+    tmp_path, monkeypatch
+):
+    limit = float(gram_bytes(len(CELL.train), len(CELL.test), 5))  # room for one thread
+    for module in ("bench.execution.units", "classifiers.variant_fits"):
+        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: limit)
+    (one,) = run(tmp_path / "one", ["cubic"]).values()
+    (two,) = run(tmp_path / "two", ["cubic"], jobs=2).values()
+    assert one.key == two.key
+    assert not two.meta["approximate"]
+    np.testing.assert_array_equal(one.score, two.score)
+
+
+def test_the_backbone_of_a_fusion_that_is_constant_is_told(tmp_path):
+    constant = replace(features(2), matrix=np.ones((N, 5), dtype=np.float32))
+    (found,) = run(tmp_path, ["cubic+tuned"], _fused([features(1), constant])).values()
+    assert found.status.startswith("backbone 2 of 2: every feature is constant")

@@ -1,0 +1,69 @@
+"""What the manifest tells besides results: what was not run, and the command that runs it."""
+
+import shlex
+
+import pytest
+
+from bench.planning.config import Configuration
+from bench.planning.job import prepare
+from bench.planning.protocols import PROTOCOLS
+from bench.record.manifest import _changed, _not_run
+
+COMMAND = ["python", "-m", "bench", "all", "--data", "my set", "--extractors", "a,b"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["--preset", "quick", "--out", "runs/x"],
+        ["--out=runs/x", "--protocols=official"],
+        ["--protocols", "official", "--repeats", "2", "--dry-run"],
+    ],
+)
+def test_a_command_keeps_all_but_what_is_changed(more):
+    changed = _changed(
+        [*COMMAND, *more, "--tune"], {"--preset": "thesis", "--out": "runs/x-thesis"}
+    )
+    assert changed == (
+        "python -m bench all --data 'my set' --extractors a,b --tune "
+        "--preset thesis --out runs/x-thesis"
+    )
+
+
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    from bench.data import write_phantom
+
+    folder = tmp_path_factory.mktemp("manifest") / "phantom"
+    write_phantom(folder, patients=24, seed=3)
+    return folder
+
+
+def audit_command(phantom, cache, **options):
+    """The words of the command that `not_run` gives for the leakage audit; None without one."""
+    chosen = {"data": phantom, "cache": cache, "extractors": ("random:timm:resnet18",)}
+    job = prepare(Configuration.checked(chosen | options))
+    commands = [row["command"] for row in _not_run(job, COMMAND) if "leakage audit" in row["what"]]
+    assert len(commands) <= 1
+    return shlex.split(commands[0]) if commands else None
+
+
+def test_one_command_is_the_whole_leakage_audit(phantom, tmp_path):
+    words = audit_command(phantom, tmp_path, subset=("all",), preset="thesis")
+    value = dict(zip(words[4::2], words[5::2], strict=True))
+    assert value["--protocols"].split(",") == list(PROTOCOLS)
+    assert value["--extractors"] == "torchvision:alexnet,torchvision:alexnet+finetuned"
+    assert value["--preset"] == "thesis"
+    assert value["--classifiers"].split(",")[:3] == ["softmax", "linear", "quadratic"]
+    assert value["--out"].endswith("-audit")
+    assert "--train-fraction" not in value
+    words = audit_command(phantom, tmp_path, subset=("all",), train_fraction=(0.5, 1))
+    assert words[words.index("--train-fraction") + 1] == "1"
+
+
+def test_the_audit_names_what_the_set_allows_and_not_what_was_run(phantom, tmp_path):
+    words = audit_command(phantom, tmp_path, subset=("mass",))
+    apart = [name for name in PROTOCOLS if name != "pooled-official"]
+    assert words[words.index("--protocols") + 1].split(",") == apart
+    assert audit_command(phantom, tmp_path, subset=("mass",), protocols=tuple(apart[:-1]))

@@ -1,0 +1,301 @@
+"""What comes out of backbones: layers, shapes, eval mode, normalisation, seeded weights."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from extractors import BackboneError, InputSpec, create_backbone, extract
+from extractors.backbone import Backbone, normalise
+from extractors.batches import prepare
+from extractors.layers import LayerFeatures
+
+
+def made(module: nn.Module, size: int = 16) -> Backbone:
+    """A backbone of a network given here."""
+    backbone = Backbone("made", module, InputSpec(size, size), "random", "made")
+    backbone.feature_width = backbone.probe()
+    return backbone
+
+
+class Means(nn.Module):
+    """The mean of each channel; remembers the batches it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(0.5)
+        self.seen: list[torch.Tensor] = []
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.append(images)
+        return self.dropout(images.mean((2, 3)))
+
+
+def test_importing_the_package_imports_no_heavy_library() -> None:
+    code = (
+        "import sys, extractors\n"
+        "heavy = {'torch', 'timm', 'torchvision', 'numpy', 'huggingface_hub'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("random:timm:resnet18", 512),
+        ("random:timm:vit_tiny_patch16_224", 192),
+        ("random:timm:test_convnext", 64),
+        ("random:torchvision:resnet18", 512),
+        ("random:torchvision:googlenet", 1024),
+        ("random:torchvision:squeezenet1_1", 512),
+        ("bundled:efficientnet_lite0", 1280),
+    ],
+)
+def test_features_have_the_probed_width_and_are_finite(name, width, crops) -> None:
+    backbone = create_backbone(name)
+    features = extract(backbone, crops[:3], precision="float32")
+    assert features.shape == (3, width) == (3, backbone.feature_width)
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert features.std(axis=0).max() > 0
+
+
+def test_timm_features_are_what_enters_its_classifier(crops) -> None:
+    import timm
+
+    for name in ("test_vit", "test_efficientnet", "test_convnext", "resnet18"):
+        backbone = create_backbone(f"random:timm:{name}", seed=3)
+        torch.manual_seed(3)
+        whole = timm.create_model(name).eval()
+        batch = normalise(prepare(crops, backbone.input), backbone.input)
+        with torch.inference_mode():
+            expected = whole.forward_head(whole.forward_features(batch), pre_logits=True)
+        np.testing.assert_allclose(
+            extract(backbone, crops, precision="float32"), expected, rtol=1e-4, atol=1e-5
+        )
+
+
+def test_alexnet_gives_the_activations_before_its_last_layer_by_default(crops) -> None:
+    backbone = create_backbone("random:torchvision:alexnet")
+    assert backbone.feature_width == 4096
+    seventh = extract(backbone, crops[:2], precision="float32")
+    assert (seventh >= 0).all()
+    named = create_backbone("random:torchvision:alexnet@fc7")
+    np.testing.assert_array_equal(seventh, extract(named, crops[:2], precision="float32"))
+    sixth = create_backbone("random:torchvision:alexnet@fc6")
+    features = extract(sixth, crops[:2], precision="float32")
+    assert features.shape == (2, 4096)
+    assert (features >= 0).all()
+    assert not np.array_equal(features, seventh)
+
+
+@pytest.mark.parametrize(
+    ("name", "width"),
+    [
+        ("random:timm:resnet18@layer2", 128),
+        ("random:timm:vit_tiny_patch16_224@blocks.3", 192),
+        ("random:timm:vit_tiny_patch16_224@head", 1000),
+        ("random:torchvision:swin_t@features.1", 96),
+    ],
+)
+def test_any_layer_can_be_named(name, width) -> None:
+    assert create_backbone(name).feature_width == width
+
+
+def test_a_layer_that_does_not_exist_is_answered_with_the_nearest() -> None:
+    with pytest.raises(BackboneError, match=r"no layer layr2.*layer2"):
+        create_backbone("random:timm:resnet18@layr2")
+
+
+def test_the_size_asked_for_is_what_the_network_gets() -> None:
+    backbone = create_backbone("random:timm:vit_tiny_patch16_224@96")
+    assert (backbone.input.height, backbone.input.width) == (96, 96)
+    assert tuple(backbone.module.patch_embed.grid_size) == (6, 6)  # type: ignore[union-attr]
+    with pytest.raises(BackboneError, match="multiple of 16 pixels"):
+        create_backbone("random:timm:vit_tiny_patch16_224@100")
+
+
+class Grid(nn.Module):
+    """Gives a map whose mean over space is known for each channel."""
+
+    def __init__(self, shape: tuple[int, ...], channel_axis: int) -> None:
+        super().__init__()
+        self.shape, self.axis, self.inner = shape, channel_axis, nn.Identity()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        size = [1] * len(self.shape)
+        size[self.axis] = self.shape[self.axis]
+        channel = torch.arange(self.shape[self.axis], dtype=torch.float32).view(size)
+        out: torch.Tensor = self.inner(channel.expand(self.shape).repeat(len(images), 1, 1, 1))
+        return out
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((1, 5, 7, 7), 1), ((1, 7, 7, 5), 3)])
+def test_maps_are_averaged_over_space_in_either_layout(shape, axis) -> None:
+    features = LayerFeatures(Grid(shape, axis), "inner")(torch.zeros(2, 3, 8, 8))
+    assert features.tolist() == [[0, 1, 2, 3, 4]] * 2
+
+
+def test_a_layer_is_read_before_the_next_one_changes_it_in_place() -> None:
+    class InPlace(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner, self.relu = nn.Identity(), nn.ReLU(inplace=True)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            out: torch.Tensor = self.relu(self.inner(images.mean((2, 3)) - 10))
+            return out
+
+    assert (LayerFeatures(InPlace(), "inner")(torch.zeros(1, 3, 4, 4)) == -10).all()
+
+
+def test_one_channel_is_repeated_to_three_and_normalised_for_the_weights() -> None:
+    spec = InputSpec(2, 2, mean=(0.0, 0.5, 0.25), std=(1.0, 0.5, 0.25))
+    batch = normalise(torch.full((1, 1, 2, 2), 127.5), spec)
+    assert batch.shape == (1, 3, 2, 2)
+    torch.testing.assert_close(batch[0, :, 0, 0], torch.tensor([0.5, 0.0, 1.0]))
+
+
+def test_normalisation_is_the_weights_own() -> None:
+    half = create_backbone("bundled:efficientnet_lite0").input
+    assert (half.mean, half.std) == ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+    augreg = create_backbone("random:timm:vit_tiny_patch16_224").input
+    assert augreg.mean == (0.5, 0.5, 0.5)
+    imagenet = create_backbone("random:torchvision:resnet18").input
+    assert imagenet.mean == (0.485, 0.456, 0.406)
+    assert imagenet.std == (0.229, 0.224, 0.225)
+
+
+def test_the_network_sees_normalised_images_whatever_the_caller_does(crops) -> None:
+    module = Means()
+    backbone = made(module)
+    features = extract(backbone, crops, precision="float32")
+    pixels = prepare(crops, backbone.input).mean((1, 2, 3)).numpy() / 255
+    for channel in range(3):
+        expected = (pixels - backbone.input.mean[channel]) / backbone.input.std[channel]
+        np.testing.assert_allclose(features[:, channel], expected, atol=1e-5)
+
+
+def test_resizing_is_antialiased_keeps_the_range_and_crops_nothing() -> None:
+    lines = np.zeros((1, 64, 64), dtype=np.uint8)
+    lines[:, :, ::4] = 255
+    small = prepare(lines, InputSpec(16, 16))  # every fourth column counts, wherever it lies
+    assert abs(float(small.mean()) - 255 / 4) < 2
+    steps = np.zeros((1, 32, 32), dtype=np.uint8)
+    steps[:, :, 16:] = 255
+    enlarged = prepare(steps, InputSpec(64, 64))
+    assert enlarged.min() >= 0
+    assert enlarged.max() <= 255
+    assert enlarged[0, 0, :, 0].max() == 0
+    assert enlarged[0, 0, :, -1].min() > 254.99
+
+
+def test_a_module_in_training_mode_is_run_in_eval_mode_and_left_as_found(crops) -> None:
+    module = Means()
+    backbone = made(module)
+    module.train()
+    module.dropout.train()
+    first = extract(backbone, crops, precision="float32")
+    np.testing.assert_array_equal(first, extract(backbone, crops, precision="float32"))
+    assert (first != 0).all()  # dropout at one half would leave zeros
+    assert module.training
+    assert module.dropout.training
+    assert not module.seen[-1].requires_grad
+
+
+def test_features_do_not_depend_on_the_batch_an_image_is_in(crops) -> None:
+    backbone = create_backbone("bundled:efficientnet_lite0")
+    together = extract(backbone, crops, precision="float32")
+    alone = extract(backbone, crops, batch_size=1, precision="float32")
+    np.testing.assert_allclose(together, alone, atol=2e-4)
+    halves = [
+        extract(backbone, crops[i : i + 2], precision="float32", batch_size=2) for i in (0, 2)
+    ]
+    by_twos = extract(backbone, crops[:4], batch_size=2, precision="float32")
+    np.testing.assert_array_equal(np.concatenate(halves), by_twos)
+
+
+def test_seeded_weights_are_the_seeds_own_and_leave_the_generator_alone(crops) -> None:
+    torch.manual_seed(11)
+    expected = torch.rand(4)
+    torch.manual_seed(11)
+    first = create_backbone("random:timm:test_vit", seed=1)
+    assert torch.equal(torch.rand(4), expected)
+    again = create_backbone("timm:test_vit", weights="random", seed=1)
+    other = create_backbone("random:timm:test_vit", seed=2)
+    a, b, c = (extract(m, crops, precision="float32") for m in (first, again, other))
+    np.testing.assert_array_equal(a, b)
+    assert not np.allclose(a, c)
+    assert first.weights == again.weights == "random"
+    assert first.weights_digest == again.weights_digest != other.weights_digest
+
+
+def test_features_that_are_not_finite_are_an_error_that_counts_them(crops) -> None:
+    class Divides(nn.Module):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            bright = images.amax((2, 3))
+            return torch.where(images.amin((2, 3)) == bright, torch.inf, bright)
+
+    images = crops.copy()
+    images[:2] = 9  # flat
+    with pytest.raises(BackboneError, match="made: 2 of 6 images"):
+        extract(made(Divides()), images, precision="float32")
+
+
+@pytest.mark.parametrize(
+    "images",
+    [np.zeros((2, 8, 8), np.float32), np.zeros((8, 8), np.uint8), np.zeros((2, 8, 8, 3), np.uint8)],
+)
+def test_anything_but_a_stack_of_8_bit_crops_is_refused(images) -> None:
+    with pytest.raises(BackboneError, match="uint8"):
+        extract(made(Means()), images)
+
+
+def test_a_memory_map_progress_and_no_images_at_all(tmp_path, crops) -> None:
+    np.save(tmp_path / "crops.npy", crops)
+    mapped = np.load(tmp_path / "crops.npy", mmap_mode="r")
+    backbone, counts = made(Means()), []
+    features = extract(backbone, mapped, 4, "float32", counts.append)
+    np.testing.assert_array_equal(features, extract(backbone, crops, 4, "float32"))
+    assert counts == [4, 2]
+    assert extract(backbone, crops[:0]).shape == (0, 3)
+
+
+def test_the_batch_is_halved_until_it_fits(crops) -> None:
+    class Greedy(Means):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if len(images) > 2:
+                raise torch.cuda.OutOfMemoryError("too small")
+            return super().forward(images)
+
+    backbone = made(Greedy())
+    with pytest.warns(UserWarning, match="made: batch halved"):
+        features = extract(backbone, crops, precision="float32")
+    np.testing.assert_array_equal(features, extract(made(Means()), crops, precision="float32"))
+    assert any("halved" in note for note in backbone.notes)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(BackboneError, match="device cuda"):
+        create_backbone("random:timm:test_vit", device="cuda")
+
+
+@pytest.mark.parametrize(
+    ("picture", "classes"), [("chelsea", {281, 282, 285}), ("coffee", {967}), ("rocket", {657})]
+)
+def test_the_bundled_weights_name_known_pictures(picture, classes) -> None:
+    """Tabby, tiger or Egyptian cat; espresso; missile. Weights in the wrong place name nothing."""
+    data = pytest.importorskip("skimage.data")
+    image = getattr(data, picture)()  # RGB, ships with the package
+    side = min(image.shape[:2])
+    top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
+    square = image[top : top + side, left : left + side]
+    backbone = create_backbone("bundled:efficientnet_lite0@classifier")
+    pixels = prepare(square.transpose(2, 0, 1), backbone.input).permute(1, 0, 2, 3)
+    assert int(backbone.features(pixels).argmax()) in classes

@@ -1,0 +1,399 @@
+"""The training loop: what it learns, that it can be repeated and resumed, and what it refuses."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from extractors import plugins
+from extractors.backbone import normalise, state_digest
+from extractors.errors import BackboneError
+from extractors.networks import Grid
+from extractors.precision import running
+from extractors.recipes import Augmentation, Localization, Recipe
+from extractors.training.loop import Checkpoint, learning_rate, train
+from extractors.training.rows import Rows, TrainingFailed, inner_rows, stack_on_device
+from extractors.training.trainable import create_trainable
+
+RECIPE = Recipe("short", epochs=4, batch_size=8, learning_rate=3e-3, weight_decay=1e-4)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Two threads that wait for each other are slow on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+class Tiny(nn.Module):
+    """A small network with batch norm, dropout and a grid: all that a loop can get wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 7, stride=4), nn.BatchNorm2d(8), nn.ReLU())
+        self.last = nn.Conv2d(8, 8, 3, padding=1)
+        self.drop = nn.Dropout(0.2)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.drop(torch.relu(self.last(self.stem(images))).mean((2, 3)))
+
+
+@pytest.fixture
+def tiny():
+    """Registers the small network; gives a function that builds it ready to be trained."""
+    plugins.register("tiny", input_size=32, recipe=RECIPE)(Tiny)
+
+    def make(seed=0, recipe=RECIPE):
+        return create_trainable("tiny", recipe, seed=seed)
+
+    return make
+
+
+def rows(count=24, seed=0, size=32):
+    """Noise; positive images are brighter in the middle. Two images a patient."""
+    random = np.random.default_rng(seed)
+    labels = np.arange(count) // 2 % 2
+    images = random.integers(0, 120, (count, size, size)).astype(np.uint8)
+    middle = slice(size // 4, -size // 4)
+    images[labels == 1, middle, middle] += 100
+    return Rows(images, labels, np.arange(count) // 2)
+
+
+def weights(trainable):
+    return state_digest(trainable.network)
+
+
+def loss_and_accuracy(trainable, held):
+    pixels = torch.from_numpy(held.images).unsqueeze(1).float()
+    with torch.no_grad():
+        logits = trainable.network(normalise(pixels, trainable.input))
+    labels = torch.from_numpy(held.labels)
+    accuracy = float((logits.argmax(1) == labels).float().mean())
+    return float(nn.functional.cross_entropy(logits, labels)), accuracy
+
+
+def trained(tiny, recipe=RECIPE, seed=0, **more):
+    trainable = tiny(recipe=recipe)
+    return trainable, train(trainable, rows(), recipe, seed=seed, **more)
+
+
+def test_learns_what_can_be_seen(tiny):
+    recipe = replace(RECIPE, epochs=25)
+    _, training = trained(tiny, recipe, held_out=rows(40, seed=9))
+    last = training.history[-1]
+    assert last["train_loss"] < 0.5 * training.history[0]["train_loss"]
+    assert last["test_accuracy"] > 0.9
+    assert [row["epoch"] for row in training.history] == [*range(1, 26)]
+
+
+def test_same_seed_same_weights_and_another_seed_others(tiny):
+    augmented = replace(RECIPE, augmentation=Augmentation(flip_horizontal=True, rotation=0.1))
+    first, _ = trained(tiny, augmented)
+    torch.rand(7)  # whatever the generator was used for meanwhile
+    again, _ = trained(tiny, augmented)
+    other, _ = trained(tiny, augmented, seed=1)
+    assert weights(first) == weights(again) != weights(other)
+
+
+def test_leaves_the_generator_of_the_process_alone(tiny):
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    trained(tiny)
+    assert torch.equal(torch.rand(2), wanted)
+
+
+def test_held_out_rows_change_no_weight(tiny):
+    alone, _ = trained(tiny)
+    watched, _ = trained(tiny, held_out=rows(10, seed=4))
+    noise = Rows(
+        np.random.default_rng(1).integers(0, 256, (10, 32, 32), np.uint8), np.ones(10, int)
+    )
+    watched_noise, training = trained(tiny, held_out=noise)
+    assert weights(alone) == weights(watched) == weights(watched_noise)
+    assert len(training.history) == RECIPE.epochs
+
+
+@pytest.mark.parametrize("killed_after", [1, 3])
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        replace(RECIPE, augmentation=Augmentation(zoom=0.2), schedule="constant"),
+        replace(RECIPE, inner_validation=0.25, warmup_epochs=2, label_smoothing=0.1, clip_norm=0.5),
+    ],
+    ids=["augmented", "inner validation"],
+)
+def test_resumed_training_ends_with_the_same_weights(tiny, recipe, killed_after):
+    whole, undisturbed = trained(tiny, recipe)
+    kept = {}
+
+    def save(arrays, told):
+        kept["state"] = {k: np.array(v, order="C") for k, v in arrays.items()}, dict(told)
+
+    class Killed(Exception):
+        pass
+
+    done = []
+
+    def kill(epochs):
+        done.append(epochs)
+        if len(done) == killed_after:
+            raise Killed
+
+    checkpoint = Checkpoint(lambda: kept.get("state"), save, every_s=-1.0)
+    with pytest.raises(Killed):
+        trained(tiny, recipe, checkpoint=checkpoint, progress=kill)
+    assert kept["state"][1]["epochs"] == killed_after
+    epochs = []
+    resumed, training = trained(tiny, recipe, checkpoint=checkpoint, progress=epochs.append)
+    assert len(epochs) == recipe.epochs - killed_after
+    assert weights(resumed) == weights(whole)
+    assert training.history == undisturbed.history
+    assert training.kept_epoch == undisturbed.kept_epoch
+
+
+def test_inner_validation_keeps_the_epoch_that_its_patients_like_best(tiny):
+    recipe = replace(
+        RECIPE, epochs=8, inner_validation=0.25, learning_rate=0.1, schedule="constant"
+    )
+    # Labels by chance: what is learnt by heart does not hold for other patients.
+    labels = np.random.default_rng(1).integers(0, 2, 12).repeat(2)
+    by_chance = replace(rows(), labels=labels)
+    trainable = tiny(recipe=recipe)
+    training = train(trainable, by_chance, recipe)
+    losses = [row["inner_loss"] for row in training.history]
+    assert training.kept_epoch == int(np.argmin(losses)) + 1
+    assert training.kept_epoch < recipe.epochs, "keeping the last epoch would pass, too"
+    _, held = inner_rows(by_chance, recipe, 0, "tiny")
+    loss, _ = loss_and_accuracy(trainable, held)
+    assert loss == pytest.approx(min(losses), rel=0.02)  # bfloat16 in training, float32 here
+
+
+def test_images_are_varied_where_the_recipe_says_so(tiny):
+    plain, _ = trained(tiny, RECIPE)
+    varied, _ = trained(tiny, replace(RECIPE, augmentation=Augmentation(brightness=0.3)))
+    assert weights(varied) != weights(plain)
+
+
+def test_inner_validation_holds_out_whole_patients(tiny):
+    everything = rows(40)
+    kept, held = inner_rows(everything, replace(RECIPE, inner_validation=0.25), 0, "tiny")
+    assert not set(kept.patients) & set(held.patients)
+    assert len(kept.labels) + len(held.labels) == 40
+    assert 5 <= len(held.labels) <= 15
+    assert inner_rows(everything, RECIPE, 0, "tiny") == (everything, None)
+
+
+def test_only_the_last_layers_move_when_the_recipe_says_so(tiny):
+    trainable = tiny()
+    before = {k: v.clone() for k, v in trainable.network.state_dict().items()}
+    training = train(trainable, rows(), replace(RECIPE, layers="last"))
+    moved = {k for k, v in trainable.network.state_dict().items() if not torch.equal(v, before[k])}
+    # Three layers of the body have parameters; a quarter of them is at least one: the last.
+    assert moved == {"body.last.weight", "body.last.bias", "head.weight", "head.bias"}
+    assert training.learnt == sum(before[name].numel() for name in moved)
+    assert all(parameter.requires_grad for parameter in trainable.network.parameters())
+
+
+def test_localization_loss_trains_the_body_and_leaves_nothing_behind(tiny):
+    recipe = replace(RECIPE, epochs=2, localization=Localization("paper", 0.5))
+    plain, _ = trained(tiny, replace(recipe, localization=None))
+    trainable = tiny(recipe=recipe)
+    trainable.grid = Grid("last", "NCHW")
+    training = train(trainable, rows(), recipe)
+    assert training.history[-1]["localization_loss"] > 0
+    assert weights(trainable) != weights(plain)
+    assert not trainable.network.body.last._forward_hooks
+    assert set(trainable.network.state_dict()) == set(plain.network.state_dict())
+
+
+def test_a_loss_that_is_not_finite_ends_the_training_in_one_line(tiny):
+    trainable = tiny()
+    with torch.no_grad():
+        trainable.network.head.weight.fill_(float("inf"))
+    with pytest.raises(TrainingFailed, match="tiny: the loss is not finite in epoch 1"):
+        train(trainable, rows(), RECIPE)
+
+
+def test_a_loss_on_held_out_rows_that_is_not_finite_ends_nothing(tiny, monkeypatch):
+    plain, _ = trained(tiny)
+    trainable = tiny()
+    body = trainable.network.body
+    forward = body.forward
+    monkeypatch.setattr(
+        body, "forward", lambda images: forward(images) * (1 if body.training else float("nan"))
+    )
+    training = train(trainable, rows(), RECIPE, held_out=rows(6, seed=3))
+    assert [set(row) >= {"test_accuracy"} for row in training.history] == [True] * RECIPE.epochs
+    assert not any("test_loss" in row for row in training.history)
+    assert weights(trainable) == weights(plain)
+    inner = replace(RECIPE, inner_validation=0.25)
+    with pytest.raises(TrainingFailed, match="inner validation is not finite"):
+        train(trainable, rows(), inner)
+
+
+@pytest.mark.parametrize("outer", ["float32", "bfloat16"])
+def test_a_region_of_another_precision_around_it_changes_nothing(tiny, outer):
+    """Weights that autocast keeps for as long as the outer region lasts would be stale."""
+    alone, _ = trained(tiny, replace(RECIPE, epochs=3))
+    with running("cpu", outer):
+        inside, _ = trained(tiny, replace(RECIPE, epochs=3))
+    assert weights(alone) == weights(inside)
+
+
+def test_a_network_that_is_shared_between_builds_is_refused():
+    shared = Tiny()
+    plugins.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
+    with pytest.raises(BackboneError, match="carry what it learnt from fold to fold"):
+        create_trainable("shared", RECIPE)
+
+
+def test_frozen_layers_leave_those_inside_them_in_training_mode():
+    class Outer(Tiny):
+        """Has a parameter of its own, and so counts as a layer itself."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(1))
+            self.norm = nn.BatchNorm1d(8)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.norm(super().forward(images) + self.bias)
+
+    plugins.register("outer", input_size=32, recipe=RECIPE)(Outer)
+    trainable = create_trainable("outer", RECIPE)
+    before = trainable.network.body.norm.running_mean.clone()
+    stem = trainable.network.body.stem[1].running_mean.clone()
+    train(trainable, rows(), replace(RECIPE, layers="last"))
+    assert not torch.equal(trainable.network.body.norm.running_mean, before)
+    assert torch.equal(trainable.network.body.stem[1].running_mean, stem)
+
+
+def test_what_a_plugin_froze_stays_frozen(tiny):
+    trainable = tiny()
+    frozen = trainable.network.body.stem[0].weight.requires_grad_(False)
+    before = frozen.clone()
+    train(trainable, rows(), RECIPE)
+    assert torch.equal(frozen, before)
+    assert not frozen.requires_grad
+
+
+def test_the_curve_shows_the_loss_without_smoothing(tiny):
+    recipe = replace(RECIPE, epochs=40, label_smoothing=0.4, learning_rate=0.01)
+    _, training = trained(tiny, recipe, held_out=rows())
+    # Of two classes a smoothed loss never falls below that of answering 0.8 and 0.2.
+    floor = -(0.8 * np.log(0.8) + 0.2 * np.log(0.2))
+    assert min(row["train_loss"] for row in training.history) < floor
+
+
+def test_refuses_what_cannot_be_trained(tiny):
+    everything = rows()
+    one_class = Rows(everything.images, np.zeros(24, int), everything.patients)
+    with pytest.raises(TrainingFailed, match="both classes"):
+        train(tiny(), one_class, RECIPE)
+    with pytest.raises(TrainingFailed, match="no token grid"):
+        train(tiny(), everything, replace(RECIPE, localization=Localization("paper", 0.1)))
+    few = Rows(everything.images[:4], everything.labels[:4], np.zeros(4))
+    with pytest.raises(TrainingFailed, match="too few patients"):
+        train(tiny(), few, replace(RECIPE, inner_validation=0.25))
+    unnamed = Rows(everything.images, everything.labels)
+    with pytest.raises(TrainingFailed, match="patients"):
+        train(tiny(), unnamed, replace(RECIPE, inner_validation=0.25))
+
+
+def test_batch_that_does_not_fit_is_divided_and_said_so(tiny, monkeypatch):
+    """What a GPU with too little memory does, played on a CPU."""
+    trainable = tiny()
+    body = trainable.network.body
+    forward = body.forward
+
+    def too_large(images):
+        if body.training and len(images) > 4:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(body, "forward", too_large)
+    training = train(trainable, rows(), replace(RECIPE, epochs=1))
+    assert training.parts == 2
+    assert training.notes == ["batch of 8 in parts of 4: not enough memory on cpu"]
+    monkeypatch.undo()
+
+    monkeypatch.setattr(body, "forward", lambda images: too_large(images.repeat(8, 1, 1, 1)))
+    with pytest.raises(TrainingFailed, match="not even one image fits"):
+        train(trainable, rows(), replace(RECIPE, epochs=1))
+
+
+def test_divided_batch_gives_the_gradients_of_the_whole(monkeypatch):
+    """Without batch norm and dropout the parts of a batch add up to it."""
+    monkeypatch.setattr("extractors.training.loop.computes_bfloat16", lambda device: False)
+
+    class Plain(nn.Module):
+        def __init__(self, most=99) -> None:
+            super().__init__()
+            self.layer = nn.Linear(32 * 32, 4)
+            self.most = most
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if len(images) > self.most:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return torch.relu(self.layer(images[:, 0].flatten(1)))
+
+    plugins.register("plain", input_size=32, recipe=RECIPE)(Plain)
+    # AdamW does not see how long a gradient is, so its length is asked for: by a limit far above.
+    norms, clip = [], nn.utils.clip_grad_norm_
+    monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda *of: norms.append(float(clip(*of))))
+    recipe = replace(RECIPE, clip_norm=1e9)
+    whole, divided = (create_trainable("plain", recipe) for _ in range(2))
+    divided.network.body.most = 3
+    assert train(whole, rows(), recipe).parts == 1
+    assert train(divided, rows(), recipe).parts == 4
+    steps = len(norms) // 2
+    assert norms[steps:] == pytest.approx(norms[:steps], rel=1e-3)
+    for name, value in whole.network.state_dict().items():
+        torch.testing.assert_close(divided.network.state_dict()[name], value, rtol=1e-3, atol=1e-5)
+
+
+def test_learning_rate_rises_and_falls_as_the_recipe_says():
+    recipe = replace(RECIPE, epochs=10, warmup_epochs=2, learning_rate=1.0)
+    assert learning_rate(recipe, 1, 0.0) == pytest.approx(0.5)
+    assert learning_rate(recipe, 2, 0.0) == pytest.approx(1.0)
+    assert learning_rate(recipe, 6, 0.0) == pytest.approx(0.5)  # halfway down a cosine
+    assert learning_rate(recipe, 9, 0.999) < 1e-3
+    constant = replace(recipe, schedule="constant")
+    assert [learning_rate(constant, e, 0.0) for e in (2, 6, 9)] == [1.0] * 3
+    assert 0 < learning_rate(recipe, 0, 0.0) < 0.01
+
+
+def test_stack_is_resized_once_and_stays_8_bit(tiny):
+    everything = rows(5, size=64)
+    stack = stack_on_device(everything.images, tiny().input, "cpu")
+    assert stack.dtype == torch.uint8
+    assert tuple(stack.shape) == (5, 1, 32, 32)
+    same = stack_on_device(rows(5).images, tiny().input, "cpu")
+    assert np.array_equal(same[:, 0].numpy(), rows(5).images)
+
+
+def test_own_head_makes_the_networks_logits_of_its_features(tiny):
+    trainable, _ = trained(tiny)
+    backbone = trainable.backbone("key")
+    pixels = torch.from_numpy(rows().images).unsqueeze(1).float()
+    features = backbone.features(pixels)
+    with torch.no_grad():
+        logits = trainable.network(normalise(pixels, trainable.input))
+        torch.testing.assert_close(trainable.network.head(features), logits)
+
+
+def test_name_that_is_not_trained_is_refused(tiny):
+    with pytest.raises(BackboneError, match=r"is not trained; \+finetuned"):
+        create_trainable("random:tiny", RECIPE)
+
+
+def test_network_that_is_built_once_for_all_folds_is_refused():
+    shared = Tiny()
+    plugins.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
+    with pytest.raises(BackboneError, match="from fold to fold"):
+        create_trainable("shared", RECIPE)
