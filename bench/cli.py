@@ -141,11 +141,11 @@ def run_all(
     configuration = Configuration.checked(options)
     from bench.execution.progress import Progress
     from bench.planning.extractor import check_strict
-    from bench.planning.job import prepare
+    from bench.planning.job import prepare_job
     from bench.run import run
 
     with Progress() as progress, progress.step("image files", None, "headers read") as step:
-        job = prepare(configuration, step)
+        job = prepare_job(configuration, step)
     if dry_run:
         from bench.commands.printing import print_plan
 
@@ -207,7 +207,7 @@ def doctor(
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
 ) -> None:
-    """Check device, memory, disk, weights and data, each with its mend."""
+    """Check device, memory, disk, weights and data, each with its remedy."""
     from bench.commands.doctor import examine
     from bench.commands.printing import print_findings
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.atomic_files import remove_stale
-from bench.data.crops.rotated import turned
+from bench.data.crops.rotated import rotated
 from bench.execution.explanations import Explanations
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
-from bench.execution.tasks import _line, _Work
+from bench.execution.tasks import ExtractorWork, summary_line
 from bench.planning.extractor import Extractor, check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunOutcome:
     """How a run ended: its report, its number of units, and what failed, with reasons."""
 
     report: Path
@@ -33,7 +33,7 @@ class Outcome:
     failed: Sequence[tuple[str, str]] = field(default=())
 
 
-def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
+def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     """Do the work and write the run folder.
 
     Parameters
@@ -64,7 +64,7 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> Outcome:
     progress.log_to(folder.path / "log.txt")
     for notice in manifest["notices"]:
         progress.say(notice)
-    used = turned(stack) if plan.turns else stack
+    used = rotated(stack) if plan.rotates else stack
     results = Results(job.dataset.name, used, job.configuration.seed)
     described = _carry_out(job, used, plan, results, progress)
     progress.say("writing the report")
@@ -77,7 +77,7 @@ def _carry_out(
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
     remove_stale(job.cache)
-    work = _Work(job, stack, plan, results, progress)
+    work = ExtractorWork(job, stack, plan, results, progress)
     by_name = {extractor.name: extractor for extractor in job.extractors}
     described = []
     progress.expect(len(plan.extractors()), timed=len(job.extractors))
@@ -90,20 +90,20 @@ def _carry_out(
         features, status = work.do(extractor)
         if extractor.sees_images:
             described.append(extractor_row(extractor, features, status))
-        progress.finished(_line(extractor, features, status, time.perf_counter() - started))
+        progress.finished(summary_line(extractor, features, status, time.perf_counter() - started))
     return described
 
 
 def _choose(plan: Plan, selection: Selection, results: Results) -> str:
-    """The row `selected` of every cell; what is said of it."""
+    """The row `selected` of every fold; what is said of it."""
     extractor = selection.extractor()
     chosen = []
-    for cell, (system,) in plan.work(SELECTED):
-        choice = selection.choice(cell)
+    for fold, (system,) in plan.work(SELECTED):
+        choice = selection.choice(fold)
         if isinstance(choice, str):
-            results.add_failed(cell, system, extractor, choice)
+            results.add_failed(fold, system, extractor, choice)
             continue
-        results.add_choice(cell, system, extractor, choice)
+        results.add_choice(fold, system, extractor, choice)
         chosen.append(choice)
     if not chosen:
         return f"{SELECTED}: no system could be judged on inner folds of the training rows"
@@ -121,7 +121,7 @@ def _write(
     results: Results,
     described: list[dict[str, Any]],
     explanations: Explanations,
-) -> Outcome:
+) -> RunOutcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
     from reports.wanted import crops_to_show
@@ -138,4 +138,4 @@ def _write(
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)
-    return Outcome(build_report(folder.path), len(results.units), results.failed())
+    return RunOutcome(build_report(folder.path), len(results.units), results.failed())

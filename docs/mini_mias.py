@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.systems.pooling import System, pool
+from reports.systems.pooling import PooledSystem, pool
 from reports.systems.run_folder import Run, read_run
 from reports.tables.every_table import every_table
 from reports.text.answers import answers
@@ -157,7 +157,7 @@ def _pictures(run: Run, task: Task, beginning: str, words: str) -> list[str]:
     return [f"![{task.title}. {words}]({task.subset}/{name})" for name in names]
 
 
-def _answered(run: Run, systems: list[System], tables: dict[str, pd.DataFrame]) -> list[str]:
+def _answered(run: Run, systems: list[PooledSystem], tables: dict[str, pd.DataFrame]) -> list[str]:
     parts = []
     for answer in answers(run, systems, tables):
         # Times are told in sentences, too, and are the machine's.
@@ -185,7 +185,7 @@ are mean ± standard deviation over repeats (there is one: no ±) [95 % interval
 patients, given the trained models]. An empty cell is undefined, or the protocol has no such
 row. **Audits put patients on both sides on purpose; their figures are no estimates of
 performance.** Here a patient is two films, or one or two crops of them: what crops of a patient
-share is little beside what four turned copies of one crop share.
+share is little beside what four rotated copies of one crop share.
 """
 _FOOT = """## Before anything is concluded
 

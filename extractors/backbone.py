@@ -50,13 +50,13 @@ class BackboneInfo:
     weights_path, weights_digest : the checkpoint and its SHA-256; None where there is none on this
         machine. The digest of random weights says how they were drawn. A plugin's weights are known
         only once it is built: None here.
-    at_hand : whether `create_backbone` with the same arguments would find its weights.
+    cached : whether `create_backbone` with the same arguments would find its weights.
     downloadable, source : whether `download_weights` can fetch them, and the URL or Hub repository.
     download_bytes : size of that download, where it is known.
     input : the image it wants; None for a plugin that cannot be imported.
     source_digest : digest of a plugin's source; None for everything else.
     problem : why it cannot be used, or None.
-    mend : one line that says what to do when it is not at hand; empty otherwise.
+    hint : one line that says what to do when it is not cached; empty otherwise.
     """
 
     name: str
@@ -65,14 +65,14 @@ class BackboneInfo:
     weights: str
     weights_path: Path | None = None
     weights_digest: str | None = None
-    at_hand: bool = False
+    cached: bool = False
     downloadable: bool = False
     source: str | None = None
     download_bytes: int | None = None
     input: InputSpec | None = None
     source_digest: str | None = None
     problem: str | None = None
-    mend: str = ""
+    hint: str = ""
 
 
 @dataclass
@@ -132,10 +132,10 @@ class Backbone:
                 f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
                 f"got {tuple(pixels.shape)}"
             )
-        from extractors.isolation import foreign_code
+        from extractors.isolation import isolated
 
         # A plugin has a source of its own; timm's and torchvision's networks need no guard.
-        guard = foreign_code(self.name) if self.source_digest else contextlib.nullcontext()
+        guard = isolated(self.name) if self.source_digest else contextlib.nullcontext()
         # Not inference_mode: under it autocast casts every weight anew with every batch.
         with guard, torch.no_grad(), evaluating(self.module):
             out = self.module(normalise(pixels, self.input))

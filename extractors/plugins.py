@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
 from extractors.errors import BackboneError
-from extractors.isolation import foreign_code
+from extractors.isolation import isolated
 from extractors.names import check_plugin_id
 from extractors.recipes import Recipe
 
@@ -123,7 +123,7 @@ def _check_recipe(name: str, recipe: object) -> None:
         raise BackboneError(f"{name}: the localization loss is for the suite's own networks")
 
 
-def find(name: str) -> Plugin | BrokenPlugin | None:
+def find_plugin(name: str) -> Plugin | BrokenPlugin | None:
     """The plugin of that name, the reason why it cannot be used, or None."""
     _read_entry_points()
     return _plugins.get(name) or _broken.get(name)
@@ -157,7 +157,7 @@ def load_plugin_file(path: str | Path) -> list[str]:
     kept = set(_plugins)
     modules = set(sys.modules)
     try:
-        with foreign_code(str(path)), _importing(_Source(str(file), digest)):
+        with isolated(str(path)), _importing(_Source(str(file), digest)):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
     except KeyboardInterrupt:
         _restore(before)

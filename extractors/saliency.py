@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from extractors.backbone import Backbone, evaluating, normalise
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.errors import BackboneError
-from extractors.isolation import foreign_code
+from extractors.isolation import isolated
 from extractors.layers import LayerFeatures
 from extractors.precision import running
 
@@ -111,7 +111,7 @@ def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: 
         cam = LayerGradCam(explained, explained.map)
         maps, scores = [], []
         for start in range(0, len(images), _BATCH):
-            pixels = prepare(images[start : start + _BATCH], backbone.input).to(backbone.device)
+            pixels = resize(images[start : start + _BATCH], backbone.input).to(backbone.device)
             coarse = cam.attribute(pixels, relu_attributions=True)
             fine = LayerAttribution.interpolate(coarse, (side, side), "bilinear")
             maps.append(fine[:, 0].detach().float().cpu().numpy())
@@ -126,7 +126,7 @@ def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: 
 def _at_work(backbone: Backbone) -> Iterator[None]:
     """Eval mode, 32 bits, gradients; and a guard around a plugin's code."""
     with ExitStack() as stack:
-        guard = foreign_code(backbone.name) if backbone.source_digest else nullcontext()
+        guard = isolated(backbone.name) if backbone.source_digest else nullcontext()
         stack.enter_context(guard)
         stack.enter_context(running(backbone.device, "float32"))
         stack.enter_context(torch.enable_grad())

@@ -16,11 +16,11 @@ from reports.statistics.difference import (
     NotComparable,
     contrast,
     holm,
-    judged,
     paired_repeats,
+    with_verdicts,
 )
 from reports.statistics.measures import MEASURES
-from reports.systems.pooling import System, pool
+from reports.systems.pooling import PooledSystem, pool
 from reports.systems.run_folder import Run, section
 from reports.systems.schema import AUDIT_MARK
 from reports.values import short
@@ -69,7 +69,7 @@ class _Side:
     """A run with patients and crops numbered as in the other one, by row of its predictions."""
 
     run: Run
-    systems: dict[Key, System]
+    systems: dict[Key, PooledSystem]
     crop: NDArray[np.int64]
     several: tuple[Key, ...]
 
@@ -101,7 +101,7 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
     _check_data(first, second)
     one, other = _sides(first, second)
     left_out: list[tuple[str, str]] = []
-    pairs: dict[Key, tuple[System, System]] = {}
+    pairs: dict[Key, tuple[PooledSystem, PooledSystem]] = {}
     for key in dict.fromkeys([*one.systems, *other.systems]):
         reason = _why_not(key, one, other)
         if reason:
@@ -115,7 +115,7 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
 
 
 def _table(
-    first: Run, second: Run, pairs: dict[Key, tuple[System, System]], measure: str
+    first: Run, second: Run, pairs: dict[Key, tuple[PooledSystem, PooledSystem]], measure: str
 ) -> "pd.DataFrame":
     import pandas as pd
 
@@ -142,13 +142,13 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
     return {
         "first": found.reference,
         "second": found.value,
-        **judged(found, p_holm, family),
+        **with_verdicts(found, p_holm, family),
         "first_runs": found.reference_runs,
         "second_runs": found.runs,
     }
 
 
-def _differing(old: System, new: System, shared: Sequence[str]) -> str:
+def _differing(old: PooledSystem, new: PooledSystem, shared: Sequence[str]) -> str:
     """'seed 0 and 1; weights imagenet and random', or nothing."""
     values = {n: (short(old.identity[n]), short(new.identity[n])) for n in _MAY_DIFFER}
     own = [f"{n} {a or 'none'} and {b or 'none'}" for n, (a, b) in values.items() if a != b]
@@ -203,7 +203,7 @@ def _sides(first: Run, second: Run) -> list[_Side]:
     parts = (slice(len(frames[0])), slice(len(frames[0]), None))
     for run, part in zip((first, second), parts, strict=True):
         own = patients[part]
-        found: dict[Key, list[System]] = {}
+        found: dict[Key, list[PooledSystem]] = {}
         for system in pool(run):
             renumbered = replace(
                 system,
@@ -251,7 +251,7 @@ def _check_rows(key: Key, one: _Side, other: _Side) -> None:
         raise NotComparable(f"{where}: trained on {sizes} crops")
 
 
-def _tested(system: System, place: int, side: _Side) -> NDArray[np.int64]:
+def _tested(system: PooledSystem, place: int, side: _Side) -> NDArray[np.int64]:
     """Crop and fold of the test rows of one repeat, (2, n), in the order of the crops."""
     rows = np.stack([side.crop[system.places[place]], system.repeats[place].fold])
     return rows[:, np.argsort(rows[0], kind="stable")]

@@ -73,7 +73,7 @@ def estimate(row: Any, name: str) -> str:
     return f"{text} [{low}, {high}]" if text and low else text
 
 
-def _is_number(text: str) -> bool:
+def is_number(text: str) -> bool:
     try:
         float(text)
     except ValueError:

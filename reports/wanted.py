@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from reports.systems.focus import close_groups
 from reports.systems.kinds import KERNEL, OWN_HEAD, is_reference, judged, transformer
-from reports.systems.pooling import System, pool
+from reports.systems.pooling import PooledSystem, pool
 from reports.systems.run_folder import Run, read_run
 from reports.tables.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, hardest
 
@@ -49,7 +49,7 @@ class Explained(NamedTuple):
     """
 
     kind: str
-    system: System
+    system: PooledSystem
     inner_auc: float | None
     unit: dict[str, Any]
     crops: tuple[ExplainedCrop, ...]
@@ -64,7 +64,7 @@ def to_explain(folder: Path) -> list[Explained]:
     run = read_run(folder)
     found = []
     for systems in close_groups(run, pool(run)).values():
-        able = candidates(systems)
+        able = candidates_to_explain(systems)
         figures = {
             _extractor(system): float(system.units["inner_auc"].astype("float64").mean())
             for system in (one for of_kind in able.values() for one in of_kind)
@@ -78,15 +78,15 @@ def to_explain(folder: Path) -> list[Explained]:
     return found
 
 
-def candidates(systems: Sequence[System]) -> dict[str, list[System]]:
+def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[PooledSystem]]:
     """By kind of network, in order: a network's own head, or the SVM where it has none."""
-    by_network: dict[str, dict[str, System]] = {}
+    by_network: dict[str, dict[str, PooledSystem]] = {}
     for system in systems:
         classifier = str(system.identity["classifier"])
         plain = not is_reference(system) and not _extractor(system).startswith("fusion:")
         if plain and classifier in (OWN_HEAD, KERNEL):
             by_network.setdefault(_extractor(system), {})[classifier] = system
-    found: dict[str, list[System]] = {kind: [] for kind in KINDS}
+    found: dict[str, list[PooledSystem]] = {kind: [] for kind in KINDS}
     for own in by_network.values():
         system = own.get(OWN_HEAD) or own[KERNEL]
         found[KINDS[transformer(system)]].append(system)
@@ -94,8 +94,8 @@ def candidates(systems: Sequence[System]) -> dict[str, list[System]]:
 
 
 def choose(
-    candidates: Mapping[str, Sequence[System]], inner: Mapping[str, float]
-) -> dict[str, System]:
+    candidates: Mapping[str, Sequence[PooledSystem]], inner: Mapping[str, float]
+) -> dict[str, PooledSystem]:
     """Of each kind the one with the highest figure; without figures the first, none at random.
 
     candidates : by kind, in the order of the configuration. inner : by extractor, a mean AUC on
@@ -113,11 +113,11 @@ def choose(
     return chosen
 
 
-def _extractor(system: System) -> str:
+def _extractor(system: PooledSystem) -> str:
     return str(system.identity["extractor"])
 
 
-def _first_fold(run: Run, system: System) -> tuple[dict[str, Any], tuple[ExplainedCrop, ...]]:
+def _first_fold(run: Run, system: PooledSystem) -> tuple[dict[str, Any], tuple[ExplainedCrop, ...]]:
     """Its first unit, and the test crops there of which it is most confident, rightly or not."""
     unit = system.units.sort_values(["repeat", "fold"], kind="stable").iloc[0].to_dict()
     rows = run.predictions

@@ -85,8 +85,8 @@ def print_checks(findings: Iterable["Finding"]) -> bool:
             subject = finding.subject
             typer.echo(subject)
         typer.echo(f"  {finding.state:<4}  {finding.what:<15}  {finding.found}")
-        if finding.mend:
-            typer.echo(f"{'':25}-> {finding.mend}")
+        if finding.hint:
+            typer.echo(f"{'':25}-> {finding.hint}")
         states.append(finding.state)
     failed, notes = states.count("bad"), states.count("note")
     noted = f", {notes} worth knowing" if notes else ""

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from bench.commands.doctor import Finding
+    from bench.commands.doctor import Check
     from bench.data.crops.stack import CropStack
     from bench.data.lesions import Dataset
     from bench.planning.extractor import Extractor
@@ -61,16 +61,16 @@ def print_plan(job: "Job") -> None:
     for notice in (*job.dataset.notices, *left_out, *plan.notices):
         say(f"note      {notice}")
     say("")
-    places = list(dict.fromkeys((c.subset, c.protocol, c.train_fraction) for c in plan.cells))
+    places = list(dict.fromkeys((c.subset, c.protocol, c.train_fraction) for c in plan.folds))
     rows = []
     for place in places:
-        cells = [c for c in plan.cells if (c.subset, c.protocol, c.train_fraction) == place]
-        frozen = len({c.repeat for c in cells if c.for_frozen})
-        trained = len({c.repeat for c in cells if c.for_networks})
-        train = sum(len(c.train) for c in cells) / len(cells)
-        test = sum(len(c.test) for c in cells) / len({c.repeat for c in cells})
+        folds = [c for c in plan.folds if (c.subset, c.protocol, c.train_fraction) == place]
+        frozen = len({c.repeat for c in folds if c.for_frozen})
+        trained = len({c.repeat for c in folds if c.for_networks})
+        train = sum(len(c.train) for c in folds) / len(folds)
+        test = sum(len(c.test) for c in folds) / len({c.repeat for c in folds})
         share = f"{place[2]:g}"
-        counts = (frozen, trained, len(cells), f"{train:.0f}", f"{test:.0f}")
+        counts = (frozen, trained, len(folds), f"{train:.0f}", f"{test:.0f}")
         rows.append((*place[:2], share, *counts))
     columns = (
         *("subset", "protocol", "share of patients", "repeats", "of networks", "folds in all"),
@@ -94,7 +94,7 @@ def print_plan(job: "Job") -> None:
 def _weights_of(extractor: "Extractor | None") -> tuple[str, str]:
     if extractor is None:
         return "", "reference point"
-    if extractor.info is not None and not extractor.info.at_hand and extractor.info.downloadable:
+    if extractor.info is not None and not extractor.info.cached and extractor.info.downloadable:
         return extractor.weights, f"downloaded if there is a network, else {extractor.status}"
     return extractor.weights, extractor.status
 
@@ -141,7 +141,7 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
 
 def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
-    """Backbones with their weights, and how to get those that are not at hand."""
+    """Backbones with their weights, and how to get those that are not cached."""
     from extractors.networks import NETWORKS
     from extractors.training.trainable import recipe_for, trains
 
@@ -149,15 +149,15 @@ def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
     for info in infos:
         size = f"{info.input.height} px" if info.input else ""
         if info.problem is not None:
-            state = f"broken: {info.problem}; {info.mend}"
+            state = f"broken: {info.problem}; {info.hint}"
         elif info.kind == "network":
             state = f"trained in the run: {NETWORKS[info.architecture].title}"
         elif trains(info.name):
             state = f"trained in the run, by its own recipe {recipe_for(info.name, 'quick').name}"
         else:
-            state = "at hand" if info.at_hand else info.mend
+            state = "cached" if info.cached else info.hint
         rows.append((info.name, info.weights, size, state))
-    print_table("", ("extractor", "weights", "input", "weights at hand?"), rows)
+    print_table("", ("extractor", "weights", "input", "weights cached?"), rows)
     localized = ", ".join(n for n, network in NETWORKS.items() if network.localization_weight)
     say("")
     say(
@@ -224,28 +224,28 @@ def print_presets() -> None:
     say("Two of the thesis' networks have its augmentation; a run's report prints recipes whole.")
 
 
-def print_findings(findings: Iterable["Finding"]) -> None:
-    """The doctor's findings: what is fine in a line each, then what is not, with its mend.
+def print_findings(findings: Iterable["Check"]) -> None:
+    """The doctor's findings: what is fine in a line each, then what is not, with its remedy.
 
-    Backbones whose weights are at hand are named together: there are dozens.
+    Backbones whose weights are cached are named together: there are dozens.
     """
     findings = list(findings)
     fine = [f for f in findings if f.state == "ok"]
-    at_hand = [f.what for f in fine if f.backbone]
+    cached = [f.what for f in fine if f.backbone]
     for f in fine:
         if not f.backbone:
             _wrapped(f"ok    {f.what}: {f.found}")
-    if at_hand:
-        _wrapped(f"ok    weights at hand: {', '.join(at_hand)}")
-    # One mend may be that of many backbones.
+    if cached:
+        _wrapped(f"ok    weights cached: {', '.join(cached)}")
+    # One hint may be that of many backbones.
     alike: dict[tuple[str, str, str], list[str]] = {}
     for f in findings:
         if f.state != "ok":
-            alike.setdefault((f.state, f.found, f.mend), []).append(f.what)
-    for (state, found, mend), names in alike.items():
+            alike.setdefault((f.state, f.found, f.hint), []).append(f.what)
+    for (state, found, hint), names in alike.items():
         _wrapped(f"{state:<5} {', '.join(names)}: {found}")
-        if mend:
-            _wrapped(f"      -> {mend}")
+        if hint:
+            _wrapped(f"      -> {hint}")
 
 
 # Columns of a terminal that nobody has widened.

@@ -55,7 +55,7 @@ def column_name(text: str) -> str:
     return "_".join(text.strip().lower().replace("-", " ").split())
 
 
-def header(file: Path) -> list[str]:
+def column_names(file: Path) -> list[str]:
     """The column names of a CSV file in lower case; none where it cannot be read."""
     return [column_name(name) for name in first_record(file)]
 

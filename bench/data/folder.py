@@ -37,7 +37,7 @@ NO_SPLIT = "no official split"
 def find(root: Path) -> bool:
     """Whether the folder holds a CSV that may be a manifest, or two class folders of images."""
     tables = _tables(root)
-    if len(tables) == 1 or any("path" in csv_manifest.header(file) for file in tables):
+    if len(tables) == 1 or any("path" in csv_manifest.column_names(file) for file in tables):
         return True
     folders = _class_folders(root)
     return len(folders) == 2 and all(any(_images(root, folder)) for folder in folders)
@@ -57,7 +57,7 @@ def load(root: Path) -> Dataset:
         return _from_manifest(root)
     tables = _tables(root)
     manifests = [
-        file for file in tables if set(csv_manifest.NEEDED) <= set(csv_manifest.header(file))
+        file for file in tables if set(csv_manifest.NEEDED) <= set(csv_manifest.column_names(file))
     ]
     if len(manifests) > 1:
         names = ", ".join(file.name for file in manifests)

@@ -13,7 +13,7 @@ from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
 from bench.planning.extractor import Extractor
 from bench.planning.job import Job
-from bench.planning.plan import SOFTMAX, Cell, Plan
+from bench.planning.plan import SOFTMAX, Fold, Plan
 from bench.provenance import package_version
 from bench.record.folder import RunFolder
 from bench.store import Artifact, Store
@@ -31,7 +31,7 @@ _SAME = 1e-4
 class Explanations:
     """Explains the systems and crops that `reports.wanted.to_explain` names.
 
-    stack : the one that the plan's cells point into.
+    stack : the one that the plan's folds point into.
     """
 
     def __init__(self, job: Job, stack: "CropStack", plan: Plan, progress: Progress) -> None:
@@ -62,17 +62,17 @@ class Explanations:
         }
         if not wanted.crops:
             return row | {"problem": "no test crop stands in its first fold", "crops": []}
-        cell, positions = self._place(wanted)
+        fold, positions = self._place(wanted)
         extractor = next(e for e in self.job.extractors if e.name == unit["extractor"])
         with self.progress.step(f"saliency of {extractor.name}", None, "crops"):
             maps, status = attempt(
-                extractor, self.store, lambda: self._maps(wanted, extractor, cell, positions)
+                extractor, self.store, lambda: self._maps(wanted, extractor, fold, positions)
             )
         if maps is None:
             self.progress.say(f"no saliency map: {status}")
             return row | {"problem": status, "crops": []}
         crops = []
-        names = self.stack.subsets[cell.subset]
+        names = self.stack.subsets[fold.subset]
         found = maps.arrays
         pictures = self.stack.images[positions]
         for crop, position, pixels, share, peak in zip(
@@ -90,25 +90,25 @@ class Explanations:
             )
         return row | {"layer": maps.meta["layer"], "problem": None, "crops": crops}
 
-    def _place(self, wanted: "Explained") -> tuple[Cell, NDArray[np.int64]]:
-        """The cell of the unit, and where its crops stand in the stack, upright."""
+    def _place(self, wanted: "Explained") -> tuple[Fold, NDArray[np.int64]]:
+        """The fold of the unit, and where its crops stand in the stack, upright."""
         unit = wanted.unit
         names = ("subset", "protocol", "repeat", "fold")
-        cell = next(
-            cell
-            for cell in self.plan.cells
-            if cell.place[:4] == tuple(unit[name] for name in names) and cell.train_fraction >= 1
+        fold = next(
+            fold
+            for fold in self.plan.folds
+            if fold.place[:4] == tuple(unit[name] for name in names) and fold.train_fraction >= 1
         )
-        upright = cell.test[rotation_of(self.stack.table)[cell.test] == 0]
+        upright = fold.test[rotation_of(self.stack.table)[fold.test] == 0]
         crop_ids = self.stack.table["crop_id"].to_numpy()[upright]
         of_id = dict(zip(map(str, crop_ids), upright, strict=True))
-        return cell, np.array([of_id[crop.crop_id] for crop in wanted.crops], dtype=np.int64)
+        return fold, np.array([of_id[crop.crop_id] for crop in wanted.crops], dtype=np.int64)
 
     def _maps(
         self,
         wanted: "Explained",
         extractor: Extractor,
-        cell: Cell,
+        fold: Fold,
         positions: NDArray[np.int64],
     ) -> Artifact:
         """Of each crop the share of its map's own peak in 1/255, (N, S, S), and the peaks (N,)."""
@@ -122,8 +122,8 @@ class Explanations:
             return found
         from extractors.saliency import saliency
 
-        network = self._network(extractor, cell)
-        score = self._score(wanted, extractor, cell, positions, network)
+        network = self._network(extractor, fold)
+        score = self._score(wanted, extractor, fold, positions, network)
         backbone = built(extractor, self.job.device, network)
         made = saliency(backbone, score, self.stack.images[positions], SIDE)
         peak = made.maps.max(axis=(1, 2))
@@ -133,18 +133,18 @@ class Explanations:
         self.store.put("saliency", key, arrays, meta)
         return Artifact(arrays, meta)
 
-    def _network(self, extractor: Extractor, cell: Cell) -> Trained | None:
-        """The network that was trained for the cell; it stands in the store."""
+    def _network(self, extractor: Extractor, fold: Fold) -> Trained | None:
+        """The network that was trained for the fold; it stands in the store."""
         if not extractor.trained:
             return None
         trainings = Trainings(self.stack, self.store, self.job.device, self.job.configuration.seed)
-        return trainings.trained(extractor, cell, lambda pieces: None)
+        return trainings.trained(extractor, fold, lambda pieces: None)
 
     def _score(
         self,
         wanted: "Explained",
         extractor: Extractor,
-        cell: Cell,
+        fold: Fold,
         positions: NDArray[np.int64],
         network: Trained | None,
     ) -> "Score":
@@ -158,15 +158,15 @@ class Explanations:
         rows = (
             self.plan.positions(extractor.name)
             if network is None
-            else np.sort(np.concatenate([cell.train, cell.test]))
+            else np.sort(np.concatenate([fold.train, fold.test]))
         )
         networks = {extractor.name: network} if network else None
         extraction = Extraction(self.stack, self.store, self.job.device)
         features = extraction.features(extractor, rows, lambda pieces: None, networks).matrix
-        labels = self.stack.table["label"].to_numpy()[cell.train]
+        labels = self.stack.table["label"].to_numpy()[fold.train]
         svm = KernelSVC(str(wanted.unit["classifier"]), C=float(wanted.unit["C"]))
         with unwarned():
-            svm.fit(features[cell.train], labels)
+            svm.fit(features[fold.train], labels)
         stored = np.array([crop.score for crop in wanted.crops])
         away = np.abs(svm.decision_function(features[positions]) - stored).max()
         if away > _SAME * np.abs(stored).max():

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.data.crops.rotated import rotation_of
 from bench.execution.keys import chunk_key
 from bench.planning.extractor import RANDOM_SEED, Extractor
-from bench.planning.plan import Cell
+from bench.planning.plan import Fold
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from bench.provenance import package_version
 from bench.store import Store, array_digest, digest
@@ -76,11 +76,11 @@ class Features:
             else [self.matrix]
         )
 
-    def digest_of(self, cell: Cell) -> str:
-        """What identifies the features of a cell, its crops being known."""
+    def digest_of(self, fold: Fold) -> str:
+        """What identifies the features of a fold, its crops being known."""
         if self.origin is not None:
             return self.origin
-        return digest([array_digest(self.matrix[rows]) for rows in (cell.train, cell.test)])
+        return digest([array_digest(self.matrix[rows]) for rows in (fold.train, fold.test)])
 
 
 class Extraction:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.planning.plan import Cell, System
+from bench.planning.plan import Fold, System
 from bench.provenance import package_version
 from bench.store import array_digest, digest
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
@@ -50,8 +50,8 @@ def training_key(
     return digest([TRAINING_VERSION, dict(start), dict(recipe), seed, list(train), list(held_out)])
 
 
-def cell_digest(
-    cell: Cell,
+def fold_digest(
+    fold: Fold,
     settings: Mapping[str, Any],
     crops: Sequence[str],
     labels: Sequence[int],
@@ -63,20 +63,20 @@ def cell_digest(
     """
     return digest(
         {
-            "place": list(cell.place),
+            "place": list(fold.place),
             "crops": dict(settings),
-            "train": [[crops[i], int(labels[i])] for i in cell.train],
-            "test": [crops[i] for i in cell.test],
+            "train": [[crops[i], int(labels[i])] for i in fold.train],
+            "test": [crops[i] for i in fold.test],
         }
     )
 
 
-def unit_key(cell: str, features: str, system: System, solver: Mapping[str, Any]) -> str:
-    """Key of one unit: the digests of cell and features, the classifier and its solver."""
+def unit_key(fold: str, features: str, system: System, solver: Mapping[str, Any]) -> str:
+    """Key of one unit: the digests of fold and features, the classifier and its solver."""
     return digest(
         [
             UNIT_VERSION,
-            cell,
+            fold,
             features,
             [system.extractor, system.classifier, system.C, system.scale],
             dict(solver),
@@ -92,8 +92,8 @@ def saliency_key(unit: str, side: int, captum: str, crops: Sequence[str]) -> str
     return digest([SALIENCY_VERSION, unit, side, captum, list(crops)])
 
 
-def _judging(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
-    return _solver(system, groups, None) | _inner_settings(groups)
+def judging_settings(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
+    return solver_settings(system, groups, None) | _inner_settings(groups)
 
 
 def _inner_settings(groups: NDArray[np.int64]) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _inner_settings(groups: NDArray[np.int64]) -> dict[str, Any]:
     }
 
 
-def _solver(
+def solver_settings(
     system: System, groups: NDArray[np.int64], memory_limit: float | None
 ) -> dict[str, Any]:
     """The settings of a system's solver that its name does not tell, for the unit's key."""

@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.execution.features import Features
-from bench.execution.site import Workbench
-from bench.execution.units import UnitResult, judge_cell
+from bench.execution.site import Site
+from bench.execution.units import UnitResult, judge_fold
 from bench.planning.extractor import Extractor
-from bench.planning.plan import Cell, Place, System, may_be_selected
+from bench.planning.plan import Fold, Place, System, may_be_selected
 from bench.store import digest
 from classifiers import KERNELS
 from classifiers.variant_fits import Judgement
@@ -30,7 +30,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SelectedSystem:
     """What was chosen for a fold, and what it took: every candidate's features and inner fits."""
 
     chosen: Candidate
@@ -45,23 +45,23 @@ class Choice:
 class Selection:
     """Judges systems while their features are at hand, and chooses when all have been judged."""
 
-    workbench: Workbench
+    workbench: Site
     _candidates: dict[Place, list[Candidate]] = field(default_factory=dict)
     _reasons: dict[Place, str] = field(default_factory=dict)
 
     def judged(
         self,
-        cell: Cell,
-        cell_key: str,
+        fold: Fold,
+        fold_key: str,
         extractor: Extractor,
         features: Features,
         fitted: Mapping[System, UnitResult],
     ) -> dict[System, UnitResult]:
-        """The results of a cell, those of candidates with their AUC on the inner folds.
+        """The results of a fold, those of candidates with their AUC on the inner folds.
 
         What could not be fitted, or has no score for a test row, is no candidate.
         """
-        if not cell.selects or extractor.trained:
+        if not fold.selects or extractor.trained:
             return dict(fitted)
         able = [
             system
@@ -69,16 +69,16 @@ class Selection:
             if result.status == "ok" and may_be_selected(system, KERNELS, ())
         ]
         try:
-            found = judge_cell(cell, cell_key, able, features, self.workbench)
+            found = judge_fold(fold, fold_key, able, features, self.workbench)
         except ValueError as error:
-            self._reasons[cell.place] = f"no system could be judged: {error}"
+            self._reasons[fold.place] = f"no system could be judged: {error}"
             return dict(fitted)
         results = dict(fitted)
-        spent = features.seconds_per_crop * len(cell.train)
+        spent = features.seconds_per_crop * len(fold.train)
         for system, judgement in found.items():
             result = fitted[system]
             candidate = Candidate(system, extractor.weights, judgement, result, spent)
-            self._candidates.setdefault(cell.place, []).append(candidate)
+            self._candidates.setdefault(fold.place, []).append(candidate)
             results[system] = replace(result, meta={**result.meta, "inner_auc": judgement.auc})
         return results
 
@@ -87,26 +87,26 @@ class Selection:
         told = (one.weights for candidates in self._candidates.values() for one in candidates)
         return Extractor(SELECTED, None, ", ".join(dict.fromkeys(told)))
 
-    def choice(self, cell: Cell) -> Choice | str:
+    def choice(self, fold: Fold) -> SelectedSystem | str:
         """The candidate of the highest AUC on the inner folds; of equals the one named first.
 
         One whose inner fits did not all converge is chosen only if there is no other. Where
         nothing could be judged the reason takes the place of a choice.
         """
-        candidates = self._candidates.get(cell.place, [])
+        candidates = self._candidates.get(fold.place, [])
         if not candidates:
-            return self._reasons.get(cell.place, "none of the systems to choose from ran")
+            return self._reasons.get(fold.place, "none of the systems to choose from ran")
         best = max(candidates, key=lambda c: (c.judgement.converged, round(c.judgement.auc, 12)))
         return _spent(best, candidates)
 
 
-def _spent(best: Candidate, candidates: Sequence[Candidate]) -> Choice:
+def _spent(best: Candidate, candidates: Sequence[Candidate]) -> SelectedSystem:
     # The features and the Gram matrix of an extractor serve all of its kernels.
     extractors = {candidate.system.extractor: candidate for candidate in candidates}
     gram = sum(float(one.result.meta["gram_time_s"]) for one in extractors.values())
     own_fit = float(best.result.meta["fit_time_s"]) - float(best.result.meta["gram_time_s"])
     inner = sum(candidate.judgement.seconds for candidate in candidates)
-    return Choice(
+    return SelectedSystem(
         chosen=best,
         unit=digest([SELECTED, best.result.key, sorted(c.result.key for c in candidates)]),
         extraction_s=sum(candidate.extraction_s for candidate in extractors.values()),

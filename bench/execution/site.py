@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.planning.plan import Cell
+from bench.planning.plan import Fold
 from bench.store import Store
 
 
 @dataclass(frozen=True)
-class Workbench:
+class Site:
     """What every fold is worked on with.
 
     Attributes
@@ -28,6 +28,6 @@ class Workbench:
     jobs: int = 1
     device: str = "cpu"
 
-    def groups(self, cell: Cell) -> NDArray[np.int64]:
+    def groups(self, fold: Fold) -> NDArray[np.int64]:
         """The number of each training row's patient."""
-        return np.unique(self.patients[cell.train], return_inverse=True)[1]
+        return np.unique(self.patients[fold.train], return_inverse=True)[1]

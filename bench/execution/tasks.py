@@ -9,15 +9,15 @@ import numpy as np
 
 from bench.errors import is_disk_error
 from bench.execution.features import Extraction, Features, T
-from bench.execution.keys import cell_digest
+from bench.execution.keys import fold_digest
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
-from bench.execution.site import Workbench
+from bench.execution.site import Site
 from bench.execution.trainings import Trainings
-from bench.execution.units import UnitResult, run_cell
+from bench.execution.units import UnitResult, fit_fold
 from bench.planning.extractor import Extractor
 from bench.planning.job import Job
-from bench.planning.plan import Cell, Place, Plan, System
+from bench.planning.plan import Fold, Place, Plan, System
 from bench.record.run_tables import APPROXIMATE, Results
 from bench.store import Store
 from extractors import BackboneError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
 
 
-class _Work:
+class ExtractorWork:
     """The units of one extractor after the other, and what they share."""
 
     def __init__(
@@ -37,14 +37,14 @@ class _Work:
         store = Store(job.cache)
         self.extraction = Extraction(stack, store, job.device)
         self.trainings = Trainings(stack, store, job.device, job.configuration.seed)
-        self.workbench = Workbench(
+        self.workbench = Site(
             stack.table["label"].to_numpy(),
             stack.table["patient_id"].to_numpy(),
             store,
             job.configuration.jobs or joblib.cpu_count(),
             job.device,
         )
-        self.cells = _cell_digests(plan, stack)
+        self.folds = _fold_digests(plan, stack)
         self.selects = SELECTED in plan.extractors()
         self.selection = Selection(self.workbench)
 
@@ -58,18 +58,18 @@ class _Work:
             )
         told = False
         with self.progress.step(name, self.plan.n_units(name), "fits") as step:
-            for cell, systems in self.plan.work(name):
+            for fold, systems in self.plan.work(name):
                 if extractor.trained:
                     features, status = _trained_features(
-                        self.extraction, self.trainings, extractor, cell, self.progress
+                        self.extraction, self.trainings, extractor, fold, self.progress
                     )
                 if features is None:
                     for system in systems:
-                        self.results.add_failed(cell, system, extractor, status)
+                        self.results.add_failed(fold, system, extractor, status)
                     continue
-                fitted = self._fitted(cell, systems, extractor, features)
+                fitted = self._fitted(fold, systems, extractor, features)
                 for system, result in fitted.items():
-                    self.results.add(cell, system, extractor, features, result)
+                    self.results.add(fold, system, extractor, features, result)
                     if result.meta.get("approximate") and not told:
                         told = True
                         self.progress.say(f"{name}: {APPROXIMATE}")
@@ -77,12 +77,12 @@ class _Work:
         return features, status
 
     def _fitted(
-        self, cell: Cell, systems: Sequence[System], extractor: Extractor, features: Features
+        self, fold: Fold, systems: Sequence[System], extractor: Extractor, features: Features
     ) -> dict[System, UnitResult]:
-        key = self.cells[cell.place]
-        fitted = run_cell(cell, key, systems, features, self.workbench)
+        key = self.folds[fold.place]
+        fitted = fit_fold(fold, key, systems, features, self.workbench)
         if self.selects:
-            return self.selection.judged(cell, key, extractor, features, fitted)
+            return self.selection.judged(fold, key, extractor, features, fitted)
         return fitted
 
 
@@ -104,26 +104,26 @@ def _trained_features(
     extraction: Extraction,
     trainings: Trainings,
     extractor: Extractor,
-    cell: Cell,
+    fold: Fold,
     progress: Progress,
 ) -> tuple[Features | None, str]:
-    """Features of a cell's crops from networks trained for it, or the reason."""
+    """Features of a fold's crops from networks trained for it, or the reason."""
     parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
-    positions = np.sort(np.concatenate([cell.train, cell.test]))
+    positions = np.sort(np.concatenate([fold.train, fold.test]))
 
     def extracted() -> Features:
         networks = {}
         for part in parts:
             assert part.recipe is not None
-            with progress.step(part.name, part.recipe.epochs, "epochs", cell.title) as step:
-                networks[part.name] = trainings.trained(part, cell, step)
+            with progress.step(part.name, part.recipe.epochs, "epochs", fold.title) as step:
+                networks[part.name] = trainings.trained(part, fold, step)
         with progress.step(extractor.name, len(positions), "crops") as step:
             return extraction.features(extractor, positions, step, networks)
 
     return attempt(extractor, extraction.store, extracted)
 
 
-def _line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
+def summary_line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
     if features is None:
         return status if status.startswith(extractor.name) else f"{extractor.name}: {status}"
     if not extractor.sees_images:
@@ -137,10 +137,10 @@ def _line(extractor: Extractor, features: Features | None, status: str, spent: f
     )
 
 
-def _cell_digests(plan: Plan, stack: "CropStack") -> dict[Place, str]:
+def _fold_digests(plan: Plan, stack: "CropStack") -> dict[Place, str]:
     settings = stack.settings.as_key()
     labels = stack.table["label"].to_numpy()
-    return {cell.place: cell_digest(cell, settings, stack.digests, labels) for cell in plan.cells}
+    return {fold.place: fold_digest(fold, settings, stack.digests, labels) for fold in plan.folds}
 
 
 def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[T | None, str]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.execution.keys import training_key
-from bench.planning.plan import Cell
+from bench.planning.plan import Fold
 from bench.provenance import package_version
 from bench.store import Store
 from extractors.costs import PeakMemory, forward_flops, smallest_gpu
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bench.planning.extractor import Extractor
     from extractors import Backbone
     from extractors.training.loop import Checkpoint, Training
-    from extractors.training.rows import Rows
+    from extractors.training.rows import TrainingRows
     from extractors.training.trainable import Trainable
 
 # Libraries whose versions can change what a training ends with.
@@ -29,7 +29,7 @@ _LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
 
 @dataclass(frozen=True)
 class Trained:
-    """A network that has been trained on the training rows of a cell, or of several alike.
+    """A network that has been trained on the training rows of a fold, or of several alike.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Trained:
 
 
 class Trainings:
-    """Trains networks on cells of one crop stack."""
+    """Trains networks on folds of one crop stack."""
 
     def __init__(self, stack: "CropStack", store: Store, device: str, seed: int) -> None:
         self.stack = stack
@@ -63,9 +63,9 @@ class Trainings:
         self._starts: dict[str, str] = {}
 
     def trained(
-        self, extractor: "Extractor", cell: Cell, progress: Callable[[int], None]
+        self, extractor: "Extractor", fold: Fold, progress: Callable[[int], None]
     ) -> Trained:
-        """The network that is trained on the cell's `network_rows`.
+        """The network that is trained on the fold's `network_rows`.
 
         progress : called with the number of epochs done since the last call.
 
@@ -76,9 +76,9 @@ class Trainings:
         """
         recipe = extractor.recipe
         assert recipe is not None
-        key = self._key(extractor, recipe, cell)
+        key = self._key(extractor, recipe, fold)
         if self.store.get("trainings", key) is None:
-            self._train(key, extractor, recipe, cell, progress)
+            self._train(key, extractor, recipe, fold, progress)
         kept = self.store.get("trainings", key)
         assert kept is not None
         return Trained(
@@ -89,21 +89,21 @@ class Trainings:
             head=(kept.arrays["weight"], kept.arrays["bias"]),
             costs=kept.meta["costs"],
             history=kept.meta["history"],
-            backbone=lambda: self._backbone(key, extractor, recipe, cell, progress),
+            backbone=lambda: self._backbone(key, extractor, recipe, fold, progress),
         )
 
-    def _seed(self, cell: Cell) -> int:
+    def _seed(self, fold: Fold) -> int:
         """Each repeat draws its own weights; its folds share the draw."""
-        return int(np.random.SeedSequence([self.seed, cell.repeat]).generate_state(1)[0])
+        return int(np.random.SeedSequence([self.seed, fold.repeat]).generate_state(1)[0])
 
-    def _key(self, extractor: "Extractor", recipe: Recipe, cell: Cell) -> str:
+    def _key(self, extractor: "Extractor", recipe: Recipe, fold: Fold) -> str:
         import torch
 
         info = extractor.info
         assert info is not None
         labels = self.stack.table["label"].to_numpy()
         digests = self.stack.digests
-        fitted, rest = cell.network_rows
+        fitted, rest = fold.network_rows
         train = [[digests[i], int(labels[i])] for i in fitted]
         if recipe.inner_validation:
             patients = self.stack.table["patient_id"].to_numpy()[fitted]
@@ -123,7 +123,7 @@ class Trainings:
             "crops": self.stack.settings.as_key(),
         }
         held_out = [[digests[i], int(labels[i])] for i in rest]
-        return training_key(start, asdict(recipe), self._seed(cell), train, held_out)
+        return training_key(start, asdict(recipe), self._seed(fold), train, held_out)
 
     def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
         """What identifies weights that show only in a built network: drawn ones, a plugin's."""
@@ -140,21 +140,21 @@ class Trainings:
         key: str,
         extractor: "Extractor",
         recipe: Recipe,
-        cell: Cell,
+        fold: Fold,
         progress: Callable[[int], None],
     ) -> None:
         """Train, and keep weights first, then what says that they are there."""
         from extractors.training.loop import train
 
-        trainable = self._built(extractor, recipe, cell)
-        fitted, rest = cell.network_rows
+        trainable = self._built(extractor, recipe, fold)
+        fitted, rest = fold.network_rows
         flops = forward_flops(trainable.network, trainable.input)
         with PeakMemory(self.device) as peak:
             training = train(
                 trainable,
                 self._rows(fitted),
                 recipe,
-                seed=self._seed(cell),
+                seed=self._seed(fold),
                 device=self.device,
                 held_out=self._rows(rest),
                 checkpoint=self._checkpoint(key),
@@ -182,7 +182,7 @@ class Trainings:
         key: str,
         extractor: "Extractor",
         recipe: Recipe,
-        cell: Cell,
+        fold: Fold,
         progress: Callable[[int], None],
     ) -> "Backbone":
         import torch
@@ -190,31 +190,31 @@ class Trainings:
         kept = self.store.get("networks", key)
         if kept is None:
             # Weights are big, and somebody may have made room; the same training gives them again.
-            self._train(key, extractor, recipe, cell, progress)
+            self._train(key, extractor, recipe, fold, progress)
             kept = self.store.get("networks", key)
             assert kept is not None
-        trainable = self._built(extractor, recipe, cell)
+        trainable = self._built(extractor, recipe, fold)
         state = {name: torch.from_numpy(np.array(value)) for name, value in kept.arrays.items()}
         trainable.network.load_state_dict(state)
         return trainable.backbone(key, self.device)
 
-    def _built(self, extractor: "Extractor", recipe: Recipe, cell: Cell) -> "Trainable":
-        """The network as it is before its training on this cell."""
+    def _built(self, extractor: "Extractor", recipe: Recipe, fold: Fold) -> "Trainable":
+        """The network as it is before its training on this fold."""
         from extractors.training.trainable import create_trainable
 
         return create_trainable(
             extractor.name,
             recipe,
-            seed=self._seed(cell),
+            seed=self._seed(fold),
             weights=extractor.source,
             weights_dir=extractor.weights_dir,
         )
 
-    def _rows(self, positions: NDArray[np.int64]) -> "Rows":
-        from extractors.training.rows import Rows
+    def _rows(self, positions: NDArray[np.int64]) -> "TrainingRows":
+        from extractors.training.rows import TrainingRows
 
         table = self.stack.table
-        return Rows(
+        return TrainingRows(
             self.stack.images[positions],
             table["label"].to_numpy()[positions],
             table["patient_id"].to_numpy()[positions],

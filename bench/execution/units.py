@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.execution.features import Features
-from bench.execution.keys import _judging, _solver, unit_key
-from bench.execution.site import Workbench
-from bench.planning.plan import SOFTMAX, Cell, System
+from bench.execution.keys import judging_settings, solver_settings, unit_key
+from bench.execution.site import Site
+from bench.planning.plan import SOFTMAX, Fold, System
 from classifiers.memory import default_memory_limit, gram_bytes
 from classifiers.variant_fits import Judgement, VariantFit
 from classifiers.variants import VARIANTS
 
 # Scores and what is kept with them, or why there are none.
-Outcome = tuple[NDArray[np.float64], dict[str, Any]] | str
+Scored = tuple[NDArray[np.float64], dict[str, Any]] | str
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class UnitResult:
     Attributes
     ----------
     key : SHA-256 in hexadecimal.
-    score : (m,) scores of the cell's test crops in its order; None where the unit failed.
+    score : (m,) scores of the fold's test crops in its order; None where the unit failed.
     meta : threshold, times in seconds, iterations, support vectors, convergence.
     status : "ok" or the reason why not.
     """
@@ -37,18 +37,18 @@ class UnitResult:
     status: str = "ok"
 
 
-def run_cell(
-    cell: Cell,
-    cell_key: str,
+def fit_fold(
+    fold: Fold,
+    fold_key: str,
     systems: Sequence[System],
     features: Features,
-    workbench: Workbench,
+    workbench: Site,
 ) -> dict[System, UnitResult]:
     """All systems of one extractor on one fold; what stands in the store is not computed again."""
-    groups = workbench.groups(cell)
-    limit = _short_of_memory(cell, features)
+    groups = workbench.groups(fold)
+    limit = _short_of_memory(fold, features)
     keys = {
-        s: unit_key(cell_key, features.digest_of(cell), s, _solver(s, groups, limit))
+        s: unit_key(fold_key, features.digest_of(fold), s, solver_settings(s, groups, limit))
         for s in systems
     }
     results: dict[System, UnitResult] = {}
@@ -59,7 +59,7 @@ def run_cell(
     missing = [s for s in systems if s not in results]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, features, cell, workbench)
+            fitted = _fit(group, features, fold, workbench)
         except ValueError as error:
             fitted = {s: str(error) for s in group}
         for system, outcome in fitted.items():
@@ -72,35 +72,35 @@ def run_cell(
     return {system: results[system] for system in systems}
 
 
-def judge_cell(
-    cell: Cell,
-    cell_key: str,
+def judge_fold(
+    fold: Fold,
+    fold_key: str,
     systems: Sequence[System],
     features: Features,
-    workbench: Workbench,
+    workbench: Site,
 ) -> dict[System, Judgement]:
-    """What SVMs are worth on inner folds of a cell's training rows.
+    """What SVMs are worth on inner folds of a fold's training rows.
 
-    systems : of one extractor, their classifiers plain kernels. The rest is as in `run_cell`.
+    systems : of one extractor, their classifiers plain kernels. The rest is as in `fit_fold`.
 
     Raises ValueError where no inner folds can be made or used: too few patients, features that are
     constant, too little memory.
     """
     from classifiers import judge_kernels
 
-    groups = workbench.groups(cell)
-    digest = features.digest_of(cell)
-    keys = {s: unit_key(cell_key, digest, s, _judging(s, groups)) for s in systems}
+    groups = workbench.groups(fold)
+    digest = features.digest_of(fold)
+    keys = {s: unit_key(fold_key, digest, s, judging_settings(s, groups)) for s in systems}
     stored = {system: workbench.store.get("judgements", key) for system, key in keys.items()}
     found = {s: Judgement(**artifact.meta) for s, artifact in stored.items() if artifact}
     missing = [system for system in systems if system not in found]
     if not missing:
         return found
-    rows = [part[cell.train] for part in features.parts]
+    rows = [part[fold.train] for part in features.parts]
     kernels = [system.classifier for system in missing]
     judged = judge_kernels(
         rows,
-        workbench.labels[cell.train],
+        workbench.labels[fold.train],
         groups,
         kernels,
         jobs=workbench.jobs,
@@ -112,10 +112,10 @@ def judge_cell(
     return found
 
 
-def _short_of_memory(cell: Cell, features: Features) -> float | None:
+def _short_of_memory(fold: Fold, features: Features) -> float | None:
     """The bytes that a fold may take, if its Gram matrix needs more: then SVMs are approximate."""
     widths = [part.shape[1] for part in features.parts]
-    needed = gram_bytes(len(cell.train), len(cell.test), max(widths), len(widths))
+    needed = gram_bytes(len(fold.train), len(fold.test), max(widths), len(widths))
     limit = default_memory_limit()
     return limit if needed > limit else None
 
@@ -129,18 +129,18 @@ def _groups(systems: Sequence[System]) -> list[list[System]]:
 def _fit(
     group: Sequence[System],
     features: Features,
-    cell: Cell,
-    workbench: Workbench,
-) -> dict[System, Outcome]:
+    fold: Fold,
+    workbench: Site,
+) -> dict[System, Scored]:
     """What each system of a group gave; the reason where it could not be fitted."""
     from classifiers import fit_reference, fit_variants
 
-    labels = workbench.labels[cell.train]
+    labels = workbench.labels[fold.train]
 
     if group[0].classifier == SOFTMAX:
-        return {group[0]: _own_head(features, cell)}
+        return {group[0]: _own_head(features, fold)}
     if group[0].classifier not in VARIANTS:
-        train, test = features.matrix[cell.train], features.matrix[cell.test]
+        train, test = features.matrix[fold.train], features.matrix[fold.test]
         fit = fit_reference(group[0].classifier, train, labels, test)
         meta = {
             "threshold": fit.threshold,
@@ -150,10 +150,10 @@ def _fit(
         }
         return {group[0]: (fit.score, meta)}
     fits = fit_variants(
-        [part[cell.train] for part in features.parts],
+        [part[fold.train] for part in features.parts],
         labels,
-        [part[cell.test] for part in features.parts],
-        workbench.groups(cell),
+        [part[fold.test] for part in features.parts],
+        workbench.groups(fold),
         [s.classifier for s in group],
         jobs=workbench.jobs,
         device=workbench.device,
@@ -161,18 +161,18 @@ def _fit(
     return {system: _outcome(fits[system.classifier]) for system in group}
 
 
-def _own_head(features: Features, cell: Cell) -> Outcome:
+def _own_head(features: Features, fold: Fold) -> Scored:
     """The probability that a trained network's own head gives its features."""
     from scipy.special import softmax
 
     (network,) = features.trained
     weight, bias = network.head
-    logits = features.matrix[cell.test].astype(np.float64) @ weight.T + bias
+    logits = features.matrix[fold.test].astype(np.float64) @ weight.T + bias
     score = softmax(logits, axis=1)[:, 1]
     return score, {"threshold": 0.5, "gram_time_s": 0.0, "fit_time_s": 0.0}
 
 
-def _outcome(fit: VariantFit | str) -> Outcome:
+def _outcome(fit: VariantFit | str) -> Scored:
     if isinstance(fit, str):
         return fit
     meta = {

@@ -53,7 +53,7 @@ class Extractor:
     info : what `extractors.describe` says; None for features that need no image.
     weights : label for tables.
     source : what `create_backbone` takes for weights: "auto", or "random" where seeded random ones
-        stand in for those that are not at hand.
+        stand in for those that are not cached.
     weights_dir : where `create_backbone` looks for checkpoints first.
     status : "ok", or why it cannot run and what to do.
     recipe : how it is trained; None where its features are used as they come.
@@ -148,17 +148,17 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
     recipe = recipe_for(name, configuration.preset) if trains(name) else None
     found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
     if info.problem is not None:
-        return replace(found, status=f"{info.problem}; {info.mend}")
-    if info.at_hand or (recipe is not None and info.kind == "network"):
+        return replace(found, status=f"{info.problem}; {info.hint}")
+    if info.cached or (recipe is not None and info.kind == "network"):
         return found
     if synthetic:
         drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)
         return replace(found, info=drawn, weights=drawn.weights, source="random")
-    return replace(found, status=_missing(info.mend))
+    return replace(found, status=_missing(info.hint))
 
 
-def _missing(mend: str) -> str:
-    return f"weights not at hand: {mend}"
+def _missing(hint: str) -> str:
+    return f"weights not cached: {hint}"
 
 
 def fetch_weights(
@@ -173,7 +173,7 @@ def fetch_weights(
             fetched.append(_fusion(extractor.name, fetch_weights(extractor.parts, say)))
             continue
         info = extractor.info
-        wanted = info is not None and not info.at_hand and info.downloadable
+        wanted = info is not None and not info.cached and info.downloadable
         if not wanted or extractor.source == "random" or not is_online():
             fetched.append(extractor)
             continue
@@ -186,7 +186,7 @@ def fetch_weights(
             fetched.append(replace(extractor, status=str(error)))
             continue
         now = describe(extractor.name, extractor.weights_dir)
-        status = "ok" if now.at_hand else _missing(now.mend)
+        status = "ok" if now.cached else _missing(now.hint)
         fetched.append(replace(extractor, info=now, weights=now.weights, status=status))
     return tuple(fetched)
 

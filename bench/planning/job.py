@@ -91,7 +91,7 @@ def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for pair in pairs for name in pair))
 
 
-def prepare(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
+def prepare_job(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
     """Decide everything that can be decided before work begins, the cheap checks first.
 
     progress : called with the number of image headers read since the last call.

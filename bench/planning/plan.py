@@ -1,6 +1,6 @@
 """From a configuration and a lesion table to units of work. Pure: nothing is read or written here.
 
-A unit of work is one system (an extractor with a classifier) on one cell (one fold of one repeat of
+A unit of work is one system (an extractor with a classifier) on one fold (of one repeat of
 one protocol on one subset).
 """
 
@@ -11,10 +11,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.data.crops.rotated import turned_positions, turned_rows
+from bench.data.crops.rotated import rotated_positions, rotated_rows
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
-from bench.planning.protocols import PROTOCOLS, Fold, Protocol, has_official_split, nested_training
+from bench.planning.protocols import (
+    PROTOCOLS,
+    Protocol,
+    RowSplit,
+    has_official_split,
+    nested_training,
+)
 from bench.planning.reference_points import reference_points
 from extractors.names import FUSION, SELECTED
 
@@ -47,20 +53,20 @@ class System:
 
 
 @dataclass(frozen=True)
-class Cell:
+class Fold:
     """One fold: positions of its training and test crops in the crop stack.
 
-    Under a protocol that turns crops they are positions in the stack of `bench.data.crops.rotated`.
-    `train_fraction` is the share of the training patients that are in it. Networks and frozen
-    features may be repeated differently: `for_networks`, `for_frozen` say for whom it is.
-    `network` holds the rows that a network is trained on and those held out from it, where they are
-    not the fold's own.
+    Under a protocol that rotates crops they are positions in the stack of
+    `bench.data.crops.rotated`. `train_fraction` is the share of the training patients that are in
+    it. Networks and frozen features may be repeated differently: `for_networks`, `for_frozen` say
+    for whom it is. `network` holds the rows that a network is trained on and those held out from
+    it, where they are not the fold's own.
     """
 
     subset: str
     protocol: str
     repeat: int
-    fold: int
+    number: int
     train: Positions
     test: Positions
     train_fraction: float = 1.0
@@ -77,22 +83,22 @@ class Cell:
     def selects(self) -> bool:
         """Whether a system may be chosen for it inside its training rows.
 
-        Audits, their turned twins and learning curves are about given systems.
+        Audits, their rotated twins and learning curves are about given systems.
         """
         protocol = PROTOCOLS[self.protocol]
         whole = self.train_fraction == 1
-        return self.for_frozen and whole and not protocol.audit and not protocol.turned
+        return self.for_frozen and whole and not protocol.audit and not protocol.rotated
 
     @property
     def title(self) -> str:
         """'films, patient-cv, repeat 0, fold 3', numbered as in units.parquet."""
         share = "" if self.train_fraction == 1 else f", {self.train_fraction:g} of the patients"
-        return f"{self.subset}, {self.protocol}, repeat {self.repeat}, fold {self.fold}{share}"
+        return f"{self.subset}, {self.protocol}, repeat {self.repeat}, fold {self.number}{share}"
 
     @property
     def place(self) -> "Place":
-        """What tells this cell from every other one of a plan."""
-        return self.subset, self.protocol, self.repeat, self.fold, self.train_fraction
+        """What tells this fold from every other one of a plan."""
+        return self.subset, self.protocol, self.repeat, self.number, self.train_fraction
 
 
 Place = tuple[str, str, int, int, float]
@@ -124,15 +130,15 @@ class Plan:
     """All that is to be done, in the order in which it is done."""
 
     systems: tuple[System, ...]
-    cells: tuple[Cell, ...]
+    folds: tuple[Fold, ...]
     notices: tuple[str, ...]
     references: Mapping[str, tuple[System, ...]]  # by subset
     trained: frozenset[str] = frozenset()
 
     @property
-    def turns(self) -> bool:
-        """Whether cells point into the stack of `bench.data.crops.rotated`."""
-        return any(PROTOCOLS[cell.protocol].turned for cell in self.cells)
+    def rotates(self) -> bool:
+        """Whether folds point into the stack of `bench.data.crops.rotated`."""
+        return any(PROTOCOLS[fold.protocol].rotated for fold in self.folds)
 
     def extractors(self) -> tuple[str, ...]:
         """The extractors that have work, in order, references last."""
@@ -140,29 +146,29 @@ class Plan:
         names = dict.fromkeys(s.extractor for s in (*self.systems, *reference))
         return tuple(name for name in names if any(True for _ in self.work(name)))
 
-    def work(self, extractor: str) -> Iterator[tuple[Cell, tuple[System, ...]]]:
-        """Each cell with the systems that use this extractor there."""
+    def work(self, extractor: str) -> Iterator[tuple[Fold, tuple[System, ...]]]:
+        """Each fold with the systems that use this extractor there."""
         trained = extractor in self.trained
-        for cell in self.cells:
-            if not (cell.for_networks if trained else cell.for_frozen):
+        for fold in self.folds:
+            if not (fold.for_networks if trained else fold.for_frozen):
                 continue
-            if extractor == SELECTED and not cell.selects:
+            if extractor == SELECTED and not fold.selects:
                 continue
-            systems = (*self.systems, *self.references[cell.subset])
+            systems = (*self.systems, *self.references[fold.subset])
             # A head cannot be fitted to folds of rows that its network has been trained on.
-            headless = cell.network is not None
+            headless = fold.network is not None
             of_extractor = tuple(
                 s
                 for s in systems
                 if s.extractor == extractor and not (headless and s.classifier == SOFTMAX)
             )
             if of_extractor:
-                yield cell, of_extractor
+                yield fold, of_extractor
 
     def positions(self, extractor: str) -> Positions:
-        """The crops in the cells of an extractor, each once, in order."""
-        cells = [cell for cell, _ in self.work(extractor)]
-        return np.unique(np.concatenate([c for cell in cells for c in (cell.train, cell.test)]))
+        """The crops in the folds of an extractor, each once, in order."""
+        folds = [fold for fold, _ in self.work(extractor)]
+        return np.unique(np.concatenate([c for fold in folds for c in (fold.train, fold.test)]))
 
     def n_units(self, extractor: str | None = None) -> int:
         """The number of units of one extractor, or of all."""
@@ -206,7 +212,7 @@ def make_plan(
     UnusableInput
         If a protocol cannot be carried out on a subset, or nothing is left to do.
     """
-    cells: list[Cell] = []
+    folds: list[Fold] = []
     notices: list[str] = []
     for subset, parts in subsets.items():
         of_subset = np.flatnonzero(table["subset"].isin(list(parts)).to_numpy())
@@ -219,24 +225,26 @@ def make_plan(
             )
         for name in _possible(protocols, upright, subset, networks, notices):
             positions, rows = of_subset, upright
-            if PROTOCOLS[name].turned:
-                positions, rows = turned_positions(of_subset, len(table)), turned_rows(upright)
+            if PROTOCOLS[name].rotated:
+                positions, rows = rotated_positions(of_subset, len(table)), rotated_rows(upright)
             drawn = max(repeats, networks.repeats) if networks.names else repeats
             # How a system learns from fewer patients is asked where a network sees these alone.
             shares = (1.0,) if PROTOCOLS[name].reuses_network else train_fractions
             try:
                 split = PROTOCOLS[name].split(rows, drawn, seed)
                 found = [
-                    cell
-                    for fold in split.folds
+                    fold
+                    for row_split in split.folds
                     for share in shares
-                    for cell in _cells(subset, name, fold, rows, share, repeats, seed, networks)
+                    for fold in _folds(
+                        subset, name, row_split, rows, share, repeats, seed, networks
+                    )
                 ]
             except UnusableInput as error:
                 raise UnusableInput(f"subset {subset}, {name}: {error}") from error
             notices += [f"{subset}, {name}: {notice}" for notice in split.notices]
-            cells += [_within(cell, positions) for cell in found]
-    if not cells:
+            folds += [_within(fold, positions) for fold in found]
+    if not folds:
         asked = ", ".join(protocols)
         raise UnusableInput(f"nothing is left to run under {asked}: {'; '.join(notices)}")
     systems = _systems(extractors, classifiers, kernels, networks, notices)
@@ -247,7 +255,7 @@ def make_plan(
         )
         for subset, parts in subsets.items()
     }
-    plan = Plan(systems, tuple(cells), tuple(notices), references, networks.names)
+    plan = Plan(systems, tuple(folds), tuple(notices), references, networks.names)
     if not plan.n_units():
         raise UnusableInput(
             f"nothing is left to run under {', '.join(protocols)}: {SOFTMAX} has no row there"
@@ -305,45 +313,45 @@ def may_be_selected(system: System, kernels: Collection[str], trained: Collectio
     return system.classifier in kernels and system.extractor not in trained
 
 
-def _cells(
+def _folds(
     subset: str,
     protocol: str,
-    fold: Fold,
+    row_split: RowSplit,
     rows: "pd.DataFrame",
     share: float,
     repeats: int,
     seed: int,
     networks: NetworkWork,
-) -> Iterator[Cell]:
+) -> Iterator[Fold]:
     """One fold as often as it is run with this share of its training patients."""
     here = _trains_on(subset, networks)
     if PROTOCOLS[protocol].repeated:
-        numbers, frozen, trained = [fold.repeat], repeats, networks.repeats
+        numbers, frozen, trained = [row_split.repeat], repeats, networks.repeats
     elif share < 1:
         numbers, frozen, trained = [*range(LEARNING_DRAWS)], LEARNING_DRAWS, LEARNING_DRAWS
     else:
         numbers, frozen, trained = [*range(networks.seeds if here else 1)], 1, networks.seeds
     for number in numbers:
-        for_frozen = number < frozen and fold.network is None
+        for_frozen = number < frozen and row_split.network is None
         for_networks = here and number < trained
         if not (for_frozen or for_networks):
             continue
-        train = fold.train
+        train = row_split.train
         if share < 1:
-            draw = np.random.SeedSequence([seed, number, fold.fold]).generate_state(1)[0]
-            train = nested_training(rows, fold.train, share, int(draw))
-        yield Cell(
-            *(subset, protocol, number, fold.fold, train, fold.test, share),
+            draw = np.random.SeedSequence([seed, number, row_split.number]).generate_state(1)[0]
+            train = nested_training(rows, row_split.train, share, int(draw))
+        yield Fold(
+            *(subset, protocol, number, row_split.number, train, row_split.test, share),
             for_networks=for_networks,
             for_frozen=for_frozen,
-            network=fold.network,
+            network=row_split.network,
         )
 
 
-def _within(cell: Cell, positions: Positions) -> Cell:
-    """A cell on some rows of a table as a cell on the table; `positions` are those of the rows."""
-    network = cell.network and (positions[cell.network[0]], positions[cell.network[1]])
-    return replace(cell, train=positions[cell.train], test=positions[cell.test], network=network)
+def _within(fold: Fold, positions: Positions) -> Fold:
+    """A fold on some rows of a table as a fold on the table; `positions` are those of the rows."""
+    network = fold.network and (positions[fold.network[0]], positions[fold.network[1]])
+    return replace(fold, train=positions[fold.train], test=positions[fold.test], network=network)
 
 
 def _trains_on(subset: str, networks: NetworkWork) -> bool:

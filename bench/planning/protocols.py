@@ -27,7 +27,7 @@ TRAINING_SHARE = 0.7
 
 
 @dataclass(frozen=True)
-class Fold:
+class RowSplit:
     """One training and test split: positions in the table that was split.
 
     network : the training rows of a network and the rows held out from it, where these are not the
@@ -35,7 +35,7 @@ class Fold:
     """
 
     repeat: int
-    fold: int
+    number: int
     train: Positions
     test: Positions
     network: tuple[Positions, Positions] | None = None
@@ -45,7 +45,7 @@ class Fold:
 class Split:
     """All folds of a protocol over one table, and what a reader must know of them."""
 
-    folds: tuple[Fold, ...]
+    folds: tuple[RowSplit, ...]
     notices: tuple[str, ...] = ()
 
 
@@ -55,11 +55,11 @@ class Protocol:
 
     Attributes
     ----------
-    split : takes the table (that of `turned_rows` where `turned`), the repeats and a seed.
+    split : takes the table (that of `rotated_rows` where `rotated`), the repeats and a seed.
     needs_official_split, needs_shared_patients : what a table without has no row for.
     repeated : it draws anew for each repeat.
     audit : it puts patients on both sides on purpose, to measure what that alone gives.
-    turned : it splits four copies of each crop, each turned by another quarter.
+    rotated : it splits four copies of each crop, each rotated by another quarter.
     reuses_network : one network serves all folds of a repeat; frozen features have no row.
     """
 
@@ -70,7 +70,7 @@ class Protocol:
     needs_shared_patients: bool = False
     repeated: bool = False
     audit: bool = False
-    turned: bool = False
+    rotated: bool = False
     reuses_network: bool = False
 
 
@@ -88,7 +88,7 @@ def _official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
             f"{patients} patients stand in both splits: their {int((marked & shared).sum())} "
             "training crops are left out of training",
         )
-    fold = Fold(0, 0, np.flatnonzero(train), np.flatnonzero(test))
+    fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
     _check_classes(table, fold)
     return Split((fold,), notices)
 
@@ -97,7 +97,7 @@ def _pooled_official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     """The data set's own split as it is, with the patients that stand on both sides."""
     train, test = ((table["split"] == name).to_numpy() for name in ("train", "test"))
     shared = table["patient_id"].isin(shared_patients(table)).to_numpy()
-    fold = Fold(0, 0, np.flatnonzero(train), np.flatnonzero(test))
+    fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
     _check_classes(table, fold)
     patients = table.loc[shared, "patient_id"].nunique()
     notice = (
@@ -140,7 +140,7 @@ def _drawn_folds(
     repeats: int,
     seed: int,
     groups: NDArray[Any] | None = None,
-) -> list[Fold]:
+) -> list[RowSplit]:
     """The folds that one of scikit-learn's splitters draws, anew for each repeat."""
     labels = table["label"].to_numpy()
     folds = []
@@ -151,7 +151,7 @@ def _drawn_folds(
             warnings.simplefilter("ignore", UserWarning)
             pairs = list(drawn.split(labels, labels, groups))
         for number, (train, test) in enumerate(pairs):
-            fold = Fold(repeat, number, np.sort(train), np.sort(test))
+            fold = RowSplit(repeat, number, np.sort(train), np.sort(test))
             _check_classes(table, fold)
             folds.append(fold)
     return folds
@@ -162,7 +162,7 @@ def _image_holdout(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     labels = table["label"].to_numpy()
     folds = []
     for repeat in range(repeats):
-        fold = Fold(repeat, 0, *_share_of_each_class(labels, _state(seed, repeat)))
+        fold = RowSplit(repeat, 0, *_share_of_each_class(labels, _state(seed, repeat)))
         _check_classes(table, fold)
         folds.append(fold)
     return Split(tuple(folds), (_audit_notice(table, folds),))
@@ -184,7 +184,7 @@ def _reused_network(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
 def _rotated(
     divide: Callable[["pd.DataFrame", int, int], Split],
 ) -> Callable[["pd.DataFrame", int, int], Split]:
-    """The same protocol on the official training rows of a table of `turned_rows`."""
+    """The same protocol on the official training rows of a table of `rotated_rows`."""
 
     def split(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
         official = has_official_split(table)
@@ -193,7 +193,7 @@ def _rotated(
         folds = [replace(f, train=used[f.train], test=used[f.test]) for f in found.folds]
         which = "training crops" if official else "crops (there is no official split)"
         notice = (
-            f"the {len(used) // len(ROTATIONS)} {which}, each turned by "
+            f"the {len(used) // len(ROTATIONS)} {which}, each rotated by "
             f"{', '.join(map(str, ROTATIONS))} degrees, make {len(used)} rows"
         )
         return Split(tuple(folds), (*found.notices, notice))
@@ -220,7 +220,7 @@ def _share_of_each_class(labels: NDArray[np.int64], state: int) -> tuple[Positio
     return np.sort(kept), np.sort(rest)
 
 
-def _audit_notice(table: "pd.DataFrame", folds: Sequence[Fold]) -> str:
+def _audit_notice(table: "pd.DataFrame", folds: Sequence[RowSplit]) -> str:
     """How many patients the first repeat tears apart."""
     patients = table["patient_id"].to_numpy()
     torn: set[str] = set()
@@ -230,15 +230,15 @@ def _audit_notice(table: "pd.DataFrame", folds: Sequence[Fold]) -> str:
     return f"an audit: {len(torn)} of {len(set(patients))} patients stand on both sides of a fold"
 
 
-def _check_classes(table: "pd.DataFrame", fold: Fold) -> None:
+def _check_classes(table: "pd.DataFrame", fold: RowSplit) -> None:
     if not len(fold.test):
-        raise UnusableInput(f"fold {fold.fold + 1} has no test crop")
+        raise UnusableInput(f"fold {fold.number + 1} has no test crop")
     if not len(fold.train):
         raise UnusableInput("every patient of the training rows stands in test, too")
     present = set(table["label"].to_numpy()[fold.train])
     if present != {0, 1}:
         raise UnusableInput(
-            f"the training rows of fold {fold.fold + 1} hold one class only: "
+            f"the training rows of fold {fold.number + 1} hold one class only: "
             "too few patients of the other"
         )
 
@@ -271,26 +271,26 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             ),
             Protocol(
                 "rotated-holdout",
-                "audit: the training crops turned by quarters, then 70/30 by turned crop, repeated",
+                "audit: the training crops rotated by quarters, 70/30 by rotated crop, repeated",
                 _rotated(_image_holdout),
                 repeated=True,
                 audit=True,
-                turned=True,
+                rotated=True,
             ),
             Protocol(
                 "rotated-image-cv",
-                f"audit: the same turned crops, {N_FOLDS} folds by turned crop, repeated",
+                f"audit: the same rotated crops, {N_FOLDS} folds by rotated crop, repeated",
                 _rotated(_image_cv),
                 repeated=True,
                 audit=True,
-                turned=True,
+                rotated=True,
             ),
             Protocol(
                 "rotated-by-patient",
-                f"the same turned crops, {N_FOLDS} folds by patient, repeated",
+                f"the same rotated crops, {N_FOLDS} folds by patient, repeated",
                 _rotated(_patient_cv),
                 repeated=True,
-                turned=True,
+                rotated=True,
             ),
             Protocol(
                 "reused-network",

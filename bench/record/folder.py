@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.atomic_files import atomic_path, remove_stale, write_atomically
 from bench.errors import UnusableInput
-from bench.record.pictures import THUMBNAILS_PER_CLASS, VIT_INPUT, _write_png
+from bench.record.pictures import THUMBNAILS_PER_CLASS, VIT_INPUT, write_png
 
 if TYPE_CHECKING:
     import numpy as np
@@ -98,7 +98,7 @@ class RunFolder:
                 places = np.linspace(0, len(of_class) - 1, min(THUMBNAILS_PER_CLASS, len(of_class)))
                 for position in dict.fromkeys(int(i) for i in of_class[places.astype(int)]):
                     file = f"images/{stack.digests[position][:16]}.png"
-                    _write_png(self.path / file, stack.images[position])
+                    write_png(self.path / file, stack.images[position])
                     crop_id = str(stack.table["crop_id"].iloc[position])
                     listed.append(
                         {"file": file, "crop_id": crop_id, "label": name, "subset": subset}
@@ -112,7 +112,7 @@ class RunFolder:
         for crop_id in crop_ids:
             position = of_id[crop_id]
             file = f"images/{stack.digests[position][:16]}.png"
-            _write_png(self.path / file, stack.images[position])
+            write_png(self.path / file, stack.images[position])
             listed.append({"file": file, "crop_id": crop_id})
         return listed
 
@@ -134,8 +134,8 @@ class RunFolder:
             "overlay": f"images/saliency-{crop[:16]}-{unit[:8]}.png",
         }
         grey = np.asarray(Image.fromarray(pixels).resize(share.shape[::-1]))
-        _write_png(self.path / files["plain"], pixels)
-        _write_png(self.path / files["overlay"], overlay(grey, share))
+        write_png(self.path / files["plain"], pixels)
+        write_png(self.path / files["overlay"], overlay(grey, share))
         return files
 
     def write_patch_example(self, stack: "CropStack", subset: str) -> dict[str, str | int]:
@@ -144,7 +144,7 @@ class RunFolder:
             int(place) for place in stack.positions(subset) if stack.table["label"].iloc[place] == 1
         )
         file = "images/patches.png"
-        _write_png(self.path / file, stack.images[position], stack.settings.size)
+        write_png(self.path / file, stack.images[position], stack.settings.size)
         return {
             "file": file,
             "crop_id": str(stack.table["crop_id"].iloc[position]),

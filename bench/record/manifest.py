@@ -140,7 +140,7 @@ def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
 def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     """The rows of a small table with plain Python values."""
     return [
-        {str(name): cell if isinstance(cell, str) else int(cell) for name, cell in row.items()}
+        {str(name): fold if isinstance(fold, str) else int(fold) for name, fold in row.items()}
         for row in table.to_dict("records")
     ]
 
@@ -161,7 +161,7 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
             "networks trained as published where that is known (a few epochs, as here, show that "
             "they run, not what they can do)"
         )
-    if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.cells):
+    if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.folds):
         thesis.append(
             "repeated cross-validation by patient, which shows how much the figures depend on the "
             "split"
@@ -175,7 +175,7 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
             "allows, honest ones and audits side by side, to measure what the protocol alone gives"
         )
         left.append((what, "audit", _audit_options(job, audit)))
-    if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.cells):
+    if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.folds):
         what = "more than one repeat of patient-cv: a single one has no ±"
         left.append((what, "repeated", {"--protocols": "patient-cv", "--repeats": "10"}))
     return [

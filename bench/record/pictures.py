@@ -15,7 +15,7 @@ THUMBNAILS_PER_CLASS = 4
 VIT_INPUT = {"input": 224, "patch": 16}
 
 
-def _write_png(file: Path, pixels: "NDArray[np.uint8]", side: int = 128) -> None:
+def write_png(file: Path, pixels: "NDArray[np.uint8]", side: int = 128) -> None:
     from PIL import Image
 
     with atomic_path(file) as temporary:

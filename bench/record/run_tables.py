@@ -8,11 +8,11 @@ import numpy as np
 
 from bench.data.crops.rotated import rotation_of
 from bench.execution.features import Features
-from bench.execution.selected import Choice
+from bench.execution.selected import SelectedSystem
 from bench.execution.trainings import Trained
 from bench.execution.units import UnitResult
 from bench.planning.extractor import Extractor
-from bench.planning.plan import SOFTMAX, Cell, Place, System
+from bench.planning.plan import SOFTMAX, Fold, Place, System
 from reports.systems.schema import (
     CHOICE_COLUMNS,
     HISTORY_COLUMNS,
@@ -38,7 +38,7 @@ APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs t
 class Results:
     """Collects what the units of a run gave, in the order of the plan.
 
-    stack : the one that the plan's cells point into.
+    stack : the one that the plan's folds point into.
     """
 
     dataset: str
@@ -51,7 +51,7 @@ class Results:
 
     def add(
         self,
-        cell: Cell,
+        fold: Fold,
         system: System,
         extractor: Extractor,
         features: Features,
@@ -60,12 +60,12 @@ class Results:
         """One unit that ran, well or not."""
         meta = result.meta
         for network in features.trained:
-            self._add_training(cell, network)
+            self._add_training(fold, network)
         # A network's own head needs no features of the training crops.
         own_head = system.classifier == SOFTMAX
-        extraction = 0.0 if own_head else features.seconds_per_crop * len(cell.train)
+        extraction = 0.0 if own_head else features.seconds_per_crop * len(fold.train)
         network_seconds = features.network_seconds if features.trained else None
-        row = self._row(cell, system, extractor) | {
+        row = self._row(fold, system, extractor) | {
             "unit": result.key,
             "precision": features.profile.get("precision", ""),
             "status": result.status,
@@ -84,15 +84,17 @@ class Results:
                 "converged": meta.get("converged"),
                 **{name: meta.get(name) for name in CHOICE_COLUMNS},
             }
-            self._predictions.append(self._predicted(cell, result))
+            self._predictions.append(self._predicted(fold, result))
         self.units.append(row)
 
-    def add_choice(self, cell: Cell, system: System, extractor: Extractor, choice: Choice) -> None:
-        """The row `selected` of one cell: another system's scores, with the time of choosing it."""
+    def add_choice(
+        self, fold: Fold, system: System, extractor: Extractor, choice: SelectedSystem
+    ) -> None:
+        """The row `selected` of one fold: another system's scores, with the time of choosing it."""
         chosen = choice.chosen
         meta = chosen.result.meta
         self.units.append(
-            self._row(cell, system, extractor)
+            self._row(fold, system, extractor)
             | {
                 "unit": choice.unit,
                 "status": "ok",
@@ -110,45 +112,45 @@ class Results:
                 "chosen_classifier": chosen.system.classifier,
             }
         )
-        self._predictions.append(self._predicted(cell, replace(chosen.result, key=choice.unit)))
+        self._predictions.append(self._predicted(fold, replace(chosen.result, key=choice.unit)))
 
-    def add_failed(self, cell: Cell, system: System, extractor: Extractor, status: str) -> None:
+    def add_failed(self, fold: Fold, system: System, extractor: Extractor, status: str) -> None:
         """One unit that could not run: it keeps its row."""
-        self.units.append(self._row(cell, system, extractor) | {"status": status})
+        self.units.append(self._row(fold, system, extractor) | {"status": status})
 
-    def _add_training(self, cell: Cell, network: Trained) -> None:
+    def _add_training(self, fold: Fold, network: Trained) -> None:
         """What one training took, and its curve; once, whoever uses its features.
 
         The folds that reuse one network are of one protocol and repeat: the first stands for them.
         """
-        fold = replace(cell, fold=0).place if cell.network is not None else cell.place
-        if (network.key, fold) in self._trainings:
+        place = replace(fold, number=0).place if fold.network is not None else fold.place
+        if (network.key, place) in self._trainings:
             return
-        row = self._place(cell) | {
+        row = self._place(fold) | {
             "training": network.key,
             "extractor": network.name,
             "weights": network.weights,
             "recipe": network.recipe.name,
         }
-        self._trainings[network.key, fold] = row | network.costs
+        self._trainings[network.key, place] = row | network.costs
         self._history += [row | epoch for epoch in network.history]
 
-    def _place(self, cell: Cell) -> dict[str, Any]:
+    def _place(self, fold: Fold) -> dict[str, Any]:
         return {
             "dataset": self.dataset,
-            "subset": cell.subset,
+            "subset": fold.subset,
             "region": self.stack.settings.region_name,
             "size": self.stack.settings.size,
-            "protocol": cell.protocol,
-            "train_fraction": cell.train_fraction,
+            "protocol": fold.protocol,
+            "train_fraction": fold.train_fraction,
             "seed": self.seed,
-            "repeat": cell.repeat,
-            "fold": cell.fold,
+            "repeat": fold.repeat,
+            "fold": fold.number,
         }
 
-    def _row(self, cell: Cell, system: System, extractor: Extractor) -> dict[str, Any]:
-        patients = self.stack.table["patient_id"].to_numpy()[cell.test]
-        return self._place(cell) | {
+    def _row(self, fold: Fold, system: System, extractor: Extractor) -> dict[str, Any]:
+        patients = self.stack.table["patient_id"].to_numpy()[fold.test]
+        return self._place(fold) | {
             "unit": "",
             "extractor": system.extractor,
             "weights": extractor.weights,
@@ -157,20 +159,20 @@ class Results:
             "C": system.C,
             "scale": system.scale,
             "tuned": system.tuned,
-            "n_train": len(cell.train),
-            "n_test": len(cell.test),
+            "n_train": len(fold.train),
+            "n_test": len(fold.test),
             "n_test_patients": len(set(patients)),
             "precision": "",
             "notes": "",
         }
 
-    def _predicted(self, cell: Cell, result: UnitResult) -> "pd.DataFrame":
-        rows = self.stack.table.iloc[cell.test]
+    def _predicted(self, fold: Fold, result: UnitResult) -> "pd.DataFrame":
+        rows = self.stack.table.iloc[fold.test]
         return rows[["crop_id", "lesion_id", "patient_id", "label"]].assign(
             unit=result.key,
-            repeat=cell.repeat,
-            fold=cell.fold,
-            rotation=rotation_of(self.stack.table)[cell.test],
+            repeat=fold.repeat,
+            fold=fold.number,
+            rotation=rotation_of(self.stack.table)[fold.test],
             score=result.score,
         )
 

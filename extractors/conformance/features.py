@@ -125,14 +125,14 @@ def _apart(subject: Subject) -> str:
 
 
 def _bfloat16(subject: Subject) -> str:
-    mend = "mend it, or it fails in a run where the device computes in bfloat16"
+    hint = "correct it, or it fails in a run where the device computes in bfloat16"
     full = subject.features(subject.images)
     try:
         with running("cpu", "bfloat16"):
             half = subject.features(subject.images)
     except Exception as error:
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise NotKept(f"fails under autocast ({text})", mend, "note") from error
+        raise NotKept(f"fails under autocast ({text})", hint, "note") from error
     cosine = lowest_cosine(full.numpy(), half.numpy())
     if not cosine > LOWEST_COSINE:
         raise NotKept(

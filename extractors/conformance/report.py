@@ -33,14 +33,14 @@ class Finding:
     state : "ok", "note" or "bad".
     what : the check.
     found : what was seen.
-    mend : what to do; empty where nothing is to be done.
+    hint : what to do; empty where nothing is to be done.
     """
 
     subject: str
     state: State
     what: str
     found: str
-    mend: str = ""
+    hint: str = ""
 
 
 def check_file(path: str | Path) -> Iterator[Finding]:
@@ -69,7 +69,7 @@ def check_backbone(name: str) -> Iterator[Finding]:
     BackboneError
         If no plugin has that name, or its entry point is broken.
     """
-    plugin = plugins.find(name)
+    plugin = plugins.find_plugin(name)
     if plugin is None:
         raise UnknownBackbone(f"{name}: no plugin of that name is registered")
     if isinstance(plugin, BrokenPlugin):
@@ -79,7 +79,7 @@ def check_backbone(name: str) -> Iterator[Finding]:
         finding = judge(name, what, lambda check=check: check(subject))  # type: ignore[misc]
         yield finding
         if finding.state == "bad" and what in ("builds", "shape"):
-            yield Finding(name, "note", "all else", "not checked", "mend the line above first")
+            yield Finding(name, "note", "all else", "not checked", "correct the line above first")
             return
     if plugin.recipe is not None:
         for what, trained in TRAINING_CHECKS.items():
@@ -93,7 +93,7 @@ def judge(subject: str, what: str, check: Callable[[], str]) -> Finding:
         with put_back():
             return Finding(subject, "ok", what, check())
     except NotKept as broken:
-        return Finding(subject, broken.state, what, broken.found, broken.mend)
+        return Finding(subject, broken.state, what, broken.found, broken.hint)
     except BackboneError as error:
         return Finding(subject, "bad", what, str(error).removeprefix(f"{subject}: "))
     except SystemExit as error:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from extractors.backbone import Backbone
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.plugins import Plugin
 from extractors.precision_choice import probe_images
 from extractors.process_state import TORCH_GENERATOR, put_back
@@ -25,9 +25,9 @@ State = Literal["ok", "note", "bad"]
 class NotKept(Exception):
     """A part of the contract that is not kept, or, as a note, one that deserves a word."""
 
-    def __init__(self, found: str, mend: str, state: State = "bad") -> None:
+    def __init__(self, found: str, hint: str, state: State = "bad") -> None:
         super().__init__(found)
-        self.found, self.mend, self.state = found, mend, state
+        self.found, self.hint, self.state = found, hint, state
 
 
 class Watched(nn.Module):
@@ -64,7 +64,7 @@ class Subject:
     def __init__(self, plugin: Plugin) -> None:
         self.plugin = plugin
         self.backbone: Backbone
-        self.images = prepare(probe_images()[: max(BATCHES)], plugin.input)
+        self.images = resize(probe_images()[: max(BATCHES)], plugin.input)
         self.changed: dict[str, set[str]] = {}
         self._builds = 0
 

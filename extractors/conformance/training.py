@@ -15,11 +15,11 @@ from torch import nn
 from torch.nn import functional
 
 from extractors.backbone import InputSpec, normalise, state_digest
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.conformance.subject import NotKept, Subject, Watched, listed, unsettle
 from extractors.recipes import Recipe
 from extractors.training.loop import train
-from extractors.training.rows import Rows
+from extractors.training.rows import TrainingRows
 from extractors.training.trainable import N_CLASSES, Classifier, create_trainable
 
 IMAGES = 16
@@ -27,14 +27,14 @@ BATCH = 8
 EPOCHS = 8
 
 
-def made_up_rows() -> Rows:
+def made_up_rows() -> TrainingRows:
     """Sixteen images of 64 px that any network can tell apart: bright and coarse, dark and fine."""
     generator = np.random.default_rng(0)
     labels = np.arange(IMAGES) % N_CLASSES
     coarse = np.kron(generator.random((IMAGES, 8, 8)), np.ones((8, 8)))
     fine = generator.random((IMAGES, 64, 64))
     images = np.where(labels[:, None, None] == 1, 127 + 128 * coarse, 128 * fine)
-    return Rows(images.astype(np.uint8), labels)
+    return TrainingRows(images.astype(np.uint8), labels)
 
 
 def _recipe(subject: Subject) -> str:
@@ -123,8 +123,8 @@ def _repeats(subject: Subject) -> str:
     return "the same seed gives the same weights"
 
 
-def _loss(network: Classifier, rows: Rows, spec: InputSpec) -> torch.Tensor:
-    logits = network(normalise(prepare(rows.images, spec), spec))
+def _loss(network: Classifier, rows: TrainingRows, spec: InputSpec) -> torch.Tensor:
+    logits = network(normalise(resize(rows.images, spec), spec))
     return functional.cross_entropy(logits, torch.from_numpy(rows.labels))
 
 

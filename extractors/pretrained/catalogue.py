@@ -32,7 +32,7 @@ _DOWNLOAD_BYTES = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedWeights:
     """A backbone in its library's own terms.
 
     `url` is a direct download, `repository` a Hugging Face repository (`owner/name[@revision]`,
@@ -52,7 +52,7 @@ class Published:
     img_size: int | None = None
 
 
-def look_up(name: ExtractorName) -> Published:
+def look_up(name: ExtractorName) -> PublishedWeights:
     """What the library publishes under `name`.
 
     Raises
@@ -71,12 +71,12 @@ def look_up(name: ExtractorName) -> Published:
 
 def unknown(text: str, candidates: Iterable[str]) -> UnknownBackbone:
     """The error for a name that does not exist, with those nearest to it."""
-    near = nearest(text, candidates)
+    near = nearest_names(text, candidates)
     hint = f"; did you mean {', '.join(near)}?" if near else ""
     return UnknownBackbone(f"{text}: no such backbone{hint}")
 
 
-def nearest(text: str, candidates: Iterable[str]) -> list[str]:
+def nearest_names(text: str, candidates: Iterable[str]) -> list[str]:
     """At most three names like `text`. A name that lacks only its prefix comes first."""
     text = text.removeprefix("random:").partition("@")[0]
     names = dict.fromkeys([*DEFAULT_EXTRACTORS, *candidates])
@@ -97,14 +97,16 @@ def every_library_name() -> list[str]:
     ]
 
 
-def _look_up_bundled(name: ExtractorName) -> Published:
+def _look_up_bundled(name: ExtractorName) -> PublishedWeights:
     if name.model != BUNDLED:
         raise unknown(name.text, [f"bundled:{BUNDLED}"])
     half: Triple = (0.5, 0.5, 0.5)
-    return Published("bundled", BUNDLED_ARCHITECTURE, "imagenet", InputSpec(224, 224, half, half))
+    return PublishedWeights(
+        "bundled", BUNDLED_ARCHITECTURE, "imagenet", InputSpec(224, 224, half, half)
+    )
 
 
-def _look_up_timm(name: ExtractorName) -> Published:
+def _look_up_timm(name: ExtractorName) -> PublishedWeights:
     import timm
     from timm.models import get_deprecated_models
 
@@ -132,7 +134,7 @@ def _withdrawn() -> set[str]:
     return {old for old, new in get_deprecated_models().items() if new is None}
 
 
-def _from_timm(name: ExtractorName, architecture: str, config: Any) -> Published:
+def _from_timm(name: ExtractorName, architecture: str, config: Any) -> PublishedWeights:
     """timm's configuration of one set of weights; `config` is None where it publishes none."""
     import timm
 
@@ -146,9 +148,9 @@ def _from_timm(name: ExtractorName, architecture: str, config: Any) -> Published
     if pixels is not None:
         size = (pixels, pixels)
     if config is None:
-        return Published("timm", architecture, "none", InputSpec(*size))
+        return PublishedWeights("timm", architecture, "none", InputSpec(*size))
     heads = config.classifier or ()
-    return Published(
+    return PublishedWeights(
         kind="timm",
         architecture=architecture,
         tag=config.tag or "none",
@@ -171,7 +173,7 @@ def _hub_filenames(own: str | None) -> tuple[str, ...]:
     return (own,) if own == safe else (safe, own)
 
 
-def _look_up_torchvision(name: ExtractorName) -> Published:
+def _look_up_torchvision(name: ExtractorName) -> PublishedWeights:
     import torchvision.models as zoo
 
     if name.model not in zoo.list_models(module=zoo):
@@ -183,7 +185,7 @@ def _look_up_torchvision(name: ExtractorName) -> Published:
     preset = chosen.transforms()
     size = int(preset.crop_size[0])
     megabytes = chosen.meta.get("_file_size")
-    return Published(
+    return PublishedWeights(
         kind="torchvision",
         architecture=name.model,
         tag=chosen.name,

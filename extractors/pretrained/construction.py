@@ -14,7 +14,7 @@ from torch import nn
 from extractors.errors import BackboneError
 from extractors.layers import LayerFeatures, find_classifier, remove_classifier, resolve_layer
 from extractors.names import ExtractorName
-from extractors.pretrained.catalogue import Published
+from extractors.pretrained.catalogue import PublishedWeights
 from extractors.pretrained.checkpoints import (
     StateDict,
     explain_mismatch,
@@ -28,7 +28,7 @@ _OLD_DENSENET_KEY = re.compile(r"(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..
 _AUXILIARY = re.compile(r"aux\d*\.|AuxLogits\.")
 
 
-def build(name: ExtractorName, published: Published, checkpoint: Path | None) -> nn.Module:
+def build(name: ExtractorName, published: PublishedWeights, checkpoint: Path | None) -> nn.Module:
     """The network that returns features, with the checkpoint's weights, or random without one."""
     if published.kind == "timm":
         network = _build_timm(name, published, checkpoint)
@@ -69,7 +69,9 @@ def randomise(network: nn.Module) -> None:
                 nn.init.normal_(parameter, std=0.02)
 
 
-def _build_timm(name: ExtractorName, published: Published, checkpoint: Path | None) -> nn.Module:
+def _build_timm(
+    name: ExtractorName, published: PublishedWeights, checkpoint: Path | None
+) -> nn.Module:
     import timm
 
     size = {} if published.img_size is None else {"img_size": published.img_size}
@@ -102,7 +104,7 @@ def _build_timm(name: ExtractorName, published: Published, checkpoint: Path | No
     return _made(name, network, published)
 
 
-def _made(name: ExtractorName, network: nn.Module, published: Published) -> nn.Module:
+def _made(name: ExtractorName, network: nn.Module, published: PublishedWeights) -> nn.Module:
     """Refuse an input of which a whole number of patches would leave a border out."""
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     sides = (patch, patch) if isinstance(patch, int) else patch
@@ -150,7 +152,7 @@ def _missing_keys_reported() -> Iterator[list[str]]:
 
 
 def _build_torchvision(
-    name: ExtractorName, published: Published, checkpoint: Path | None
+    name: ExtractorName, published: PublishedWeights, checkpoint: Path | None
 ) -> nn.Module:
     import torchvision.models as zoo
 
@@ -178,7 +180,7 @@ def _build_torchvision(
     return network
 
 
-def _torchvision_arguments(published: Published) -> dict[str, Any]:
+def _torchvision_arguments(published: PublishedWeights) -> dict[str, Any]:
     """What a builder must be told without its weights, so that theirs will fit.
 
     The published GoogLeNet and Inception were trained on images on [-1, 1] and turn ImageNet's
@@ -191,7 +193,7 @@ def _torchvision_arguments(published: Published) -> dict[str, Any]:
     return {}
 
 
-def _build_bundled(published: Published, checkpoint: Path | None) -> nn.Module:
+def _build_bundled(published: PublishedWeights, checkpoint: Path | None) -> nn.Module:
     """The package names its tensors otherwise than timm, but lists them in the same order."""
     import timm
 

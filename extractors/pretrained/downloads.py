@@ -31,7 +31,7 @@ def download_weights(info: BackboneInfo) -> Path:
     if published is None or not (published.repository or published.url):
         raise MissingWeights(f"{info.name}: there is nothing to download")
     if not is_online():
-        raise MissingWeights(f"{info.name}: no network; {info.mend}")
+        raise MissingWeights(f"{info.name}: no network; {info.hint}")
     try:
         if published.repository is not None:
             return _first_of(published.repository, published.filenames)
@@ -40,7 +40,7 @@ def download_weights(info: BackboneInfo) -> Path:
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise MissingWeights(
-            f"{info.name}: download failed ({type(error).__name__}: {reason}); {info.mend}"
+            f"{info.name}: download failed ({type(error).__name__}: {reason}); {info.hint}"
         ) from error
 
 

@@ -14,14 +14,14 @@ from urllib.parse import urlparse
 
 from extractors.errors import BackboneError
 from extractors.names import ExtractorName
-from extractors.pretrained.catalogue import Published
+from extractors.pretrained.catalogue import PublishedWeights
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 _digests: dict[tuple[str, int, int], str] = {}
 
 
-def file_digest(path: Path) -> str:
+def checkpoint_digest(path: Path) -> str:
     """SHA-256 (hexadecimal) of a file; read again only when its size or time has changed.
 
     Raises
@@ -41,7 +41,7 @@ def file_digest(path: Path) -> str:
 
 
 def find_checkpoint(
-    name: ExtractorName, published: Published, weights_dir: Path | None = None
+    name: ExtractorName, published: PublishedWeights, weights_dir: Path | None = None
 ) -> Path | None:
     """The checkpoint of a timm or torchvision backbone, or None if it is not on this machine.
 
@@ -82,7 +82,7 @@ def _user_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
-def _in_folder(name: ExtractorName, published: Published, folder: Path) -> Iterator[Path]:
+def _in_folder(name: ExtractorName, published: PublishedWeights, folder: Path) -> Iterator[Path]:
     stems = [f"{name.model}.{published.tag}", f"{published.architecture}.{published.tag}"]
     if published.is_default_tag:
         stems += [name.model, published.architecture]
@@ -100,12 +100,12 @@ def _in_folder(name: ExtractorName, published: Published, folder: Path) -> Itera
             yield from _snapshots(place / "hub", published.repository, filename)
 
 
-def _in_hub_cache(published: Published) -> Iterator[Path]:
+def _in_hub_cache(published: PublishedWeights) -> Iterator[Path]:
     for filename in published.filenames:
         yield from _snapshots(hub_cache(), published.repository, filename)
 
 
-def _in_torch_hub(published: Published) -> Iterator[Path]:
+def _in_torch_hub(published: PublishedWeights) -> Iterator[Path]:
     if published.url:
         yield torch_checkpoints() / url_file_name(published.url)
 

@@ -19,13 +19,19 @@ from torch import nn
 from torch.nn import functional
 
 from extractors.backbone import Precision, evaluating, normalise
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.costs import KeptTensors
-from extractors.isolation import foreign_code
+from extractors.isolation import isolated
 from extractors.precision import computes_bfloat16
 from extractors.recipes import Recipe
 from extractors.training.localization_loss import GridTap, LocalizationLoss
-from extractors.training.rows import CHUNK, Rows, TrainingFailed, inner_rows, stack_on_device
+from extractors.training.rows import (
+    CHUNK,
+    TrainingFailed,
+    TrainingRows,
+    inner_rows,
+    stack_on_device,
+)
 from extractors.training.state import Arrays, pack, unpack
 from extractors.training.trainable import Trainable
 
@@ -80,12 +86,12 @@ class Training:
 
 def train(
     trainable: Trainable,
-    rows: Rows,
+    rows: TrainingRows,
     recipe: Recipe,
     *,
     seed: int = 0,
     device: str = "cpu",
-    held_out: Rows | None = None,
+    held_out: TrainingRows | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Training:
@@ -105,7 +111,7 @@ def train(
         not even one image fits into the device's memory.
     """
     loop = _Loop(trainable, rows, recipe, seed, device)
-    with torch.random.fork_rng(devices=_cuda(device)), foreign_code(trainable.name):
+    with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name):
         start = loop.resume(checkpoint) if checkpoint else 0
         saved = time.monotonic()
         for epoch in range(start, recipe.epochs):
@@ -122,7 +128,7 @@ class _Loop:
     """What lives as long as one training."""
 
     def __init__(
-        self, trainable: Trainable, rows: Rows, recipe: Recipe, seed: int, device: str
+        self, trainable: Trainable, rows: TrainingRows, recipe: Recipe, seed: int, device: str
     ) -> None:
         self.name, self.recipe, self.seed, self.device = trainable.name, recipe, seed, device
         self.input = trainable.input
@@ -165,7 +171,7 @@ class _Loop:
             )
         return tap, loss.to(self.device)
 
-    def run_epoch(self, epoch: int, held_out: Rows | None) -> None:
+    def run_epoch(self, epoch: int, held_out: TrainingRows | None) -> None:
         """All rows once, in an order of their own; then the look at the rows that are held out."""
         torch.manual_seed(_epoch_seed(self.seed, epoch))
         self.network.train()
@@ -277,12 +283,12 @@ class _Loop:
             kind, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
 
-    def _look_at(self, rows: Rows) -> tuple[float, float]:
+    def _look_at(self, rows: TrainingRows) -> tuple[float, float]:
         """Mean loss and accuracy on rows that take no part in the training."""
         loss = correct = 0.0
         with evaluating(self.network), torch.no_grad(), self._autocast():
             for start in range(0, len(rows.labels), CHUNK):
-                images = prepare(rows.images[start : start + CHUNK], self.input).to(self.device)
+                images = resize(rows.images[start : start + CHUNK], self.input).to(self.device)
                 labels = torch.from_numpy(rows.labels[start : start + CHUNK].astype(np.int64))
                 logits = self.network(normalise(images, self.input)).float().cpu()
                 loss += float(functional.cross_entropy(logits, labels, reduction="sum"))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from extractors.backbone import InputSpec
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.errors import BackboneError
 from extractors.recipes import Recipe
 
@@ -27,17 +27,17 @@ class TrainingFailed(BackboneError):
 
 
 @dataclass(frozen=True)
-class Rows:
+class TrainingRows:
     """Crops with what is known of them: uint8 (N, H, W), labels 0 or 1 (N,), patients (N,)."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     patients: NDArray[Any] | None = None
 
-    def at(self, positions: NDArray[np.int64]) -> Rows:
+    def at(self, positions: NDArray[np.int64]) -> TrainingRows:
         """Some of the rows."""
         patients = None if self.patients is None else self.patients[positions]
-        return Rows(self.images[positions], self.labels[positions], patients)
+        return TrainingRows(self.images[positions], self.labels[positions], patients)
 
 
 def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> torch.Tensor:
@@ -47,7 +47,7 @@ def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> 
     """
     stack = torch.empty((len(images), 1, spec.height, spec.width), dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
-        stack[start : start + CHUNK] = prepare(images[start : start + CHUNK], spec).round_()
+        stack[start : start + CHUNK] = resize(images[start : start + CHUNK], spec).round_()
     if device == "cpu":
         return stack
     if device.startswith("cuda"):
@@ -57,7 +57,9 @@ def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> 
     return stack.to(device)
 
 
-def inner_rows(rows: Rows, recipe: Recipe, seed: int, name: str) -> tuple[Rows, Rows | None]:
+def inner_rows(
+    rows: TrainingRows, recipe: Recipe, seed: int, name: str
+) -> tuple[TrainingRows, TrainingRows | None]:
     """Rows to fit on, and those of the patients that an inner validation holds out."""
     if set(np.unique(rows.labels)) != {0, 1}:
         raise TrainingFailed(f"{name}: training wants crops of both classes")

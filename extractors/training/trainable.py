@@ -127,7 +127,7 @@ def trains(name: str) -> bool:
     if parsed.steps:
         return True
     ours = parsed.kind == "plugin" and not parsed.random
-    plugin = plugins.find(parsed.model) if ours else None
+    plugin = plugins.find_plugin(parsed.model) if ours else None
     return isinstance(plugin, plugins.Plugin) and plugin.recipe is not None
 
 
@@ -147,7 +147,7 @@ def recipe_for(name: str, preset: str) -> Recipe:
             form: LocalizationForm = "paper" if parsed.steps == ("drloc",) else "released"
             recipe = replace(recipe, localization=Localization(form, network.localization_weight))
         return recipe
-    plugin = plugins.find(parsed.model) if parsed.kind == "plugin" else None
+    plugin = plugins.find_plugin(parsed.model) if parsed.kind == "plugin" else None
     if isinstance(plugin, plugins.Plugin) and plugin.recipe is not None and not parsed.steps:
         return plugin.recipe
     recipe = RECIPES[preset, "C"]

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from reports.figures.layout import cut
+from reports.figures.layout import shortened
 from reports.figures.pictures import Grey, at_most, read_grey, square_of
-from reports.systems.run_folder import Run, records, section
+from reports.systems.run_folder import Run, manifest_records, section
 from reports.values import clean
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class Shown(NamedTuple):
     picture: Grey
 
 
-class Cut(NamedTuple):
+class PatchGrid(NamedTuple):
     """How a crop is cut: side of the input, side of a patch (both in pixels), patches a side."""
 
     side: int
@@ -49,12 +49,14 @@ def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | No
     first = crops.drop_duplicates("crop_id").set_index("crop_id")
     rows: dict[str, list[Shown]] = {}
     seen: set[tuple[str, str]] = set()
-    for entry in records(section(run.manifest, "data"), "thumbnails")[: 4 * _MOST_THUMBNAILS]:
+    for entry in manifest_records(section(run.manifest, "data"), "thumbnails")[
+        : 4 * _MOST_THUMBNAILS
+    ]:
         crop_id, label = clean(entry.get("crop_id")), clean(entry.get("label"))
         if (crop_id, label) in seen or len(seen) == _MOST_THUMBNAILS:
             continue
         subset = first["subset"].get(crop_id, clean(entry.get("subset")))
-        row = rows.setdefault("\n".join(cut(w, 20) for w in (subset, label) if w), [])
+        row = rows.setdefault("\n".join(shortened(w, 20) for w in (subset, label) if w), [])
         picture = read_grey(run.folder, entry.get("file"))
         if picture is not None and len(row) < _A_ROW:
             seen.add((crop_id, label))
@@ -74,7 +76,7 @@ def crops_in_error(run: Run, mistakes: list[dict[str, Any]]) -> "Figure | None":
     files = {
         clean(entry.get("crop_id")): entry.get("file")
         for name in ("thumbnails", "mistakes")
-        for entry in records(data, name)
+        for entry in manifest_records(data, name)
     }
     rows: dict[str, list[Shown]] = {}
     for mistake in mistakes:
@@ -94,12 +96,12 @@ def _native(first: "pd.DataFrame", crop_id: str) -> str:
     return "" if np.isnan(width) or np.isnan(height) else f"{width:.0f} × {height:.0f} px"
 
 
-def patch_cut(run: Run) -> Cut:
+def patch_cut(run: Run) -> PatchGrid:
     """Input and patch as declared; those of a ViT/16 at 224 px where that makes no sense."""
     declared = section(section(run.manifest, "data"), "patches")
     side = _within(declared.get("input"), 16, _MOST_INPUT, _INPUT)
     patch = _within(declared.get("patch"), max(4, -(-side // _MOST_PATCHES)), side, _PATCH)
-    return Cut(side, patch, side // patch)
+    return PatchGrid(side, patch, side // patch)
 
 
 def _within(value: Any, least: int, most: int, default: int) -> int:
@@ -136,7 +138,7 @@ def cut_into_patches(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | 
     )
 
 
-def _native_patch(run: Run, own: "pd.DataFrame", shape: Cut) -> str:
+def _native_patch(run: Run, own: "pd.DataFrame", shape: PatchGrid) -> str:
     """How much of the crop itself a patch covers; empty where its size is not known."""
     sizes = own[["height", "width"]].dropna()
     if sizes.empty:
@@ -185,7 +187,7 @@ def _in_two(name: str, width: int) -> str:
     if len(name) <= width:
         return name
     end = max(name.rfind(sign, 0, width) for sign in "_- ") + 1 or width
-    return f"{name[:end]}\n{cut(name[end:], width)}"
+    return f"{name[:end]}\n{shortened(name[end:], width)}"
 
 
 def _picture(axes: "Axes", picture: Grey) -> None:
@@ -196,7 +198,7 @@ def _picture(axes: "Axes", picture: Grey) -> None:
         spine.set_visible(False)
 
 
-def patch_grid(whole: Grey, shape: Cut, below: str) -> "Figure":
+def patch_grid(whole: Grey, shape: PatchGrid, below: str) -> "Figure":
     """The crop under its grid, and beside it the patches set apart in the order of the tokens."""
     from matplotlib.figure import Figure
 
@@ -239,7 +241,7 @@ def _number_corners(axes: "Axes", patches: int) -> None:
             )
 
 
-def set_apart(whole: Grey, shape: Cut) -> Grey:
+def set_apart(whole: Grey, shape: PatchGrid) -> Grey:
     """The patches with white gaps of a quarter of their side; what is no whole patch is left out.
 
     whole : uint8 (side, side). Returns uint8, patches × (patch + gap) − gap pixels a side.
@@ -252,7 +254,7 @@ def set_apart(whole: Grey, shape: Cut) -> Grey:
     return spaced.reshape(length, length)[:-gap, :-gap]
 
 
-def _blocks(whole: Grey, shape: Cut) -> Grey:
+def _blocks(whole: Grey, shape: PatchGrid) -> Grey:
     """The patches as uint8 (row, patch, column, patch)."""
     _, patch, patches = shape
     inside = patches * patch

@@ -18,7 +18,7 @@ from reports.figures.data_counts import (
 )
 from reports.figures.data_plots import ClassNames, counted_bars, size_panels
 from reports.figures.drawing import Drawing, finished, style
-from reports.figures.layout import cut
+from reports.figures.layout import shortened
 from reports.systems.entries import class_names
 from reports.systems.run_folder import Run
 from reports.values import clean
@@ -165,10 +165,10 @@ def _share_below(run: Run, subset: str, own: "pd.DataFrame", side: int) -> str:
     below = own[["height", "width"]].max(axis=1) < side
     names = _names(run, own)
     classes = [
-        f"{cut(names[label], 24)} {100 * share:.0f} %"
+        f"{shortened(names[label], 24)} {100 * share:.0f} %"
         for label, share in below.groupby(own["label"]).mean().items()
     ]
-    said = f"{cut(subset or 'all', 24)}: {100 * below.mean():.0f} % below {side} px"
+    said = f"{shortened(subset or 'all', 24)}: {100 * below.mean():.0f} % below {side} px"
     return f"{said} ({', '.join(classes)})" if len(classes) > 1 else said
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reports.figures.data_counts import NEGATIVE, POSITIVE, UNLABELLED, Band, Bar
-from reports.figures.layout import Look, cut, legend, plain_axes, plain_decades
+from reports.figures.layout import Look, legend, plain_axes, plain_decades, shortened
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,9 @@ ClassNames = Mapping[int, str]
 
 def class_looks(names: ClassNames) -> dict[str, Look]:
     """Legend entries of the classes: colour, marker and dash."""
-    return {cut(name, 40): (_COLOURS[label], "s", _DASHES[label]) for label, name in names.items()}
+    return {
+        shortened(name, 40): (_COLOURS[label], "s", _DASHES[label]) for label, name in names.items()
+    }
 
 
 def counted_bars(bands: Sequence[Band], names: ClassNames, axis: str, shares: bool) -> "Figure":
@@ -42,7 +44,7 @@ def counted_bars(bands: Sequence[Band], names: ClassNames, axis: str, shares: bo
     for place, band in enumerate(bands):
         top, y = y, y + 1.4
         axes.annotate(
-            f"{cut(band.name or 'all', 60)}: {_crops(band.crops)}",
+            f"{shortened(band.name or 'all', 60)}: {_crops(band.crops)}",
             (0, y - 0.25),
             xycoords=("axes fraction", "data"),
             xytext=(4, 0),
@@ -51,7 +53,7 @@ def counted_bars(bands: Sequence[Band], names: ClassNames, axis: str, shares: bo
             weight="bold",
         )
         for row in band.rows:
-            ticks.append((y + len(row.bars) / 2, cut(row.name, 32)))
+            ticks.append((y + len(row.bars) / 2, shortened(row.name, 32)))
             for bar in row.bars:
                 longest = max(longest, _bar(axes, y + 0.5, bar, shares))
                 y += 1

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, NamedTuple
 
 from reports.figures.fonts import SANS, families
-from reports.systems.entries import Group
+from reports.systems.entries import FigureGroup
 from reports.systems.schema import AUDIT_MARK
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ KINDS = {
 }
 
 
-def drawn(kind: str, group: Group, plot: "Callable[[Group], Figure | None]") -> Drawing | None:
+def drawn(
+    kind: str, group: FigureGroup, plot: "Callable[[FigureGroup], Figure | None]"
+) -> Drawing | None:
     """The figure of a kind (a key of KINDS) for one group; None where there is nothing to draw."""
     slug = f"{kind}-{group.slug}"
     # The salt makes the identifiers inside the SVG depend on its name and nothing else.
@@ -104,7 +106,7 @@ def drawn(kind: str, group: Group, plot: "Callable[[Group], Figure | None]") -> 
         return _of_group(slug, kind, group, figure) if figure is not None else None
 
 
-def _of_group(slug: str, kind: str, group: Group, figure: "Figure") -> Drawing:
+def _of_group(slug: str, kind: str, group: FigureGroup, figure: "Figure") -> Drawing:
     title, shows = KINDS[kind]
     if group.audit:
         # The file may leave the page, and with it the title.

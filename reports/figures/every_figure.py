@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from reports.figures.drawing import Drawing, drawn
 from reports.figures.performance import difference_forest
-from reports.systems.entries import Entry, Group, class_names
+from reports.systems.entries import Entry, FigureGroup, class_names
 from reports.systems.focus import close_groups
 from reports.systems.groups import slugs, titles
 from reports.systems.kinds import is_reference
 from reports.systems.names import names
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.tables.leakage_audit import Comparison, Pair, called, pairs
 from reports.tables.mistakes import hardest
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
+def draw_all(run: Run, main: list[FigureGroup], curves: list[FigureGroup]) -> list[Drawing]:
     """Every figure of every group in which a system ran, and of all trainings.
 
     main : from `grouped`. curves : from `curve_groups`.
@@ -32,14 +32,14 @@ def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
     from reports.figures.probabilities import decision_panels, reliability_panels
     from reports.figures.trainings import learning_panels, training_panels
 
-    def trainings(group: Group) -> "Figure | None":
+    def trainings(group: FigureGroup) -> "Figure | None":
         return training_panels(run.history, group)
 
-    def mistakes(group: Group) -> "Figure | None":
+    def mistakes(group: FigureGroup) -> "Figure | None":
         members = close.get(group.entries[0].system.group, [])
         return crops_in_error(run, hardest(run, members))
 
-    plots: dict[str, Callable[[Group], Figure | None]] = {
+    plots: dict[str, Callable[[FigureGroup], Figure | None]] = {
         "auc": auc_forest,
         "roc": roc_panels,
         "confusion": confusion_blocks,
@@ -58,7 +58,7 @@ def draw_all(run: Run, main: list[Group], curves: list[Group]) -> list[Drawing]:
 
 
 def draw_audits(
-    run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]"
+    run: Run, systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
 ) -> list[Drawing]:
     """A forest plot a subset and comparison, without reference points; none without an audit."""
     if "leakage_audit" not in tables:
@@ -74,7 +74,7 @@ def draw_audits(
     for (comparison, key), own in members.items():
         taken[key] += 1
         audited = [pair.system for pair, _ in own]
-        group = Group(
+        group = FigureGroup(
             slug=slug_of[key] if taken[key] == 1 else f"{slug_of[key]}-against-{taken[key]}",
             title=f"{title_of[key]}; {called(comparison, run.audits)}",
             entries=[

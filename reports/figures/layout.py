@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from reports.systems.entries import Entry, Group
+    from reports.systems.entries import Entry, FigureGroup
 
 # Colour (from seaborn's "colorblind"; its pale pink and yellow vanish on white), marker, dash.
 Look = tuple[str, str, str]
@@ -34,7 +34,7 @@ _MARKERS = ("h", "d", "p", "H", "8")
 _DASHES = ("-", "--", "-.", ":")
 
 
-def looks(group: "Group") -> dict[str, Look]:
+def looks(group: "FigureGroup") -> dict[str, Look]:
     """Colour, marker and dash of every classifier of a group, known ones first."""
     present = dict.fromkeys(entry.name.classifier for entry in group.ran)
     known = {name: _LOOKS[name] for name in _LOOKS if name in present}
@@ -51,7 +51,7 @@ def looks(group: "Group") -> dict[str, Look]:
     return known
 
 
-def looks_of(group: "Group", entries: Iterable["Entry"]) -> dict[str, Look]:
+def looks_of(group: "FigureGroup", entries: Iterable["Entry"]) -> dict[str, Look]:
     """The looks of those classifiers alone that some of the group's entries have."""
     used = {entry.name.classifier for entry in entries}
     return {name: way for name, way in looks(group).items() if name in used}
@@ -134,10 +134,10 @@ def plain_decades(axes: "Axes") -> None:
 def wrapped(name: str, width: int) -> str:
     """The name on at most two lines of `width` letters."""
     lines = textwrap.wrap(name, width) or [""]
-    return "\n".join([lines[0], cut(" ".join(lines[1:]), width)] if len(lines) > 1 else lines)
+    return "\n".join([lines[0], shortened(" ".join(lines[1:]), width)] if len(lines) > 1 else lines)
 
 
-def cut(name: str, width: int) -> str:
+def shortened(name: str, width: int) -> str:
     """The name, with an ellipsis for what goes beyond `width` letters."""
     return name if len(name) <= width else f"{name[: width - 1]}…"
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from reports.figures.layout import (
     Look,
-    cut,
     legend,
     looks,
     plain_axes,
     plain_decades,
+    shortened,
     spread,
     wrapped,
 )
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from reports.systems.entries import Entry, Group
+    from reports.systems.entries import Entry, FigureGroup
 
 # The classifier that ranks nothing.
 CONSTANT = "majority"
 
 
-def roc_panels(group: "Group") -> "Figure | None":
+def roc_panels(group: "FigureGroup") -> "Figure | None":
     """A panel an extractor, a line a classifier; the mean curve where there are several repeats.
 
     The majority class has no curve but the diagonal, which every panel shows.
@@ -62,12 +62,12 @@ def roc_panels(group: "Group") -> "Figure | None":
     return sheet.figure
 
 
-def auc_forest(group: "Group") -> "Figure":
+def auc_forest(group: "FigureGroup") -> "Figure":
     """AUC with its interval; a band an extractor, a row a classifier."""
     return _forest(group, "auc", 0.5, "AUC (dotted: chance)")
 
 
-def difference_forest(group: "Group", compared: str) -> "Figure":
+def difference_forest(group: "FigureGroup", compared: str) -> "Figure":
     """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit.
 
     compared : what is less what, for the file that leaves the page.
@@ -76,7 +76,7 @@ def difference_forest(group: "Group", compared: str) -> "Figure":
     return _forest(group, "auc_difference", 0.0, label)
 
 
-def _forest(group: "Group", column: str, dotted: float, label: str) -> "Figure":
+def _forest(group: "FigureGroup", column: str, dotted: float, label: str) -> "Figure":
     """A column of the entries' rows with its interval; a dotted line at one value."""
     panels = group.by_extractor()
     look = looks(group)
@@ -121,7 +121,7 @@ def _forest_rows(
     axes.plot(values, y, marker=marker, color=colour, markersize=4, linestyle="none", zorder=3)
 
 
-def confusion_blocks(group: "Group") -> "Figure":
+def confusion_blocks(group: "FigureGroup") -> "Figure":
     """A block of TP, FN over FP, TN for each pair; shaded by the share of its true class."""
     import pandas as pd
     import seaborn as sns
@@ -161,7 +161,9 @@ def confusion_blocks(group: "Group") -> "Figure":
     return figure
 
 
-def _frame_blocks(axes: "Axes", group: "Group", panels: list[str], columns: list[str]) -> None:
+def _frame_blocks(
+    axes: "Axes", group: "FigureGroup", panels: list[str], columns: list[str]
+) -> None:
     """White lines between blocks, names beside them, + and − for the two classes."""
     for edge in range(2, 2 * len(columns), 2):
         axes.axvline(edge, color="white", linewidth=5)
@@ -193,7 +195,7 @@ def _frame_blocks(axes: "Axes", group: "Group", panels: list[str], columns: list
     )
 
 
-def cost_scatter(group: "Group") -> "Figure | None":
+def cost_scatter(group: "FigureGroup") -> "Figure | None":
     """AUC against training time; a marker a system, the extractors numbered above their points."""
     panels = {
         name: [entry for entry in entries if entry.row["training_time_s"] > 0]
@@ -243,7 +245,7 @@ def _number_above(axes: "Axes", panels: "dict[str, list[Entry]]") -> None:
 def _number_key(axes: "Axes", names: list[str]) -> None:
     """What the numbers stand for, at the right of the frame."""
     # The figure space is as wide as a digit, so one-digit numbers stand under two-digit ones.
-    text = [f"{place:\u2007>2}  {cut(name, 36)}" for place, name in enumerate(names, 1)]
+    text = [f"{place:\u2007>2}  {shortened(name, 36)}" for place, name in enumerate(names, 1)]
     axes.annotate(
         "\n".join(text),
         (1, 1),

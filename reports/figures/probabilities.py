@@ -16,7 +16,7 @@ from reports.tables.calibration import THRESHOLDS
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from reports.systems.entries import Entry, Group
+    from reports.systems.entries import Entry, FigureGroup
 
 _COLUMNS = 4
 _MOST_PANELS = 48
@@ -26,7 +26,7 @@ _REFERENCE: dict[str, Look] = {
 }
 
 
-def reliability_panels(group: "Group") -> "Figure | None":
+def reliability_panels(group: "FigureGroup") -> "Figure | None":
     """Share of positive rows against mean probability, in bins of equal width, repeats pooled."""
     panels = _panels(group)
     if not panels:
@@ -53,7 +53,7 @@ def reliability_panels(group: "Group") -> "Figure | None":
     return sheet.figure
 
 
-def decision_panels(group: "Group") -> "Figure | None":
+def decision_panels(group: "FigureGroup") -> "Figure | None":
     """Net benefit against the probability from which one acts; what goes below is cut off."""
     panels = _panels(group)
     if not panels:
@@ -84,7 +84,7 @@ def decision_panels(group: "Group") -> "Figure | None":
     return sheet.figure
 
 
-def _panels(group: "Group") -> "dict[str, list[tuple[Entry, list[Floats]]]]":
+def _panels(group: "FigureGroup") -> "dict[str, list[tuple[Entry, list[Floats]]]]":
     """Entries with their probabilities by extractor; none under an audit protocol."""
     panels: dict[str, list[tuple[Entry, list[Floats]]]] = {}
     for entry in [] if group.audit else group.ran:
@@ -94,5 +94,7 @@ def _panels(group: "Group") -> "dict[str, list[tuple[Entry, list[Floats]]]]":
     return dict(list(panels.items())[:_MOST_PANELS])
 
 
-def _used(group: "Group", panels: "dict[str, list[tuple[Entry, list[Floats]]]]") -> dict[str, Look]:
+def _used(
+    group: "FigureGroup", panels: "dict[str, list[tuple[Entry, list[Floats]]]]"
+) -> dict[str, Look]:
     return looks_of(group, [entry for entries in panels.values() for entry, _ in entries])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from reports.systems.entries import Entry, Group
+    from reports.systems.entries import Entry, FigureGroup
 
 _COLUMNS = 4
 _MOST_PANELS = 48
@@ -32,7 +32,7 @@ _LINES: dict[str, tuple[Look, str, str]] = {
 }
 
 
-def training_panels(history: "pd.DataFrame", group: "Group") -> "Figure | None":
+def training_panels(history: "pd.DataFrame", group: "FigureGroup") -> "Figure | None":
     """Loss above accuracy, a pair a network: the mean over trainings, thin lines for each."""
     own = _of_group(history, group)
     networks = own.groupby(["extractor", "weights", "recipe", "seed"], sort=False, dropna=False)
@@ -81,7 +81,7 @@ def _loss_ticks(losses: Floats) -> tuple[Limits, list[float]]:
     return round_ticks(known.min(), known.max(), 4) if len(known) else ((0.0, 1.0), [])
 
 
-def _of_group(history: "pd.DataFrame", group: "Group") -> "pd.DataFrame":
+def _of_group(history: "pd.DataFrame", group: "FigureGroup") -> "pd.DataFrame":
     """The epochs of trainings on all training patients under the conditions of the group."""
     wanted = any_share(group.entries[0].system.group)
     same = history["train_fraction"].map(is_whole).to_numpy(dtype=bool, copy=True)
@@ -125,7 +125,7 @@ def by_epoch(rows: "pd.DataFrame", column: str) -> tuple[list[Line], Line]:
     return curves, (epochs, values)
 
 
-def learning_panels(group: "Group") -> "Figure | None":
+def learning_panels(group: "FigureGroup") -> "Figure | None":
     """AUC against the share of the training patients; which classifiers is a fixed rule.
 
     A network's own head, and the medium Gaussian SVM on its features; where the run has neither,

@@ -3,8 +3,8 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.systems.entries import Entry, Group
-from reports.systems.pooling import System
+from reports.systems.entries import Entry, FigureGroup
+from reports.systems.pooling import PooledSystem
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.headings import heading
 from reports.values import missing, number, short
@@ -25,7 +25,7 @@ _SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size
 _SIZES = ("n_train", "n_test", "n_patients", "n_runs")
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """text : what is shown. sort : what the column sorts by. kind : a CSS class, often empty."""
 
     text: str
@@ -39,7 +39,7 @@ class Column(NamedTuple):
     numeric: bool = False
 
 
-def comparison(group: Group) -> dict[str, Any]:
+def comparison(group: FigureGroup) -> dict[str, Any]:
     """The main table of one group: a row a system, in the order of the configuration."""
     systems = [entry.system for entry in group.entries]
     differing = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
@@ -70,18 +70,18 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _starts(group: Group) -> list[bool]:
+def _starts(group: FigureGroup) -> list[bool]:
     """Which rows open a new extractor."""
     names = [short(entry.system.identity["extractor"]) for entry in group.entries]
     return [place > 0 and names[place - 1] != name for place, name in enumerate(names)]
 
 
-def _values(systems: list[System], name: str) -> list[str]:
+def _values(systems: list[PooledSystem], name: str) -> list[str]:
     """The distinct values of a setting, without the empty ones: a reference point has no recipe."""
     return [text for text in dict.fromkeys(short(s.identity[name]) for s in systems) if text]
 
 
-def _legend(group: Group) -> str:
+def _legend(group: FigureGroup) -> str:
     """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
     repeated = any(len(entry.system.repeats) > 1 for entry in group.entries)
     estimated = "Mean ± standard deviation over repeats" if repeated else "One repeat, so without ±"
@@ -99,7 +99,7 @@ def _legend(group: Group) -> str:
     return f"{text}."
 
 
-def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[Cell]:
+def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[TableCell]:
     identity, row = entry.system.identity, entry.row
     weights = short(identity["weights"])
     tag = "random" if weights == "random" else ""
@@ -107,24 +107,24 @@ def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> lis
     settings = [name for name in differing if name != "recipe"]
     notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))
     return [
-        Cell(short(identity["extractor"]), kind="name"),
-        Cell(weights, kind=tag, detail=recipe),
-        Cell(short(identity["classifier"]).replace("_", " ")),
-        *(Cell(short(identity[name]), short(identity[name])) for name in settings),
+        TableCell(short(identity["extractor"]), kind="name"),
+        TableCell(weights, kind=tag, detail=recipe),
+        TableCell(short(identity["classifier"]).replace("_", " ")),
+        *(TableCell(short(identity[name]), short(identity[name])) for name in settings),
         *(_estimate(row, name) for name in MEASURE_TITLES),
-        *(Cell(short(row[name]), short(row[name])) for name in sizes),
-        Cell(_seconds(row["training_time_s"]), short(row["training_time_s"])),
-        Cell(notes or "ok", kind="status" if entry.system.ran else "failed"),
+        *(TableCell(short(row[name]), short(row[name])) for name in sizes),
+        TableCell(_seconds(row["training_time_s"]), short(row["training_time_s"])),
+        TableCell(notes or "ok", kind="status" if entry.system.ran else "failed"),
     ]
 
 
-def _estimate(row: Any, name: str) -> Cell:
+def _estimate(row: Any, name: str) -> TableCell:
     """Mean ± std above, [low, high] below."""
     mean, std = number(row[name]), number(row[f"{name}_std"])
     if not mean:
-        return Cell("")
+        return TableCell("")
     low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
-    return Cell(
+    return TableCell(
         f"{mean} ± {std}" if std else mean,
         sort=short(row[name]),
         kind="estimate",
@@ -139,7 +139,7 @@ def _seconds(value: Any) -> str:
     return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
-def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
+def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
     """The settings and sizes that all rows share, said once."""
     systems = [entry.system for entry in group.entries]
     parts = [
@@ -159,7 +159,7 @@ def _constant(group: Group, settings: list[str], sizes: list[str]) -> str:
     return ", ".join(parts)
 
 
-def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+def published_table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     """Published and measured figures column by column: (p) and (m); the file has more columns."""
     measures = {**MEASURE_TITLES, "training_time_s": "Training (s)"}
     columns = [Column("Published"), Column("Measured, nearest")]
@@ -168,15 +168,19 @@ def beside_published(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     ]
     rows = []
     for row in table.to_dict("records"):
-        cells = [Cell(row["published_system"], detail=f"{row['source']}; {row['published_data']}")]
+        cells = [
+            TableCell(row["published_system"], detail=f"{row['source']}; {row['published_data']}")
+        ]
         measured = ("extractor", "classifier", "weights", "recipe", "data", "protocol")
         told = [short(row[f"measured_{name}"]).replace("_", " ") for name in measured[1:]]
         named = ", ".join((short(row["measured_extractor"]), told[0]))
-        cells.append(Cell(named, detail=", ".join(filter(None, told[1:]))) if told[0] else Cell(""))
+        cells.append(
+            TableCell(named, detail=", ".join(filter(None, told[1:]))) if told[0] else TableCell("")
+        )
         for name in measures:
             show = _seconds if name == "training_time_s" else number
             values = [row[f"{side}_{name}"] for side in ("published", "measured")]
-            cells += [Cell(show(value), short(value)) for value in values]
+            cells += [TableCell(show(value), short(value)) for value in values]
         rows.append(cells)
     return {"name": "published", "title": title, "columns": columns, "rows": rows}
 
@@ -192,18 +196,18 @@ def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
     columns += [Column("Published", numeric=True)] if "published" in table else []
     rows = []
     for row in table.to_dict("records"):
-        cells = [Cell(short(row["extractor"]), kind="name")]
-        cells += [Cell(short(row[name])) for name in settings]
-        cells += [Cell(short(row["classifier"]).replace("_", " "))]
-        cells += [Cell(MEASURE_TITLES[row["measure"]])]
+        cells = [TableCell(short(row["extractor"]), kind="name")]
+        cells += [TableCell(short(row[name])) for name in settings]
+        cells += [TableCell(short(row["classifier"]).replace("_", " "))]
+        cells += [TableCell(MEASURE_TITLES[row["measure"]])]
         for name in protocols:
             value, _, limits = str(row[name]).partition(" [")
             detail = f"[{limits}" if limits else ""
-            cells.append(Cell(value, sort=value.partition(" ")[0], detail=detail))
+            cells.append(TableCell(value, sort=value.partition(" ")[0], detail=detail))
         if "published" in table:
             told = [short(row[name]) for name in _PUBLISHED[1:]]
             cells.append(
-                Cell(
+                TableCell(
                     number(row["published"]),
                     sort=short(row["published"]),
                     detail="; ".join(filter(None, told)),
@@ -254,23 +258,25 @@ def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]
     columns += [Column("patients", numeric=True), Column("Differs besides")]
     rows = []
     for row in table.to_dict("records"):
-        cells = [Cell(short(row["extractor"]), kind="name")]
-        cells += [Cell(short(row[name])) for name in settings]
-        cells += [Cell(short(row["classifier"]).replace("_", " "))]
+        cells = [TableCell(short(row["extractor"]), kind="name")]
+        cells += [TableCell(short(row[name])) for name in settings]
+        cells += [TableCell(short(row["classifier"]).replace("_", " "))]
         cells += [
-            Cell(_text("protocol", row[side], audits), detail=_part_named(row[rows_of]))
+            TableCell(_text("protocol", row[side], audits), detail=_part_named(row[rows_of]))
             for side, rows_of in (("audit", "rows"), ("twin", "twin_rows"))
         ]
         for name in ("auc", "accuracy"):
-            cells += [Cell(number(row[side]), short(row[side])) for side in (name, f"twin_{name}")]
+            cells += [
+                TableCell(number(row[side]), short(row[side])) for side in (name, f"twin_{name}")
+            ]
             cells.append(_difference(row, f"{name}_difference"))
         cells += [
-            Cell(
+            TableCell(
                 " | ".join(_figure(row[side]) for side in (name, f"twin_{name}")), short(row[name])
             )
             for name in ("n_train", "n_test", "n_patients")
         ]
-        rows.append([*cells, Cell(row["besides"])])
+        rows.append([*cells, TableCell(row["besides"])])
     return {"name": "leakage_audit", "title": title, "columns": columns, "rows": rows}
 
 
@@ -278,9 +284,9 @@ def _part_named(rows: str) -> str:
     return "" if rows == "all" else f"test rows {rows}"
 
 
-def _difference(row: Any, name: str) -> Cell:
+def _difference(row: Any, name: str) -> TableCell:
     low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
-    return Cell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
+    return TableCell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
 
 
 def plain(
@@ -321,7 +327,7 @@ def plain(
             [
                 whole[column][place]
                 if column in whole
-                else Cell(
+                else TableCell(
                     _figure(value) if numeric[column] else _text(column, value, audits),
                     sort=short(value),
                     kind="name" if column == leading else "",
@@ -333,7 +339,7 @@ def plain(
     }
 
 
-def _folded(table: "pd.DataFrame", name: str) -> list[Cell]:
+def _folded(table: "pd.DataFrame", name: str) -> list[TableCell]:
     columns = [name, f"{name}_std", f"{name}_ci_low", f"{name}_ci_high"]
     return [_estimate(row, name) for row in table[columns].to_dict("records")]
 

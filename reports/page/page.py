@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from reports.figures.drawing import Drawing
 from reports.page.cells import (
     audit_differences,
-    beside_published,
     comparison,
     plain,
     protocols_beside,
+    published_table,
 )
-from reports.page.saliency import FAINT, legend, shown
-from reports.systems.entries import Group
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, listing, records, section
+from reports.page.saliency import FAINT, saliency_legend, shown
+from reports.systems.entries import FigureGroup
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.published import SOURCES
 from reports.tables.subgroups import FEWEST
 from reports.text.answers import answers
@@ -89,8 +89,8 @@ def _on_page(name: str, table: "pd.DataFrame") -> "pd.DataFrame":
 
 def render(
     run: Run,
-    systems: list[System],
-    groups: list[Group],
+    systems: list[PooledSystem],
+    groups: list[FigureGroup],
     tables: "dict[str, pd.DataFrame]",
     drawings: list[Drawing],
 ) -> str:
@@ -129,12 +129,12 @@ def render(
         saliency=shown(run),
         saliency_most=_most(VERDICTS),
         saliency_faint=f"{100 * FAINT:g}",
-        saliency_legend=legend(),
+        saliency_legend=saliency_legend(),
         data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
         data=section(run.manifest, "data"),
         notices=[*listing(run.manifest, "notices")],
         data_notices=listing(section(run.manifest, "data"), "notices"),
-        not_run=records(run.manifest, "not_run"),
+        not_run=manifest_records(run.manifest, "not_run"),
         command=section(run.manifest, "run").get("command", ""),
         suite=section(run.manifest, "suite"),
         created=section(run.manifest, "run").get("created", ""),
@@ -177,7 +177,7 @@ def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, 
         for name, title in _TABLE_TITLES.items()
         if name in tables
     }
-    shown["published"] = beside_published(_TABLE_TITLES["published"], tables["published"])
+    shown["published"] = published_table(_TABLE_TITLES["published"], tables["published"])
     if "protocols_side_by_side" in tables:
         name = "protocols_side_by_side"
         shown[name] = protocols_beside(_TABLE_TITLES[name], tables[name])
@@ -199,7 +199,7 @@ def _title(run: Run) -> str:
     return f"Benchmark report: {name}"
 
 
-def _banners(run: Run, systems: list[System]) -> list[dict[str, Any]]:
+def _banners(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
     """What a reader has to know before any figure: made-up data, random weights, failures."""
     banners = []
     if run.synthetic:
@@ -227,10 +227,10 @@ def _distinct(values: Iterable[Any]) -> list[str]:
     return list(dict.fromkeys(map(str, values)))
 
 
-def _facts(run: Run, systems: list[System]) -> list[tuple[str, str]]:
+def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
     """What was compared, in a few words each; what the manifest does not tell is left out."""
     environment = section(run.manifest, "environment")
-    extractors = records(run.manifest, "extractors")
+    extractors = manifest_records(run.manifest, "extractors")
     precision = _distinct(
         part
         for extractor in extractors

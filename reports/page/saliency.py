@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.figures.pictures import read_colour
-from reports.systems.run_folder import Run, records
+from reports.systems.run_folder import Run, manifest_records
 from reports.values import clean, missing, number
 from reports.wanted import SIDE, VERDICTS
 
@@ -47,11 +47,13 @@ def overlay(grey: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uin
 
 def shown(run: Run) -> list[dict[str, Any]]:
     """What the page shows, from manifest["saliency"]; empty where a run has none."""
-    return [_system(run, entry) for entry in records(run.manifest, "saliency")[:_MOST_SYSTEMS]]
+    return [
+        _system(run, entry) for entry in manifest_records(run.manifest, "saliency")[:_MOST_SYSTEMS]
+    ]
 
 
 def _system(run: Run, entry: dict[str, Any]) -> dict[str, Any]:
-    rows = records(entry, "crops")[:_MOST_CROPS]
+    rows = manifest_records(entry, "crops")[:_MOST_CROPS]
     highest = max((_peak(row) for row in rows), default=0.0)
     crops = [_crop(run, row, highest) for row in rows]
     told = ("subset", "protocol", "kind", "extractor", "weights", "classifier", "layer", "problem")
@@ -111,7 +113,7 @@ def _as_address(picture: NDArray[np.uint8]) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(content.getvalue()).decode()
 
 
-def legend() -> str:
+def saliency_legend() -> str:
     """The colours from no saliency to the highest, over a middle grey, as a data address."""
     share = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (10, 1))
     return _as_address(overlay(np.full(share.shape, 110, np.uint8), share))

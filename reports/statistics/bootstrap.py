@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from reports.statistics.measures import MEASURES, calls, check_folds, check_rows, from_counts
-from reports.systems.rows import Floats, Rows
+from reports.systems.rows import Floats, ScoredRows
 
 DRAWS = 2000
 
@@ -77,12 +77,12 @@ def patient_bootstrap(
     # Text, because identifiers of mixed types have no order; numbers from 0 in sorted order.
     numbered = np.unique(patients.astype(str), return_inverse=True)[1]
     folds = check_folds(fold, scores)
-    rows = Rows(positive, scores, calls(scores, threshold), numbered, folds)
+    rows = ScoredRows(positive, scores, calls(scores, threshold), numbered, folds)
     return interval(bootstrap([[rows]], [measure], draws, seed)[0, 0])
 
 
 def bootstrap(
-    systems: Sequence[Sequence[Rows]],
+    systems: Sequence[Sequence[ScoredRows]],
     names: Sequence[str],
     draws: int = DRAWS,
     seed: int = 0,
@@ -107,7 +107,7 @@ def bootstrap(
     return values
 
 
-def observed(repeats: Sequence[Rows], names: Sequence[str]) -> Floats:
+def observed(repeats: Sequence[ScoredRows], names: Sequence[str]) -> Floats:
     """The measures themselves, (measures,): each patient once, the mean over repeats.
 
     NaN where a measure is undefined in a repeat.
@@ -147,7 +147,7 @@ def _position(patient: NDArray[np.int64], everyone: NDArray[np.int64]) -> NDArra
     return np.searchsorted(everyone, patient).astype(np.int64)
 
 
-def _values(rows: Rows, multiplicity: Floats, names: Sequence[str]) -> Floats:
+def _values(rows: ScoredRows, multiplicity: Floats, names: Sequence[str]) -> Floats:
     """Every measure of one repeat in every draw: (measures, draws)."""
     found = from_counts(*_counts(rows, multiplicity)) if set(names) - {"auc"} else {}
     if "auc" in names:
@@ -155,7 +155,7 @@ def _values(rows: Rows, multiplicity: Floats, names: Sequence[str]) -> Floats:
     return np.array([found[name] for name in names])
 
 
-def _counts(rows: Rows, multiplicity: Floats) -> Floats:
+def _counts(rows: ScoredRows, multiplicity: Floats) -> Floats:
     """TP, FN, FP, TN in every draw, (4, draws): the patients' own counts, weighted."""
     cell = 2 * ~rows.positive + ~rows.called
     size = len(multiplicity)
@@ -164,7 +164,7 @@ def _counts(rows: Rows, multiplicity: Floats) -> Floats:
     return counts
 
 
-def _auc(rows: Rows, multiplicity: Floats) -> Floats:
+def _auc(rows: ScoredRows, multiplicity: Floats) -> Floats:
     """The AUC in every draw, (draws,), without sorting again.
 
     A positive row wins against the negative rows of its fold below it and half of those it is tied
@@ -200,7 +200,7 @@ def _auc(rows: Rows, multiplicity: Floats) -> Floats:
     return result
 
 
-def estimates(systems: Sequence[Sequence[Rows]]) -> list[dict[str, float]]:
+def estimates(systems: Sequence[Sequence[ScoredRows]]) -> list[dict[str, float]]:
     """For each system, given as its repeats, the values of ESTIMATE_COLUMNS.
 
     Every system gets the same bootstrap draws over patients. What is undefined is NaN.
@@ -211,7 +211,7 @@ def estimates(systems: Sequence[Sequence[Rows]]) -> list[dict[str, float]]:
     return [_of_one(repeats, values) for repeats, values in zip(systems, drawn, strict=True)]
 
 
-def sizes(rows: Rows) -> dict[str, int]:
+def sizes(rows: ScoredRows) -> dict[str, int]:
     """On how much a row of such a table rests."""
     return {
         "n": len(rows.positive),
@@ -220,7 +220,7 @@ def sizes(rows: Rows) -> dict[str, int]:
     }
 
 
-def _of_one(repeats: Sequence[Rows], drawn: NDArray[np.float64]) -> dict[str, float]:
+def _of_one(repeats: Sequence[ScoredRows], drawn: NDArray[np.float64]) -> dict[str, float]:
     measured = np.array([observed([rows], MEASURED) for rows in repeats])
     found = {}
     for name, values, draws in zip(MEASURED, measured.T, drawn, strict=True):

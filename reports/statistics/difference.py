@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, interval, observed
-from reports.systems.pooling import System
-from reports.systems.rows import Floats, Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import Floats, ScoredRows
 from reports.values import missing
 
 # Chance of a false alarm, in a whole family; and of seeing a difference that is there.
@@ -60,7 +60,11 @@ class Difference:
 
 
 def contrast(
-    system: System, reference: System, measure: str = "auc", draws: int = DRAWS, seed: int = 0
+    system: PooledSystem,
+    reference: PooledSystem,
+    measure: str = "auc",
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> Difference:
     """Compare two systems that ran on the same rows.
 
@@ -173,7 +177,7 @@ def verdict(difference: float, p_holm: float) -> str:
     return HIGHER if difference > 0 else LOWER
 
 
-def judged(found: Difference, p_holm: float, comparisons: int) -> dict[str, Any]:
+def with_verdicts(found: Difference, p_holm: float, comparisons: int) -> dict[str, Any]:
     """The columns that every table of differences has; `comparisons` is the size of the family."""
     return {
         "difference": found.difference,
@@ -194,12 +198,12 @@ def _ratio(difference: float, error: float) -> float:
     return difference / error if error > 0 else float("nan")
 
 
-def repeat_numbers(system: System) -> list[int]:
+def repeat_numbers(system: PooledSystem) -> list[int]:
     """The numbers of a system's repeats, in the order of `system.repeats`."""
     return sorted(set(system.units["repeat"]))
 
 
-def paired_repeats(system: System, reference: System) -> tuple[list[int], list[int]]:
+def paired_repeats(system: PooledSystem, reference: PooledSystem) -> tuple[list[int], list[int]]:
     """Positions in each system's repeats of those that are compared.
 
     On a single split all of them: repeats are trainings on the same rows. With folds those that
@@ -214,7 +218,9 @@ def paired_repeats(system: System, reference: System) -> tuple[list[int], list[i
     return [own.index(number) for number in common], [others.index(number) for number in common]
 
 
-def _side_by_side(system: System, reference: System) -> tuple[list[Rows], list[Rows]]:
+def _side_by_side(
+    system: PooledSystem, reference: PooledSystem
+) -> tuple[list[ScoredRows], list[ScoredRows]]:
     places, other_places = paired_repeats(system, reference)
     own = [system.repeats[place] for place in places]
     others = [reference.repeats[place] for place in other_places]
@@ -226,17 +232,19 @@ def _side_by_side(system: System, reference: System) -> tuple[list[Rows], list[R
     return own, others
 
 
-def _fingerprint(rows: Rows) -> bytes:
+def _fingerprint(rows: ScoredRows) -> bytes:
     """The same for the same patients, labels and folds, in whatever order the rows stand."""
     told = np.stack([rows.fold, rows.patient, rows.positive.astype(np.int64)])
     return told[:, np.lexsort(told)].tobytes()
 
 
-def _n_folds(rows: Rows) -> int:
+def _n_folds(rows: ScoredRows) -> int:
     return len(np.unique(rows.fold))
 
 
-def _fold_differences(own: Sequence[Rows], others: Sequence[Rows], measure: str) -> Floats:
+def _fold_differences(
+    own: Sequence[ScoredRows], others: Sequence[ScoredRows], measure: str
+) -> Floats:
     """The difference in every fold of every repeat, without those in which it is undefined."""
     found = [
         observed([one.where(one.fold == number)], [measure])

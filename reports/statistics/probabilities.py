@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.systems.kinds import OWN_HEAD
-from reports.systems.pooling import System
-from reports.systems.rows import Floats, Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import Floats, ScoredRows
 
 BINS = 10
 
@@ -26,7 +26,7 @@ class Bin(NamedTuple):
     rows: int
 
 
-def probabilities(system: System) -> list[Floats] | None:
+def probabilities(system: PooledSystem) -> list[Floats] | None:
     """The probability of the positive class of each row of each repeat; None where there is none.
 
     Also None where the scores of a head or sigmoid do not lie in 0..1.
@@ -62,7 +62,7 @@ def calibration_error(positive: NDArray[np.bool_], probability: Floats) -> float
     return sum(b.rows * abs(b.predicted - b.observed) for b in found) / len(probability)
 
 
-def net_benefit(repeats: tuple[Rows, ...], found: list[Floats], limit: float) -> float:
+def net_benefit(repeats: tuple[ScoredRows, ...], found: list[Floats], limit: float) -> float:
     """The net benefit per crop of acting where the probability is at least `limit`."""
     values = []
     for rows, probability in zip(repeats, found, strict=True):

@@ -6,14 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.statistics.measures import roc_points
-from reports.systems.rows import Floats, Rows
+from reports.systems.rows import Floats, ScoredRows
 
 MOST_POINTS = 200
 
 LIMIT = 0.90
 
 
-def mean_roc(repeats: Sequence[Rows]) -> tuple[Floats, Floats]:
+def mean_roc(repeats: Sequence[ScoredRows]) -> tuple[Floats, Floats]:
     """False and true positive rates of a system, at most MOST_POINTS of them.
 
     One fold gives its own curve. Several, of one repeat or of more, are averaged at equal false
@@ -54,7 +54,7 @@ def _thinned(false: Floats, true: Floats) -> tuple[Floats, Floats]:
     return false[kept], true[kept]
 
 
-def rate_at(rows: Rows, weight: Floats, reverse: bool = False) -> Floats:
+def rate_at(rows: ScoredRows, weight: Floats, reverse: bool = False) -> Floats:
     """Sensitivity at a specificity of at least LIMIT, (draws,), for weights (n, draws).
 
     reverse : specificity at a sensitivity of at least LIMIT. Only thresholds between rows count, no

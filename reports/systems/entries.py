@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.systems.groups import GroupKey, any_share, by_network, groups, slugs, titles
 from reports.systems.names import Name, names
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, section
 
 if TYPE_CHECKING:
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 class Entry(NamedTuple):
     """One system of a group with its name and its row of the summary."""
 
-    system: System
+    system: PooledSystem
     name: Name
     row: Mapping[str, Any]
 
 
-class Group(NamedTuple):
+class FigureGroup(NamedTuple):
     """Systems that may be compared: one subset under one protocol."""
 
     slug: str
@@ -43,7 +43,7 @@ class Group(NamedTuple):
         return found
 
 
-def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+def grouped(run: Run, systems: list[PooledSystem], summary: "pd.DataFrame") -> list[FigureGroup]:
     """The groups of a run in order of appearance; `summary` has a row for each system.
 
     Without the systems that were trained on a part of the training patients: those are points of
@@ -54,9 +54,11 @@ def grouped(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Gr
     return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
 
 
-def curve_groups(run: Run, systems: list[System], summary: "pd.DataFrame") -> list[Group]:
+def curve_groups(
+    run: Run, systems: list[PooledSystem], summary: "pd.DataFrame"
+) -> list[FigureGroup]:
     """A group for each comparison that holds parts of the training patients, all shares in it."""
-    members: dict[GroupKey, list[System]] = {}
+    members: dict[GroupKey, list[PooledSystem]] = {}
     for system in systems:
         members.setdefault(any_share(system.group), []).append(system)
     members = {key: own for key, own in members.items() if not all(s.whole for s in own)}
@@ -65,11 +67,11 @@ def curve_groups(run: Run, systems: list[System], summary: "pd.DataFrame") -> li
 
 
 def _groups(
-    run: Run, by_key: dict[GroupKey, list[System]], rows: dict[int, dict[Any, Any]]
-) -> list[Group]:
+    run: Run, by_key: dict[GroupKey, list[PooledSystem]], rows: dict[int, dict[Any, Any]]
+) -> list[FigureGroup]:
     slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
     return [
-        Group(
+        FigureGroup(
             slug=slug_of[key],
             title=title_of[key],
             entries=[

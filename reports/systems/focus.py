@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from typing import TypeVar
 
 from reports.systems.groups import GroupKey, by_network, groups
-from reports.systems.kinds import _CONSTANT, KERNEL, OWN_HEAD
-from reports.systems.pooling import GROUP_COLUMNS, System
+from reports.systems.kinds import KERNEL, MAJORITY, OWN_HEAD
+from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
 from reports.systems.run_folder import Run
 
 T = TypeVar("T")
 
-# The protocols whose figures are headlines; a turned twin of an audit is honest, but none.
+# The protocols whose figures are headlines; a rotated twin of an audit is honest, but none.
 PROTOCOLS = ("official", "patient-cv")
 
 
@@ -28,7 +28,7 @@ def by_rule(classifiers: Iterable[tuple[str, T]]) -> list[T]:
     return chosen or [item for name, item in pairs if name == pairs[0][0]]
 
 
-def honest(run: Run, systems: Iterable[System]) -> list[System]:
+def honest(run: Run, systems: Iterable[PooledSystem]) -> list[PooledSystem]:
     """Those that ran on all training patients under a protocol that is no audit."""
     return [
         system
@@ -37,13 +37,13 @@ def honest(run: Run, systems: Iterable[System]) -> list[System]:
     ]
 
 
-def close_groups(run: Run, systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+def close_groups(run: Run, systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]]:
     """The systems to look at closely, by comparison, in order of the configuration.
 
     Of each subset the first protocol that is no audit; of each extractor what `by_rule` says, one
     system a classifier.
     """
-    first: dict[GroupKey, tuple[GroupKey, list[System]]] = {}
+    first: dict[GroupKey, tuple[GroupKey, list[PooledSystem]]] = {}
     for key, members in groups(honest(run, systems)).items():
         place = tuple(
             value
@@ -55,17 +55,19 @@ def close_groups(run: Run, systems: Iterable[System]) -> dict[GroupKey, list[Sys
     return {key: members for key, members in found.items() if members}
 
 
-def _of_each_extractor(systems: list[System]) -> list[System]:
-    extractors: dict[tuple[str, ...], dict[str, System]] = {}
+def _of_each_extractor(systems: list[PooledSystem]) -> list[PooledSystem]:
+    extractors: dict[tuple[str, ...], dict[str, PooledSystem]] = {}
     for system in systems:
         classifier = str(system.identity["classifier"])
         key = tuple(str(system.identity[name]) for name in ("extractor", "weights", "recipe"))
-        if classifier != _CONSTANT:
+        if classifier != MAJORITY:
             extractors.setdefault(key, {}).setdefault(classifier, system)
     return [system for own in extractors.values() for system in by_rule(own.items())]
 
 
-def headline_groups(run: Run, systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+def headline_groups(
+    run: Run, systems: Iterable[PooledSystem]
+) -> dict[GroupKey, list[PooledSystem]]:
     """The systems that may stand in a headline, by comparison: never an audit, all patients."""
     return groups(
         system

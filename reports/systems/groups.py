@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from reports.systems.kinds import OWN_HEAD
-from reports.systems.pooling import GROUP_COLUMNS, System
+from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
 from reports.systems.schema import AUDIT_MARK
 from reports.values import clean
 
@@ -13,9 +13,9 @@ GroupKey = tuple[str, ...]
 _TRAINED_ENDING = re.compile(r"(\+(drloc|finetuned)[a-z-]*)+$")
 
 
-def groups(systems: Iterable[System]) -> dict[GroupKey, list[System]]:
+def groups(systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]]:
     """Systems that may be compared, by the values of GROUP_COLUMNS, in order of appearance."""
-    found: dict[GroupKey, list[System]] = {}
+    found: dict[GroupKey, list[PooledSystem]] = {}
     for system in systems:
         found.setdefault(system.group, []).append(system)
     return found
@@ -29,7 +29,7 @@ def any_share(key: GroupKey) -> GroupKey:
     )
 
 
-def by_network(systems: Iterable[System]) -> list[System]:
+def by_network(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
     """Frozen and trained forms of one network side by side, each with its own head first.
 
     Otherwise in order of appearance.
@@ -42,7 +42,7 @@ def by_network(systems: Iterable[System]) -> list[System]:
         forms.setdefault(extractor, len(forms))
         networks.setdefault(_network(extractor), len(networks))
 
-    def place(system: System) -> tuple[int, int, bool]:
+    def place(system: PooledSystem) -> tuple[int, int, bool]:
         extractor = str(system.identity["extractor"])
         headless = system.identity["classifier"] != OWN_HEAD
         return networks[_network(extractor)], forms[extractor], headless

@@ -5,7 +5,7 @@ Sentences and the declared comparisons rest on it; no figure does.
 
 import re
 
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 
 # Networks that are built for small data and trained from scratch.
 HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
@@ -27,10 +27,10 @@ SELECTED = "selected"
 KERNEL = "medium_gaussian"
 
 # A constant score has neither subgroups nor confident mistakes.
-_CONSTANT = "majority"
+MAJORITY = "majority"
 
 
-def is_reference(system: System) -> bool:
+def is_reference(system: PooledSystem) -> bool:
     """A reference point without a network."""
     return names_reference(str(system.identity["extractor"]))
 
@@ -40,40 +40,40 @@ def names_reference(extractor: str) -> bool:
     return extractor == "none" or extractor.startswith(_REFERENCES)
 
 
-def own_head(system: System) -> bool:
+def own_head(system: PooledSystem) -> bool:
     return str(system.identity["classifier"]) == OWN_HEAD
 
 
-def from_scratch(system: System) -> bool:
+def from_scratch(system: PooledSystem) -> bool:
     return str(system.identity["weights"]) == "scratch"
 
 
-def pretrained(system: System) -> bool:
+def pretrained(system: PooledSystem) -> bool:
     """Whether its weights, before any training here, came from other images."""
     untrained = ("", "none", "None", "nan", "random", "scratch")
     return not is_reference(system) and str(system.identity["weights"]) not in untrained
 
 
-def transformer(system: System) -> bool:
+def transformer(system: PooledSystem) -> bool:
     # The tag of weights may name another network: a ConvNeXt can have learnt from a DINO.
     architecture = _TAG.sub("", str(system.identity["extractor"]))
     return bool(_TRANSFORMER.search(architecture.lower()))
 
 
-def hybrid(system: System) -> bool:
+def hybrid(system: PooledSystem) -> bool:
     return from_scratch(system) and str(system.identity["extractor"]).split("+")[0] in HYBRIDS
 
 
-def localized(system: System) -> bool:
+def localized(system: PooledSystem) -> bool:
     return LOCALIZED in str(system.identity["extractor"])
 
 
-def is_selected(system: System) -> bool:
+def is_selected(system: PooledSystem) -> bool:
     """Whether it is the row that is another system in every fold."""
     return str(system.identity["extractor"]) == SELECTED
 
 
-def judged(system: System) -> bool:
+def judged(system: PooledSystem) -> bool:
     """Whether its worth on inner folds is known, of a setting that was not chosen on them."""
     units = system.units
     if "inner_auc" not in units or is_selected(system):

@@ -6,7 +6,7 @@ A setting that is the same for all systems of a group is said once for the group
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 from reports.values import clean, short
 
 # Said with the extractor where they differ within a group; the rest is said with the classifier.
@@ -22,7 +22,7 @@ class Name(NamedTuple):
     classifier: str
 
 
-def names(systems: Sequence[System]) -> list[Name]:
+def names(systems: Sequence[PooledSystem]) -> list[Name]:
     """The names of the systems of one group, no two alike as far as their identities differ."""
     extractors = _qualify(
         systems, [clean(system.identity["extractor"]) for system in systems], _OF_FEATURES
@@ -34,9 +34,11 @@ def names(systems: Sequence[System]) -> list[Name]:
     return [Name(*pair) for pair in zip(extractors, qualified, strict=True)]
 
 
-def _qualify(systems: Sequence[System], labels: Sequence[str], columns: Iterable[str]) -> list[str]:
+def _qualify(
+    systems: Sequence[PooledSystem], labels: Sequence[str], columns: Iterable[str]
+) -> list[str]:
     """The labels, with the values of those columns that differ among systems of one label."""
-    alike: dict[str, list[System]] = {}
+    alike: dict[str, list[PooledSystem]] = {}
     for system, label in zip(systems, labels, strict=True):
         alike.setdefault(label, []).append(system)
     differ = {label: varying(members, columns) for label, members in alike.items()}
@@ -46,12 +48,12 @@ def _qualify(systems: Sequence[System], labels: Sequence[str], columns: Iterable
     ]
 
 
-def _with_details(label: str, system: System, columns: Iterable[str]) -> str:
+def _with_details(label: str, system: PooledSystem, columns: Iterable[str]) -> str:
     details = [f"{column} {clean(system.identity[column]) or 'none'}" for column in columns]
     return f"{label} ({', '.join(details)})" if details else label
 
 
-def varying(systems: Sequence[System], columns: Iterable[str]) -> list[str]:
+def varying(systems: Sequence[PooledSystem], columns: Iterable[str]) -> list[str]:
     """Those of the columns that hold more than one value among the systems."""
     return [
         name for name in columns if len({short(system.identity[name]) for system in systems}) > 1

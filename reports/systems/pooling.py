@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.systems.rows import Rows
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run, RunFolderError
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.values import missing, short
@@ -34,7 +34,7 @@ def is_whole(train_fraction: Any) -> bool:
 
 
 @dataclass(frozen=True)
-class System:
+class PooledSystem:
     """One row of the comparison.
 
     identity : the values of SYSTEM_COLUMNS. units : its rows of units.parquet. repeats : the pooled
@@ -44,7 +44,7 @@ class System:
 
     identity: dict[str, Any]
     units: "pd.DataFrame"
-    repeats: tuple[Rows, ...]
+    repeats: tuple[ScoredRows, ...]
     status: str
     places: tuple[NDArray[np.int64], ...] = ()
 
@@ -80,7 +80,7 @@ class System:
         return found
 
 
-def pool(run: Run) -> list[System]:
+def pool(run: Run) -> list[PooledSystem]:
     """Every system of a run, in the order in which units.parquet first names them.
 
     A system with a unit that is not ok, or whose predictions are missing, has no pooled rows: part
@@ -95,7 +95,7 @@ def pool(run: Run) -> list[System]:
         repeats = _repeats(own, rows_of_unit, columns) if status == "ok" else ()
         places = _places(own, rows_of_unit) if status == "ok" else ()
         identity = {name: own[name].iloc[0] for name in SYSTEM_COLUMNS}
-        systems.append(System(identity, own, repeats, status, places))
+        systems.append(PooledSystem(identity, own, repeats, status, places))
     return systems
 
 
@@ -154,8 +154,8 @@ def _places(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[
 
 def _repeats(
     own: "pd.DataFrame", rows_of_unit: dict[str, Any], columns: dict[str, Any]
-) -> tuple[Rows, ...]:
-    folds: dict[int, list[Rows]] = {}
+) -> tuple[ScoredRows, ...]:
+    folds: dict[int, list[ScoredRows]] = {}
     thresholds = own["threshold"].astype("float64")
     for repeat, unit, threshold in zip(own["repeat"], own["unit"], thresholds, strict=True):
         if not np.isfinite(threshold):
@@ -163,9 +163,9 @@ def _repeats(
         rows = rows_of_unit[unit]
         score = columns["score"][rows]
         positive, patient, fold = (columns[name][rows] for name in ("positive", "patient", "fold"))
-        pooled = Rows(positive, score, score > threshold, patient, fold)
+        pooled = ScoredRows(positive, score, score > threshold, patient, fold)
         folds.setdefault(repeat, []).append(pooled)
     return tuple(
-        Rows(*(np.concatenate(part) for part in zip(*folds[repeat], strict=True)))
+        ScoredRows(*(np.concatenate(part) for part in zip(*folds[repeat], strict=True)))
         for repeat in sorted(folds)
     )

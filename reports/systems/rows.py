@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 
-class Rows(NamedTuple):
+class ScoredRows(NamedTuple):
     """The pooled test rows of one repeat.
 
     positive : (n,) bool, the labels. score : (n,) float64. called : (n,) bool, score above
@@ -22,9 +22,9 @@ class Rows(NamedTuple):
     patient: NDArray[np.int64]
     fold: NDArray[np.int64]
 
-    def where(self, mask: NDArray[np.bool_]) -> "Rows":
+    def where(self, mask: NDArray[np.bool_]) -> "ScoredRows":
         """Some of the rows; mask : (n,)."""
-        return Rows(
+        return ScoredRows(
             self.positive[mask],
             self.score[mask],
             self.called[mask],

@@ -95,7 +95,7 @@ def listing(parent: dict[str, Any], name: str) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
+def manifest_records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
     """A part that should be a list of mappings; whatever else stands in it is passed over."""
     return [row for row in listing(parent, name) if isinstance(row, dict)]
 

@@ -92,7 +92,7 @@ PREDICTION_COLUMNS = (
     "crop_id",
     "lesion_id",
     "patient_id",
-    "rotation",  # degrees; 0 where the protocol turns nothing
+    "rotation",  # degrees; 0 where the protocol rotates nothing
     "score",  # higher means more likely positive
     "label",  # 1 is the positive class
 )

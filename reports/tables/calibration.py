@@ -10,8 +10,8 @@ import numpy as np
 
 from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
 from reports.statistics.probabilities import calibration_error, net_benefit, probabilities
-from reports.systems.pooling import System
-from reports.systems.rows import Floats, Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import Floats, ScoredRows
 from reports.systems.schema import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ CALIBRATION_COLUMNS = (
 DECISION_COLUMNS = (*SYSTEM_COLUMNS, "threshold", "net_benefit", "treat_all")
 
 
-def calibration(systems: list[System]) -> "pd.DataFrame":
+def calibration(systems: list[PooledSystem]) -> "pd.DataFrame":
     """Brier score and expected calibration error of each system with probabilities.
 
     Brier, Monthly Weather Review 78 (1950): the mean squared distance of probability and outcome,
@@ -49,7 +49,7 @@ def calibration(systems: list[System]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(CALIBRATION_COLUMNS))
 
 
-def _calibrated(repeats: tuple[Rows, ...], found: list[Floats]) -> dict[str, float]:
+def _calibrated(repeats: tuple[ScoredRows, ...], found: list[Floats]) -> dict[str, float]:
     briers = [float(np.mean(_squares(r, p))) for r, p in zip(repeats, found, strict=True)]
     errors = [calibration_error(r.positive, p) for r, p in zip(repeats, found, strict=True)]
     prevalence = float(np.mean([rows.positive.mean() for rows in repeats]))
@@ -67,12 +67,12 @@ def _calibrated(repeats: tuple[Rows, ...], found: list[Floats]) -> dict[str, flo
     }
 
 
-def _squares(rows: Rows, probability: Floats) -> Floats:
+def _squares(rows: ScoredRows, probability: Floats) -> Floats:
     squares: Floats = (probability - rows.positive) ** 2
     return squares
 
 
-def _brier_interval(repeats: tuple[Rows, ...], found: list[Floats]) -> tuple[float, float]:
+def _brier_interval(repeats: tuple[ScoredRows, ...], found: list[Floats]) -> tuple[float, float]:
     everyone = np.unique(np.concatenate([rows.patient for rows in repeats]))
     drawn = draw_patients(len(everyone), DRAWS, seed=0)
     values = []
@@ -84,7 +84,7 @@ def _brier_interval(repeats: tuple[Rows, ...], found: list[Floats]) -> tuple[flo
     return interval(np.mean(values, axis=0))
 
 
-def decision_curves(systems: list[System]) -> "pd.DataFrame":
+def decision_curves(systems: list[PooledSystem]) -> "pd.DataFrame":
     """Net benefit of acting on a probability of at least each of THRESHOLDS; means over repeats.
 
     Vickers and Elkin, Medical Decision Making 26 (2006): true positives minus false positives

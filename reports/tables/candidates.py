@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.kinds import is_selected, judged
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ COLUMNS = (
 )
 
 
-def candidates(systems: Sequence[System]) -> "pd.DataFrame":
+def candidates(systems: Sequence[PooledSystem]) -> "pd.DataFrame":
     """A row a candidate, by what is compared with what, in the order of the configuration.
 
     inner_auc is the mean over outer folds (of all repeats) of its mean AUC on the inner folds of
@@ -45,7 +45,7 @@ def candidates(systems: Sequence[System]) -> "pd.DataFrame":
     return frame.astype(dict.fromkeys(("folds_chosen", "folds"), "Int64"))
 
 
-def _row(system: System, choices: "pd.DataFrame") -> dict[str, Any]:
+def _row(system: PooledSystem, choices: "pd.DataFrame") -> dict[str, Any]:
     inner = system.units["inner_auc"].astype("float64")
     own = (choices["chosen_extractor"] == system.identity["extractor"]) & (
         choices["chosen_classifier"] == system.identity["classifier"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.kinds import is_selected
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, listing, records, section
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.values import short
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ _CLAIM, _TRIPOD = "CLAIM 2020", "TRIPOD+AI 2024"
 CHECKLIST_COLUMNS = ("guideline", "item", "asks_for", "run_says", "where")
 
 
-def checklist(run: Run, systems: list[System], tables: Iterable[str]) -> "pd.DataFrame":
+def checklist(run: Run, systems: list[PooledSystem], tables: Iterable[str]) -> "pd.DataFrame":
     """A row an item: what it asks for, what this run says of it, and where in the report.
 
     tables : names of the tables that the report has.
@@ -103,7 +103,7 @@ _ITEMS = (
 )
 
 
-def _known(run: Run, systems: list[System]) -> dict[str, str]:
+def _known(run: Run, systems: list[PooledSystem]) -> dict[str, str]:
     """What the run tells, by fact; an empty text where it does not."""
     manifest = run.manifest
     data, options = section(manifest, "data"), section(manifest, "configuration")
@@ -111,7 +111,7 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
     names = [str(system.identity["extractor"]) for system in systems]
     ran = [system for system in systems if system.ran]
     protocols = _distinct(system.identity["protocol"] for system in systems)
-    left_out = len(records(manifest, "left_out"))
+    left_out = len(manifest_records(manifest, "left_out"))
     return {
         "retrospective": "a data set that exists is analysed again",
         "data": _joined(data.get("dataset"), data.get("citation")),
@@ -121,14 +121,14 @@ def _known(run: Run, systems: list[System]) -> dict[str, str]:
         ),
         "region": f"region: {options['region']}" if options.get("region") else "",
         "labels": _classes(data),
-        "sizes": _joined(*map(_subset_size, records(data, "counts")), sign="; "),
+        "sizes": _joined(*map(_subset_size, manifest_records(data, "counts")), sign="; "),
         "split": protocols,
         "disjoint": "patients, but for the audits" if run.audits else "patients",
         "models": f"{_count(systems, 'extractor')} extractors, {_count(systems, 'classifier')} "
         "classifiers",
         "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
         "weights": _distinct(system.identity["weights"] for system in systems),
-        "training": _distinct(row.get("recipe") for row in records(manifest, "recipes")),
+        "training": _distinct(row.get("recipe") for row in manifest_records(manifest, "recipes")),
         "choice": "no system is chosen by its test rows; all that ran are reported"
         + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, systems)),
         "ensembles": _distinct(n for n in names if n.startswith("fusion:")) or "none",
@@ -154,7 +154,7 @@ def _distinct(values: Iterable[Any]) -> str:
     return _joined(*dict.fromkeys(short(value) for value in values))
 
 
-def _count(systems: list[System], name: str) -> int:
+def _count(systems: list[PooledSystem], name: str) -> int:
     return len({str(system.identity[name]) for system in systems})
 
 

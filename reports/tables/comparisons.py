@@ -19,7 +19,7 @@ from reports.statistics.difference import (
     NotComparable,
     contrast,
     holm,
-    judged,
+    with_verdicts,
 )
 from reports.systems.focus import headline_groups
 from reports.systems.groups import GroupKey
@@ -32,7 +32,7 @@ from reports.systems.kinds import (
     pretrained,
     transformer,
 )
-from reports.systems.pooling import FROZEN, GROUP_COLUMNS, System
+from reports.systems.pooling import FROZEN, GROUP_COLUMNS, PooledSystem
 from reports.systems.run_folder import Run
 from reports.values import missing, number
 
@@ -70,37 +70,37 @@ class Question:
     """
 
     text: str
-    systems: Callable[[System], bool]
-    references: Callable[[System], tuple[tuple[str, str], ...]]
+    systems: Callable[[PooledSystem], bool]
+    references: Callable[[PooledSystem], tuple[tuple[str, str], ...]]
 
 
-def _features(system: System) -> bool:
+def _features(system: PooledSystem) -> bool:
     """Features of a network with weights from elsewhere, and the SVM that stands for all."""
     published = _LIBRARY.match(_name(system)) is not None and pretrained(system)
     return published and system.identity["classifier"] == KERNEL
 
 
-def _frozen(system: System) -> bool:
+def _frozen(system: PooledSystem) -> bool:
     return _features(system) and system.identity["recipe"] == FROZEN
 
 
-def _finetuned(system: System) -> bool:
+def _finetuned(system: PooledSystem) -> bool:
     return _features(system) and _name(system).endswith(_FINETUNED)
 
 
-def _own_hybrid(system: System) -> bool:
+def _own_hybrid(system: PooledSystem) -> bool:
     return hybrid(system) and own_head(system)
 
 
-def _scratch_cnn(system: System) -> tuple[tuple[str, str], ...]:
+def _scratch_cnn(system: PooledSystem) -> tuple[tuple[str, str], ...]:
     return ((_SCRATCH_CNN, OWN_HEAD),)
 
 
-def _cnn_features(system: System) -> tuple[tuple[str, str], ...]:
+def _cnn_features(system: PooledSystem) -> tuple[tuple[str, str], ...]:
     return tuple((name, KERNEL) for name in _CNNS)
 
 
-def _name(system: System) -> str:
+def _name(system: PooledSystem) -> str:
     return str(system.identity["extractor"])
 
 
@@ -170,7 +170,7 @@ COLUMNS = (
 _COUNTS = ("comparisons", "n_runs", "reference_n_runs")
 
 
-def comparisons(run: Run, systems: Sequence[System]) -> "pd.DataFrame":
+def comparisons(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
     """Every declared comparison: a row each, with exactly the columns of COLUMNS.
 
     difference is `value - reference_value` with its 95 % interval over patients; p is the test's
@@ -195,7 +195,9 @@ def comparisons(run: Run, systems: Sequence[System]) -> "pd.DataFrame":
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
-def _family(question: Question, key: GroupKey, members: Sequence[System]) -> list[dict[str, Any]]:
+def _family(
+    question: Question, key: GroupKey, members: Sequence[PooledSystem]
+) -> list[dict[str, Any]]:
     """The rows of one question in one group."""
     told = dict(zip(GROUP_COLUMNS, key, strict=True)) | {"question": question.text}
     asked = [system for system in members if _preset(system) and question.systems(system)]
@@ -212,7 +214,9 @@ def _family(question: Question, key: GroupKey, members: Sequence[System]) -> lis
     return rows
 
 
-def _reference(question: Question, system: System, members: Sequence[System]) -> System | str:
+def _reference(
+    question: Question, system: PooledSystem, members: Sequence[PooledSystem]
+) -> PooledSystem | str:
     """The declared reference of a system, or the reason why there is none."""
     wanted = question.references(system)
     present = {
@@ -228,7 +232,7 @@ def _reference(question: Question, system: System, members: Sequence[System]) ->
     return f"the run has no reference: {names}" + (" or a like" if len(wanted) > 1 else "")
 
 
-def _preset(system: System) -> bool:
+def _preset(system: PooledSystem) -> bool:
     """Weights that were trained, C of 1 where there is one, and nothing tuned."""
     identity = system.identity
     C = identity["C"]
@@ -239,7 +243,9 @@ def _preset(system: System) -> bool:
     )
 
 
-def _compared(system: System, reference: System | str) -> tuple[dict[str, Any], Difference | None]:
+def _compared(
+    system: PooledSystem, reference: PooledSystem | str
+) -> tuple[dict[str, Any], Difference | None]:
     """A row without its figures, and the comparison where it could be made."""
     row = {name: system.identity[name] for name in ("extractor", "weights", "classifier")}
     row |= {"measure": MEASURE, "training_time_s": _seconds(system)}
@@ -264,7 +270,7 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
         "value": found.value,
         "reference_value": found.reference,
         "comparisons": family,
-        **judged(found, p_holm, family),
+        **with_verdicts(found, p_holm, family),
         "n_runs": found.runs,
         "reference_n_runs": found.reference_runs,
     }
@@ -312,11 +318,11 @@ def _p(value: float) -> str:
     return "below 0.001" if value < 0.001 else number(value)
 
 
-def _seconds(system: System) -> float | None:
+def _seconds(system: PooledSystem) -> float | None:
     """The mean over folds of what must be spent before the first prediction."""
     mean = system.units["training_time_s"].astype("float64").mean()
     return None if missing(mean) else float(mean)
 
 
-def _called(system: System) -> str:
+def _called(system: PooledSystem) -> str:
     return f"{_name(system)} + {str(system.identity['classifier']).replace('_', ' ')}"

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, records
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import SYSTEM_COLUMNS
-from reports.tables.frames import _frame
-from reports.tables.summary import _means
+from reports.tables.frames import frame
+from reports.tables.summary import means
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,27 +35,27 @@ def costs(run: Run) -> "pd.DataFrame":
     """What each extractor is and costs, as measured in the run: times in s, images per s."""
     rows = [
         {**extractor, "extractor": extractor.get("name")}
-        for extractor in records(run.manifest, "extractors")
+        for extractor in manifest_records(run.manifest, "extractors")
     ]
-    return _frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
+    return frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
 
 
-def fits(systems: list[System]) -> "pd.DataFrame":
+def fits(systems: list[PooledSystem]) -> "pd.DataFrame":
     """Times (s), solver iterations and support vectors of each system, means over its folds."""
     solver = ("iterations", "n_support")
     rows = [
         {
             **system.identity,
-            **_means(system, (*_FIT_COLUMNS, *solver)),
+            **means(system, (*_FIT_COLUMNS, *solver)),
             "converged": _converged(system),
         }
         for system in systems
         if system.ran
     ]
-    return _frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
+    return frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
 
 
-def tuning(systems: list[System]) -> "pd.DataFrame":
+def tuning(systems: list[PooledSystem]) -> "pd.DataFrame":
     """What each tuned system chose: a row a choice, the most frequent first.
 
     `folds` of `of_folds` chose this C and this scale (a multiple of the preset); `inner_auc` is the
@@ -77,10 +77,10 @@ def tuning(systems: list[System]) -> "pd.DataFrame":
     names = ("dataset", "subset", "protocol", "extractor", "classifier")
     counted = ("folds", "of_folds")
     columns = (*names, "chosen_C", "chosen_scale", *counted, "inner_auc")
-    return _frame(rows, columns, whole=counted)
+    return frame(rows, columns, whole=counted)
 
 
-def _converged(system: System) -> bool | None:
+def _converged(system: PooledSystem) -> bool | None:
     """Whether every fit converged; None where that has no meaning."""
     known = system.units["converged"].dropna()
     return bool(known.astype(bool).all()) if len(known) else None

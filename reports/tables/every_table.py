@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reports.systems.focus import close_groups, honest
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, records
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import AUDIT_MARK
 from reports.tables.calibration import calibration, decision_curves
 from reports.tables.candidates import candidates
 from reports.tables.checklist import checklist
 from reports.tables.comparisons import comparisons
 from reports.tables.costs import costs, fits, tuning
-from reports.tables.frames import _frame
+from reports.tables.frames import frame
 from reports.tables.leakage_audit import leakage_audit, side_by_side
 from reports.tables.levels import levels
 from reports.tables.mistakes import errors
@@ -21,14 +21,14 @@ from reports.tables.published import beside_published
 from reports.tables.ranks import ranks
 from reports.tables.run_facts import data_counts, data_tables, left_out, provenance
 from reports.tables.subgroups import subgroups
-from reports.tables.summary import confusion, further_measures, summary
+from reports.tables.summary import confusion_table, further_measures, summary
 from reports.tables.trainings import learning_curves, recipes, trainings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
+def every_table(run: Run, systems: list[PooledSystem]) -> dict[str, "pd.DataFrame"]:
     """All tables by file name (without suffix), in the order in which a page shows them.
 
     What only some data sets and runs can tell is left out where there is nothing. Systems that were
@@ -44,7 +44,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),
-        "confusion": confusion(whole),
+        "confusion": confusion_table(whole),
         **_unless_empty(_closer_look(run, systems)),
         **_unless_empty({"recipes": recipes(run), "trainings": trainings(run)}),
         "costs": costs(run),
@@ -53,7 +53,7 @@ def every_table(run: Run, systems: list[System]) -> dict[str, "pd.DataFrame"]:
         "data": data_counts(run),
         **_unless_empty(data_tables(run)),
         "left_out": left_out(run),
-        "not_run": _frame(records(run.manifest, "not_run"), ("what", "command")),
+        "not_run": frame(manifest_records(run.manifest, "not_run"), ("what", "command")),
         "provenance": provenance(run),
     }
     # The summary's columns are fixed; its notes say it.
@@ -69,14 +69,16 @@ def _marked(run: Run, table: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(audit=[AUDIT_MARK if row else None for row in leaks])
 
 
-def _audits(run: Run, systems: list[System], compared: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
+def _audits(
+    run: Run, systems: list[PooledSystem], compared: "pd.DataFrame"
+) -> "dict[str, pd.DataFrame]":
     """Each audit beside the other protocols; nothing for a run without one."""
     beside = side_by_side(run, systems, compared)
     tables = {} if beside is None else {"protocols_side_by_side": beside}
     return tables | _unless_empty({"leakage_audit": leakage_audit(run, systems)})
 
 
-def _closer_look(run: Run, systems: list[System]) -> "dict[str, pd.DataFrame]":
+def _closer_look(run: Run, systems: list[PooledSystem]) -> "dict[str, pd.DataFrame]":
     """What is shown of systems that a fixed rule picks, and of those with probabilities."""
     close, of_probability = close_groups(run, systems), honest(run, systems)
     return {

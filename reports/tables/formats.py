@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.systems.schema import AUDIT_MARK, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.tables.headings import heading
-from reports.values import _is_number, estimate, short
+from reports.values import estimate, is_number, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,7 +48,7 @@ _LATEX_IDENTITY = ("subset", "protocol", "extractor", "weights", "recipe", "clas
 def csv_cell(value: Any) -> str:
     """The cell's text; a string that a spreadsheet would evaluate is made harmless."""
     text = short(value)
-    if isinstance(value, str) and text.startswith(_FORMULA_STARTS) and not _is_number(text):
+    if isinstance(value, str) and text.startswith(_FORMULA_STARTS) and not is_number(text):
         return f"'{text}"
     return text
 
@@ -119,7 +119,7 @@ def _without_shared(table: "pd.DataFrame") -> "tuple[pd.DataFrame, list[str]]":
 
 def _is_figure(value: Any) -> bool:
     text = short(value)
-    return not text or _is_number(text.partition(" ")[0])
+    return not text or is_number(text.partition(" ")[0])
 
 
 def _latex_cell(text: str) -> str:

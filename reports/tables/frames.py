@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _frame(
+def frame(
     rows: Iterable[Mapping[str, Any]], columns: Iterable[str], whole: Iterable[str] = ()
 ) -> "pd.DataFrame":
     """Exactly these columns, None where a row lacks one; `whole` are counts that may be missing."""
@@ -17,11 +17,11 @@ def _frame(
     data = [[row.get(name) for name in columns] for row in rows]
     frame = pd.DataFrame(data, columns=columns)
     for name in whole:
-        frame[name] = pd.array([_counted(value) for value in frame[name]], dtype="Int64")
+        frame[name] = pd.array([_whole_number(value) for value in frame[name]], dtype="Int64")
     return frame
 
 
-def _counted(value: Any) -> int | None:
+def _whole_number(value: Any) -> int | None:
     """The nearest whole number; None for what is no number, or none that 64 bits hold."""
     try:
         number = float(value)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from reports.statistics.bootstrap import bootstrap, interval, observed
 from reports.systems.groups import by_network
 from reports.systems.kinds import is_reference
-from reports.systems.pooling import GROUP_COLUMNS, System
-from reports.systems.rows import Rows
+from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
-from reports.tables.published import nearest
+from reports.tables.published import nearest_published
 from reports.values import estimate, missing, short
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ COMPARISONS = (
     Comparison(
         "rotated-image-cv",
         "rotated-by-patient",
-        "nothing by design: the same turned crops, in other folds",
+        "nothing by design: the same rotated crops, in other folds",
     ),
     Comparison(
         "reused-network",
@@ -127,19 +127,19 @@ class Pair:
     """One system under an audit and under its twin, with the test rows that are measured."""
 
     comparison: Comparison
-    system: System
-    twin: System
-    rows: tuple[Rows, ...]
-    twin_rows: tuple[Rows, ...]
+    system: PooledSystem
+    twin: PooledSystem
+    rows: tuple[ScoredRows, ...]
+    twin_rows: tuple[ScoredRows, ...]
 
 
-def pairs(run: Run, systems: Iterable[System]) -> list[Pair]:
+def pairs(run: Run, systems: Iterable[PooledSystem]) -> list[Pair]:
     """Every system that ran under an audit and its twin on all training patients.
 
     By subset, then in the order of COMPARISONS; AlexNet first, reference points last. A protocol
     counts as an audit only if the run's manifest says so.
     """
-    places: dict[tuple[str, ...], dict[str, dict[tuple[str, ...], System]]] = {}
+    places: dict[tuple[str, ...], dict[str, dict[tuple[str, ...], PooledSystem]]] = {}
     for system in _ordered(systems):
         place = _place(system)
         key = tuple(str(system.identity[name]) for name in _WITHOUT_PROTOCOL)
@@ -156,8 +156,8 @@ def pairs(run: Run, systems: Iterable[System]) -> list[Pair]:
     return found
 
 
-def _ordered(systems: Iterable[System]) -> list[System]:
-    def place(system: System) -> int:
+def _ordered(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
+    def place(system: PooledSystem) -> int:
         if is_reference(system):
             return 2
         return 0 if str(system.identity["extractor"]).startswith(_FIRST) else 1
@@ -165,14 +165,16 @@ def _ordered(systems: Iterable[System]) -> list[System]:
     return sorted(by_network(s for s in systems if s.ran and s.whole), key=place)
 
 
-def _pair(run: Run, comparison: Comparison, system: System, twin: System) -> Pair | None:
+def _pair(
+    run: Run, comparison: Comparison, system: PooledSystem, twin: PooledSystem
+) -> Pair | None:
     """None where a side has no such rows."""
     own = _part(run, system, comparison.rows)
     others = _part(run, twin, comparison.twin_rows)
     return Pair(comparison, system, twin, own, others) if own and others else None
 
 
-def _part(run: Run, system: System, which: str) -> tuple[Rows, ...]:
+def _part(run: Run, system: PooledSystem, which: str) -> tuple[ScoredRows, ...]:
     """The repeats with those of their rows that are asked for; nothing where one has none."""
     if which == ALL_ROWS:
         return system.repeats
@@ -181,7 +183,7 @@ def _part(run: Run, system: System, which: str) -> tuple[Rows, ...]:
         inside = _shared(run, places) == (which == SHARED)
         if not inside.any():
             return ()
-        parts.append(Rows(*(column[inside] for column in rows)))
+        parts.append(ScoredRows(*(column[inside] for column in rows)))
     return tuple(parts)
 
 
@@ -201,13 +203,13 @@ def _shared(run: Run, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     return found
 
 
-def leakage_audit(run: Run, systems: Iterable[System]) -> "pd.DataFrame":
+def leakage_audit(run: Run, systems: Iterable[PooledSystem]) -> "pd.DataFrame":
     """One row a system and comparison, with exactly the columns of COLUMNS.
 
     NAME is a measure under the audit, twin_NAME under its twin, each the mean over repeats;
     NAME_difference is the first minus the second. Its 95 % percentile interval (NAME_difference_ci)
     comes from 2,000 draws of patients, of all that either side tested: in one draw a patient counts
-    as often on one side as on the other, with all rows, turned ones too. It is the interval of the
+    as often on one side as on the other, with all rows, rotated ones too. It is the interval of the
     difference due to the drawn patients alone, given the trained models where there are folds; no
     correction is made for the number of rows in this table. What is undefined is missing.
     n_train is the mean over folds; n_test and n_patients are means over repeats.
@@ -232,7 +234,7 @@ def _limits(found: Sequence[Pair]) -> list[list[tuple[float, float]]]:
     limits: dict[int, list[tuple[float, float]]] = {}
     for places in by_patients.values():
         # Their pairs have the same patients between them, hence the same draws.
-        sides: dict[tuple[int, str], tuple[Rows, ...]] = {}
+        sides: dict[tuple[int, str], tuple[ScoredRows, ...]] = {}
         for place in places:
             pair = found[place]
             sides[id(pair.system), pair.comparison.rows] = pair.rows
@@ -270,7 +272,7 @@ def _folded(pair: Pair) -> bool:
     return any(len(np.unique(r.fold)) > 1 for r in (*pair.rows, *pair.twin_rows))
 
 
-def _sizes(system: System, repeats: Sequence[Rows]) -> dict[str, int | None]:
+def _sizes(system: PooledSystem, repeats: Sequence[ScoredRows]) -> dict[str, int | None]:
     trained = system.units["n_train"].astype("float64").mean()
     return {
         "n_train": None if missing(trained) else round(trained),
@@ -281,7 +283,7 @@ def _sizes(system: System, repeats: Sequence[Rows]) -> dict[str, int | None]:
 
 
 def side_by_side(
-    run: Run, systems: Sequence[System], summary: "pd.DataFrame"
+    run: Run, systems: Sequence[PooledSystem], summary: "pd.DataFrame"
 ) -> "pd.DataFrame | None":
     """Every system that ran under an audit, with a column a protocol; None without such a system.
 
@@ -310,7 +312,7 @@ def side_by_side(
     lines = []
     for rows in table.values():
         first = next(iter(rows.values()))
-        known = nearest(first)
+        known = nearest_published(first)
         for measure in ("auc", "accuracy"):
             cells = {heading[name]: _estimated(rows.get(name), measure) for name in shown}
             figure = known.figures.get(measure) if known else None
@@ -324,13 +326,13 @@ def side_by_side(
     return pd.DataFrame([[line.get(name) for name in columns] for line in lines], columns=columns)
 
 
-def _places(systems: Iterable[System]) -> Callable[[System], int]:
+def _places(systems: Iterable[PooledSystem]) -> Callable[[PooledSystem], int]:
     """Sorts by subset, region and the like, in order of appearance."""
     order = list(dict.fromkeys(map(_place, systems)))
     return lambda system: order.index(_place(system))
 
 
-def _place(system: System) -> tuple[str, ...]:
+def _place(system: PooledSystem) -> tuple[str, ...]:
     """Systems that share it are set side by side: a group under any protocol."""
     return tuple(str(system.identity[name]) for name in GROUP_COLUMNS if name != "protocol")
 

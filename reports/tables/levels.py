@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from reports.statistics.bootstrap import ESTIMATE_COLUMNS, estimates, sizes
 from reports.systems.groups import GroupKey
-from reports.systems.pooling import System
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 
@@ -22,7 +22,7 @@ LEVEL_COLUMNS = (
 )
 
 
-def levels(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """AUC, sensitivity and specificity by crop, lesion and breast, for `declared.close_groups`.
 
     A lesion is positive if one of its views is, and its score is the mean of theirs; a breast is
@@ -46,7 +46,7 @@ def levels(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS))
 
 
-def _lesions(run: Run, system: System) -> list[Rows]:
+def _lesions(run: Run, system: PooledSystem) -> list[ScoredRows]:
     ids = [run.predictions["lesion_id"].iloc[places].astype(str) for places in system.places]
     return [
         _joined(rows, _numbered(own), limit, "mean")[0]
@@ -54,7 +54,7 @@ def _lesions(run: Run, system: System) -> list[Rows]:
     ]
 
 
-def _breasts(run: Run, system: System, sides: "pd.Series") -> list[Rows]:
+def _breasts(run: Run, system: PooledSystem, sides: "pd.Series") -> list[ScoredRows]:
     """Empty where a row's side is not known."""
     found = []
     for rows, places, limit in zip(system.repeats, system.places, system.thresholds(), strict=True):
@@ -84,8 +84,8 @@ def _numbered(names: "pd.Series") -> NDArray[np.int64]:
 
 
 def _joined(
-    rows: Rows, case: NDArray[np.int64], limit: NDArray[np.float64], how: str
-) -> tuple[Rows, NDArray[np.int64]]:
+    rows: ScoredRows, case: NDArray[np.int64], limit: NDArray[np.float64], how: str
+) -> tuple[ScoredRows, NDArray[np.int64]]:
     """One row a case and fold, and where the first row of each stands.
 
     Scores of different folds have no common zero, so a case in two folds stays two.
@@ -99,4 +99,6 @@ def _joined(
     else:
         score = np.bincount(number, rows.score, size) / np.bincount(number, minlength=size)
     positive = np.bincount(number, rows.positive, size) > 0
-    return Rows(positive, score, score > limit[first], rows.patient[first], rows.fold[first]), first
+    return ScoredRows(
+        positive, score, score > limit[first], rows.patient[first], rows.fold[first]
+    ), first

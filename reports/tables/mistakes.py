@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reports.systems.groups import GroupKey
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.values import category
@@ -31,7 +31,7 @@ ERROR_COLUMNS = (
 )
 
 
-def errors(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """The MOST_ERRORS furthest mistakes of each kind of each system of `declared.close_groups`.
 
     score and beyond_threshold (how far the score lies on the wrong side) are means over repeats,
@@ -64,7 +64,7 @@ def errors(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
 
 
-def _mistakes(run: Run, system: System) -> "pd.DataFrame":
+def _mistakes(run: Run, system: PooledSystem) -> "pd.DataFrame":
     """Every crop that a system gets wrong in the mean over its repeats, the furthest first."""
     import pandas as pd
 
@@ -106,7 +106,7 @@ def _facts(run: Run) -> dict[str, dict[str, str]]:
     return dict(zip(ids, table.to_dict("records"), strict=True))
 
 
-def hardest(run: Run, systems: list[System]) -> list[dict[str, Any]]:
+def hardest(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
     """The mistakes that most of the systems of one comparison make, MOST_SHOWN of each kind.
 
     Keys crop_id, kind, systems_wrong, of_systems; ordered by systems_wrong, then crop_id.

@@ -8,8 +8,8 @@ import numpy as np
 from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
 from reports.statistics.roc import rate_at
 from reports.systems.groups import GroupKey
-from reports.systems.pooling import System
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import ScoredRows
 from reports.systems.schema import SYSTEM_COLUMNS
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ OPERATING_COLUMNS = (
 _CHUNK = 100
 
 
-def operating_points(close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+def operating_points(close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """Sensitivity at 90 % specificity and the reverse, for `declared.close_groups`.
 
     The threshold is read off the ROC curve of the test rows themselves (of each fold; the folds
@@ -43,7 +43,7 @@ def operating_points(close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=list(OPERATING_COLUMNS))
 
 
-def _points(repeats: Sequence[Rows]) -> dict[str, float]:
+def _points(repeats: Sequence[ScoredRows]) -> dict[str, float]:
     everyone = np.unique(np.concatenate([rows.patient for rows in repeats]))
     drawn = draw_patients(len(everyone), DRAWS, seed=0)
     found: dict[str, float] = {}

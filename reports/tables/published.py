@@ -35,7 +35,7 @@ SOURCES = {
         "Ragab et al., A framework for breast cancer classification using multi-DCNNs, Computers "
         "in Biology and Medicine (2021), as quoted with its data table. That table counts 5,272 "
         "images of CBIS-DDSM (3,691 for training, 1,581 for testing), four times the 1,318 crops "
-        "of the official mass training set, and it is not said whether turned copies of one crop "
+        "of the official mass training set, and it is not said whether rotated copies of one crop "
         "stand on both sides. Nor is it said whether the features came from a fine-tuned network, "
         "or what the std is over. Its AlexNet is MATLAB's; torchvision's, which is measured here, "
         "is another network of that name with other weights. If its kernels are MATLAB's presets, "
@@ -46,7 +46,7 @@ SOURCES = {
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedResult:
     """One published row, and what it may be compared with.
 
     figures : by measure, as fractions; training_time_s in seconds. What was not given is absent.
@@ -64,8 +64,8 @@ class Published:
     remark: str = ""
 
 
-def _fine_tuned(name: str, extractor: str, accuracy: float, hours: float) -> Published:
-    return Published(
+def _fine_tuned(name: str, extractor: str, accuracy: float, hours: float) -> PublishedResult:
+    return PublishedResult(
         _RAGAB,
         f"{name}, fine-tuned, own head",
         "CBIS-DDSM, mass crops",
@@ -88,12 +88,12 @@ _ALEXNET_SVM: tuple[tuple[str, _Five, _Five], ...] = (
 )
 
 
-def _alexnet_svm(kernel: str, figures: _Five, std: _Five) -> Published:
+def _alexnet_svm(kernel: str, figures: _Five, std: _Five) -> PublishedResult:
     extractor = "torchvision:alexnet"
     spread = ", ".join(
         f"{name} {value:g}" for name, value in zip(SUMMARY_MEASURES, std, strict=True)
     )
-    return Published(
+    return PublishedResult(
         _RAGAB,
         f"AlexNet features + SVM, {kernel.replace('_', ' ')}",
         "CBIS-DDSM, 5,272 images (see the source)",
@@ -106,7 +106,7 @@ def _alexnet_svm(kernel: str, figures: _Five, std: _Five) -> Published:
 
 
 PUBLISHED = (
-    Published(
+    PublishedResult(
         _THESIS,
         "CNN from scratch, own head",
         "CBIS-DDSM, mass crops",
@@ -161,7 +161,7 @@ def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
     return pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
 
 
-def nearest(row: Mapping[str, Any]) -> Published | None:
+def nearest_published(row: Mapping[str, Any]) -> PublishedResult | None:
     """The published figure that this row of the summary is nearest to, under whatever protocol."""
     if not _comparable(row):
         return None
@@ -178,12 +178,12 @@ def _comparable(row: Mapping[str, Any]) -> bool:
     )
 
 
-def _matches(published: Published, row: Mapping[str, Any]) -> bool:
+def _matches(published: PublishedResult, row: Mapping[str, Any]) -> bool:
     return row["extractor"] in published.extractors and row["classifier"] == published.classifier
 
 
 def _side_by_side(
-    run: Run, published: Published, measured: Mapping[str, Any] | None
+    run: Run, published: PublishedResult, measured: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "source": published.source,

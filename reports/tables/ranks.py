@@ -13,7 +13,7 @@ import numpy as np
 from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, observed
 from reports.systems.focus import headline_groups
 from reports.systems.kinds import is_selected
-from reports.systems.pooling import System
+from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 COLUMNS = (*SYSTEM_COLUMNS, MEASURE, "rank", "rank_ci_low", "rank_ci_high", "n_systems")
 
 
-def ranks(run: Run, systems: Iterable[System]) -> "pd.DataFrame":
+def ranks(run: Run, systems: Iterable[PooledSystem]) -> "pd.DataFrame":
     """A row a system that ran, best first within its comparison: COLUMNS.
 
     rank is 1 for the highest AUC, ties sharing the mean of their places; its 95 % interval is that
@@ -51,7 +51,7 @@ def ranks(run: Run, systems: Iterable[System]) -> "pd.DataFrame":
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def rank_intervals(systems: Sequence[System], draws: int = DRAWS, seed: int = 0) -> Floats:
+def rank_intervals(systems: Sequence[PooledSystem], draws: int = DRAWS, seed: int = 0) -> Floats:
     """AUC, rank and the ends of its 95 % interval of systems on the same patients, (n, 4).
 
     Draws in which some AUC is undefined are left out; the ends are NaN where none is left.

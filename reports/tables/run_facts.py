@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.run_folder import Run, records, section
-from reports.tables.frames import _frame
+from reports.systems.run_folder import Run, manifest_records, section
+from reports.tables.frames import frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def data_counts(run: Run) -> "pd.DataFrame":
     """Crops, lesions and patients by subset, split and label."""
     counted = ("crops", "lesions", "patients")
-    rows = records(section(run.manifest, "data"), "counts")
-    return _frame(rows, ("subset", "split", "label", *counted), whole=counted)
+    rows = manifest_records(section(run.manifest, "data"), "counts")
+    return frame(rows, ("subset", "split", "label", *counted), whole=counted)
 
 
 def data_tables(run: Run) -> dict[str, "pd.DataFrame"]:
@@ -27,9 +27,13 @@ def data_tables(run: Run) -> dict[str, "pd.DataFrame"]:
     data = section(run.manifest, "data")
     counts = ("patients", "images")
     return {
-        "source_tables": _open_frame(records(data, "source_tables"), ("table", "rows"), counts),
-        "overlaps": _open_frame(records(data, "overlaps"), ("first", "second", "patients")),
-        "conflicts": _open_frame(records(data, "conflicts"), ("lesion_id",)),
+        "source_tables": _open_frame(
+            manifest_records(data, "source_tables"), ("table", "rows"), counts
+        ),
+        "overlaps": _open_frame(
+            manifest_records(data, "overlaps"), ("first", "second", "patients")
+        ),
+        "conflicts": _open_frame(manifest_records(data, "conflicts"), ("lesion_id",)),
     }
 
 
@@ -39,16 +43,16 @@ def _open_frame(
     """The columns named, and between them those that the rows have besides, as they appear."""
     found = dict.fromkeys(name for row in rows for name in row)
     between = [name for name in found if name not in (*first, *last)]
-    return _frame(rows, (*first, *between, *last))
+    return frame(rows, (*first, *between, *last))
 
 
 def left_out(run: Run) -> "pd.DataFrame":
     """The crops that the loader left out, and why; those with the rarest reasons first."""
-    rows = records(run.manifest, "left_out")
+    rows = manifest_records(run.manifest, "left_out")
     reasons = [str(row.get("reason")) for row in rows]
     frequency = Counter(reasons)
     order = sorted(range(len(rows)), key=lambda place: frequency[reasons[place]])
-    return _frame([rows[place] for place in order], ("crop_id", "path", "reason"))
+    return frame([rows[place] for place in order], ("crop_id", "path", "reason"))
 
 
 def provenance(run: Run) -> "pd.DataFrame":
@@ -68,7 +72,7 @@ def provenance(run: Run) -> "pd.DataFrame":
         for name, value in values.items()
         if value is not None and name != "packages"
     ]
-    return _frame(rows, ("part", "name", "value"))
+    return frame(rows, ("part", "name", "value"))
 
 
 def _plain(value: Any) -> str:

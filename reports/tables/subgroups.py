@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from reports.statistics.bootstrap import ESTIMATE_COLUMNS, estimates, sizes
 from reports.systems.groups import GroupKey
-from reports.systems.pooling import System
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.values import category
@@ -43,7 +43,7 @@ SUBGROUP_COLUMNS = (
 )
 
 
-def subgroups(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
+def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """A row a system and group of its test rows, for the systems of `declared.close_groups`.
 
     AUC, sensitivity and specificity with patient-bootstrap intervals. n counts the test crops of
@@ -68,7 +68,7 @@ def subgroups(run: Run, close: dict[GroupKey, list[System]]) -> "pd.DataFrame":
 
 
 def _group_rows(
-    systems: list[System], masks: list[list[NDArray[np.bool_]]], variable: str, value: str
+    systems: list[PooledSystem], masks: list[list[NDArray[np.bool_]]], variable: str, value: str
 ) -> list[dict[str, Any]]:
     cut = [
         [rows.where(mask) for rows, mask in zip(system.repeats, own, strict=True) if mask.any()]
@@ -88,7 +88,7 @@ def _group_rows(
     ]
 
 
-def _resting_on_enough(found: dict[str, float], rows: Rows) -> dict[str, float]:
+def _resting_on_enough(found: dict[str, float], rows: ScoredRows) -> dict[str, float]:
     """What is left when measures on fewer than FEWEST rows of a class are taken out."""
     enough = (int(rows.positive.sum()) >= FEWEST, int((~rows.positive).sum()) >= FEWEST)
     kept = [
@@ -123,7 +123,7 @@ def _first_word(name: str, text: str) -> str:
     return words.replace("_", " ").lower() if shouted else words
 
 
-def _told(run: Run, facts: "pd.DataFrame", system: System) -> list[dict[str, NDArray[Any]]]:
+def _told(run: Run, facts: "pd.DataFrame", system: PooledSystem) -> list[dict[str, NDArray[Any]]]:
     """For each repeat of a system, the group of each of its rows in every variable."""
     found = []
     for places in system.places:

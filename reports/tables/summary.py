@@ -13,11 +13,11 @@ import numpy as np
 from reports.statistics.bootstrap import bootstrap, interval, std_over_repeats
 from reports.statistics.measures import MEASURES, auc, from_counts
 from reports.statistics.roc import rate_at
-from reports.systems.pooling import System, pool
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem, pool
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
-from reports.tables.frames import _frame
+from reports.tables.frames import frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FURTHER_MEASURES = (*MEASURES[len(SUMMARY_MEASURES) :], "sensitivity_at_90_specificity")
 
 
-def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
+def summary(run: Run, systems: list[PooledSystem] | None = None) -> "pd.DataFrame":
     """The comparison: one row a system, with exactly the columns of SUMMARY_COLUMNS.
 
     The folds of a repeat are pooled and measured as one (the AUC compares rows of one fold only);
@@ -43,46 +43,46 @@ def summary(run: Run, systems: list[System] | None = None) -> "pd.DataFrame":
             **_sizes(system),
             **_figures(system, SUMMARY_MEASURES),
             **intervals.get(index, {}),
-            **_means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
+            **means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
             "status": system.status,
             "notes": _notes(run, system),
         }
         for index, system in enumerate(systems)
     ]
-    return _frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
+    return frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
 
 
-def _notes(run: Run, system: System) -> str:
+def _notes(run: Run, system: PooledSystem) -> str:
     audit = AUDIT_MARK if str(system.identity["protocol"]) in run.audits else ""
     return "; ".join(filter(None, (audit, system.notes)))
 
 
-def further_measures(systems: list[System]) -> "pd.DataFrame":
+def further_measures(systems: list[PooledSystem]) -> "pd.DataFrame":
     """Balanced accuracy, PPV, NPV, F1 and the sensitivity at 90 % specificity, mean and std.
 
     The last is read off the ROC curve of the test rows themselves and is therefore optimistic.
     """
     rows = [{**system.identity, **_figures(system, FURTHER_MEASURES)} for system in systems]
     names = [f"{name}{suffix}" for name in FURTHER_MEASURES for suffix in ("", "_std")]
-    return _frame(rows, (*SYSTEM_COLUMNS, *names))
+    return frame(rows, (*SYSTEM_COLUMNS, *names))
 
 
-def confusion(systems: list[System]) -> "pd.DataFrame":
+def confusion_table(systems: list[PooledSystem]) -> "pd.DataFrame":
     """TP, FN, FP, TN of the pooled test rows; the mean over repeats where there are several."""
     rows = [
         {**system.identity, **dict(zip(("tp", "fn", "fp", "tn"), mean_counts(system), strict=True))}
         for system in systems
         if system.ran
     ]
-    return _frame(rows, (*SYSTEM_COLUMNS, "tp", "fn", "fp", "tn"))
+    return frame(rows, (*SYSTEM_COLUMNS, "tp", "fn", "fp", "tn"))
 
 
-def mean_counts(system: System) -> list[float]:
+def mean_counts(system: PooledSystem) -> list[float]:
     """TP, FN, FP, TN of one system that ran, averaged over its repeats."""
     return [float(value) for value in np.mean([_counts(rows) for rows in system.repeats], axis=0)]
 
 
-def _intervals(systems: list[System]) -> dict[int, dict[str, float]]:
+def _intervals(systems: list[PooledSystem]) -> dict[int, dict[str, float]]:
     """Bootstrap intervals by position in `systems`; the same draws for the same patients."""
     by_patients: dict[bytes, list[int]] = {}
     for index, system in enumerate(systems):
@@ -102,7 +102,7 @@ def _intervals(systems: list[System]) -> dict[int, dict[str, float]]:
     return found
 
 
-def _sizes(system: System) -> dict[str, float | None]:
+def _sizes(system: PooledSystem) -> dict[str, float | None]:
     units = system.units
     sizes: dict[str, float | None] = {
         "n_train": units["n_train"].mean(),
@@ -116,7 +116,7 @@ def _sizes(system: System) -> dict[str, float | None]:
     return sizes
 
 
-def _figures(system: System, names: Iterable[str]) -> dict[str, float]:
+def _figures(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
     """Mean and std over repeats of the measures named; nothing for a system that did not run."""
     if not system.ran:
         return {}
@@ -129,7 +129,7 @@ def _figures(system: System, names: Iterable[str]) -> dict[str, float]:
     return found
 
 
-def measured(rows: Rows) -> dict[str, float]:
+def measured(rows: ScoredRows) -> dict[str, float]:
     """Every measure of one pooled repeat."""
     values = {name: float(value) for name, value in from_counts(*_counts(rows)).items()}
     values["auc"] = auc(rows.positive, rows.score, np.ones(len(rows.score)), rows.fold)
@@ -137,7 +137,7 @@ def measured(rows: Rows) -> dict[str, float]:
     return values
 
 
-def _counts(rows: Rows) -> tuple[int, int, int, int]:
+def _counts(rows: ScoredRows) -> tuple[int, int, int, int]:
     positive, called = rows.positive, rows.called
     return (
         int((positive & called).sum()),
@@ -147,7 +147,7 @@ def _counts(rows: Rows) -> tuple[int, int, int, int]:
     )
 
 
-def _means(system: System, names: Iterable[str]) -> dict[str, float]:
+def means(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
     found = {}
     for name in names:
         # numpy's own mean: this runs for every time of every system.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.pooling import GROUP_COLUMNS, is_whole, join_unique
-from reports.systems.run_folder import Run, records
+from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import RECIPE_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.values import missing, short
 
@@ -47,7 +47,7 @@ def recipes(run: Run) -> "pd.DataFrame":
 
     rows = [
         [_cell(row.get(name)) for name in RECIPE_COLUMNS]
-        for row in records(run.manifest, "recipes")
+        for row in manifest_records(run.manifest, "recipes")
     ]
     return pd.DataFrame(rows, columns=list(RECIPE_COLUMNS))
 

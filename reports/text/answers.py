@@ -25,8 +25,8 @@ from reports.systems.kinds import (
     pretrained,
     transformer,
 )
-from reports.systems.pooling import GROUP_COLUMNS, System
-from reports.systems.run_folder import Run, records, section
+from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
+from reports.systems.run_folder import Run, manifest_records, section
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.text.leakage_audit import LIMITS, differences
 from reports.values import missing, number
@@ -48,24 +48,24 @@ class Answer(NamedTuple):
     links: list[tuple[str, str]]
 
 
-class Group(NamedTuple):
+class AnswerGroup(NamedTuple):
     """One comparison: its title, and the summary rows of the systems looked at closely."""
 
     title: str
-    members: list[tuple[System, Row]]
+    members: list[tuple[PooledSystem, Row]]
 
-    def those(self, *tests: Callable[[System], bool]) -> list[tuple[System, Row]]:
+    def those(self, *tests: Callable[[PooledSystem], bool]) -> list[tuple[PooledSystem, Row]]:
         return [pair for pair in self.members if all(test(pair[0]) for test in tests)]
 
 
-def answers(run: Run, systems: list[System], tables: Tables) -> list[Answer]:
+def answers(run: Run, systems: list[PooledSystem], tables: Tables) -> list[Answer]:
     """The six answers. systems, tables : as `pooling.pool` and `tables.every_table` give them."""
     rows = tables["summary"].to_dict("records")
     of_system = dict(zip(map(id, systems), rows, strict=True))
     close = close_groups(run, systems)
     title = titles(close, run.audits)
     groups = [
-        Group(title[key], [(system, of_system[id(system)]) for system in members])
+        AnswerGroup(title[key], [(system, of_system[id(system)]) for system in members])
         for key, members in close.items()
     ]
     return [
@@ -82,11 +82,11 @@ def answers(run: Run, systems: list[System], tables: Tables) -> list[Answer]:
 _SVMS = f"{KERNEL.replace('_', ' ')} SVMs"
 
 
-def _svm(system: System) -> bool:
+def _svm(system: PooledSystem) -> bool:
     return str(system.identity["classifier"]) == KERNEL
 
 
-def _scratch_or_pretrained(run: Run, groups: list[Group], tables: Tables) -> Answer:
+def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
     said, whole = [], False
     for group in groups:
         features, scratch = group.those(pretrained, _svm), group.those(from_scratch, own_head)
@@ -143,7 +143,7 @@ def _declared(tables: Tables, of_hybrids: bool) -> tuple[list[str], list[str]]:
     return counted, [str(text) for text in made["sentence"] if not missing(text) and str(text)]
 
 
-def _spread(name: str, members: Sequence[tuple[System, Row]]) -> str:
+def _spread(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     """'3 networks …: AUC 0.55 to 0.61, median 0.58 (95 % intervals about ±0.05)'."""
     values = _known(row["auc"] for _, row in members)
     if not values:
@@ -165,7 +165,9 @@ def _known(values: Iterable[Any]) -> list[float]:
     return [float(value) for value in values if not missing(value)]
 
 
-def _times(vits: Sequence[tuple[System, Row]], cnns: Sequence[tuple[System, Row]]) -> str:
+def _times(
+    vits: Sequence[tuple[PooledSystem, Row]], cnns: Sequence[tuple[PooledSystem, Row]]
+) -> str:
     both = [_known(row["training_time_s"] for _, row in members) for members in (vits, cnns)]
     if not all(both):
         return "their times were not measured"
@@ -181,7 +183,7 @@ def _spoken(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _hybrids(run: Run, groups: list[Group], tables: Tables) -> Answer:
+def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
     said, with_loss = [], False
     for group in groups:
         hybrids = group.those(hybrid, own_head)
@@ -203,7 +205,7 @@ def _hybrids(run: Run, groups: list[Group], tables: Tables) -> Answer:
     return _answer(run, question, said, lacking, [("Trained networks", "training")])
 
 
-def _pairs(hybrids: Sequence[tuple[System, Row]]) -> list[str]:
+def _pairs(hybrids: Sequence[tuple[PooledSystem, Row]]) -> list[str]:
     """'cvt_13: 0.581 without, 0.601 with the localization loss', for every pair."""
     found = {str(system.identity["extractor"]): row["auc"] for system, row in hybrids}
     return [
@@ -214,7 +216,7 @@ def _pairs(hybrids: Sequence[tuple[System, Row]]) -> list[str]:
     ]
 
 
-def _costs(run: Run, groups: list[Group], tables: Tables) -> Answer:
+def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
     said = []
     for group in groups:
         frozen = [
@@ -239,7 +241,7 @@ def _costs(run: Run, groups: list[Group], tables: Tables) -> Answer:
     return _answer(run, "What does each system cost?", said, lacking, links)
 
 
-def _time_range(name: str, members: Sequence[tuple[System, Row]]) -> str:
+def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     times = _known(row["training_time_s"] for _, row in members)
     if not times:
         return ""
@@ -309,7 +311,7 @@ def _protocol(run: Run, tables: Tables) -> Answer:
     return _answer(run, question, said, lacking, [("Leakage audit", "audit")] if said else [])
 
 
-def _failures(run: Run, close: dict[GroupKey, list[System]], tables: Tables) -> Answer:
+def _failures(run: Run, close: dict[GroupKey, list[PooledSystem]], tables: Tables) -> Answer:
     said = _subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
     links = [("Subgroups", "table-subgroups")] if said else []
     if "errors" in tables:
@@ -368,7 +370,7 @@ def _answer(
 
 def _command(run: Run, extra: str) -> str:
     """What the manifest proposes for it, else the run's own command with more options."""
-    for row in records(run.manifest, "not_run"):
+    for row in manifest_records(run.manifest, "not_run"):
         command = str(row.get("command", ""))
         if all(word in command for word in extra.split()):
             return command

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from reports.systems.kinds import OWN_HEAD, names_reference
 from reports.systems.run_folder import Run
 from reports.tables.leakage_audit import ALL_ROWS, Comparison, called
-from reports.tables.published import nearest
+from reports.tables.published import nearest_published
 from reports.values import missing, number
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _published_svm(run: Run, row: Row) -> bool:
         and row["dataset"] == "cbis-ddsm"
         and row["twin"] not in run.audits
         and row["rows"] == ALL_ROWS
-        and nearest({**row, "status": "ok"}) is not None
+        and nearest_published({**row, "status": "ok"}) is not None
     )
 
 
@@ -124,7 +124,7 @@ def _shares(run: Run, key: tuple[str, str, str], rows: Sequence[Row]) -> str:
     audit, twin, extractor = key
     gaps, shares = [], []
     for row in rows:
-        published = nearest({**row, "status": "ok"})
+        published = nearest_published({**row, "status": "ok"})
         honest = row["twin_accuracy"]
         gap = published.figures["accuracy"] - honest if published else float("nan")
         if gap > 0 and not missing(row["accuracy_difference"]):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.kinds import is_reference, is_selected
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, listing, records, section
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.references import statistics
 from reports.values import missing, short
 
@@ -21,16 +21,18 @@ _PROTOCOLS = {
     "official": "the data set's own split into training and test rows",
     "patient-cv": "five-fold cross-validation, stratified by label and grouped by patient",
     "image-cv": "five-fold cross-validation that splits by image (audit)",
-    "rotated-holdout": "a hold-out of crops turned by quarters, split by turned image (audit)",
-    "rotated-image-cv": "cross-validation of crops turned by quarters, split by image (audit)",
-    "rotated-by-patient": "cross-validation of crops turned by quarters, split by patient",
+    "rotated-holdout": "a hold-out of crops rotated by quarters, split by rotated image (audit)",
+    "rotated-image-cv": "cross-validation of crops rotated by quarters, split by image (audit)",
+    "rotated-by-patient": "cross-validation of crops rotated by quarters, split by patient",
     "reused-network": "a network trained on one split whose features of all rows are then "
     "cross-validated (audit)",
     "pooled-official": "the pooled official splits with the patients of both left in (audit)",
 }
 
 
-def methods(run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> list[str]:
+def methods(
+    run: Run, systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
+) -> list[str]:
     """Paragraphs of plain text: data, protocols, systems, statistics, software.
 
     In square brackets stand the keys of references.bib. tables : from `tables.every_table`.
@@ -56,7 +58,9 @@ def _data(run: Run) -> list[str]:
     if run.synthetic:
         said.append("The images are synthetic; no figure says anything of mammography.")
     for subset, info in section(data, "subsets").items():
-        counts = [row for row in records(data, "counts") if str(row.get("subset")) == subset]
+        counts = [
+            row for row in manifest_records(data, "counts") if str(row.get("subset")) == subset
+        ]
         parts = [_counted(row) for row in counts]
         positive = info.get("positive", "") if isinstance(info, dict) else ""
         called = f", positive class {positive}" if positive else ""
@@ -71,7 +75,9 @@ def _counted(row: dict[str, Any]) -> str:
 
 
 def _left_out(run: Run) -> list[str]:
-    reasons = Counter(str(row.get("reason", "")) for row in records(run.manifest, "left_out"))
+    reasons = Counter(
+        str(row.get("reason", "")) for row in manifest_records(run.manifest, "left_out")
+    )
     if not reasons:
         return ["No row of the data set was left out."]
     told = "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common())
@@ -94,7 +100,7 @@ def _crops(run: Run) -> list[str]:
     ]
 
 
-def _protocols(run: Run, systems: list[System]) -> list[str]:
+def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
     said = []
     for name in dict.fromkeys(str(system.identity["protocol"]) for system in systems):
         repeats = max(
@@ -115,12 +121,12 @@ def _protocols(run: Run, systems: list[System]) -> list[str]:
     return said
 
 
-def _systems(run: Run, systems: list[System]) -> list[str]:
+def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     said = []
     frozen = _named(s for s in systems if not (s.trained or is_reference(s) or is_selected(s)))
     if frozen:
         said.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    for recipe in records(run.manifest, "recipes"):
+    for recipe in manifest_records(run.manifest, "recipes"):
         told = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
         said.append(f"{recipe.get('extractor')} was trained with {', '.join(told)}.")
     references = _named(s for s in systems if is_reference(s))
@@ -155,7 +161,7 @@ def _worth(name: str, value: Any) -> bool:
     return name != "extractor" and not missing(value) and value not in ("", 0, False)
 
 
-def _statistics(systems: list[System], keys: Mapping[str, str]) -> list[str]:
+def _statistics(systems: list[PooledSystem], keys: Mapping[str, str]) -> list[str]:
     """keys : from `references.statistics`."""
     said = [
         "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation; the folds of "

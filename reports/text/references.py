@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from reports.statistics.difference import BY_FOLDS
-from reports.systems.pooling import System
-from reports.systems.run_folder import Run, records, section
+from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.bibliography import (
     DATA_SETS,
     IMAGENET,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def statistics(systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
+def statistics(systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
     """The statistics that the report of a run rests on, each with the keys of its papers."""
     compared = tables.get("comparisons")
     used = {
@@ -37,7 +37,7 @@ def statistics(systems: list[System], tables: "Mapping[str, pd.DataFrame]") -> d
 
 
 def references(
-    run: Run, systems: list[System], tables: "Mapping[str, pd.DataFrame]"
+    run: Run, systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
 ) -> list[Reference]:
     """What this run used and its report rests on, each once; the suite last.
 
@@ -53,7 +53,7 @@ def references(
         if any(re.search(pattern, name) for name in names)
     ]
     imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
-    explained = records(run.manifest, "saliency")
+    explained = manifest_records(run.manifest, "saliency")
     kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
     svm = any(
         name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
@@ -65,7 +65,7 @@ def references(
         *(SVM if svm else ()),
         *(paper for name, paper in LIBRARIES.items() if name in packages),
         *(paper for name in statistics(systems, tables) for paper in STATISTICS[name]),
-        *(SALIENCY if any(records(row, "crops") for row in explained) else ()),
+        *(SALIENCY if any(manifest_records(row, "crops") for row in explained) else ()),
         _suite(run),
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bench.data.crops.rotated import turned_rows
+from bench.data.crops.rotated import rotated_rows
 from bench.planning.protocols import PROTOCOLS
 from classifiers import Gram, sweep
 from reports.systems.pooling import pool
@@ -44,11 +44,11 @@ def measured(table: pd.DataFrame, features: np.ndarray, names: tuple[str, str]) 
             labels = table["label"].to_numpy()[fold.train]
             score = sweep(features[fold.train], labels, features[fold.test], [KERNEL]).scores
             unit = dict.fromkeys(UNIT_COLUMNS) | dict.fromkeys(SYSTEM_COLUMNS, "made")
-            unit |= {"unit": f"{protocol}{fold.fold}", "protocol": protocol, "status": "ok"}
-            unit |= {"repeat": 0, "fold": fold.fold, "threshold": 0.0, "train_fraction": 1.0}
+            unit |= {"unit": f"{protocol}{fold.number}", "protocol": protocol, "status": "ok"}
+            unit |= {"repeat": 0, "fold": fold.number, "threshold": 0.0, "train_fraction": 1.0}
             units.append(unit | {"n_train": len(fold.train), "n_test": len(fold.test)})
             rows = table.iloc[fold.test].assign(score=score[KERNEL, 1.0], unit=unit["unit"])
-            scores.append(rows.assign(repeat=0, fold=fold.fold)[list(PREDICTION_COLUMNS)])
+            scores.append(rows.assign(repeat=0, fold=fold.number)[list(PREDICTION_COLUMNS)])
     run = Run(
         folder=Path("run"),
         manifest={"audits": [name for name in names if PROTOCOLS[name].audit]},
@@ -80,7 +80,7 @@ def test_a_patient_on_both_sides_is_seen() -> None:
 
 def test_augmentation_before_the_split_is_seen() -> None:
     """One crop a patient: only its own turned copies can stand on the other side."""
-    table = turned_rows(lesions(crops_each=1).drop(columns="rotation"))
+    table = rotated_rows(lesions(crops_each=1).drop(columns="rotation"))
     features = alike(table, "crop_id", 0.3)
     row = measured(table, features, ("rotated-image-cv", "rotated-by-patient"))
     assert row["auc_difference_ci_low"] > 0

@@ -28,7 +28,7 @@ def small():
     )
 """
 AUDITS = [name for name, protocol in PROTOCOLS.items() if protocol.audit]
-TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.turned]
+TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.rotated]
 EVERY = ",".join(PROTOCOLS)
 CHOSEN = ("--extractors", "frozen,learner", "--classifiers", "softmax,linear")
 
@@ -70,7 +70,7 @@ def rows_of(protocol, predictions, units, extractor="learner"):
 
 
 def check_rotations(predictions, units, lesions):
-    """Turned rows stand once each, and nothing outside the official training rows is turned."""
+    """Rotated rows stand once each, and nothing outside the official training rows is rotated."""
     training = lesions.loc[lesions["split"] == "train", "crop_id"]
     for protocol in TURNED:
         for extractor in ("frozen", "learner"):
@@ -114,7 +114,7 @@ def test_dry_run_says_what_each_protocol_splits(bench, phantom, small):
     assert ended.status == 0, ended.err
     assert "mass: no patient stands in both splits, so no row for pooled-official" in ended.out
     assert "mass, image-cv: an audit: " in ended.out
-    assert "each turned by 0, 90, 180, 270 degrees, make " in ended.out
+    assert "each rotated by 0, 90, 180, 270 degrees, make " in ended.out
     assert "mass, reused-network: one network a repeat, trained on " in ended.out
     lines = [line.split() for line in ended.out.splitlines()]
     crops = {w[1]: (int(w[-2]), int(w[-1])) for w in lines if w[:1] == ["mass"] and w[1] in TURNED}
@@ -182,7 +182,7 @@ def test_audits_see_a_leak_where_there_is_nothing_to_learn(
         *("--protocols", ",".join(names)),
     )
     assert ended.status == 0, ended.err
-    assert "(there is no official split), each turned by" in ended.err
+    assert "(there is no official split), each rotated by" in ended.err
     summary = pd.read_csv(tmp_path / "run" / "tables" / "summary.csv")
     rows = summary[(summary["extractor"] == "frozen") & (summary["classifier"] == "fine_gaussian")]
     auc = rows.set_index("protocol")["auc"]

@@ -115,12 +115,12 @@ def test_tensors_of_a_training_are_counted(name):
 
     from extractors.recipes import Recipe
     from extractors.training.loop import train
-    from extractors.training.rows import Rows
+    from extractors.training.rows import TrainingRows
     from extractors.training.trainable import create_trainable
 
     recipe = Recipe("r", 1, 4, 1e-3, 0.0, input_size=64)
     trainable = create_trainable(name, recipe)
-    rows = Rows(np.zeros((8, 64, 64), np.uint8), np.arange(8) % 2)
+    rows = TrainingRows(np.zeros((8, 64, 64), np.uint8), np.arange(8) % 2)
     training = train(trainable, rows, recipe)
     parameters = sum(p.numel() for p in trainable.network.parameters())
     assert training.tensor_bytes > 16 * parameters

@@ -10,7 +10,7 @@ from torch import nn
 
 from extractors import BackboneError, InputSpec, create_backbone, extract
 from extractors.backbone import Backbone, normalise
-from extractors.batches import prepare
+from extractors.batches import resize
 from extractors.layers import LayerFeatures
 
 
@@ -71,7 +71,7 @@ def test_timm_features_are_what_enters_its_classifier(crops) -> None:
         backbone = create_backbone(f"random:timm:{name}", seed=3)
         torch.manual_seed(3)
         whole = timm.create_model(name).eval()
-        batch = normalise(prepare(crops, backbone.input), backbone.input)
+        batch = normalise(resize(crops, backbone.input), backbone.input)
         with torch.inference_mode():
             expected = whole.forward_head(whole.forward_features(batch), pre_logits=True)
         np.testing.assert_allclose(
@@ -174,7 +174,7 @@ def test_the_network_sees_normalised_images_whatever_the_caller_does(crops) -> N
     module = Means()
     backbone = made(module)
     features = extract(backbone, crops, precision="float32")
-    pixels = prepare(crops, backbone.input).mean((1, 2, 3)).numpy() / 255
+    pixels = resize(crops, backbone.input).mean((1, 2, 3)).numpy() / 255
     for channel in range(3):
         expected = (pixels - backbone.input.mean[channel]) / backbone.input.std[channel]
         np.testing.assert_allclose(features[:, channel], expected, atol=1e-5)
@@ -183,11 +183,11 @@ def test_the_network_sees_normalised_images_whatever_the_caller_does(crops) -> N
 def test_resizing_is_antialiased_keeps_the_range_and_crops_nothing() -> None:
     lines = np.zeros((1, 64, 64), dtype=np.uint8)
     lines[:, :, ::4] = 255
-    small = prepare(lines, InputSpec(16, 16))  # every fourth column counts, wherever it lies
+    small = resize(lines, InputSpec(16, 16))  # every fourth column counts, wherever it lies
     assert abs(float(small.mean()) - 255 / 4) < 2
     steps = np.zeros((1, 32, 32), dtype=np.uint8)
     steps[:, :, 16:] = 255
-    enlarged = prepare(steps, InputSpec(64, 64))
+    enlarged = resize(steps, InputSpec(64, 64))
     assert enlarged.min() >= 0
     assert enlarged.max() <= 255
     assert enlarged[0, 0, :, 0].max() == 0
@@ -297,5 +297,5 @@ def test_the_bundled_weights_name_known_pictures(picture, classes) -> None:
     top, left = (image.shape[0] - side) // 2, (image.shape[1] - side) // 2
     square = image[top : top + side, left : left + side]
     backbone = create_backbone("bundled:efficientnet_lite0@classifier")
-    pixels = prepare(square.transpose(2, 0, 1), backbone.input).permute(1, 0, 2, 3)
+    pixels = resize(square.transpose(2, 0, 1), backbone.input).permute(1, 0, 2, 3)
     assert int(backbone.features(pixels).argmax()) in classes

@@ -77,8 +77,8 @@ def test_the_default_comparison_lists_its_thirteen_with_weights_and_input() -> N
     assert [info.name for info in everything] == [*DEFAULT_EXTRACTORS, *NETWORKS]
     infos = everything[: len(DEFAULT_EXTRACTORS)]
     assert len(infos) == 13
-    assert [info.name for info in infos if info.at_hand] == ["bundled:efficientnet_lite0"]
-    assert all(info.downloadable and info.mend for info in infos if not info.at_hand)
+    assert [info.name for info in infos if info.cached] == ["bundled:efficientnet_lite0"]
+    assert all(info.downloadable and info.hint for info in infos if not info.cached)
     assert all(info.download_bytes for info in infos if info.downloadable)
     assert all(info.input is not None and info.input.height == 224 for info in infos)
 
@@ -105,10 +105,10 @@ def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
 
     for name, network in NETWORKS.items():
         info = describe(name)
-        assert (info.kind, info.weights, info.at_hand) == ("network", "scratch", False)
+        assert (info.kind, info.weights, info.cached) == ("network", "scratch", False)
         assert trains(name)
         assert not trains(f"random:{name}")
-        assert describe(f"random:{name}").at_hand
+        assert describe(f"random:{name}").cached
         assert recipe_for(name, "thesis").epochs == (50 if network.section == "A" else 100)
     assert recipe_for("vit_128_p16_aug", "thesis").augmentation == THESIS_AUGMENTATION
     assert recipe_for("vit_128_p16", "thesis").augmentation is None

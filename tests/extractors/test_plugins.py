@@ -95,7 +95,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 def test_a_file_that_fails_halfway_leaves_nothing(tmp_path) -> None:
     with pytest.raises(BackboneError, match="ZeroDivisionError"):
         load_plugin_file(write(tmp_path, GOOD + "1 / 0\n"))
-    assert plugins.find("means") is None
+    assert plugins.find_plugin("means") is None
 
 
 def test_a_second_registration_names_both_sources(tmp_path) -> None:
@@ -106,7 +106,7 @@ def test_a_second_registration_names_both_sources(tmp_path) -> None:
         load_plugin_file(second)
     assert "first.py" in str(caught.value)
     assert "second.py" in str(caught.value)
-    plugin = plugins.find("means")
+    plugin = plugins.find_plugin("means")
     assert isinstance(plugin, plugins.Plugin)
     assert plugin.origin == str(first)
 
@@ -179,8 +179,8 @@ def test_a_broken_entry_point_harms_only_itself(entry_points) -> None:
     entry_points(means=GOOD, plain=plain, broken="import no_such_module\ndef build(): pass\n")
     by_name = {info.name: info for info in available()}
     assert "no_such_module" in (by_name["broken"].problem or "")
-    assert "broken" in by_name["broken"].mend
-    assert not by_name["broken"].at_hand
+    assert "broken" in by_name["broken"].hint
+    assert not by_name["broken"].cached
     assert create_backbone("means").input.height == 32
     assert create_backbone("plain").input.height == 224
     with pytest.raises(BackboneError, match=r"broken: .*no_such_module"):

@@ -10,18 +10,18 @@ import time
 import numpy as np
 
 from reports.statistics.bootstrap import bootstrap
-from reports.systems.rows import Rows
+from reports.systems.rows import ScoredRows
 from reports.systems.schema import SUMMARY_MEASURES
 
 CASES = ((100, 704, 1), (10, 704, 1), (10, 2816, 1), (10, 704, 10))
 CROPS_A_PATIENT = 3
 
 
-def made_up(crops: int, random: np.random.Generator) -> Rows:
+def made_up(crops: int, random: np.random.Generator) -> ScoredRows:
     """The rows of one repeat, in five folds."""
     patient = np.arange(crops) // CROPS_A_PATIENT
     score = random.normal(size=crops)
-    return Rows(random.random(crops) < 0.4, score, score > 0, patient, patient % 5)
+    return ScoredRows(random.random(crops) < 0.4, score, score > 0, patient, patient % 5)
 
 
 def main() -> None:

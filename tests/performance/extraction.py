@@ -2,7 +2,7 @@
 
     python tests/performance/extraction.py [--quick] [--images N] [--device cpu]
 
-Weights are random where none are at hand: speed does not depend on them, the cosine does. Columns:
+Weights are random where none are cached: speed does not depend on them, the cosine does. Columns:
 images a second of the library's own float32 network on tensors in memory, of the same network as
 the suite prepares it (the precision it chooses, channels last) on tensors in memory, of the whole
 loop from 8-bit crops, with ratios; that precision; and the lowest cosine between float32 and
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from extractors import DEFAULT_EXTRACTORS, Backbone, create_backbone, describe
 from extractors.backbone import Precision
-from extractors.batches import BATCH_SIZES, features_of, prepare
+from extractors.batches import BATCH_SIZES, features_of, resize
 from extractors.precision import running
 from extractors.precision_choice import choose_precision, lowest_cosine
 
@@ -61,11 +61,11 @@ def measure(
     name: str, images: NDArray[np.uint8], device: str, rounds: int
 ) -> tuple[float, float, float, Precision, float]:
     """Seconds in float32, in memory, in the loop; the precision chosen; the lowest cosine."""
-    weights = "auto" if describe(name).at_hand else "random"
+    weights = "auto" if describe(name).cached else "random"
     backbone = create_backbone(name, weights=weights, device=device)
     precision = choose_precision(backbone).precision
     batch = BATCH_SIZES.get(device.partition(":")[0], 32)
-    tensors = prepare(images, backbone.input).to(device)
+    tensors = resize(images, backbone.input).to(device)
     full = features_of(backbone, images, "float32")
     half = features_of(backbone, images, "bfloat16")  # also warms up
     in_memory, loop = fastest(
@@ -116,9 +116,9 @@ def crops(count: int) -> NDArray[np.uint8]:
     """Smooth noise of several scales, so that features differ from crop to crop."""
     rng = np.random.default_rng(0)
     total = np.zeros((count, 256, 256))
-    for cells in (4, 16, 64, 256):
-        noise = rng.normal(size=(count, cells, cells))
-        total += np.kron(noise, np.ones((256 // cells, 256 // cells)))
+    for folds in (4, 16, 64, 256):
+        noise = rng.normal(size=(count, folds, folds))
+        total += np.kron(noise, np.ones((256 // folds, 256 // folds)))
     return np.clip(128 + 32 * total, 0, 255).astype(np.uint8)
 
 

@@ -24,7 +24,7 @@ from extractors.precision import computes_bfloat16
 from extractors.recipes import THESIS_AUGMENTATION, Recipe
 from extractors.training.augmentation import make_augmentation
 from extractors.training.loop import train
-from extractors.training.rows import Rows, stack_on_device
+from extractors.training.rows import TrainingRows, stack_on_device
 from extractors.training.trainable import create_trainable, recipe_for
 
 EPOCHS = 3
@@ -60,12 +60,12 @@ def main() -> None:
         )
 
 
-def made_up(count: int) -> Rows:
+def made_up(count: int) -> TrainingRows:
     images = np.random.default_rng(0).integers(0, 256, (count, 256, 256)).astype(np.uint8)
-    return Rows(images, np.arange(count) % 2)
+    return TrainingRows(images, np.arange(count) % 2)
 
 
-def bare_step(name: str, rows: Rows, recipe: Recipe, device: str) -> float:
+def bare_step(name: str, rows: TrainingRows, recipe: Recipe, device: str) -> float:
     """Images a second of the step alone, on the first batch, as many steps as the loop has."""
     trainable = create_trainable(name, recipe)
     network = trainable.network.to(device).to(memory_format=torch.channels_last).train()

@@ -268,7 +268,7 @@ def _unit(
     made = {**system, "unit": key, "repeat": repeat, "fold": fold, "n_train": 4 * n}
     made |= {"n_test": len(rows), "n_test_patients": rows["patient_id"].nunique()}
     if failed:
-        return made | {"status": "weights not at hand: python -m bench doctor", "notes": ""}
+        return made | {"status": "weights not cached: python -m bench doctor", "notes": ""}
     cost = 1 + (sum(map(ord, system["extractor"])) % 37) ** 2 / 10
     return made | {
         "threshold": 0.1 * fold,
@@ -385,7 +385,7 @@ def _manifest(
                 "images_per_s": 31.4159265,
                 "extraction_s": 12.5,
                 "min_cosine": 0.999998,
-                "status": "weights not at hand: python -m bench doctor" if name == failed else "ok",
+                "status": "weights not cached: python -m bench doctor" if name == failed else "ok",
                 "notes": "",
             }
             for name in extractors

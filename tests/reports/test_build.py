@@ -97,7 +97,7 @@ def test_the_page_says_what_a_reader_must_know(reported_run: Path) -> None:
         "Synthetic data: the figures mean nothing for mammography.",
         "random:resnet18",
         "did not run",
-        "weights not at hand: python -m bench doctor",
+        "weights not cached: python -m bench doctor",
         "given the trained models",
         "python -m bench all --preset full",
         "CC0-1.0",

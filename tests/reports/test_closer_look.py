@@ -16,8 +16,8 @@ from reports.statistics.difference import BY_FOLDS
 from reports.statistics.probabilities import BINS, calibration_error, net_benefit, probabilities
 from reports.statistics.roc import rate_at
 from reports.systems.focus import close_groups, honest
-from reports.systems.pooling import System, pool
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem, pool
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run, read_run
 from reports.tables.calibration import calibration
 from reports.tables.checklist import checklist
@@ -51,11 +51,11 @@ def run(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path])
 
 
 @pytest.fixture(scope="module")
-def systems(run: Run) -> list[System]:
+def systems(run: Run) -> list[PooledSystem]:
     return pool(run)
 
 
-def scored(run: Run, system: System) -> pd.DataFrame:
+def scored(run: Run, system: PooledSystem) -> pd.DataFrame:
     """The predictions of a system of one unit, with what is known of the crops."""
     unit = system.units["unit"].iloc[0]
     own = run.predictions[run.predictions["unit"] == unit].astype({"crop_id": str})
@@ -63,7 +63,7 @@ def scored(run: Run, system: System) -> pd.DataFrame:
     return own.merge(known, on="crop_id")
 
 
-def of(systems: list[System], classifier: str) -> System:
+def of(systems: list[PooledSystem], classifier: str) -> PooledSystem:
     for system in systems:
         identity = system.identity
         wanted = (NAME, classifier, "official")
@@ -76,7 +76,7 @@ def rows_of(table: pd.DataFrame) -> pd.DataFrame:
     return table[(table["extractor"] == NAME) & (table["classifier"] == "medium_gaussian")]
 
 
-def test_the_first_honest_protocol_and_one_kernel(run: Run, systems: list[System]) -> None:
+def test_the_first_honest_protocol_and_one_kernel(run: Run, systems: list[PooledSystem]) -> None:
     (members,) = close_groups(run, systems).values()
     picked = [(s.identity["protocol"], s.identity["classifier"]) for s in members]
     assert picked == [("official", "medium_gaussian")] * 2
@@ -87,7 +87,7 @@ def test_the_first_honest_protocol_and_one_kernel(run: Run, systems: list[System
     assert {s.identity["protocol"] for s in honest(audited, systems)} == {"patient-cv"}
 
 
-def test_subgroups_agree_with_scikit_learn(run: Run, systems: list[System]) -> None:
+def test_subgroups_agree_with_scikit_learn(run: Run, systems: list[PooledSystem]) -> None:
     table = rows_of(subgroups(run, close_groups(run, systems)))
     rows = scored(run, of(systems, "medium_gaussian"))
     for column, variable in (("density", "breast density"), ("view", "view")):
@@ -108,7 +108,7 @@ def test_subgroups_agree_with_scikit_learn(run: Run, systems: list[System]) -> N
     assert [group.split()[0] for group in sizes["group"]] == ["up", "over", "over"]
 
 
-def test_a_measure_on_too_few_rows_is_empty(run: Run, systems: list[System]) -> None:
+def test_a_measure_on_too_few_rows_is_empty(run: Run, systems: list[PooledSystem]) -> None:
     rows = scored(run, of(systems, "medium_gaussian"))
     positive = set(rows.loc[rows["label"] == 1, "crop_id"].iloc[: FEWEST - 1])
     density = [1 if c in positive else 2 for c in run.lesions["crop_id"]]
@@ -121,7 +121,9 @@ def test_a_measure_on_too_few_rows_is_empty(run: Run, systems: list[System]) -> 
     assert table.loc["2", ["auc", "sensitivity", "auc_ci_low"]].notna().all()
 
 
-def test_levels_are_means_of_views_and_maxima_of_lesions(run: Run, systems: list[System]) -> None:
+def test_levels_are_means_of_views_and_maxima_of_lesions(
+    run: Run, systems: list[PooledSystem]
+) -> None:
     table = rows_of(levels(run, close_groups(run, systems))).set_index("level")
     rows = scored(run, of(systems, "medium_gaussian"))
     lesions = rows.groupby("lesion_id").agg(
@@ -146,7 +148,7 @@ def test_levels_are_means_of_views_and_maxima_of_lesions(run: Run, systems: list
     assert set(levels(some, close_groups(some, systems))["level"]) == {"crop", "lesion"}
 
 
-def test_operating_points_lie_on_the_curve(run: Run, systems: list[System]) -> None:
+def test_operating_points_lie_on_the_curve(run: Run, systems: list[PooledSystem]) -> None:
     table = rows_of(operating_points(close_groups(run, systems))).iloc[0]
     rows = scored(run, of(systems, "medium_gaussian"))
     false, true, _ = roc_curve(rows["label"], rows["score"], drop_intermediate=False)
@@ -164,18 +166,18 @@ def test_a_weight_of_two_is_a_row_twice() -> None:
     index, one = np.arange(40), np.zeros(40, dtype=np.int64)
     weight = rng.integers(0, 3, 40)
     again = np.repeat(index, weight)
-    rows = Rows(positive, score, score > 0, index, one)
-    twice = Rows(positive[again], score[again], score[again] > 0, again, one[again])
+    rows = ScoredRows(positive, score, score > 0, index, one)
+    twice = ScoredRows(positive[again], score[again], score[again] > 0, again, one[again])
     for reverse in (False, True):
         weighted = rate_at(rows, weight[:, None].astype(float), reverse)
         assert weighted == pytest.approx(rate_at(twice, np.ones((len(again), 1)), reverse))
     assert np.isnan(rate_at(rows, np.zeros((40, 1)))).all()
     # Tied rows have one threshold: all are called positive, or none.
-    tied = Rows(positive, np.zeros(40), positive, index, one)
+    tied = ScoredRows(positive, np.zeros(40), positive, index, one)
     assert rate_at(tied, np.ones((40, 1))) == 0
 
 
-def test_calibration_agrees_with_scikit_learn(run: Run, systems: list[System]) -> None:
+def test_calibration_agrees_with_scikit_learn(run: Run, systems: list[PooledSystem]) -> None:
     table = calibration(honest(run, systems))
     assert set(table["classifier"]) == {"logistic"}
     logistic = of(systems, "logistic")
@@ -196,14 +198,14 @@ def test_perfect_and_constant_probabilities() -> None:
     assert calibration_error(positive, positive.astype(float)) == 0
     assert calibration_error(positive, np.full(4, 0.5)) == 0
     assert calibration_error(positive, np.ones(4)) == 0.5
-    rows = (Rows(positive, np.zeros(4), positive, np.arange(4), np.zeros(4, dtype=np.int64)),)
+    rows = (ScoredRows(positive, np.zeros(4), positive, np.arange(4), np.zeros(4, dtype=np.int64)),)
     assert net_benefit(rows, [positive.astype(float)], 0.3) == 0.5
     # Acting on all: prevalence less the odds times the rest.
     assert net_benefit(rows, [np.ones(4)], 0.2) == pytest.approx(0.5 - 0.5 * 0.25)
     assert net_benefit(rows, [np.zeros(4)], 0.2) == 0
 
 
-def test_the_furthest_mistakes_come_first(run: Run, systems: list[System]) -> None:
+def test_the_furthest_mistakes_come_first(run: Run, systems: list[PooledSystem]) -> None:
     table = rows_of(errors(run, close_groups(run, systems)))
     rows = scored(run, of(systems, "medium_gaussian"))
     for kind, label, sign in ((FALSE_POSITIVE, 0, 1), (FALSE_NEGATIVE, 1, -1)):
@@ -218,7 +220,7 @@ def test_the_furthest_mistakes_come_first(run: Run, systems: list[System]) -> No
 
 
 def test_what_is_right_in_the_mean_over_repeats_is_no_mistake(
-    run: Run, systems: list[System]
+    run: Run, systems: list[PooledSystem]
 ) -> None:
     ((key, (system, *_)), *_) = close_groups(run, systems).items()
     (rows,), (places,) = system.repeats, system.places
@@ -253,7 +255,7 @@ def test_crops_to_show_are_mistakes_and_their_pictures_are_drawn(run: Run, tmp_p
 
 
 def test_the_six_questions_are_answered_or_lead_to_a_command(
-    run: Run, systems: list[System]
+    run: Run, systems: list[PooledSystem]
 ) -> None:
     found = answers(run, systems, every_table(run, systems))
     assert len(found) == 6
@@ -268,7 +270,7 @@ def test_the_six_questions_are_answered_or_lead_to_a_command(
     assert any("breast density" in text for text in found[5].said)
 
 
-def test_declared_comparisons_open_their_answers(run: Run, systems: list[System]) -> None:
+def test_declared_comparisons_open_their_answers(run: Run, systems: list[PooledSystem]) -> None:
     about = ("Do features win?", "Do features win?", "Do hybrids win?", "Does nothing run?")
     made = pd.DataFrame(
         {
@@ -304,7 +306,7 @@ def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[...,
     assert set(tables["errors"]["protocol"]) == {"patient-cv"}
 
 
-def test_references_are_of_what_was_used(run: Run, systems: list[System]) -> None:
+def test_references_are_of_what_was_used(run: Run, systems: list[PooledSystem]) -> None:
     tables = every_table(run, systems)
     keys = [entry.key for entry in references(run, systems, tables)]
     assert len(keys) == len(set(keys))
@@ -316,7 +318,7 @@ def test_references_are_of_what_was_used(run: Run, systems: list[System]) -> Non
     assert text.count("{") == text.count("}")
 
 
-def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[System]) -> None:
+def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[PooledSystem]) -> None:
     tables = every_table(run, systems)
     of_folds = {"nadeau2003inference", "bouckaert2004evaluating"}
     by_folds = tables["comparisons"].assign(test=BY_FOLDS)
@@ -339,7 +341,7 @@ def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[Syste
     assert not keys & (of_comparisons | of_probabilities)
 
 
-def test_methods_and_checklist_tell_the_manifest(run: Run, systems: list[System]) -> None:
+def test_methods_and_checklist_tell_the_manifest(run: Run, systems: list[PooledSystem]) -> None:
     text = "\n".join(methods(run, systems, every_table(run, systems)))
     for words in ("synthetic", "Left out were 1 rows", "patient-cv", "3 repeats", "numpy 2.4.6"):
         assert words in text

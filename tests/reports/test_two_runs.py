@@ -13,7 +13,7 @@ import pytest
 
 from reports.statistics.bootstrap import bootstrap, interval
 from reports.statistics.difference import ALIKE, HIGHER, NotComparable
-from reports.systems.rows import Rows
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import read_run
 from reports.two_runs import COLUMNS, TwoRuns, compare_runs
 
@@ -74,7 +74,7 @@ def test_the_same_draws_serve_both_runs(first: Path, second: Path) -> None:
     patient = np.unique(own[0]["patient_id"], return_inverse=True)[1]
     none = np.zeros(len(patient), dtype=np.int64)
     repeats = [
-        [Rows(f["label"].to_numpy() == 1, f["score"].to_numpy(), none > 0, patient, none)]
+        [ScoredRows(f["label"].to_numpy() == 1, f["score"].to_numpy(), none > 0, patient, none)]
         for f in own
     ]
     drawn = bootstrap(repeats, ["auc"])[:, 0]

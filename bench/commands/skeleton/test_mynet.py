@@ -9,4 +9,4 @@ FILE = Path(__file__).with_name("mynet.py")
 
 def test_every_backbone_keeps_the_contract() -> None:
     failed = [finding for finding in check_file(FILE) if finding.state == "bad"]
-    assert not failed, "\n".join(f"{f.subject}: {f.what}: {f.found}; {f.mend}" for f in failed)
+    assert not failed, "\n".join(f"{f.subject}: {f.what}: {f.found}; {f.hint}" for f in failed)

@@ -34,7 +34,7 @@ OTHER_SERIES = "other"
 
 
 @dataclass(frozen=True)
-class ImageFile:
+class IndexedFile:
     """A file found by the walk: POSIX path below the root, bytes, time of last change in ns."""
 
     path: str
@@ -116,13 +116,13 @@ class ImageIndex:
                 if progress is not None:
                     progress(1)
 
-    def facts(self, file: ImageFile) -> Facts:
+    def facts(self, file: IndexedFile) -> Facts:
         """What the file's header tells."""
         if file.path not in self._facts:
             self._keep(file, self._header(file))
         return self._facts[file.path]
 
-    def look_at(self, files: Iterable[ImageFile]) -> None:
+    def look_at(self, files: Iterable[IndexedFile]) -> None:
         """Find out in a few threads whether files have two values only, where it is not known."""
         new = [file for file in files if self.facts(file).two_valued is None]
         if not new:
@@ -133,7 +133,7 @@ class ImageIndex:
             for file, two_valued in zip(new, pool.map(_is_two_valued, paths), strict=True):
                 self._keep(file, replace(self.facts(file), two_valued=two_valued))
 
-    def is_two_valued(self, file: ImageFile) -> bool | None:
+    def is_two_valued(self, file: IndexedFile) -> bool | None:
         """Whether nearly every pixel has one of two values, as in a mask; None if unreadable."""
         self.look_at([file])
         return self.facts(file).two_valued
@@ -152,11 +152,11 @@ class ImageIndex:
         with contextlib.suppress(OSError):
             write_atomically(self._file, json.dumps({"facts": body, "sha256": digest(body)}))
 
-    def _keep(self, file: ImageFile, facts: Facts) -> None:
+    def _keep(self, file: IndexedFile, facts: Facts) -> None:
         self._facts[file.path] = facts
         self._changed = True
 
-    def _header(self, file: ImageFile) -> Facts:
+    def _header(self, file: IndexedFile) -> Facts:
         path = self.root / file.path
         if not file.ends_with(DICOM_ENDINGS):
             return _picture_header(path)
@@ -180,7 +180,7 @@ class _Walk:
     """One walk over everything below a folder but what is hidden."""
 
     def __init__(self, root: Path) -> None:
-        self.files: list[ImageFile] = []
+        self.files: list[IndexedFile] = []
         self.links: list[str] = []
         self.unreadable: list[str] = []
         self.phantoms: list[str] = []
@@ -216,7 +216,7 @@ class _Walk:
         elif is_image and entry.is_file():
             found = entry.stat()
             changed = max(found.st_mtime_ns, found.st_ctime_ns)
-            self.files.append(ImageFile(path, found.st_size, changed))
+            self.files.append(IndexedFile(path, found.st_size, changed))
         return False
 
 
@@ -233,7 +233,7 @@ def _is_text(name: str) -> bool:
     return True
 
 
-def _read(file: Path, files: Iterable[ImageFile]) -> dict[str, Facts]:
+def _read(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
     """The kept facts of the files that are as they were; none where the cache is damaged."""
     try:
         content = json.loads(file.read_text())

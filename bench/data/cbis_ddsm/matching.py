@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.cbis_ddsm.case_tables import CASE, PUBLISHED_ROWS, is_series, kind_of
-from bench.data.cbis_ddsm.index import DICOM_ENDINGS, JPEG_ENDINGS, Facts, ImageFile, ImageIndex
+from bench.data.cbis_ddsm.index import DICOM_ENDINGS, JPEG_ENDINGS, Facts, ImageIndex, IndexedFile
 from bench.data.lesions import unusable
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _NBIA = re.compile(r"[0-9.]+-.*-([0-9]{5})")
 # A file's name may begin with its case; a film's has no last number, and "CC_1-1" is none of these.
 _NAMED = re.compile(rf"({CASE}(?:_\d+)?)(?=[_. ]|$)")
 
-Describe = Callable[[ImageFile], str]
+Describe = Callable[[IndexedFile], str]
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def match_files(
     descriptions : from `read_descriptions`.
     """
     owners = _Owners(rows)
-    found: dict[str, list[ImageFile]] = defaultdict(list)
+    found: dict[str, list[IndexedFile]] = defaultdict(list)
     strays = []
     for file in index.files:
         owner = owners.of(file, index)
@@ -78,7 +78,7 @@ def match_files(
         else:
             strays.append(file.path)
 
-    def describe(file: ImageFile) -> str:
+    def describe(file: IndexedFile) -> str:
         known = descriptions.get((file.folders[-1], file.name)) if file.folders else None
         return known or (index.facts(file).kind if file.ends_with(DICOM_ENDINGS) else "")
 
@@ -156,7 +156,7 @@ class _Owners:
         counts = rows.groupby(["abnormality", "split"]).size().to_dict()
         self._whole = {part for part, n in PUBLISHED_ROWS.items() if counts.get(part, 0) >= n}
 
-    def of(self, file: ImageFile, index: ImageIndex) -> str:
+    def of(self, file: IndexedFile, index: ImageIndex) -> str:
         """The owner by the file's header, else by its folders, else by its name; "" for none."""
         facts = index.facts(file) if file.ends_with(DICOM_ENDINGS) else Facts()
         if facts.series:
@@ -169,7 +169,7 @@ class _Owners:
                 return ""
         return self._by_case(file, facts.case) or self._by_flat_name(file)
 
-    def _by_case(self, file: ImageFile, case: str) -> str:
+    def _by_case(self, file: IndexedFile, case: str) -> str:
         named = _NAMED.match(file.name)
         for name in (case, *reversed(file.folders), named[1] if named else ""):
             if name and name in self._endings:
@@ -177,7 +177,7 @@ class _Owners:
                 return name if nbia is None or nbia[1] in self._endings[name] else ""
         return ""
 
-    def _by_flat_name(self, file: ImageFile) -> str:
+    def _by_flat_name(self, file: IndexedFile) -> str:
         match = _FLAT.fullmatch(file.name)
         if match is None:
             return ""
@@ -195,7 +195,9 @@ def _cells(rows: "pd.DataFrame", *columns: str) -> Iterator[tuple[str, ...]]:
     return zip(*(rows[column].tolist() for column in columns), strict=True)
 
 
-def _resolve(index: ImageIndex, files: list[ImageFile], film: str, describe: Describe) -> Resolved:
+def _resolve(
+    index: ImageIndex, files: list[IndexedFile], film: str, describe: Describe
+) -> Resolved:
     """The crop among a row's files, and its mask; of several formats the one that lost least."""
     if not files:
         return Resolved("", reason=MISSING)
@@ -208,7 +210,7 @@ def _resolve(index: ImageIndex, files: list[ImageFile], film: str, describe: Des
 
 
 def _of_format(
-    index: ImageIndex, files: list[ImageFile], film: str, describe: Describe
+    index: ImageIndex, files: list[IndexedFile], film: str, describe: Describe
 ) -> Resolved:
     kinds = {file.path: describe(file) for file in files}
     unknown = [file for file in files if not kinds[file.path]]
@@ -234,16 +236,16 @@ def _of_format(
     return Resolved(crop.path, masks[0].path if len(masks) == 1 else "", film, problem)
 
 
-def _film(files: list[ImageFile], describe: Describe) -> str:
+def _film(files: list[IndexedFile], describe: Describe) -> str:
     films = _best_format([file for file in files if describe(file) in ("film", "")])
     return films[0].path if len(films) == 1 else ""
 
 
-def _best_format(files: list[ImageFile]) -> list[ImageFile]:
+def _best_format(files: list[IndexedFile]) -> list[IndexedFile]:
     """Of files in several formats those that lost least: DICOM, then PNG or TIFF, then JPEG."""
     best = min((_loss(file) for file in files), default=0)
     return [file for file in files if _loss(file) == best]
 
 
-def _loss(file: ImageFile) -> int:
+def _loss(file: IndexedFile) -> int:
     return 0 if file.ends_with(DICOM_ENDINGS) else 2 if file.ends_with(JPEG_ENDINGS) else 1

@@ -28,7 +28,7 @@ Square = tuple[int, int, int]  # row and column of the centre, half the side
 
 
 @dataclass(frozen=True)
-class Cut:
+class RegionCut:
     """What is read for one row: the image, and the square to cut or the mask that gives it.
 
     With neither square nor mask the whole image is taken.
@@ -39,7 +39,7 @@ class Cut:
     square: Square | None = None
 
 
-def plan_cuts(table: "pd.DataFrame", region: str, margin: float) -> list[Cut | str]:
+def plan_cuts(table: "pd.DataFrame", region: str, margin: float) -> list[RegionCut | str]:
     """For every row what to read for a region, or why the row has no such region."""
     return [_cut(row, region, margin) for row in _rows(table)]
 
@@ -54,20 +54,22 @@ def _rows(table: "pd.DataFrame") -> Iterator[dict[str, Any]]:
         yield dict(zip(names, cells, strict=True))
 
 
-def _cut(row: dict[str, Any], region: str, margin: float) -> Cut | str:
+def _cut(row: dict[str, Any], region: str, margin: float) -> RegionCut | str:
     cut_from_film = GEOMETRY_COLUMNS[0] in row
     square = _square(row) if cut_from_film else None
     if region == "crop":
-        return Cut(row["path"], square=square)
+        return RegionCut(row["path"], square=square)
     film = row["path"] if cut_from_film else row.get("film_path", "")
     if not film:
         return "there is no full image of it"
     if region == "full":
-        return Cut(film)
+        return RegionCut(film)
     if square is not None:
-        return Cut(film, square=(*square[:2], math.ceil(margin * square[2])))
+        return RegionCut(film, square=(*square[:2], math.ceil(margin * square[2])))
     mask = row.get("mask_path", "")
-    return Cut(film, mask=mask) if mask else "there is no mask that says where its lesion lies"
+    return (
+        RegionCut(film, mask=mask) if mask else "there is no mask that says where its lesion lies"
+    )
 
 
 def _square(row: dict[str, Any]) -> Square | None:

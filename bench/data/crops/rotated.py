@@ -1,4 +1,4 @@
-"""The crop stack as rotated protocols see it: four copies, each turned by another quarter."""
+"""The crop stack as rotated protocols see it: four copies, each rotated by another quarter."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -15,56 +15,57 @@ if TYPE_CHECKING:
 
 Positions = NDArray[np.int64]
 
-# Degrees, anticlockwise, by which the rotated protocols turn each crop.
+# Degrees, anticlockwise, by which the rotated protocols quarter each crop.
 ROTATIONS = (0, 90, 180, 270)
 
 
-def turned(stack: "CropStack") -> "CropStack":
-    """Four copies of a stack of N crops: at k·N + i stands crop i, turned k times by 90 degrees.
+def rotated(stack: "CropStack") -> "CropStack":
+    """Four copies of a stack of N crops: at k·N + i stands crop i, rotated k times by 90 degrees.
 
     The table has the column `rotation` in degrees, anticlockwise; height and width of a crop change
-    places with every quarter. A crop that is turned by 0 degrees keeps its digest, and with it its
-    features. No picture is copied: `images` turns those that are asked for.
+    places with every quarter. A crop that is rotated by 0 degrees keeps its digest, and with it its
+    features. No picture is copied: `images` rotates those that are asked for.
     """
-    table = turned_rows(stack.table)
+    table = rotated_rows(stack.table)
     lying = table["rotation"].isin((90, 270))
     table.loc[lying, ["crop_height", "crop_width"]] = table.loc[
         lying, ["crop_width", "crop_height"]
     ].to_numpy()
     digests = [
+        # The word "turned" is part of the keys of stored features.
         crop if not degrees else digest(["turned", crop, degrees])
         for degrees in ROTATIONS
         for crop in stack.digests
     ]
     # Whoever reads a stack's pixels asks for rows of them, and knows no more of what holds them.
-    images = cast("NDArray[np.uint8]", _TurnedImages(stack.images))
+    images = cast("NDArray[np.uint8]", _RotatedImages(stack.images))
     return replace(stack, images=images, table=table, digests=tuple(digests))
 
 
-class _TurnedImages:
-    """Pictures (N, H, H) as 4·N pictures, turned when they are read."""
+class _RotatedImages:
+    """Pictures (N, H, H) as 4·N pictures, rotated when they are read."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self._images = images
 
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        turns, crops = np.divmod(positions, len(self._images))
+        quarters, crops = np.divmod(positions, len(self._images))
         found = np.array(self._images[crops])
-        for turn in range(1, len(ROTATIONS)):
-            rows = turns == turn
-            found[rows] = np.rot90(found[rows], turn, axes=(1, 2))
+        for quarter in range(1, len(ROTATIONS)):
+            rows = quarters == quarter
+            found[rows] = np.rot90(found[rows], quarter, axes=(1, 2))
         return found
 
 
 def rotation_of(table: "pd.DataFrame") -> NDArray[np.int64]:
-    """By how many degrees the crop of each row is turned; 0 for a stack as it is."""
+    """By how many degrees the crop of each row is rotated; 0 for a stack as it is."""
     if "rotation" not in table:
         return np.zeros(len(table), dtype=np.int64)
     degrees: NDArray[np.int64] = table["rotation"].to_numpy()
     return degrees
 
 
-def turned_rows(table: "pd.DataFrame") -> "pd.DataFrame":
+def rotated_rows(table: "pd.DataFrame") -> "pd.DataFrame":
     """Four copies of a table, one below the other, with the column `rotation` in degrees."""
     import pandas as pd
 
@@ -72,6 +73,6 @@ def turned_rows(table: "pd.DataFrame") -> "pd.DataFrame":
     return pd.concat(copies, ignore_index=True)
 
 
-def turned_positions(positions: Positions, n_rows: int) -> Positions:
-    """Where rows of a table with `n_rows` rows stand in its `turned_rows`, copy by copy."""
-    return np.concatenate([positions + n_rows * turn for turn in range(len(ROTATIONS))])
+def rotated_positions(positions: Positions, n_rows: int) -> Positions:
+    """Where rows of a table with `n_rows` rows stand in its `rotated_rows`, copy by copy."""
+    return np.concatenate([positions + n_rows * quarter for quarter in range(len(ROTATIONS))])

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.crops import stack_files
-from bench.data.crops.regions import Cut, cut_out, fit_square, plan_cuts, square_around
+from bench.data.crops.regions import RegionCut, cut_out, fit_square, plan_cuts, square_around
 from bench.data.crops.settings import CropSettings
 from bench.data.images.decoding import decode, has_window
 from bench.data.images.pixels import INSTALL, MAX_BYTES, UnreadableImage
@@ -146,11 +146,11 @@ def build_stack(
     return _assemble(dataset, settings, *found)
 
 
-def _stats(dataset: Dataset, cuts: list[Cut | str]) -> Stats:
+def _stats(dataset: Dataset, cuts: list[RegionCut | str]) -> Stats:
     """Size and time of every file that is needed; None where it is missing."""
     stats: Stats = {"": None}
     for cut in cuts:
-        for path in (cut.image, cut.mask) if isinstance(cut, Cut) else ():
+        for path in (cut.image, cut.mask) if isinstance(cut, RegionCut) else ():
             if path not in stats:
                 try:
                     stats[path] = dataset.source.stat(path)
@@ -160,7 +160,7 @@ def _stats(dataset: Dataset, cuts: list[Cut | str]) -> Stats:
 
 
 def _lookup_key(
-    dataset: Dataset, settings: CropSettings, cuts: list[Cut | str], stats: Stats
+    dataset: Dataset, settings: CropSettings, cuts: list[RegionCut | str], stats: Stats
 ) -> str:
     rows = [
         cut if isinstance(cut, str) else [*astuple(cut), stats[cut.image], stats[cut.mask]]
@@ -174,7 +174,7 @@ def _lookup_key(
 
 
 def _decode_all(
-    dataset: Dataset, settings: CropSettings, cuts: list[Cut | str], stats: Stats
+    dataset: Dataset, settings: CropSettings, cuts: list[RegionCut | str], stats: Stats
 ) -> Iterator[tuple[int, _Square | str]]:
     """The square of every row, or the reason why there is none, in the order that reads fastest.
 
@@ -182,7 +182,7 @@ def _decode_all(
     only be read forwards) and decoded in a few threads; a short queue between the two keeps memory
     bounded.
     """
-    by_image: dict[str, list[tuple[int, Cut]]] = {}
+    by_image: dict[str, list[tuple[int, RegionCut]]] = {}
     for place, cut in enumerate(cuts):
         if isinstance(cut, str):
             yield place, cut
@@ -224,7 +224,7 @@ def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | 
 def _squares_of(
     image: bytes | str,
     masks: dict[str, bytes | str],
-    rows: list[tuple[int, Cut]],
+    rows: list[tuple[int, RegionCut]],
     settings: CropSettings,
 ) -> list[tuple[int, _Square | str]]:
     """The squares of all rows that are cut from one image, or the reason why there is none."""
@@ -239,7 +239,7 @@ def _squares_of(
 def _cut_squares(
     image: bytes | str,
     masks: dict[str, bytes | str],
-    rows: list[tuple[int, Cut]],
+    rows: list[tuple[int, RegionCut]],
     settings: CropSettings,
 ) -> list[tuple[int, _Square | str]]:
     """The squares; a row whose mask or place is bad has the reason instead."""

@@ -132,7 +132,7 @@ def decode_dicom(data: bytes, window: str) -> Pixels:
     if window == "voi":
         pixels, falls = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
-    return _turned_over(pixels) if lowest_is_white != falls else pixels
+    return _inverted(pixels) if lowest_is_white != falls else pixels
 
 
 def is_windowed(data: bytes) -> bool:
@@ -321,7 +321,7 @@ def _stored_values(record: FileDataset) -> Pixels:
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
-def _turned_over(pixels: Pixels) -> Pixels:
+def _inverted(pixels: Pixels) -> Pixels:
     """The pixels with white and black exchanged within the range that is used."""
     if pixels.dtype == np.uint8:
         return np.uint8(255) - pixels
@@ -329,5 +329,5 @@ def _turned_over(pixels: Pixels) -> Pixels:
         # The range may be wider than the signed type.
         wider = f"i{min(2 * pixels.dtype.itemsize, 8)}"
         pixels = pixels.astype(wider)
-    turned: Pixels = pixels.max() - pixels
-    return turned
+    inverted: Pixels = pixels.max() - pixels
+    return inverted

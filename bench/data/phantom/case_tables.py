@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.data.phantom.cases import Breast, Lesion, Quirk
-from bench.data.phantom.identifiers import ImageFile
+from bench.data.phantom.identifiers import PhantomFile
 from bench.data.phantom.layouts import as_csv
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class PhantomTables:
         view: str,
         lesion: Lesion,
         clinical: Mapping[str, str],
-        files: tuple[ImageFile, ImageFile, ImageFile],
+        files: tuple[PhantomFile, PhantomFile, PhantomFile],
     ) -> None:
         """Add the row of a lesion in a view; `files` are its film, crop and mask."""
         film, crop, mask = files
@@ -93,7 +93,7 @@ def _pick(words: Sequence[str], place: float) -> str:
     return words[min(max(int(place * len(words)), 0), len(words) - 1)]
 
 
-def _path_cells(kind: str, crop: ImageFile, mask: ImageFile, quirk: Quirk | None) -> list[str]:
+def _path_cells(kind: str, crop: PhantomFile, mask: PhantomFile, quirk: Quirk | None) -> list[str]:
     """The cells of crop and mask. Their file names follow the table's kind, not the files."""
     bases = ("000000.dcm", "000001.dcm") if kind == "mass" else ("000001.dcm", "000000.dcm")
     if crop.series != mask.series:
@@ -105,5 +105,5 @@ def _path_cells(kind: str, crop: ImageFile, mask: ImageFile, quirk: Quirk | None
     return cells
 
 
-def _folder(file: ImageFile) -> str:
+def _folder(file: PhantomFile) -> str:
     return f"{file.subject}/{file.study}/{file.series}/"

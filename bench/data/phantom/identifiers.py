@@ -21,7 +21,7 @@ _FIRST_DAY = datetime(2016, 1, 1)
 
 
 @dataclass(frozen=True)
-class ImageFile:
+class PhantomFile:
     """One image file, and all that a layout may name it by.
 
     Attributes
@@ -50,7 +50,7 @@ class ImageFile:
 class Picture:
     """A file's identity and its pixels: as drawn in 8 bits, and as the DICOM file holds them."""
 
-    file: ImageFile
+    file: PhantomFile
     eight_bit: "NDArray[np.uint8]"
     stored: "NDArray[Any]"  # uint16; a mask stays uint8
 
@@ -63,11 +63,11 @@ class Identities:
         self._uids = 0
         self._pairs = 0
 
-    def film(self, subject: str) -> ImageFile:
+    def film(self, subject: str) -> PhantomFile:
         """The file of a film."""
         return self._file(FILM, subject, self._uid(), self._uid(), FILM, 1, self._moment())
 
-    def pair(self, subject: str, quirk: Quirk | None) -> tuple[ImageFile, ImageFile]:
+    def pair(self, subject: str, quirk: Quirk | None) -> tuple[PhantomFile, PhantomFile]:
         """The files of a crop and of its mask."""
         study, series, taken = self._uid(), self._uid(), self._moment()
         if quirk in _OWN_PLACE:
@@ -93,10 +93,10 @@ class Identities:
         instance: int,
         taken: datetime,
         described: bool = True,
-    ) -> ImageFile:
+    ) -> PhantomFile:
         number = int(self._rng.integers(1, 300))
         names = (study, series, self._uid(), series_description)
-        return ImageFile(role, subject, *names, instance, number, taken, described)
+        return PhantomFile(role, subject, *names, instance, number, taken, described)
 
     def _uid(self) -> str:
         """A UID whose last five digits count on: NBIA names folders by them alone."""
@@ -108,7 +108,7 @@ class Identities:
         return _FIRST_DAY + timedelta(seconds=int(self._rng.integers(0, 2 * 365 * 86_400)))
 
 
-def header(picture: Picture) -> dict[str, str | int]:
+def dicom_header(picture: Picture) -> dict[str, str | int]:
     """The DICOM header by keyword, with the elements and the gaps of the real files."""
     file, pixels = picture.file, picture.stored
     bits = 8 * pixels.dtype.itemsize

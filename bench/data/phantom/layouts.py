@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.phantom.identifiers import SECONDARY_CAPTURE, ImageFile, Picture, header
+from bench.data.phantom.identifiers import SECONDARY_CAPTURE, PhantomFile, Picture, dicom_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,7 +43,7 @@ _IMPLEMENTATION_UID = "2.25.242150376154029612906437213517468420713"
 class Written:
     """A file that lies on disk: its identity, its header, where it is, and its bytes' number."""
 
-    file: ImageFile
+    file: PhantomFile
     header: dict[str, str | int]
     path: Path  # relative to the phantom's folder
     size: int
@@ -53,7 +53,7 @@ class Written:
 class Layout:
     """Where a file lies, in which format, and the table that comes with the files, if any."""
 
-    place: Callable[[ImageFile], str]
+    place: Callable[[PhantomFile], str]
     save: Callable[[Picture, Path], None]
     listing: str = ""
     list_files: Callable[[Sequence[Written]], list[dict[str, str]]] | None = None
@@ -64,7 +64,7 @@ class Layout:
         path = Path(self.place(picture.file))
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         self.save(picture, folder / path)
-        return Written(picture.file, header(picture), path, (folder / path).stat().st_size)
+        return Written(picture.file, dicom_header(picture), path, (folder / path).stat().st_size)
 
     def write_listing(self, folder: Path, written: Sequence[Written]) -> None:
         """Write the table of all files, where the layout has one."""
@@ -81,26 +81,26 @@ def as_csv(rows: Sequence[Sequence[str]]) -> str:
     return stream.getvalue()
 
 
-def _kaggle_place(file: ImageFile) -> str:
+def _kaggle_place(file: PhantomFile) -> str:
     return f"jpeg/{file.series}/{_kaggle_name(file)}.jpg"
 
 
-def _kaggle_name(file: ImageFile) -> str:
+def _kaggle_name(file: PhantomFile) -> str:
     return f"{file.instance}-{file.kaggle_number:03d}"
 
 
-def _nbia_place(file: ImageFile) -> str:
+def _nbia_place(file: PhantomFile) -> str:
     return f"{_nbia_folder(file)}/1-{file.instance}.dcm"
 
 
-def _nbia_folder(file: ImageFile) -> str:
+def _nbia_folder(file: PhantomFile) -> str:
     study = f"{file.taken:%m-%d-%Y}-DDSM-{file.study[-5:]}"
     series = f"1.000000-{file.series_description}-{file.series[-5:]}"
     return f"CBIS-DDSM/{file.subject}/{study}/{series}"
 
 
-def _uid_place(ending: str) -> Callable[[ImageFile], str]:
-    def place(file: ImageFile) -> str:
+def _uid_place(ending: str) -> Callable[[PhantomFile], str]:
+    def place(file: PhantomFile) -> str:
         # Files are counted as they stand in the series, so that the tables' own name for a crop
         # may be that of its mask.
         name = f"{file.instance - 1:06d}.{ending}"
@@ -138,7 +138,7 @@ def _save_dicom(picture: Picture, path: Path) -> None:
     record = Dataset()
     with disable_value_validation():
         # One file says "Left Breast" where DICOM wants capitals, as one of the real files does.
-        for keyword, value in header(picture).items():
+        for keyword, value in dicom_header(picture).items():
             setattr(record, keyword, value)
     record.PixelData = picture.stored.astype(picture.stored.dtype.newbyteorder("<")).tobytes()
     record.file_meta = FileMetaDataset()

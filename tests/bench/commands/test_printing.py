@@ -2,29 +2,29 @@
 
 import pytest
 
-from bench.commands.doctor import Finding
+from bench.commands.doctor import Check
 from bench.commands.printing import print_findings
 
 ADDRESS = "https://example.org/" + "a" * 90
 
 
 def test_findings_fit_80_columns_and_keep_names_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    fine = [Finding("ok", f"timm:network_{i}", "at hand", backbone=True) for i in range(30)]
+    fine = [Check("ok", f"timm:network_{i}", "cached", backbone=True) for i in range(30)]
     print_findings(
         [
             *fine,
-            Finding("ok", "memory", "20 GiB free"),
-            Finding("bad", "data", "x " * 60 + "[bold]", "see `data info PATH`"),
-            Finding("note", "timm:one", "weights not at hand", f"get {ADDRESS}"),
-            Finding("note", "timm:two", "weights not at hand", f"get {ADDRESS}"),
+            Check("ok", "memory", "20 GiB free"),
+            Check("bad", "data", "x " * 60 + "[bold]", "see `data info PATH`"),
+            Check("note", "timm:one", "weights not cached", f"get {ADDRESS}"),
+            Check("note", "timm:two", "weights not cached", f"get {ADDRESS}"),
         ]
     )
     printed = capsys.readouterr().out
     lines = printed.splitlines()
     assert [line for line in lines if len(line) > 80 and ADDRESS not in line] == []
-    assert printed.count("weights at hand:") == 1
+    assert printed.count("weights cached:") == 1
     assert all(finding.what in printed.split() or f"{finding.what}," in printed for finding in fine)
-    # One mend for both, and text is no markup.
+    # One hint for both, and text is no markup.
     assert printed.count(ADDRESS) == 1
-    assert "timm:one, timm:two: weights not at hand" in printed
+    assert "timm:one, timm:two: weights not cached" in printed
     assert "[bold]" in printed

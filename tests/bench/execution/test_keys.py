@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.execution.keys import cell_digest, chunk_key, unit_key
-from bench.planning.plan import Cell, System
+from bench.execution.keys import chunk_key, fold_digest, unit_key
+from bench.planning.plan import Fold, System
 
 CROPS = [f"{i:064x}" for i in range(6)]
 LABELS = [0, 1, 0, 1, 0, 1]
 SETTINGS = {"size": 256, "fit": "pad", "region": "crop"}
-CELL = Cell("mass", "official", 0, 0, np.array([0, 1, 2, 3]), np.array([4, 5]))
+FOLD = Fold("mass", "official", 0, 0, np.array([0, 1, 2, 3]), np.array([4, 5]))
 SYSTEM = System("timm:resnet18", "linear", 1.0, "auto")
-BASE = cell_digest(CELL, SETTINGS, CROPS, LABELS)
+BASE = fold_digest(FOLD, SETTINGS, CROPS, LABELS)
 
 
 @pytest.mark.parametrize(
@@ -22,25 +22,25 @@ BASE = cell_digest(CELL, SETTINGS, CROPS, LABELS)
         {"subset": "all"},
         {"protocol": "patient-cv"},
         {"repeat": 1},
-        {"fold": 1},
+        {"number": 1},
         {"train": np.array([0, 1, 2])},
         {"train": np.array([1, 0, 2, 3])},
         {"test": np.array([5, 4])},
     ],
 )
 def test_another_fold_has_another_digest(change):
-    assert cell_digest(replace(CELL, **change), SETTINGS, CROPS, LABELS) != BASE
+    assert fold_digest(replace(FOLD, **change), SETTINGS, CROPS, LABELS) != BASE
 
 
 def test_a_pixel_a_training_label_or_a_setting_changes_the_digest():
     other_crop = ["f" * 64, *CROPS[1:]]
-    assert cell_digest(CELL, SETTINGS, other_crop, LABELS) != BASE
-    assert cell_digest(CELL, SETTINGS, CROPS, [1, *LABELS[1:]]) != BASE
-    assert cell_digest(CELL, SETTINGS | {"fit": "stretch"}, CROPS, LABELS) != BASE
+    assert fold_digest(FOLD, SETTINGS, other_crop, LABELS) != BASE
+    assert fold_digest(FOLD, SETTINGS, CROPS, [1, *LABELS[1:]]) != BASE
+    assert fold_digest(FOLD, SETTINGS | {"fit": "stretch"}, CROPS, LABELS) != BASE
 
 
 def test_a_test_label_changes_nothing():
-    assert cell_digest(CELL, SETTINGS, CROPS, [*LABELS[:4], 1, 0]) == BASE
+    assert fold_digest(FOLD, SETTINGS, CROPS, [*LABELS[:4], 1, 0]) == BASE
 
 
 @pytest.mark.parametrize(

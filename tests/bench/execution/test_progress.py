@@ -7,8 +7,8 @@ import pytest
 from bench.execution import progress
 from bench.execution.progress import Progress
 
-CELL = "mass, official, repeat 0, fold 0"
-TRAINING = f"cnn_baseline, {CELL}"
+FOLD = "mass, official, repeat 0, fold 0"
+TRAINING = f"cnn_baseline, {FOLD}"
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def log(tmp_path: Path) -> Path:
 def lines(log: Path, pieces: list[int], unit: str) -> list[str]:
     with Progress() as shown:
         shown.log_to(log)
-        with shown.step("cnn_baseline", 40, unit, CELL) as step:
+        with shown.step("cnn_baseline", 40, unit, FOLD) as step:
             for number in pieces:
                 step(number)
     return [line.split("  ")[1] for line in log.read_text().splitlines()] if log.exists() else []

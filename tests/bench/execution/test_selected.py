@@ -10,17 +10,17 @@ import classifiers
 from bench.errors import UnusableInput
 from bench.execution.features import Features
 from bench.execution.selected import Selection
-from bench.execution.site import Workbench
-from bench.execution.units import UnitResult, judge_cell, run_cell
+from bench.execution.site import Site
+from bench.execution.units import UnitResult, fit_fold, judge_fold
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_extractors
-from bench.planning.plan import Cell, NetworkWork, System, make_plan
+from bench.planning.plan import Fold, NetworkWork, System, make_plan
 from bench.store import Store
 from classifiers import KERNELS, judge_kernels
 
 N = 120
 TEST = np.arange(90, N)
-CELL = Cell("mass", "official", 0, 0, np.arange(90), TEST)
+FOLD = Fold("mass", "official", 0, 0, np.arange(90), TEST)
 PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
 LABELS = (np.arange(N) // 2 % 2).astype(np.int64)
 
@@ -33,21 +33,21 @@ def features(name, train_signal, test_signal, seed=0):
 
 
 def selection(tmp_path):
-    return Selection(Workbench(LABELS, PATIENTS, Store(tmp_path)))
+    return Selection(Site(LABELS, PATIENTS, Store(tmp_path)))
 
 
-def judge(chosen, name, found, cell=CELL, kernels=("linear", "cubic")):
+def judge(chosen, name, found, fold=FOLD, kernels=("linear", "cubic")):
     systems = [System(name, kernel, 1.0, "auto") for kernel in kernels]
-    fitted = run_cell(cell, "cell", systems, found, chosen.workbench)
+    fitted = fit_fold(fold, "fold", systems, found, chosen.workbench)
     extractor = Extractor(name, None, f"weights of {name}")
-    return chosen.judged(cell, "cell", extractor, found, fitted)
+    return chosen.judged(fold, "fold", extractor, found, fitted)
 
 
 def test_the_choice_follows_the_training_rows_and_not_the_test_rows(tmp_path):
     chosen = selection(tmp_path)
     judge(chosen, "learnt", features("learnt", 2.0, 0.0))
     results = judge(chosen, "lucky", features("lucky", 0.2, 4.0))
-    choice = chosen.choice(CELL)
+    choice = chosen.choice(FOLD)
     assert choice.chosen.system.extractor == "learnt"
     assert choice.n_candidates == 4
     assert chosen.extractor().weights == "weights of learnt, weights of lucky"
@@ -87,13 +87,13 @@ def test_a_cell_s_judgement_keeps_patients_together(tmp_path):
     labels = np.repeat(rng.integers(0, 2, 60), 4)
     values = np.repeat(rng.normal(size=(60, 8)), 4, axis=0) + 0.01 * rng.normal(size=(240, 8))
     found = Features(values.astype(np.float32), "origin", 0.1, {})
-    cell = Cell("mass", "official", 0, 0, np.arange(200), np.arange(200, 240))
+    fold = Fold("mass", "official", 0, 0, np.arange(200), np.arange(200, 240))
     system = System("a", "fine_gaussian", 1.0, "auto")
 
     def worth(patients):
         # One store: patients are part of the key.
-        bench = Workbench(labels, patients, Store(tmp_path))
-        return judge_cell(cell, "cell", [system], found, bench)[system].auc
+        bench = Site(labels, patients, Store(tmp_path))
+        return judge_fold(fold, "fold", [system], found, bench)[system].auc
 
     assert worth(np.arange(240)) > 0.95
     assert worth(np.repeat(np.arange(60), 4)) < 0.7
@@ -116,7 +116,7 @@ def test_a_judgement_in_the_store_is_not_made_again(tmp_path, monkeypatch):
 def test_its_time_is_that_of_all_candidates(tmp_path):
     chosen = selection(tmp_path)
     results = {**judge(chosen, "a", features("a", 2, 2)), **judge(chosen, "b", features("b", 1, 1))}
-    choice = chosen.choice(CELL)
+    choice = chosen.choice(FOLD)
     # Two extractors of 90 crops at 0.25 s each, whatever their number of kernels.
     assert choice.extraction_s == pytest.approx(2 * 90 * 0.25)
     gram = sum(results[System(name, "linear", 1.0, "auto")].meta["gram_time_s"] for name in "ab")
@@ -129,9 +129,9 @@ def test_what_failed_or_cannot_be_judged_is_not_chosen(tmp_path):
     system = System("a", "linear", 1.0, "auto")
     failed = {system: UnitResult("key", None, {}, "features are constant")}
     extractor = Extractor("a", None, "")
-    chosen.judged(CELL, "cell", extractor, features("a", 1, 1), failed)
-    assert chosen.choice(CELL) == "none of the systems to choose from ran"
-    few = Cell("mass", "official", 0, 0, np.arange(6), TEST)
+    chosen.judged(FOLD, "fold", extractor, features("a", 1, 1), failed)
+    assert chosen.choice(FOLD) == "none of the systems to choose from ran"
+    few = Fold("mass", "official", 0, 0, np.arange(6), TEST)
     assert judge(chosen, "a", features("a", 1, 1), few)
     assert "5 inner folds need" in chosen.choice(few)
 
@@ -161,9 +161,9 @@ def test_audits_and_parts_of_the_training_patients_have_no_such_row():
 
     laid = plan(("a", "selected"), ("official", "patient-cv", "image-cv", "rotated-by-patient"),
                 train_fractions=(0.5, 1.0))  # fmt: skip
-    cells = [cell for cell, _ in laid.work("selected")]
-    assert {cell.protocol for cell in cells} == {"official", "patient-cv"}
-    assert {cell.train_fraction for cell in cells} == {1.0}
+    folds = [fold for fold, _ in laid.work("selected")]
+    assert {fold.protocol for fold in folds} == {"official", "patient-cv"}
+    assert {fold.train_fraction for fold in folds} == {1.0}
     assert [s.extractor for s in laid.systems] == ["a", "selected"]
     for lacking in (
         plan(("a", "selected"), ("official",), classifiers=("logistic",)),

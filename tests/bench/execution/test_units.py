@@ -7,16 +7,16 @@ import pytest
 
 from bench.execution import units
 from bench.execution.features import Features, _fused
-from bench.execution.site import Workbench
-from bench.execution.units import run_cell
-from bench.planning.plan import Cell, System
+from bench.execution.site import Site
+from bench.execution.units import fit_fold
+from bench.planning.plan import Fold, System
 from bench.store import Store
 from classifiers.memory import gram_bytes
 
 N = 60
 PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
 LABELS = (np.arange(N) // 2 % 3 == 0).astype(np.int64)
-CELL = Cell("mass", "official", 0, 0, np.arange(44), np.arange(44, N))
+FOLD = Fold("mass", "official", 0, 0, np.arange(44), np.arange(44, N))
 PROFILE = {
     "precision": "float32",
     "feature_width": 5,
@@ -36,8 +36,8 @@ def features(seed, width=5):
 def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
     systems = [System(extractor, name, 1.0, "auto") for name in names]
     found = found if found is not None else features(1)
-    workbench = Workbench(LABELS, patients, Store(tmp_path), jobs)
-    return run_cell(CELL, "cell", systems, found, workbench)
+    workbench = Site(LABELS, patients, Store(tmp_path), jobs)
+    return fit_fold(FOLD, "fold", systems, found, workbench)
 
 
 def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
@@ -114,7 +114,7 @@ def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypat
 def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_key(
     tmp_path, monkeypatch
 ):
-    limit = float(gram_bytes(len(CELL.train), len(CELL.test), 5))  # room for one thread
+    limit = float(gram_bytes(len(FOLD.train), len(FOLD.test), 5))  # room for one thread
     for module in ("bench.execution.units", "classifiers.variant_fits"):
         monkeypatch.setattr(f"{module}.default_memory_limit", lambda: limit)
     (one,) = run(tmp_path / "one", ["cubic"]).values()

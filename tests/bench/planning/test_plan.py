@@ -33,20 +33,20 @@ def planned(rows, protocols=("official",), subsets=SUBSETS, classifiers=("linear
 
 def test_units_are_systems_times_cells_plus_the_reference_points():
     plan = planned(table(), ("official", "patient-cv"))
-    assert len(plan.cells) == 3 * (1 + 2 * 5)
-    assert plan.n_units("a") == len(plan.cells) * 2
+    assert len(plan.folds) == 3 * (1 + 2 * 5)
+    assert plan.n_units("a") == len(plan.folds) * 2
     assert plan.extractors() == ("a", "b", "none", "shortcut:size")
-    assert plan.n_units() == len(plan.cells) * (2 * 2 + 2)
+    assert plan.n_units() == len(plan.folds) * (2 * 2 + 2)
 
 
 def test_cells_point_into_the_whole_table_and_stay_within_their_subset():
     rows = table()
-    for cell in planned(rows).cells:
-        used = rows.iloc[np.concatenate([cell.train, cell.test])]
-        assert set(used["subset"]) <= set(SUBSETS[cell.subset])
-        assert set(rows["split"].iloc[cell.train]) == {"train"}
-        assert set(rows["split"].iloc[cell.test]) == {"test"}
-    assert len({cell.place for cell in planned(rows).cells}) == 3
+    for fold in planned(rows).folds:
+        used = rows.iloc[np.concatenate([fold.train, fold.test])]
+        assert set(used["subset"]) <= set(SUBSETS[fold.subset])
+        assert set(rows["split"].iloc[fold.train]) == {"train"}
+        assert set(rows["split"].iloc[fold.test]) == {"test"}
+    assert len({fold.place for fold in planned(rows).folds}) == 3
 
 
 def test_presets_are_written_out_only_where_they_have_a_meaning():
@@ -56,10 +56,10 @@ def test_presets_are_written_out_only_where_they_have_a_meaning():
 
 def test_without_an_official_split_patient_cv_takes_its_place_with_a_notice():
     plan = planned(table(splits=("none",)))
-    assert {cell.protocol for cell in plan.cells} == {"patient-cv"}
+    assert {fold.protocol for fold in plan.folds} == {"patient-cv"}
     assert any("no official split" in n and "takes its place" in n for n in plan.notices)
     both = planned(table(splits=("none",)), ("official", "patient-cv"))
-    assert len(both.cells) == len(plan.cells)
+    assert len(both.folds) == len(plan.folds)
 
 
 def test_the_radius_is_a_reference_point_where_every_row_has_one():
@@ -112,7 +112,7 @@ def shared(rows):
 
 def test_the_audit_runs_where_patients_stand_in_both_splits():
     plan = planned(shared(table()), ("official", "pooled-official"))
-    places = {(cell.subset, cell.protocol) for cell in plan.cells}
+    places = {(fold.subset, fold.protocol) for fold in plan.folds}
     assert places == {
         ("mass", "official"),
         ("mass", "pooled-official"),
@@ -131,26 +131,26 @@ def test_an_audit_alone_is_refused_where_there_is_nothing_to_audit():
 
 def test_an_audit_that_needs_no_shared_patient_runs_on_every_subset():
     plan = planned(table(n=80), ("official", "image-cv"))
-    assert {(c.subset, c.protocol) for c in plan.cells} == {
+    assert {(c.subset, c.protocol) for c in plan.folds} == {
         (subset, protocol) for subset in SUBSETS for protocol in ("official", "image-cv")
     }
     assert not any("no row for" in notice for notice in plan.notices)
     alone = planned(table(splits=("none",), n=80), ("image-cv",))
-    assert {cell.protocol for cell in alone.cells} == {"image-cv"}
+    assert {fold.protocol for fold in alone.folds} == {"image-cv"}
 
 
-def test_turned_cells_point_into_four_copies_of_the_whole_table():
+def test_rotated_folds_point_into_four_copies_of_the_whole_table():
     rows = table(n=80)
     plan = planned(rows, ("rotated-holdout",))
-    assert plan.turns
-    assert not planned(rows, ("image-cv",)).turns
-    for cell in plan.cells:
-        used = np.concatenate([cell.train, cell.test])
+    assert plan.rotates
+    assert not planned(rows, ("image-cv",)).rotates
+    for fold in plan.folds:
+        used = np.concatenate([fold.train, fold.test])
         assert len(set(used)) == len(used)
         crops = rows.iloc[used % len(rows)]
-        assert set(crops["subset"]) == set(SUBSETS[cell.subset])
+        assert set(crops["subset"]) == set(SUBSETS[fold.subset])
         assert set(crops["split"]) == {"train"}
-        official = rows[rows["subset"].isin(SUBSETS[cell.subset]) & (rows["split"] == "train")]
+        official = rows[rows["subset"].isin(SUBSETS[fold.subset]) & (rows["split"] == "train")]
         turns, counts = np.unique(used // len(rows), return_counts=True)
         assert turns.tolist() == [0, 1, 2, 3]
         assert counts.tolist() == [len(official)] * 4
@@ -187,7 +187,7 @@ TRAINED = frozenset({"net", "fusion:net+frozen"})
 
 
 def places(plan, extractor):
-    return [cell.place for cell, _ in plan.work(extractor)]
+    return [fold.place for fold, _ in plan.work(extractor)]
 
 
 def test_networks_have_repeats_of_their_own():
@@ -214,7 +214,7 @@ def test_networks_keep_to_their_subsets():
     plan = with_networks(table(), NetworkWork(TRAINED, 2, 1, frozenset({"mass"})))
     assert {p[0] for p in places(plan, "net")} == {"mass"}
     assert {p[0] for p in places(plan, "frozen")} == set(SUBSETS)
-    assert all(cell.for_networks or cell.for_frozen for cell in plan.cells)
+    assert all(fold.for_networks or fold.for_frozen for fold in plan.folds)
 
 
 def test_shares_of_the_training_patients_are_nested_and_leave_the_test_rows_alone():
@@ -222,23 +222,23 @@ def test_shares_of_the_training_patients_are_nested_and_leave_the_test_rows_alon
     rows["patient_id"] = [f"P{i // 2}" for i in range(120)]
     work = NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS))
     plan = with_networks(rows, work, ("official",), (0.25, 0.5, 1.0))
-    cells = [cell for cell, _ in plan.work("frozen") if cell.subset == "mass"]
-    whole = [cell for cell in cells if cell.train_fraction == 1]
+    folds = [fold for fold, _ in plan.work("frozen") if fold.subset == "mass"]
+    whole = [fold for fold in folds if fold.train_fraction == 1]
     assert len(whole) == 1
     for draw in range(LEARNING_DRAWS):
         small, half = (
-            next(c for c in cells if (c.train_fraction, c.repeat) == (share, draw))
+            next(c for c in folds if (c.train_fraction, c.repeat) == (share, draw))
             for share in (0.25, 0.5)
         )
         assert set(small.train) < set(half.train) < set(whole[0].train)
         patients = rows["patient_id"]
-        for cell, share in ((small, 0.25), (half, 0.5)):
-            kept, everyone = (set(patients.iloc[c.train]) for c in (cell, whole[0]))
+        for fold, share in ((small, 0.25), (half, 0.5)):
+            kept, everyone = (set(patients.iloc[c.train]) for c in (fold, whole[0]))
             assert len(kept) / len(everyone) == pytest.approx(share, abs=0.15)
             # All rows of a patient, or none.
-            assert set(cell.train) == {i for i in whole[0].train if patients.iloc[i] in kept}
-            assert np.array_equal(cell.test, whole[0].test)
-    draws = {tuple(c.train) for c in cells if c.train_fraction == 0.25}
+            assert set(fold.train) == {i for i in whole[0].train if patients.iloc[i] in kept}
+            assert np.array_equal(fold.test, whole[0].test)
+    draws = {tuple(c.train) for c in folds if c.train_fraction == 0.25}
     assert len(draws) > 1
     assert places(plan, "net") == places(plan, "frozen")
 
@@ -246,31 +246,31 @@ def test_shares_of_the_training_patients_are_nested_and_leave_the_test_rows_alon
 def test_shares_of_a_repeated_protocol_are_drawn_once_a_fold():
     work = NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS))
     plan = with_networks(table(n=120), work, ("patient-cv",), (0.5, 1.0))
-    cells = [c for c, _ in plan.work("frozen") if c.subset == "mass"]
-    assert len(cells) == 2 * 4 * 5
-    assert len({c.place for c in cells}) == len(cells)
+    folds = [c for c, _ in plan.work("frozen") if c.subset == "mass"]
+    assert len(folds) == 2 * 4 * 5
+    assert len({c.place for c in folds}) == len(folds)
 
 
 def test_a_reused_network_belongs_to_networks_and_to_no_fold():
     rows = table(n=80)
     work = NetworkWork(TRAINED, 1, 2, frozenset({"mass", "calc"}))
     plan = with_networks(rows, work, ("patient-cv", "reused-network"), (0.5, 1.0))
-    reused = [cell for cell in plan.cells if cell.protocol == "reused-network"]
-    assert {cell.subset for cell in reused} == {"mass", "calc"}
-    assert {cell.train_fraction for cell in reused} == {1.0}
+    reused = [fold for fold in plan.folds if fold.protocol == "reused-network"]
+    assert {fold.subset for fold in reused} == {"mass", "calc"}
+    assert {fold.train_fraction for fold in reused} == {1.0}
     assert "all: no network is trained on it, so no row for reused-network" in plan.notices
     for name, classifiers in (("net", {"linear"}), ("fusion:net+frozen", {"linear"})):
-        found = [systems for cell, systems in plan.work(name) if cell in reused]
+        found = [systems for fold, systems in plan.work(name) if fold in reused]
         assert len(found) == 2 * 2 * 5  # subsets, repeats of networks, folds
         assert {s.classifier for systems in found for s in systems} == classifiers
-    assert not [cell for cell, _ in plan.work("frozen") if cell in reused]
-    assert not [cell for cell, _ in plan.work("none") if cell in reused]
-    for cell in reused:
-        used = np.concatenate(cell.network_rows)
-        assert set(rows["subset"].iloc[used]) == {cell.subset}
-        assert sorted(used) == sorted([*cell.train, *cell.test])
-        assert len(cell.network_rows[0]) == round(0.7 * len(used))
-    own = next(cell for cell in plan.cells if cell.protocol == "patient-cv")
+    assert not [fold for fold, _ in plan.work("frozen") if fold in reused]
+    assert not [fold for fold, _ in plan.work("none") if fold in reused]
+    for fold in reused:
+        used = np.concatenate(fold.network_rows)
+        assert set(rows["subset"].iloc[used]) == {fold.subset}
+        assert sorted(used) == sorted([*fold.train, *fold.test])
+        assert len(fold.network_rows[0]) == round(0.7 * len(used))
+    own = next(fold for fold in plan.folds if fold.protocol == "patient-cv")
     assert own.network_rows == (own.train, own.test)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from bench.data.crops.rotated import turned_positions, turned_rows
+from bench.data.crops.rotated import rotated_positions, rotated_rows
 from bench.errors import UnusableInput
 from bench.planning.protocols import PROTOCOLS, has_official_split, nested_training
 from classifiers import fit_reference, sweep
@@ -16,7 +16,7 @@ from reports import measures
 
 HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.audit]
 AUDITS = [name for name, protocol in PROTOCOLS.items() if protocol.audit]
-TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.turned]
+TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.rotated]
 REPEATED = [name for name, protocol in PROTOCOLS.items() if protocol.repeated]
 
 
@@ -49,7 +49,7 @@ def shared_table(rng, n_patients=60):
 
 def seen_by(protocol, table):
     """The rows that a protocol splits."""
-    return turned_rows(table) if PROTOCOLS[protocol].turned else table
+    return rotated_rows(table) if PROTOCOLS[protocol].rotated else table
 
 
 @settings(max_examples=60, deadline=None)
@@ -109,34 +109,34 @@ def test_an_audit_has_patients_on_both_sides_and_says_how_many(seed, protocol):
 
 
 @pytest.mark.parametrize("protocol", TURNED)
-def test_turned_rows_are_the_training_rows_of_the_official_split_four_times(protocol):
+def test_rotated_rows_are_the_training_rows_of_the_official_split_four_times(protocol):
     table = random_table(np.random.default_rng(2))
     official = np.flatnonzero(table["split"] == "train")
-    rows = turned_rows(table)
+    rows = rotated_rows(table)
     split = PROTOCOLS[protocol].split(rows, 2, 0)
     for fold in split.folds:
         used = np.concatenate([fold.train, fold.test])
-        assert sorted(used) == sorted(turned_positions(official, len(table)))
+        assert sorted(used) == sorted(rotated_positions(official, len(table)))
         assert rows["rotation"].iloc[used].value_counts().to_dict() == dict.fromkeys(
             (0, 90, 180, 270), len(official)
         )
-    said = f"the {len(official)} training crops, each turned by 0, 90, 180, 270 degrees, make "
+    said = f"the {len(official)} training crops, each rotated by 0, 90, 180, 270 degrees, make "
     assert split.notices[-1] == f"{said}{4 * len(official)} rows"
 
 
 @pytest.mark.parametrize("protocol", TURNED)
-def test_without_an_official_split_all_rows_are_turned_and_that_is_said(protocol):
+def test_without_an_official_split_all_rows_are_rotated_and_that_is_said(protocol):
     table = random_table(np.random.default_rng(3)).assign(split="none")
-    split = PROTOCOLS[protocol].split(turned_rows(table), 1, 0)
+    split = PROTOCOLS[protocol].split(rotated_rows(table), 1, 0)
     for fold in split.folds:
         assert len(fold.train) + len(fold.test) == 4 * len(table)
     assert f"the {len(table)} crops (there is no official split)" in split.notices[-1]
 
 
-def test_a_turned_row_is_its_crop_and_its_label():
+def test_a_rotated_row_is_its_crop_and_its_label():
     table = random_table(np.random.default_rng(4))
-    rows = turned_rows(table)
-    places = turned_positions(np.array([3, 8]), len(table))
+    rows = rotated_rows(table)
+    places = rotated_positions(np.array([3, 8]), len(table))
     assert rows["rotation"].iloc[places].tolist() == [0, 0, 90, 90, 180, 180, 270, 270]
     for column in ("patient_id", "label", "split"):
         assert rows[column].iloc[places].tolist() == table[column].iloc[[3, 8]].tolist() * 4
@@ -148,16 +148,16 @@ def test_a_turned_row_is_its_crop_and_its_label():
 )
 def test_whether_one_crop_stands_on_both_sides_in_two_positions(protocol, torn):
     table = random_table(np.random.default_rng(5))
-    for fold in PROTOCOLS[protocol].split(turned_rows(table), 1, 0).folds:
+    for fold in PROTOCOLS[protocol].split(rotated_rows(table), 1, 0).folds:
         both = set(fold.train % len(table)) & set(fold.test % len(table))
         assert bool(both) == torn
 
 
 def test_a_holdout_keeps_70_percent_of_each_class():
-    table = turned_rows(random_table(np.random.default_rng(6)))
+    table = rotated_rows(random_table(np.random.default_rng(6)))
     labels = table["label"].to_numpy()
     folds = PROTOCOLS["rotated-holdout"].split(table, 3, 0).folds
-    assert [(fold.repeat, fold.fold) for fold in folds] == [(0, 0), (1, 0), (2, 0)]
+    assert [(fold.repeat, fold.number) for fold in folds] == [(0, 0), (1, 0), (2, 0)]
     for fold in folds:
         for label in (0, 1):
             kept = (labels[fold.train] == label).sum()
@@ -171,7 +171,7 @@ def test_folds_by_crop_test_every_row_once_and_keep_the_share_of_each_class(prot
     table = seen_by(protocol, random_table(np.random.default_rng(7)).assign(split="none"))
     labels = table["label"].to_numpy()
     folds = PROTOCOLS[protocol].split(table, 2, 0).folds
-    assert [(f.repeat, f.fold) for f in folds] == [(r, k) for r in range(2) for k in range(5)]
+    assert [(f.repeat, f.number) for f in folds] == [(r, k) for r in range(2) for k in range(5)]
     for repeat in range(2):
         tested = [f.test for f in folds if f.repeat == repeat]
         assert sorted(np.concatenate(tested)) == list(range(len(table)))
@@ -209,11 +209,11 @@ def test_official_leaves_rows_without_a_split_alone():
 def test_patient_cv_tests_every_row_once_a_repeat_and_draws_anew():
     table = random_table(np.random.default_rng(0))
     split = PROTOCOLS["patient-cv"].split(table, 3, 7)
-    assert [(f.repeat, f.fold) for f in split.folds] == [(r, k) for r in range(3) for k in range(5)]
+    assert [(f.repeat, f.number) for f in split.folds] == [(r, k) for r in range(3) for k in range(5)]
     for repeat in range(3):
         tested = np.concatenate([f.test for f in split.folds if f.repeat == repeat])
         assert sorted(tested) == list(range(len(table)))
-    firsts = [f.test.tolist() for f in split.folds if f.fold == 0]
+    firsts = [f.test.tolist() for f in split.folds if f.number == 0]
     assert firsts[0] != firsts[1]
     again = PROTOCOLS["patient-cv"].split(table, 3, 7)
     other = PROTOCOLS["patient-cv"].split(table, 3, 8)
@@ -280,7 +280,7 @@ def test_exchanged_labels_leave_nothing_to_learn(protocol):
     """Mean AUC over 120 permutations within 2 standard errors of 0.5, for every classifier."""
     rng = np.random.default_rng(20_231)
     # Four rows a crop take four times as long.
-    table = seen_by(protocol, random_table(rng, 50 if PROTOCOLS[protocol].turned else 90))
+    table = seen_by(protocol, random_table(rng, 50 if PROTOCOLS[protocol].rotated else 90))
     patient = table["patient_id"].factorize()[0]
     # Features carry the patient and the true label, so that only the exchange makes them worthless.
     features = rng.normal(size=(patient.max() + 1, 12))[patient]

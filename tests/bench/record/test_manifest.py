@@ -5,7 +5,7 @@ import shlex
 import pytest
 
 from bench.planning.config import Configuration
-from bench.planning.job import prepare
+from bench.planning.job import prepare_job
 from bench.planning.protocols import PROTOCOLS
 from bench.record.manifest import _changed, _not_run
 
@@ -43,7 +43,7 @@ def phantom(tmp_path_factory):
 def audit_command(phantom, cache, **options):
     """The words of the command that `not_run` gives for the leakage audit; None without one."""
     chosen = {"data": phantom, "cache": cache, "extractors": ("random:timm:resnet18",)}
-    job = prepare(Configuration.checked(chosen | options))
+    job = prepare_job(Configuration.checked(chosen | options))
     commands = [row["command"] for row in _not_run(job, COMMAND) if "leakage audit" in row["what"]]
     assert len(commands) <= 1
     return shlex.split(commands[0]) if commands else None

@@ -221,7 +221,7 @@ def test_what_is_worth_knowing_is_a_note(
     assert states(findings, "bad") == []
     assert findings[what].state == "note"
     assert said in findings[what].found
-    assert findings[what].mend
+    assert findings[what].hint
 
 
 FAULTS_IN_TRAINING = {
@@ -288,4 +288,4 @@ def test_a_file_that_cannot_be_used_leaves_the_registry_alone(tmp_path: Path) ->
     for file in (broken, tmp_path / "absent.py", tmp_path):
         with pytest.raises(BackboneError, match=file.name):
             next(check_file(file))
-    assert isinstance(plugins.find("mine"), plugins.Plugin)
+    assert isinstance(plugins.find_plugin("mine"), plugins.Plugin)

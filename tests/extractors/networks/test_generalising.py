@@ -7,7 +7,7 @@ import torch
 from extractors.batches import features_of
 from extractors.recipes import Augmentation, Recipe
 from extractors.training.loop import train
-from extractors.training.rows import Rows
+from extractors.training.rows import TrainingRows
 from extractors.training.trainable import create_trainable
 from reports import measures, patient_bootstrap
 
@@ -27,7 +27,7 @@ def stack(tmp_path_factory):
 def rows(stack, positions):
     table = stack.table.iloc[positions]
     labels, patients = table["label"].to_numpy(), table["patient_id"].to_numpy()
-    return Rows(stack.images[positions], labels, patients)
+    return TrainingRows(stack.images[positions], labels, patients)
 
 
 @pytest.mark.slow

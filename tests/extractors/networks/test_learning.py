@@ -12,7 +12,7 @@ import torch
 from extractors.networks import NETWORKS
 from extractors.recipes import Recipe
 from extractors.training.loop import Checkpoint, train
-from extractors.training.rows import Rows
+from extractors.training.rows import TrainingRows
 from extractors.training.trainable import create_trainable
 
 RECIPE = Recipe("learn", 60, 16, 5e-4, 1e-4, "constant", warmup_epochs=2, clip_norm=1.0)
@@ -33,7 +33,7 @@ def crops(tmp_path_factory):
     labels = stack.table["label"].to_numpy()[mass]
     chosen = np.concatenate([mass[labels == label][:16] for label in (0, 1)])
     assert len(chosen) == 32
-    return Rows(stack.images[chosen], stack.table["label"].to_numpy()[chosen])
+    return TrainingRows(stack.images[chosen], stack.table["label"].to_numpy()[chosen])
 
 
 class Reached(Exception):

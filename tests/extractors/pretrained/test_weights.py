@@ -18,7 +18,7 @@ from extractors import (
     extract,
 )
 from extractors.pretrained import catalogue, connectivity, downloads
-from extractors.pretrained.weights import file_digest
+from extractors.pretrained.weights import checkpoint_digest
 
 NAME = "timm:test_vit"
 REPOSITORY = "models--timm--test_vit.r160_in1k"
@@ -71,10 +71,10 @@ def test_a_checkpoint_is_found_and_loaded(place, tmp_path, crops, source) -> Non
     (tmp_path / "weights").mkdir(exist_ok=True)
     save_file(state(), path) if path.suffix == ".safetensors" else torch.save(state(), path)
     info = describe(NAME, tmp_path / "weights")
-    assert info.at_hand
+    assert info.cached
     assert (info.weights, info.weights_path) == ("r160_in1k", path)
     backbone = create_backbone(NAME, weights_dir=tmp_path / "weights")
-    assert backbone.weights_digest == info.weights_digest == file_digest(path)
+    assert backbone.weights_digest == info.weights_digest == checkpoint_digest(path)
     np.testing.assert_allclose(features(backbone, crops), source, atol=1e-5)
 
 
@@ -94,7 +94,7 @@ def test_wrapped_headless_and_fine_tuned_checkpoints_are_accepted(
     path = tmp_path / "mine.pth"
     torch.save(wrap(state()), path)
     backbone = create_backbone(NAME, weights=path)
-    assert backbone.weights == f"file:{file_digest(path)[:12]}"
+    assert backbone.weights == f"file:{checkpoint_digest(path)[:12]}"
     np.testing.assert_allclose(features(backbone, crops), source, atol=1e-5)
 
 
@@ -155,9 +155,9 @@ def test_densenets_old_names_find_their_place(tmp_path, crops) -> None:
 
 def test_a_file_without_a_tag_stands_for_the_default_tag_only(tmp_path) -> None:
     torch.save({}, tmp_path / "resnet50.pth")
-    assert describe("torchvision:resnet50", tmp_path).at_hand
-    assert describe("torchvision:resnet50.IMAGENET1K_V2", tmp_path).at_hand
-    assert not describe("torchvision:resnet50.IMAGENET1K_V1", tmp_path).at_hand
+    assert describe("torchvision:resnet50", tmp_path).cached
+    assert describe("torchvision:resnet50.IMAGENET1K_V2", tmp_path).cached
+    assert not describe("torchvision:resnet50.IMAGENET1K_V1", tmp_path).cached
 
 
 def test_each_library_may_have_its_own_folder(tmp_path) -> None:
@@ -303,9 +303,9 @@ def test_what_is_described_is_what_is_built(tmp_path) -> None:
 def test_a_digest_follows_the_file(tmp_path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"one")
-    first = file_digest(path)
+    first = checkpoint_digest(path)
     path.write_bytes(b"three")
-    assert file_digest(path) != first
+    assert checkpoint_digest(path) != first
 
 
 @pytest.mark.parametrize(

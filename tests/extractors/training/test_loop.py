@@ -14,7 +14,7 @@ from extractors.networks import Grid
 from extractors.precision import running
 from extractors.recipes import Augmentation, Localization, Recipe
 from extractors.training.loop import Checkpoint, learning_rate, train
-from extractors.training.rows import Rows, TrainingFailed, inner_rows, stack_on_device
+from extractors.training.rows import TrainingFailed, TrainingRows, inner_rows, stack_on_device
 from extractors.training.trainable import create_trainable
 
 RECIPE = Recipe("short", epochs=4, batch_size=8, learning_rate=3e-3, weight_decay=1e-4)
@@ -60,7 +60,7 @@ def rows(count=24, seed=0, size=32):
     images = random.integers(0, 120, (count, size, size)).astype(np.uint8)
     middle = slice(size // 4, -size // 4)
     images[labels == 1, middle, middle] += 100
-    return Rows(images, labels, np.arange(count) // 2)
+    return TrainingRows(images, labels, np.arange(count) // 2)
 
 
 def weights(trainable):
@@ -110,7 +110,7 @@ def test_leaves_the_generator_of_the_process_alone(tiny):
 def test_held_out_rows_change_no_weight(tiny):
     alone, _ = trained(tiny)
     watched, _ = trained(tiny, held_out=rows(10, seed=4))
-    noise = Rows(
+    noise = TrainingRows(
         np.random.default_rng(1).integers(0, 256, (10, 32, 32), np.uint8), np.ones(10, int)
     )
     watched_noise, training = trained(tiny, held_out=noise)
@@ -292,15 +292,15 @@ def test_the_curve_shows_the_loss_without_smoothing(tiny):
 
 def test_refuses_what_cannot_be_trained(tiny):
     everything = rows()
-    one_class = Rows(everything.images, np.zeros(24, int), everything.patients)
+    one_class = TrainingRows(everything.images, np.zeros(24, int), everything.patients)
     with pytest.raises(TrainingFailed, match="both classes"):
         train(tiny(), one_class, RECIPE)
     with pytest.raises(TrainingFailed, match="no token grid"):
         train(tiny(), everything, replace(RECIPE, localization=Localization("paper", 0.1)))
-    few = Rows(everything.images[:4], everything.labels[:4], np.zeros(4))
+    few = TrainingRows(everything.images[:4], everything.labels[:4], np.zeros(4))
     with pytest.raises(TrainingFailed, match="too few patients"):
         train(tiny(), few, replace(RECIPE, inner_validation=0.25))
-    unnamed = Rows(everything.images, everything.labels)
+    unnamed = TrainingRows(everything.images, everything.labels)
     with pytest.raises(TrainingFailed, match="patients"):
         train(tiny(), unnamed, replace(RECIPE, inner_validation=0.25))
 

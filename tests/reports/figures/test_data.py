@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from reports import build_report
-from reports.figures.crops import Cut, set_apart
+from reports.figures.crops import PatchGrid, set_apart
 from reports.figures.data import draw_data
 from reports.figures.data_counts import (
     NEGATIVE,
@@ -291,7 +291,7 @@ def test_a_figure_without_a_picture_stays_as_it_is() -> None:
 
 def test_patches_are_cut_in_reading_order_and_set_apart() -> None:
     whole = np.arange(64, dtype=np.uint8).reshape(8, 8)
-    spaced = set_apart(whole, Cut(8, 4, 2))
+    spaced = set_apart(whole, PatchGrid(8, 4, 2))
     assert spaced.shape == (9, 9)
     np.testing.assert_array_equal(spaced[:4, 5:], whole[:4, 4:])
     np.testing.assert_array_equal(spaced[5:, :4], whole[4:, :4])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from reports.figures.fonts import SANS, families
-from reports.figures.layout import cut, looks, spread, wrapped
+from reports.figures.layout import looks, shortened, spread, wrapped
 from reports.figures.panels import Box, Sheet, round_ticks
 from reports.figures.performance import roc_panels
 from reports.statistics.roc import MOST_POINTS, mean_roc
@@ -14,16 +14,16 @@ from reports.systems.entries import grouped
 from reports.systems.groups import slugs, titles
 from reports.systems.names import names
 from reports.systems.pooling import pool
-from reports.systems.rows import Rows
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import read_run
 from reports.tables.summary import measured, summary
 
 
-def rows_of(seed: int, n: int, folds: int = 1) -> Rows:
+def rows_of(seed: int, n: int, folds: int = 1) -> ScoredRows:
     rng = np.random.default_rng(seed)
     positive = rng.random(n) < 0.4
     score = rng.normal(positive, 1)
-    return Rows(positive, score, score > 0, np.arange(n), np.arange(n) % folds)
+    return ScoredRows(positive, score, score > 0, np.arange(n), np.arange(n) % folds)
 
 
 def test_one_curve_is_exact_and_thin() -> None:
@@ -44,7 +44,9 @@ def test_mean_curve_of_folds_and_repeats_encloses_the_mean_auc() -> None:
 
 
 def test_a_curve_without_one_of_the_classes_is_empty() -> None:
-    rows = Rows(np.ones(3, bool), np.arange(3.0), np.ones(3, bool), np.arange(3), np.zeros(3, int))
+    rows = ScoredRows(
+        np.ones(3, bool), np.arange(3.0), np.ones(3, bool), np.arange(3), np.zeros(3, int)
+    )
     assert [len(part) for part in mean_roc([rows])] == [0, 0]
 
 
@@ -87,7 +89,7 @@ def test_labels_are_spread_and_cut() -> None:
     places = spread([0.5, 0.5, 0.5, 0.99], 0.1)
     assert np.diff(sorted(places)).min() >= 0.1 - 1e-9
     assert max(places) <= 1
-    assert cut("abcdef", 4) == "abc…"
+    assert shortened("abcdef", 4) == "abc…"
     assert wrapped("a" * 50, 10).count("\n") == 1
 
 

@@ -16,7 +16,7 @@ from reports import build_report
 from reports.page.saliency import FAINT, overlay, shown
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
-from reports.wanted import candidates, choose, to_explain
+from reports.wanted import candidates_to_explain, choose, to_explain
 
 NAMES = ("random:vit_tiny", "torchvision:alexnet", "timm:vit_small", "timm:resnet18")
 
@@ -32,7 +32,7 @@ def folder(make_run, tmp_path_factory):
 def kinds(folder):
     run = read_run(folder)
     own = [s for s in pool(run) if s.ran and s.identity["protocol"] == "official"]
-    return candidates(own)
+    return candidates_to_explain(own)
 
 
 def extractors(chosen):
@@ -56,7 +56,7 @@ def test_a_network_is_explained_by_its_own_head_and_fusions_by_none(make_trained
     frozen = ("fusion:timm:resnet18+timm:vit_small", "timm:resnet18")
     run = make_trained_run(tmp_path / "run", frozen=frozen, trained=("cnn_baseline",))
     own = [s for s in pool(read_run(run)) if s.identity["protocol"] == "official"]
-    found = candidates(own)
+    found = candidates_to_explain(own)
     assert not found["ViT"]
     told = [(s.identity["extractor"], s.identity["classifier"]) for s in found["CNN"]]
     assert sorted(told) == [("cnn_baseline", "softmax"), ("timm:resnet18", "medium_gaussian")]

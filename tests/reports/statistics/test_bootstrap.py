@@ -9,19 +9,19 @@ from sklearn import metrics
 from reports import measures, patient_bootstrap
 from reports.statistics.bootstrap import bootstrap, draw_patients, interval, observed
 from reports.statistics.measures import MEASURES
-from reports.systems.rows import Rows
+from reports.systems.rows import ScoredRows
 
 
-def rows_of(seed: int, n: int = 60, patients: int = 20, folds: int = 1) -> Rows:
+def rows_of(seed: int, n: int = 60, patients: int = 20, folds: int = 1) -> ScoredRows:
     """Tied scores of made-up patients, who keep to one fold each."""
     rng = np.random.default_rng(seed)
     patient = rng.integers(0, patients, n)
     positive = rng.random(n) < 0.4
     score = (rng.normal(0.8 * positive, 1)).round(1)
-    return Rows(positive, score, score > 0.3, patient, patient % folds)
+    return ScoredRows(positive, score, score > 0.3, patient, patient % folds)
 
 
-def by_loop(rows: Rows, everyone: np.ndarray, draws: int, seed: int) -> np.ndarray:
+def by_loop(rows: ScoredRows, everyone: np.ndarray, draws: int, seed: int) -> np.ndarray:
     """Each draw as a table in which a row stands as often as its patient was drawn."""
     multiplicity = draw_patients(len(everyone), draws, seed)
     values = []
@@ -48,7 +48,7 @@ NAMES = ("accuracy", "auc", "sensitivity", "specificity", "mcc")
 
 def test_equals_the_loop_over_duplicated_rows() -> None:
     # The second system has one repeat more, which lacks some of the patients.
-    part = Rows(*(column[:25] for column in rows_of(3)))
+    part = ScoredRows(*(column[:25] for column in rows_of(3)))
     systems = [[rows_of(1)], [rows_of(2), part]]
     everyone = np.unique(np.concatenate([rows.patient for repeats in systems for rows in repeats]))
     found = bootstrap(systems, NAMES, draws=70, seed=5)

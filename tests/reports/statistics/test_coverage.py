@@ -10,8 +10,8 @@ from scipy import stats
 
 from reports import patient_bootstrap
 from reports.statistics.difference import contrast
-from reports.systems.pooling import System
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import ScoredRows
 
 PATIENTS, IMAGES = 200, 3
 APART = 1.2  # distance of the classes' means
@@ -58,7 +58,7 @@ def test_equal_systems_are_told_apart_as_often_as_the_test_allows() -> None:
     assert 0.92 <= held / repetitions <= 0.975
 
 
-def _system(label: np.ndarray, score: np.ndarray) -> System:
-    rows = Rows(label, score, score > 0, PATIENT, np.zeros(len(PATIENT), dtype=np.int64))
+def _system(label: np.ndarray, score: np.ndarray) -> PooledSystem:
+    rows = ScoredRows(label, score, score > 0, PATIENT, np.zeros(len(PATIENT), dtype=np.int64))
     units = pd.DataFrame({"repeat": [0], "fold": [0]})
-    return System({"extractor": "made up"}, units, (rows,), "ok")
+    return PooledSystem({"extractor": "made up"}, units, (rows,), "ok")

@@ -18,8 +18,8 @@ from reports.statistics.difference import (
     smallest_difference,
     two_sided,
 )
-from reports.systems.pooling import System
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem
+from reports.systems.rows import ScoredRows
 from reports.tables.ranks import rank_intervals
 
 PATIENTS = 80
@@ -33,7 +33,7 @@ def system(
     repeats: int = 1,
     first: int = 0,
     noise: float = 1,
-) -> System:
+) -> PooledSystem:
     """Scores of the same 160 crops of 80 patients; only `noise` of them is this system's own."""
     patient = np.repeat(np.arange(PATIENTS), 2)
     positive = patient % 3 == 0
@@ -43,10 +43,10 @@ def system(
     for repeat in range(first, first + repeats):
         fold = np.random.default_rng(repeat).permutation(PATIENTS)[patient] % folds
         score = skill * positive + shared + noise * own.normal(size=2 * PATIENTS)
-        made.append(Rows(positive, score, score > 0.5, patient, fold))
+        made.append(ScoredRows(positive, score, score > 0.5, patient, fold))
     numbers = [(repeat, f) for repeat in range(first, first + repeats) for f in range(folds)]
     units = pd.DataFrame(numbers, columns=["repeat", "fold"])
-    return System({"extractor": f"e{seed}"}, units, tuple(made), "ok")
+    return PooledSystem({"extractor": f"e{seed}"}, units, tuple(made), "ok")
 
 
 def test_a_single_split_is_compared_draw_by_draw() -> None:
@@ -124,12 +124,12 @@ def test_other_rows_are_refused(folds: int) -> None:
     one, other = system(1, folds=folds), system(2, folds=folds)
     rows = other.repeats[0]
     turned = rows._replace(positive=np.roll(rows.positive, 2))
-    changed = System(other.identity, other.units, (turned,), "ok")
+    changed = PooledSystem(other.identity, other.units, (turned,), "ok")
     with pytest.raises(NotComparable, match="not the same"):
         contrast(one, changed)
     # In another order they are the same rows.
-    reordered = Rows(*(column[::-1] for column in rows))
-    assert contrast(one, System(other.identity, other.units, (reordered,), "ok")) == contrast(
+    reordered = ScoredRows(*(column[::-1] for column in rows))
+    assert contrast(one, PooledSystem(other.identity, other.units, (reordered,), "ok")) == contrast(
         one, other
     )
 

@@ -18,8 +18,8 @@ from reports.statistics.difference import (
     smallest_difference,
 )
 from reports.systems.kinds import transformer
-from reports.systems.pooling import System, pool
-from reports.systems.rows import Rows
+from reports.systems.pooling import PooledSystem, pool
+from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run, read_run
 from reports.tables.comparisons import COLUMNS, QUESTIONS, comparisons
 from reports.tables.ranks import ranks
@@ -40,35 +40,35 @@ def run(make_trained_run: Callable[..., Path], tmp_path_factory: pytest.TempPath
 
 
 @pytest.fixture(scope="module")
-def systems(run: Run) -> list[System]:
+def systems(run: Run) -> list[PooledSystem]:
     """All of them on the same folds, and with the same crops hard for all."""
     return [_on_the_same_folds(system) for system in pool(run)]
 
 
 @pytest.fixture(scope="module")
-def single(systems: list[System]) -> list[System]:
+def single(systems: list[PooledSystem]) -> list[PooledSystem]:
     """Those of the single split."""
     return [system for system in systems if system.identity["protocol"] == "official"]
 
 
 @pytest.fixture(scope="module")
-def table(run: Run, systems: list[System]) -> pd.DataFrame:
+def table(run: Run, systems: list[PooledSystem]) -> pd.DataFrame:
     return comparisons(run, systems)
 
 
-def _on_the_same_folds(system: System) -> System:
+def _on_the_same_folds(system: PooledSystem) -> PooledSystem:
     """Rows in the order of patients, in folds that are drawn by the repeat alone."""
     n_folds = system.units["fold"].nunique()
     repeats = []
     for number, rows in enumerate(system.repeats):
         order = np.lexsort([rows.positive, rows.patient])
-        ordered = Rows(*(column[order] for column in rows))
+        ordered = ScoredRows(*(column[order] for column in rows))
         drawn = np.random.default_rng(number).permutation(rows.patient.max() + 1) % n_folds
         repeats.append(ordered._replace(fold=drawn[ordered.patient]))
     return dataclasses.replace(system, repeats=tuple(repeats))
 
 
-def rescored(system: System, score: Callable[[Rows], np.ndarray]) -> System:
+def rescored(system: PooledSystem, score: Callable[[ScoredRows], np.ndarray]) -> PooledSystem:
     repeats = tuple(rows._replace(score=score(rows)) for rows in system.repeats)
     return dataclasses.replace(system, repeats=repeats)
 
@@ -115,20 +115,24 @@ def test_each_question_compares_what_it_declares(table: pd.DataFrame) -> None:
     ],
 )
 def test_weights_that_name_a_transformer_make_none(
-    single: list[System], extractor: str, is_one: bool
+    single: list[PooledSystem], extractor: str, is_one: bool
 ) -> None:
     system = dataclasses.replace(single[0], identity={"extractor": extractor})
     assert transformer(system) is is_one
 
 
-def test_no_figure_has_a_say_in_it(run: Run, systems: list[System], table: pd.DataFrame) -> None:
+def test_no_figure_has_a_say_in_it(
+    run: Run, systems: list[PooledSystem], table: pd.DataFrame
+) -> None:
     turned = [rescored(system, lambda rows: -rows.score) for system in systems]
     found = comparisons(run, turned)
     pd.testing.assert_frame_equal(found[["question", *PAIR]], table[["question", *PAIR]])
     assert (found["difference"] != table["difference"]).all()
 
 
-def test_the_smallest_difference_counts_the_whole_family(run: Run, single: list[System]) -> None:
+def test_the_smallest_difference_counts_the_whole_family(
+    run: Run, single: list[PooledSystem]
+) -> None:
     by_name = {(s.identity["extractor"], s.identity["classifier"]): s for s in single}
     row = of(comparisons(run, single), 0).iloc[0]
     system, reference = (
@@ -149,10 +153,10 @@ def test_one_split_and_folds_have_their_own_test(table: pd.DataFrame) -> None:
     np.testing.assert_allclose(table["difference"], table["value"] - table["reference_value"])
 
 
-def test_a_difference_is_said_in_words(run: Run, single: list[System]) -> None:
+def test_a_difference_is_said_in_words(run: Run, single: list[PooledSystem]) -> None:
     noise = np.random.default_rng(0).normal(size=200)
 
-    def score(system: System) -> Callable[[Rows], np.ndarray]:
+    def score(system: PooledSystem) -> Callable[[ScoredRows], np.ndarray]:
         skill = 4.0 if system.identity["extractor"] == FROZEN[1] else 0.0
         return lambda rows: skill * rows.positive + noise[: len(rows.score)]
 
@@ -170,7 +174,7 @@ def test_a_difference_is_said_in_words(run: Run, single: list[System]) -> None:
     )
 
 
-def test_what_did_not_run_is_said_with_its_reason(run: Run, single: list[System]) -> None:
+def test_what_did_not_run_is_said_with_its_reason(run: Run, single: list[PooledSystem]) -> None:
     def without(*names: str) -> pd.DataFrame:
         broken = [
             dataclasses.replace(system, repeats=(), status="out of memory")
@@ -192,7 +196,7 @@ def test_what_did_not_run_is_said_with_its_reason(run: Run, single: list[System]
     assert reference["sentence"].str.startswith("Not compared: the reference").all()
 
 
-def test_what_the_run_lacks_is_said(run: Run, single: list[System]) -> None:
+def test_what_the_run_lacks_is_said(run: Run, single: list[PooledSystem]) -> None:
     only = [system for system in single if system.identity["extractor"] == FROZEN[1]]
     found = comparisons(run, only)
     assert of(found, 0)["status"].tolist() == ["the run has no reference: cnn baseline + softmax"]
@@ -204,7 +208,7 @@ def test_what_the_run_lacks_is_said(run: Run, single: list[System]) -> None:
     "change", [{"weights": "random"}, {"C": 10.0}, {"tuned": True}, {"train_fraction": 0.5}]
 )
 def test_only_the_preset_on_all_patients_with_real_weights_counts(
-    run: Run, single: list[System], change: dict[str, object]
+    run: Run, single: list[PooledSystem], change: dict[str, object]
 ) -> None:
     changed = [
         dataclasses.replace(system, identity=system.identity | change)
@@ -218,8 +222,8 @@ def test_only_the_preset_on_all_patients_with_real_weights_counts(
     assert not set(FROZEN[:2]) & {*found["extractor"], *found["reference_extractor"]}
 
 
-def test_audits_and_turned_rows_have_neither_headlines_nor_ranks(
-    run: Run, systems: list[System]
+def test_audits_and_rotated_rows_have_neither_headlines_nor_ranks(
+    run: Run, systems: list[PooledSystem]
 ) -> None:
     audit = dataclasses.replace(run, manifest=run.manifest | {"audits": ["official"]})
     assert set(comparisons(audit, systems)["protocol"]) == {"patient-cv"}
@@ -232,7 +236,7 @@ def test_audits_and_turned_rows_have_neither_headlines_nor_ranks(
     assert ranks(run, turned).empty
 
 
-def test_ranks_order_each_comparison_by_itself(run: Run, systems: list[System]) -> None:
+def test_ranks_order_each_comparison_by_itself(run: Run, systems: list[PooledSystem]) -> None:
     found = ranks(run, systems)
     assert len(found) == len(systems)
     for _, group in found.groupby("protocol"):

@@ -97,7 +97,7 @@ def test_sizes_are_those_of_one_repeat(made_run: Path, table: pd.DataFrame) -> N
 
 def test_a_failed_system_keeps_its_row_with_empty_measures(table: pd.DataFrame) -> None:
     row = one(table, "patient-cv", "timm:swin_tiny")
-    assert row["status"] == "weights not at hand: python -m bench doctor"
+    assert row["status"] == "weights not cached: python -m bench doctor"
     assert row["n_runs"] == 0
     assert row[list(SUMMARY_MEASURES)].isna().all()
 

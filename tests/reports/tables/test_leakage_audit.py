@@ -94,7 +94,7 @@ def test_comparisons_name_the_protocols_there_are() -> None:
     first = {comparison.audit: comparison.twin for comparison in reversed(COMPARISONS)}
     for audit, twin in first.items():
         assert not PROTOCOLS[twin].audit
-        assert PROTOCOLS[twin].turned == PROTOCOLS[audit].turned
+        assert PROTOCOLS[twin].rotated == PROTOCOLS[audit].rotated
 
 
 def test_differences_and_intervals_equal_a_plain_loop(tmp_path: Path, make_run: MakeRun) -> None:
@@ -143,7 +143,7 @@ def test_the_interval_of_the_auc_takes_the_same_patients_for_both(
     assert row["interval"] == DRAWN
 
 
-def test_turned_rows_go_with_their_patient(tmp_path: Path, make_run: MakeRun) -> None:
+def test_rotated_rows_go_with_their_patient(tmp_path: Path, make_run: MakeRun) -> None:
     """Four copies of each row with one score change neither difference nor interval."""
     protocols = (("rotated-by-patient", 1, 2), ("rotated-image-cv", 1, 2))
     folder = audited(make_run, tmp_path / "run", protocols, n=30)

@@ -11,7 +11,7 @@ import pytest
 
 from bench.data import CropSettings, Dataset, build_stack, load_lesions
 from bench.data.cbis_ddsm.case_tables import find_tables, read_tables
-from bench.data.crops.rotated import turned_rows
+from bench.data.crops.rotated import rotated_rows
 from bench.data.images.decoding import decode
 from bench.errors import UnusableInput
 from bench.planning.protocols import PROTOCOLS
@@ -69,9 +69,9 @@ def test_the_real_rows_of_the_official_split(kaggle: Dataset, cbis_tables: Path)
     assert "with 83 training and 60 test crops" in audit.notices[0]
 
 
-def test_turned_mass_crops_have_the_counts_of_the_published_study(kaggle: Dataset) -> None:
+def test_rotated_mass_crops_have_the_counts_of_the_published_study(kaggle: Dataset) -> None:
     """5,272 pictures, 3,691 for training and 1,581 for testing (Ragab et al. 2021)."""
-    rows = turned_rows(kaggle.rows("mass"))
+    rows = rotated_rows(kaggle.rows("mass"))
     (fold,) = PROTOCOLS["rotated-holdout"].split(rows, 1, 0).folds
     assert (len(fold.train), len(fold.test)) == (3691, 1581)
     assert set(rows["split"].iloc[[*fold.train, *fold.test]]) == {"train"}

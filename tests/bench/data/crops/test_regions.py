@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from bench.data import CropSettings, build_stack, load_lesions
-from bench.data.crops.regions import Cut, cut_out, plan_cuts, square_around
+from bench.data.crops.regions import RegionCut, cut_out, plan_cuts, square_around
 from bench.data.images.pixels import UnreadableImage
 from bench.data.lesions import SubsetInfo, finish
 from bench.data.sources import FolderSource
@@ -72,13 +72,13 @@ def test_what_is_read_for_each_region() -> None:
             "mask_path": ["m1", "m2", ""],
         }
     )
-    assert plan_cuts(table, "crop", 1.5) == [Cut("c1"), Cut("c2"), Cut("c3")]
+    assert plan_cuts(table, "crop", 1.5) == [RegionCut("c1"), RegionCut("c2"), RegionCut("c3")]
     none, no_mask = (
         "there is no full image of it",
         "there is no mask that says where its lesion lies",
     )
-    assert plan_cuts(table, "full", 1.5) == [Cut("f1"), none, Cut("f3")]
-    assert plan_cuts(table, "context", 1.5) == [Cut("f1", "m1"), none, no_mask]
+    assert plan_cuts(table, "full", 1.5) == [RegionCut("f1"), none, RegionCut("f3")]
+    assert plan_cuts(table, "context", 1.5) == [RegionCut("f1", "m1"), none, no_mask]
 
 
 def test_lesions_that_are_cut_from_films() -> None:
@@ -90,10 +90,10 @@ def test_lesions_that_are_cut_from_films() -> None:
             "half_side": [5.0, None],
         }
     )
-    assert plan_cuts(table, "crop", 2.5) == [Cut("f1", square=(30, 40, 5)), Cut("f1")]
-    assert plan_cuts(table, "full", 2.5) == [Cut("f1"), Cut("f1")]
+    assert plan_cuts(table, "crop", 2.5) == [RegionCut("f1", square=(30, 40, 5)), RegionCut("f1")]
+    assert plan_cuts(table, "full", 2.5) == [RegionCut("f1"), RegionCut("f1")]
     context, film = plan_cuts(table, "context", 2.5)
-    assert context == Cut("f1", square=(30, 40, 13))
+    assert context == RegionCut("f1", square=(30, 40, 13))
     assert isinstance(film, str)
 
 

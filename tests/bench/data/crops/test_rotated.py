@@ -1,10 +1,10 @@
-"""Turned crops: the pixels of np.rot90, keys of their own, features of the turned picture."""
+"""Rotated crops: the pixels of np.rot90, keys of their own, features of the rotated picture."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bench.data.crops.rotated import rotation_of, turned, turned_positions
+from bench.data.crops.rotated import rotated, rotated_positions, rotation_of
 from bench.data.crops.settings import CropSettings
 from bench.data.crops.stack import CropStack
 from bench.execution.features import Extraction
@@ -32,9 +32,9 @@ def stack():
     return CropStack(images, table, table[:0], digests, "f", {}, CropSettings(size=24))
 
 
-def test_every_picture_is_turned_anticlockwise_when_it_is_read(stack):
+def test_every_picture_is_rotated_anticlockwise_when_it_is_read(stack):
     before = stack.images.copy()
-    images = turned(stack).images
+    images = rotated(stack).images
     for positions in (np.arange(4 * N), np.array([23, 0, 7, 8, 13])):
         found = images[positions]
         assert found.dtype == np.uint8
@@ -45,7 +45,7 @@ def test_every_picture_is_turned_anticlockwise_when_it_is_read(stack):
 
 
 def test_rows_tell_their_turn_and_a_lying_crop_has_changed_its_sides(stack):
-    table = turned(stack).table
+    table = rotated(stack).table
     assert rotation_of(table).tolist() == [d for d in (0, 90, 180, 270) for _ in range(N)]
     assert rotation_of(stack.table).tolist() == [0] * N
     assert list(table["crop_id"]) == [f"c{i}" for i in range(N)] * 4
@@ -57,16 +57,16 @@ def test_rows_tell_their_turn_and_a_lying_crop_has_changed_its_sides(stack):
 
 
 def test_a_crop_keeps_its_digest_and_its_turns_have_others(stack):
-    digests = turned(stack).digests
+    digests = rotated(stack).digests
     assert digests[:N] == stack.digests
     assert len(set(digests)) == 4 * N
 
 
-def test_features_of_a_turned_crop_are_those_of_the_turned_picture(stack, tmp_path):
+def test_features_of_a_rotated_crop_are_those_of_the_rotated_picture(stack, tmp_path):
     extractor = Extractor(NAME, describe(NAME), "imagenet")
-    extraction = Extraction(turned(stack), Store(tmp_path), "cpu")
+    extraction = Extraction(rotated(stack), Store(tmp_path), "cpu")
     wanted = np.array([0, 2, 5])
-    positions = turned_positions(wanted, N)
+    positions = rotated_positions(wanted, N)
     found = extraction.features(extractor, positions, lambda _: None).matrix
     backbone = create_backbone(NAME, device="cpu")
     for turn in range(4):
@@ -85,7 +85,7 @@ def test_crops_as_they_are_share_their_features_with_other_protocols(stack, tmp_
     extractor = Extractor(NAME, describe(NAME), "imagenet")
     Extraction(stack, store, "cpu").features(extractor, np.arange(N), lambda _: None)
     before = set((tmp_path / "features").rglob("*.safetensors"))
-    Extraction(turned(stack), store, "cpu").features(extractor, np.arange(4 * N), lambda _: None)
+    Extraction(rotated(stack), store, "cpu").features(extractor, np.arange(4 * N), lambda _: None)
     added = set((tmp_path / "features").rglob("*.safetensors")) - before
     # One chunk for each of the two base subsets and three turns.
     assert (len(before), len(added)) == (2, 6)
