@@ -1,6 +1,41 @@
-"""`python -m bench`."""
+"""`python -m bench`: runs the command line; what cannot be used ends in one line and status 2."""
 
-from bench.cli import main
+import io
+import sys
+
+import typer
+
+from bench.cli import app
+from bench.errors import UnusableInput, is_disk_error, is_memory_error
+
+
+def main() -> None:
+    """Run the command line; what cannot be used ends in one line and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show √ or a name's letters shall show something else, not fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        app()
+    except UnusableInput as error:
+        _stop(str(error))
+    except OSError as error:
+        ending = "; nothing half-written is left" if is_disk_error(error) else ""
+        _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
+    except (MemoryError, ImportError, RuntimeError) as error:
+        if is_memory_error(error):
+            told = " ".join(str(error).split()) or type(error).__name__
+            _stop(f"too little memory: {told}; nothing half-written is left")
+        # What a path such as ~nobody/x ends in.
+        if "home directory" not in str(error):
+            raise
+        _stop(f"a path begins with ~ and a name that is no user's: {error}")
+
+
+def _stop(reason: str) -> None:
+    typer.echo(f"bench: {' '.join(reason.split())}", err=True)
+    sys.exit(2)
+
 
 if __name__ == "__main__":
     main()

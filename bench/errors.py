@@ -1,5 +1,4 @@
-"""What ends a run in one line: input that cannot be used, a disk that cannot be written, too little
-memory."""
+"""How a command ends when it cannot go on: in one line, with a status."""
 
 import errno
 from typing import TypeGuard
@@ -7,6 +6,10 @@ from typing import TypeGuard
 # How a shared library, a thread and a tensor say that there is no memory left.
 _NO_MEMORY = ("failed to map segment", "can't start new thread", "can't allocate memory")
 _DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+
+
+# Status of a process that Ctrl-C ended, by the shells' convention.
+INTERRUPTED = 130
 
 
 class UnusableInput(Exception):

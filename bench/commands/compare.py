@@ -1,7 +1,9 @@
 """`bench compare`: prints what two runs give for the systems that both have."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from bench.commands.printing import print_table, say
 from bench.errors import UnusableInput
@@ -13,13 +15,17 @@ if TYPE_CHECKING:
 NAMED = 5
 
 
-def compare(first: Path, second: Path, measure: str, out: Path | None) -> None:
-    """Print the comparison of two run folders, and write it as CSV where asked.
+def compare(
+    first: Annotated[Path, typer.Argument(help="A run's folder.")],
+    second: Annotated[Path, typer.Argument(help="The folder of another one.")],
+    measure: Annotated[
+        str, typer.Option(help="auc, accuracy, sensitivity, specificity, mcc, ...")
+    ] = "auc",
+    out: Annotated[Path | None, typer.Option(help="CSV file to write as well.")] = None,
+) -> None:
+    """Compare the systems that two runs have in common, on the same crops.
 
-    Raises
-    ------
-    UnusableInput
-        for a folder that is no run, an unknown measure, or runs that must not be compared.
+    Runs that were tested on other crops or under other splits are refused.
     """
     from reports.statistics.difference import NotComparable
     from reports.statistics.measures import MEASURES

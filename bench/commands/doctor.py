@@ -1,12 +1,15 @@
-"""Looks at what a run needs: device, memory, disk, network, weights, data, each with its remedy."""
+"""`bench doctor`: looks at what a run needs and says what to do where something is missing."""
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+import typer
+
+from bench.commands.printing import say
 from bench.errors import UnusableInput
 
 # What the default run on the phantom was measured to need, with room to spare.
@@ -26,6 +29,18 @@ class Check:
     found: str
     hint: str = ""
     backbone: bool = False
+
+
+def doctor(
+    data: Annotated[Path | None, typer.Option(help="Data to look at; else $BENCH_DATA.")] = None,
+    weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
+) -> None:
+    """Check device, memory, disk, weights and data, each with its remedy."""
+    findings = examine(data, weights_dir, cache)
+    print_checks(findings)
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(1)
 
 
 def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> list[Check]:
@@ -134,3 +149,43 @@ def _data(asked: Path | None) -> Check:
         return Check("ok", "data", found)
     found += f", {len(dataset.left_out)} rows left out"
     return Check("note", "data", found, "see `data info PATH`")
+
+
+def print_checks(findings: Iterable["Check"]) -> None:
+    """Print checks: what is fine in a line each, then what is not, with its remedy.
+
+    Backbones whose weights are cached are named together: there are dozens.
+    """
+    findings = list(findings)
+    fine = [f for f in findings if f.state == "ok"]
+    cached = [f.what for f in fine if f.backbone]
+    for f in fine:
+        if not f.backbone:
+            _wrapped(f"ok    {f.what}: {f.found}")
+    if cached:
+        _wrapped(f"ok    weights cached: {', '.join(cached)}")
+    # One hint may be that of many backbones.
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for f in findings:
+        if f.state != "ok":
+            alike.setdefault((f.state, f.found, f.hint), []).append(f.what)
+    for (state, found, hint), names in alike.items():
+        _wrapped(f"{state:<5} {', '.join(names)}: {found}")
+        if hint:
+            _wrapped(f"      -> {hint}")
+
+
+# Columns of a terminal that nobody has widened.
+_WIDTH = 80
+
+
+def _wrapped(line: str) -> None:
+    """One paragraph within 80 columns, later lines further in; a name is never cut."""
+    import textwrap
+
+    further = " " * 9 if line.startswith("      -> ") else " " * 6
+    told = textwrap.wrap(
+        line, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
+    )
+    for part in told:
+        say(part)

@@ -1,11 +1,11 @@
-"""Writes the skeleton of a plugin with its test, and prints what the checks of a plugin found."""
+"""`bench plugin`: writes a plugin that works, with its test, and checks the backbones of one."""
 
 import importlib.util
 import re
 import shlex
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,9 +17,45 @@ from extractors.names import check_plugin_id
 if TYPE_CHECKING:
     from extractors.conformance.report import Finding
 
+app = typer.Typer(help="Write a backbone of your own, or test one.", no_args_is_help=True)
+
 # A plugin that works as it is, under the name `mynet`, and its test.
 SKELETON = Path(__file__).with_name("skeleton")
 LONGEST_NAME = 100
+
+
+@app.command("new")
+def new(
+    name: Annotated[str, typer.Argument(help="Letters, digits, _ and -.")],
+    out: Annotated[Path, typer.Option(help="Folder of the files.")] = Path(),
+) -> None:
+    """Write a working plugin NAME.py and its test.
+
+    It brings a network whose features are used as they come, and the same one trained by a recipe.
+    """
+    plugin, test = write_skeleton(name, out)
+    typer.echo(f"written: {plugin}, {test}\n\nnext:")
+    for command in next_commands(name, plugin, test):
+        typer.echo(f"  {command}")
+
+
+@app.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file that registers backbones.")],
+) -> None:
+    """Test the backbones of a plugin file.
+
+    What fails is said in plain words; the exit status then is 1.
+    """
+    from extractors import BackboneError
+    from extractors.conformance.report import check_file
+
+    try:
+        passed = print_findings(check_file(file))
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+    if not passed:
+        raise typer.Exit(1)
 
 
 def write_skeleton(name: str, folder: Path) -> list[Path]:
@@ -77,7 +113,7 @@ def next_commands(name: str, plugin: Path, test: Path) -> list[str]:
     ]
 
 
-def print_checks(findings: Iterable["Finding"]) -> bool:
+def print_findings(findings: Iterable["Finding"]) -> bool:
     """Print findings as they come, a line each, and a summary; whether none is bad."""
     subject, states = None, []
     for finding in findings:

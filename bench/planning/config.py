@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -78,39 +78,139 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
 )
 
 
-class Configuration(BaseModel):
-    """The options of `python -m bench all`, checked.
+@dataclass(frozen=True)
+class Option:
+    """How a field of the configuration is offered on the command line.
 
-    `data` None means the built-in phantom; a field that is None otherwise takes the preset's or the
-    data set's default.
+    Attributes
+    ----------
+    help : str
+        What `--help` says of it.
+    group : str
+        The heading under which it stands there.
+    """
+
+    help: str
+    group: str
+
+
+DATA, SYSTEMS, PROTOCOLS = "Data", "Systems", "Protocols"
+RESOURCES, OUTPUT = "Resources", "Output"
+# Options that take several names, separated by commas or given several times.
+Names = tuple[str, ...]
+
+
+class Configuration(BaseModel):
+    """The options of `python -m bench all`, checked. Each is defined here and nowhere else.
+
+    A field that is None takes the preset's or the data set's default; `data` None means the
+    environment variable BENCH_DATA, and without that the built-in phantom.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data: Path | None = None
-    dataset: Literal["auto", "cbis-ddsm", "mias", "folder", "phantom"] = "auto"
-    tables: Path | None = None
-    subset: tuple[str, ...] | None = None
-    region: Literal["crop", "context", "full"] = "crop"
-    margin: float = Field(1.5, ge=1, le=20)
-    fit: Literal["pad", "stretch"] = "pad"
-    window: Literal["own", "voi"] = "own"
-    size: int = Field(256, ge=8, le=4096)
-    preset: Literal["quick", "thesis", "full"] = "quick"
-    extractors: tuple[str, ...] | None = None
-    classifiers: tuple[str, ...] | None = None
-    protocols: tuple[str, ...] | None = None
-    repeats: int | None = Field(None, ge=1, le=1000)
-    train_fraction: tuple[float, ...] = (1.0,)
-    tune: bool = False
-    weights_dir: Path | None = None
-    cache: Path | None = None
-    device: str = "auto"
-    seed: int = Field(0, ge=0, le=2**32 - 1)
-    jobs: int = Field(0, ge=0, le=256)
-    plugin: tuple[Path, ...] = ()
-    out: Path | None = None
-    strict: bool = False
+    data: Annotated[
+        Path | None,
+        Option("Folder, archive or CSV manifest; else $BENCH_DATA, else the phantom.", DATA),
+    ] = None
+    dataset: Annotated[
+        Literal["auto", "cbis-ddsm", "mias", "folder", "phantom"],
+        Option("How the data are read; auto looks at them.", DATA),
+    ] = "auto"
+    tables: Annotated[
+        Path | None, Option("Folder of the case tables, if not beside the images.", DATA)
+    ] = None
+    subset: Annotated[
+        Names | None, Option("Subsets, separated by commas; all by default.", DATA)
+    ] = None
+    region: Annotated[
+        Literal["crop", "context", "full"],
+        Option(
+            "What is shown: the crop, its context in the mammogram, or the full mammogram.", DATA
+        ),
+    ] = "crop"
+    margin: Annotated[
+        float,
+        Field(ge=1, le=20),
+        Option("Side of the context, in sides of the lesion's mask.", DATA),
+    ] = 1.5
+    fit: Annotated[
+        Literal["pad", "stretch"],
+        Option("How a crop becomes square: padded with zeros or stretched.", DATA),
+    ] = "pad"
+    window: Annotated[
+        Literal["own", "voi"],
+        Option("Grey values of DICOM: its own minimum to maximum, or its VOI window.", DATA),
+    ] = "own"
+    size: Annotated[
+        int, Field(ge=8, le=4096), Option("Side of the stored crops in pixels.", DATA)
+    ] = 256
+    preset: Annotated[
+        Literal["quick", "thesis", "full"],
+        Option("How much work a run does; see `list presets`.", SYSTEMS),
+    ] = "quick"
+    extractors: Annotated[
+        Names | None, Option("Names, separated by commas; see `list extractors`.", SYSTEMS)
+    ] = None
+    classifiers: Annotated[
+        Names | None, Option("Names, separated by commas; see `list classifiers`.", SYSTEMS)
+    ] = None
+    tune: Annotated[
+        bool, Option("Beside each SVM, one with C and scale chosen in training.", SYSTEMS)
+    ] = False
+    plugin: Annotated[
+        tuple[Path, ...], Option("Python file that registers backbones.", SYSTEMS)
+    ] = ()
+    weights_dir: Annotated[
+        Path | None, Option("Folder of checkpoint files, searched first.", SYSTEMS)
+    ] = None
+    strict: Annotated[bool, Option("Stop before any work if weights are missing.", SYSTEMS)] = False
+    protocols: Annotated[
+        Names | None,
+        Option(
+            "Names, separated by commas; see `list protocols`; the preset's by default.", PROTOCOLS
+        ),
+    ] = None
+    repeats: Annotated[
+        int | None,
+        Field(ge=1, le=1000),
+        Option(
+            "Repeats of protocols that are drawn anew, and seeds of networks; the preset's by "
+            "default.",
+            PROTOCOLS,
+        ),
+    ] = None
+    train_fraction: Annotated[
+        tuple[float, ...],
+        Option("Shares of the training patients, separated by commas; 1 by default.", PROTOCOLS),
+    ] = (1.0,)
+    seed: Annotated[
+        int, Field(ge=0, le=2**32 - 1), Option("Seed of the splits and of networks.", PROTOCOLS)
+    ] = 0
+    device: Annotated[str, Option("auto, cpu, cuda or cuda:N.", RESOURCES)] = "auto"
+    jobs: Annotated[
+        int, Field(ge=0, le=256), Option("Threads for the SVMs; 0 is one a core.", RESOURCES)
+    ] = 0
+    cache: Annotated[Path | None, Option("Folder of the store; else $BENCH_CACHE.", RESOURCES)] = (
+        None
+    )
+    out: Annotated[
+        Path | None, Option("Run folder; by default runs/<dataset>-<preset>.", OUTPUT)
+    ] = None
+    dry_run: Annotated[bool, Option("Print the plan and stop.", OUTPUT)] = False
+
+    @field_validator(
+        "subset", "extractors", "classifiers", "protocols", "train_fraction", mode="before"
+    )
+    @classmethod
+    def _split(cls, values: Any) -> Any:
+        """Names separated by commas become single ones."""
+        if not isinstance(values, list | tuple) or not all(isinstance(v, str) for v in values):
+            return values
+        names = tuple(name.strip() for text in values for name in text.split(",") if name.strip())
+        if not names:
+            raise ValueError("no name is given")
+        return names
 
     @field_validator("train_fraction")
     @classmethod
@@ -134,7 +234,8 @@ class Configuration(BaseModel):
             first = error.errors()[0]
             option = str(first["loc"][0]).replace("_", "-")
             given = first["input"]
-            shown = ",".join(map(str, given)) if isinstance(given, tuple) else repr(given)
+            several = isinstance(given, list | tuple)
+            shown = ",".join(map(str, given)) if several else repr(given)
             reason = first["msg"].removeprefix("Value error, ")
             raise UnusableInput(f"--{option} {shown}: {reason}") from error
 

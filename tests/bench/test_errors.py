@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench import cli
+from bench import __main__ as command_line
 
 
 @pytest.mark.parametrize(
@@ -22,9 +22,9 @@ def test_too_little_memory_is_said_in_one_line(
     def run() -> None:
         raise error
 
-    monkeypatch.setattr(cli, "app", run)
+    monkeypatch.setattr(command_line, "app", run)
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        command_line.main()
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
@@ -34,6 +34,6 @@ def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     def run() -> None:
         raise ImportError("no module named x")
 
-    monkeypatch.setattr(cli, "app", run)
+    monkeypatch.setattr(command_line, "app", run)
     with pytest.raises(ImportError, match="no module named x"):
-        cli.main()
+        command_line.main()

@@ -1,10 +1,12 @@
 """The configuration: options are checked, and a wrong name is told with the nearest one."""
 
 import inspect
+from pathlib import Path
 
 import pytest
 
-from bench.cli import run_all
+from bench.commands.all import run_all
+from bench.commands.options import with_options
 from bench.data import CropSettings
 from bench.errors import UnusableInput
 from bench.planning.config import PRESETS, Configuration, check_names
@@ -50,10 +52,26 @@ def test_every_preset_names_protocols_that_exist():
         assert set(preset.protocols) <= set(PROTOCOLS)
 
 
-def test_a_default_is_the_same_wherever_it_stands():
-    options = inspect.signature(run_all).parameters
+def test_every_field_is_an_option_with_the_default_of_the_field():
+    options = inspect.signature(with_options(run_all)).parameters
     fields = Configuration.model_fields
-    shared = {"region", "margin", "fit", "window", "size", "preset", "device", "seed", "jobs"}
-    for name in shared:
-        assert options[name].default == fields[name].default, name
+    assert list(options) == list(fields)
+    several = {"subset", "extractors", "classifiers", "protocols", "plugin", "train_fraction"}
+    for name, field in fields.items():
+        assert options[name].default == (None if name in several else field.default), name
     assert Configuration().crop_settings() == CropSettings()
+
+
+def test_what_is_not_given_takes_the_default_and_names_are_split():
+    found = []
+    command = with_options(found.append)
+    command(extractors=["a,b", " c "], train_fraction=["0.5,1"], repeats=None, plugin=["x,y.py"])
+    assert found == [
+        Configuration(
+            extractors=("a", "b", "c"), train_fraction=(0.5, 1.0), plugin=(Path("x,y.py"),)
+        )
+    ]
+    with pytest.raises(UnusableInput, match="--extractors ,: no name is given"):
+        command(extractors=[","])
+    with pytest.raises(UnusableInput, match="--train-fraction 'x': "):
+        command(train_fraction=["x"])

@@ -209,7 +209,9 @@ def test_official_leaves_rows_without_a_split_alone():
 def test_patient_cv_tests_every_row_once_a_repeat_and_draws_anew():
     table = random_table(np.random.default_rng(0))
     split = PROTOCOLS["patient-cv"].split(table, 3, 7)
-    assert [(f.repeat, f.number) for f in split.folds] == [(r, k) for r in range(3) for k in range(5)]
+    assert [(f.repeat, f.number) for f in split.folds] == [
+        (r, k) for r in range(3) for k in range(5)
+    ]
     for repeat in range(3):
         tested = np.concatenate([f.test for f in split.folds if f.repeat == repeat])
         assert sorted(tested) == list(range(len(table)))

@@ -2,15 +2,14 @@
 
 import pytest
 
-from bench.commands.doctor import Check
-from bench.commands.printing import print_findings
+from bench.commands.doctor import Check, print_checks
 
 ADDRESS = "https://example.org/" + "a" * 90
 
 
 def test_findings_fit_80_columns_and_keep_names_whole(capsys: pytest.CaptureFixture[str]) -> None:
     fine = [Check("ok", f"timm:network_{i}", "cached", backbone=True) for i in range(30)]
-    print_findings(
+    print_checks(
         [
             *fine,
             Check("ok", "memory", "20 GiB free"),

@@ -1,0 +1,93 @@
+"""`bench all`: the whole run, or its plan."""
+
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from bench.commands.printing import print_table, say
+from bench.errors import INTERRUPTED
+from bench.planning.config import Configuration
+
+if TYPE_CHECKING:
+    from bench.planning.extractor import Extractor
+    from bench.planning.job import Job
+    from bench.planning.plan import Plan
+
+
+def run_all(configuration: Configuration) -> None:
+    """Run everything, to the report."""
+    from bench.execution.progress import Progress
+    from bench.planning.extractor import check_strict
+    from bench.planning.job import prepare_job
+    from bench.run import run
+
+    with Progress() as progress, progress.step("image files", None, "headers read") as step:
+        job = prepare_job(configuration, step)
+    if configuration.dry_run:
+        print_plan(job)
+        if configuration.strict:
+            check_strict(job.extractors)
+        return
+    with Progress() as progress:
+        try:
+            outcome = run(job, progress, ["python", "-m", "bench", *sys.argv[1:]])
+        except KeyboardInterrupt:
+            progress.say("interrupted; all finished work is kept: the same command goes on from it")
+            raise typer.Exit(INTERRUPTED) from None
+        for name, reason in outcome.failed:
+            progress.say(f"did not run: {name}: {reason}", style="yellow")
+    typer.echo(f"{outcome.n_units} units; report: {outcome.report}")
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+def print_plan(job: "Job") -> None:
+    """Print the units of a run, extractor by extractor."""
+    from bench.data.summary import left_out_notice
+
+    plan = job.plan
+    say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
+    say(f"device    {job.device}")
+    say(f"store     {job.cache}")
+    say(f"run       {job.out}")
+    left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
+    for notice in (*job.dataset.notices, *left_out, *plan.notices):
+        say(f"note      {notice}")
+    say("")
+    _print_folds(plan)
+    say("")
+    by_name = {extractor.name: extractor for extractor in job.extractors}
+    units = []
+    for name in plan.extractors():
+        pairs = [system.classifier for _, systems in plan.work(name) for system in systems]
+        weights, status = _weights_of(by_name.get(name))
+        units.append((name, weights, ", ".join(dict.fromkeys(pairs)), len(pairs), status))
+    print_table("", ("extractor", "weights", "classifiers", "units", "status"), units)
+    say("")
+    say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
+
+
+def _print_folds(plan: "Plan") -> None:
+    rows = []
+    for place in dict.fromkeys((f.subset, f.protocol, f.train_fraction) for f in plan.folds):
+        folds = [f for f in plan.folds if (f.subset, f.protocol, f.train_fraction) == place]
+        frozen = len({f.repeat for f in folds if f.for_frozen})
+        trained = len({f.repeat for f in folds if f.for_networks})
+        train = sum(len(f.train) for f in folds) / len(folds)
+        test = sum(len(f.test) for f in folds) / len({f.repeat for f in folds})
+        counts = (frozen, trained, len(folds), f"{train:.0f}", f"{test:.0f}")
+        rows.append((*place[:2], f"{place[2]:g}", *counts))
+    columns = (
+        *("subset", "protocol", "share of patients", "repeats", "of networks", "folds in all"),
+        *("training crops", "test crops"),
+    )
+    print_table("", columns, rows)
+
+
+def _weights_of(extractor: "Extractor | None") -> tuple[str, str]:
+    if extractor is None:
+        return "", "reference point"
+    if extractor.info is not None and not extractor.info.cached and extractor.info.downloadable:
+        return extractor.weights, f"downloaded if there is a network, else {extractor.status}"
+    return extractor.weights, extractor.status

@@ -1,0 +1,119 @@
+"""`bench data`: look at a data set, write a synthetic one, download one."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.printing import print_table, say
+from bench.errors import INTERRUPTED
+
+if TYPE_CHECKING:
+    from bench.data.crops.stack import CropStack
+    from bench.data.lesions import Dataset
+
+app = typer.Typer(help="Look at a data set, or write a synthetic one.", no_args_is_help=True)
+
+# Left-out rows that are printed one by one; the report lists all of them.
+LISTED_ROWS = 20
+
+
+@app.command("info")
+def info(
+    path: Annotated[Path, typer.Argument(help="Folder, archive or manifest.")],
+    dataset: Annotated[
+        str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
+    ] = "auto",
+    tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
+    ] = None,
+) -> None:
+    """Report what a folder holds and what is wrong with it; every crop is decoded once."""
+    from bench.data import CropSettings, build_stack, load_lesions
+    from bench.execution.progress import Progress
+    from bench.store import cache_folder
+
+    place = cache_folder(cache)
+    with Progress() as progress:
+        with progress.step("image files", None, "headers read") as step:
+            found = load_lesions(path, dataset, tables, cache=place, progress=step)
+        with progress.step("crops", len(found.table), "decoded") as step:
+            stack = build_stack(found, CropSettings(), place, step)
+    print_dataset(found, stack)
+
+
+@app.command("phantom")
+def phantom(
+    folder: Annotated[Path, typer.Argument(help="Where to write it; must be empty or new.")],
+    patients: Annotated[int, typer.Option(help="Number of patients.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of the images.")] = 0,
+    difficulty: Annotated[float, typer.Option(help="0 (classes far apart) to 1 (the same).")] = 0.5,
+    layout: Annotated[str, typer.Option(help="kaggle, nbia, uid or png.")] = "kaggle",
+) -> None:
+    """Write a synthetic set of lesion crops as CBIS-DDSM lies on disks."""
+    from bench.data import load_lesions, write_phantom
+
+    write_phantom(folder, patients=patients, seed=seed, difficulty=difficulty, layout=layout)
+    print_dataset(load_lesions(folder, "phantom"))
+
+
+@app.command("download")
+def download(
+    folder: Annotated[Path, typer.Argument(help="Where to put it.")],
+    source: Annotated[
+        str, typer.Option(help="kaggle (JPEG, about 6 GB) or idc (DICOM, about 164 GB).")
+    ] = "kaggle",
+) -> None:
+    """Fetch CBIS-DDSM; the same command goes on with a download that was interrupted."""
+    from bench.data.cbis_ddsm.download import download as fetch
+
+    try:
+        fetch(source, folder, typer.echo)
+    except KeyboardInterrupt:
+        # The libraries' progress bars leave the cursor in the middle of their line.
+        typer.echo(
+            "\ninterrupted; what has come is kept: the same command goes on from it", err=True
+        )
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
+    """Print what a data set holds, what was left out of it and why.
+
+    With a stack, crops that cannot be decoded are among what was left out.
+    """
+    from bench.data.summary import rare_first, summarise
+
+    tables = summarise(dataset, stack)
+    synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
+    say(
+        f"{dataset.name}: {len((stack or dataset).table)} crops at {dataset.source.root}{synthetic}"
+    )
+    if dataset.licence:
+        say(f"licence: {dataset.licence}")
+    if dataset.citation:
+        say(f"cite: {dataset.citation}")
+    for notice in dataset.notices:
+        say(f"note: {notice}")
+    for title, name in (
+        ("Case tables (images: full mammograms)", "source_tables"),
+        ("Patients that two tables share", "overlaps"),
+        ("Lesions whose views have different pathology", "conflicts"),
+        ("Crops", "counts"),
+        ("Pathologies", "pathology"),
+        ("Longest side of a crop in pixels", "sizes"),
+        ("Patients in both splits", "shared_patients"),
+        ("Left out", "left_out"),
+    ):
+        table = tables.get(name, ())
+        if len(table):
+            say("")
+            print_table(title, list(table.columns), table.itertuples(index=False))
+    left_out = (stack or dataset).left_out
+    if len(left_out):
+        say("")
+        shown = rare_first(left_out).head(LISTED_ROWS).itertuples(index=False)
+        print_table("Rows left out", list(left_out.columns), shown)
+        if len(left_out) > LISTED_ROWS:
+            say(f"... and {len(left_out) - LISTED_ROWS} more; a run's report lists them all")

@@ -1,0 +1,129 @@
+"""`bench list`: what can be named on the command line."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.printing import print_table, say
+from bench.errors import UnusableInput
+
+if TYPE_CHECKING:
+    from extractors import BackboneInfo
+
+app = typer.Typer(help="List what can be named on the command line.", no_args_is_help=True)
+
+
+@app.command("extractors")
+def list_extractors(
+    weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers backbones.")
+    ] = None,
+) -> None:
+    """The backbones and networks of the comparison and all plugins, with their weights."""
+    from extractors import BackboneError, available, load_plugin_file
+
+    try:
+        for file in plugin or ():
+            load_plugin_file(file)
+        print_extractors(available(weights_dir))
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
+
+
+def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
+    """Print backbones with their weights, and how to get those that are not cached."""
+    from extractors.networks import NETWORKS
+    from extractors.training.trainable import recipe_for, trains
+
+    rows = []
+    for info in infos:
+        size = f"{info.input.height} px" if info.input else ""
+        if info.problem is not None:
+            state = f"broken: {info.problem}; {info.hint}"
+        elif info.kind == "network":
+            state = f"trained in the run: {NETWORKS[info.architecture].title}"
+        elif trains(info.name):
+            state = f"trained in the run, by its own recipe {recipe_for(info.name, 'quick').name}"
+        else:
+            state = "cached" if info.cached else info.hint
+        rows.append((info.name, info.weights, size, state))
+    print_table("", ("extractor", "weights", "input", "weights cached?"), rows)
+    localized = ", ".join(n for n, network in NETWORKS.items() if network.localization_weight)
+    say("")
+    say(
+        "Any other timm:NAME[.TAG][@LAYER] or torchvision:NAME works by its name alone; "
+        "random:NAME draws seeded random weights."
+    )
+    say(
+        "NAME+finetuned trains a backbone on from its weights, NAME+finetuned-last its last layers."
+    )
+    say(f"+drloc and +drloc-released add the localization loss to {localized}.")
+    say(
+        "selected is, in every fold, whichever frozen extractor and SVM kernel of the run does best"
+    )
+    say("inside the training rows, on inner folds by patient.")
+    say("fusion:A+B puts the features of several of these side by side.")
+
+
+@app.command("classifiers")
+def list_classifiers() -> None:
+    """The SVM kernels and the reference classifiers."""
+    from classifiers import KERNELS, REFERENCE_CLASSIFIERS
+
+    rows = []
+    for kernel in KERNELS.values():
+        factor = {0.25: "√P / 4", 1.0: "√P", 4.0: "4 √P"}[kernel.scale_factor]
+        rows.append((kernel.name, f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {factor}"))
+    endings = (
+        ("softmax", "the own head of a network that is trained in the run"),
+        ("KERNEL+pca", "on the principal components that keep 95 % of the variance"),
+        ("KERNEL+tuned", "C and scale chosen by patient-grouped inner folds; --tune adds them all"),
+        ("KERNEL+platt", "scores as probabilities, by a sigmoid fitted on such inner folds"),
+    )
+    print_table("", ("classifier", "what it is"), [*rows, *endings, *REFERENCE_CLASSIFIERS.items()])
+    say("")
+    say("Endings combine in this order: cubic+pca+tuned+platt.")
+    say("x and z are features standardised by the training rows, P is their number.")
+
+
+@app.command("datasets")
+def list_datasets() -> None:
+    """The kinds of data that can be read."""
+    from bench.data import DATASETS
+
+    print_table("", ("data set", "what is read"), DATASETS.items())
+
+
+@app.command("protocols")
+def list_protocols() -> None:
+    """The ways to split the crops into training and test rows; audits leak on purpose."""
+    from bench.planning.protocols import PROTOCOLS
+
+    rows = ((name, protocol.description) for name, protocol in PROTOCOLS.items())
+    print_table("", ("protocol", "what it is"), rows)
+
+
+@app.command("presets")
+def list_presets() -> None:
+    """How much work a run does by default."""
+    from bench.planning.config import PRESETS
+    from extractors.recipes import RECIPES
+
+    rows = [(n, ", ".join(p.protocols), p.repeats, p.description) for n, p in PRESETS.items()]
+    print_table("", ("preset", "protocols", "repeats", "what for"), rows)
+    trained = {"A": "the thesis' networks", "B": "small-data hybrids", "C": "fine-tuning"}
+    recipes = [
+        (
+            *(preset, trained[section], r.epochs, r.batch_size, r.learning_rate, r.weight_decay),
+            *(r.schedule, r.input_size or "its own", "strong" if r.augmentation else "none"),
+        )
+        for (preset, section), r in RECIPES.items()
+    ]
+    columns = ("preset", "what is trained", "epochs", "batch", "learning rate", "weight decay")
+    say("")
+    print_table("", (*columns, "schedule", "pixels", "augmentation"), recipes)
+    say("")
+    say("Two of the thesis' networks have its augmentation; a run's report prints recipes whole.")
