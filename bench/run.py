@@ -6,18 +6,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import joblib
+
 from bench.atomic_files import remove_stale
 from bench.data.crops.rotated import rotated
 from bench.execution.explanations import Explanations
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
-from bench.execution.tasks import ExtractorWork, summary_line
+from bench.execution.site import Site
+from bench.execution.tasks import Answer, ExtractorWork
 from bench.planning.extractor import Extractor, check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
-from bench.record.run_tables import Results, extractor_row
+from bench.record.run_tables import APPROXIMATE, Results, extractor_row
+from bench.store import Store
 from extractors.names import SELECTED
 
 if TYPE_CHECKING:
@@ -26,7 +30,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How a run ended: its report, its number of units, and what failed, with reasons."""
+    """How a run ended.
+
+    Attributes
+    ----------
+    report : Path
+        The page.
+    n_units : int
+        The number of units of work.
+    failed : Sequence[tuple[str, str]]
+        What failed, with its reason.
+    """
 
     report: Path
     n_units: int
@@ -38,10 +52,17 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
 
     Parameters
     ----------
-    job
-        From `prepare`.
-    command
+    job : Job
+        From `prepare_job`.
+    progress : Progress
+        Where what is going on is shown.
+    command : Sequence[str]
         The command line, for the manifest.
+
+    Returns
+    -------
+    RunOutcome
+        Where the report lies, and what failed.
 
     Raises
     ------
@@ -66,18 +87,20 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         progress.say(notice)
     used = rotated(stack) if plan.rotates else stack
     results = Results(job.dataset.name, used, job.configuration.seed)
-    described = _carry_out(job, used, plan, results, progress)
+    jobs = job.configuration.jobs or joblib.cpu_count()
+    site = Site(used, Store(job.cache), job.device, jobs, job.configuration.seed)
+    described = _carry_out(job, site, plan, results, progress)
     progress.say("writing the report")
-    explanations = Explanations(job, used, plan, progress)
+    explanations = Explanations(job.extractors, site, plan, progress)
     return _write(job, stack, folder, manifest, results, described, explanations)
 
 
 def _carry_out(
-    job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
+    job: Job, site: Site, plan: Plan, results: Results, progress: Progress
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
     remove_stale(job.cache)
-    work = ExtractorWork(job, stack, plan, results, progress)
+    work = ExtractorWork(site, plan, progress)
     by_name = {extractor.name: extractor for extractor in job.extractors}
     described = []
     progress.expect(len(plan.extractors()), timed=len(job.extractors))
@@ -87,11 +110,39 @@ def _carry_out(
             continue
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()
-        features, status = work.do(extractor)
+        answer = _answered(work, extractor, results, progress)
         if extractor.sees_images:
-            described.append(extractor_row(extractor, features, status))
-        progress.finished(summary_line(extractor, features, status, time.perf_counter() - started))
+            described.append(extractor_row(extractor, answer.features, answer.status))
+        progress.finished(_summary_line(extractor, answer, time.perf_counter() - started))
     return described
+
+
+def _answered(
+    work: ExtractorWork, extractor: Extractor, results: Results, progress: Progress
+) -> Answer:
+    """Put what an extractor gives on every fold into the results; the last answer."""
+    approximate = False
+    for answer in work.answers(extractor):
+        results.add_answer(answer, extractor)
+        if not approximate and any(r.meta.get("approximate") for r in answer.results.values()):
+            approximate = True
+            progress.say(f"{extractor.name}: {APPROXIMATE}")
+    return answer
+
+
+def _summary_line(extractor: Extractor, answer: Answer, seconds: float) -> str:
+    features, status = answer.features, answer.status
+    if features is None:
+        return status if status.startswith(extractor.name) else f"{extractor.name}: {status}"
+    if not extractor.sees_images:
+        return f"{extractor.name}: reference points"
+    rate = features.profile["images_per_s"]
+    weights = f"{extractor.weights} weights"
+    trained = f"trained in {features.network_seconds:.0f} s, " if features.trained else ""
+    return (
+        f"{extractor.name}: {weights}, {features.profile['precision']}, {trained}"
+        f"{rate:.0f} crops/s, done in {seconds:.1f} s"
+    )
 
 
 def _choose(plan: Plan, selection: Selection, results: Results) -> str:

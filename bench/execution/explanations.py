@@ -1,5 +1,6 @@
 """Saliency maps of a few test crops: made once, kept in the store, written for the page."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,18 +10,16 @@ from bench.data.crops.rotated import rotation_of
 from bench.execution.features import Extraction, built
 from bench.execution.keys import saliency_key
 from bench.execution.progress import Progress
+from bench.execution.site import Site
 from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
 from bench.planning.extractor import Extractor
-from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Fold, Plan
-from bench.provenance import package_version
 from bench.record.folder import RunFolder
-from bench.store import Artifact, Store
+from bench.store import Artifact
 from extractors import BackboneError
 
 if TYPE_CHECKING:
-    from bench.data.crops.stack import CropStack
     from extractors.saliency import Score
     from reports.wanted import Explained
 
@@ -29,17 +28,17 @@ _SAME = 1e-4
 
 
 class Explanations:
-    """Explains the systems and crops that `reports.wanted.to_explain` names.
+    """Explains the systems and crops that `reports.wanted.to_explain` names."""
 
-    stack : the one that the plan's folds point into.
-    """
-
-    def __init__(self, job: Job, stack: "CropStack", plan: Plan, progress: Progress) -> None:
-        self.job = job
-        self.stack = stack
+    def __init__(
+        self, extractors: Sequence[Extractor], site: Site, plan: Plan, progress: Progress
+    ) -> None:
+        self.extractors = extractors
+        self.site = site
+        self.stack = site.stack
+        self.store = site.store
         self.plan = plan
         self.progress = progress
-        self.store = Store(job.cache)
 
     def write(self, folder: RunFolder) -> list[dict[str, Any]]:
         """Write the pictures into a run folder whose tables stand; a row a system, for the page.
@@ -63,7 +62,7 @@ class Explanations:
         if not wanted.crops:
             return row | {"problem": "no test crop stands in its first fold", "crops": []}
         fold, positions = self._place(wanted)
-        extractor = next(e for e in self.job.extractors if e.name == unit["extractor"])
+        extractor = next(e for e in self.extractors if e.name == unit["extractor"])
         with self.progress.step(f"saliency of {extractor.name}", None, "crops"):
             maps, status = attempt(
                 extractor, self.store, lambda: self._maps(wanted, extractor, fold, positions)
@@ -115,8 +114,7 @@ class Explanations:
         from reports.wanted import SIDE
 
         digests = [self.stack.digests[i] for i in positions]
-        version = package_version("captum")
-        key = saliency_key(str(wanted.unit["unit"]), SIDE, version, digests)
+        key = saliency_key(str(wanted.unit["unit"]), SIDE, digests)
         found = self.store.get("saliency", key)
         if found is not None:
             return found
@@ -124,7 +122,7 @@ class Explanations:
 
         network = self._network(extractor, fold)
         score = self._score(wanted, extractor, fold, positions, network)
-        backbone = built(extractor, self.job.device, network)
+        backbone = built(extractor, self.site.device, network)
         made = saliency(backbone, score, self.stack.images[positions], SIDE)
         peak = made.maps.max(axis=(1, 2))
         share = np.rint(255 * made.maps / np.where(peak > 0, peak, 1)[:, None, None])
@@ -137,8 +135,7 @@ class Explanations:
         """The network that was trained for the fold; it stands in the store."""
         if not extractor.trained:
             return None
-        trainings = Trainings(self.stack, self.store, self.job.device, self.job.configuration.seed)
-        return trainings.trained(extractor, fold, lambda pieces: None)
+        return Trainings(self.site).trained(extractor, fold, lambda pieces: None)
 
     def _score(
         self,
@@ -150,7 +147,7 @@ class Explanations:
     ) -> "Score":
         if wanted.unit["classifier"] == SOFTMAX:
             assert network is not None
-            return head_score(network, self.job.device)
+            return head_score(network, self.site.device)
         from classifiers import KernelSVC
         from classifiers.solver import unwarned
         from classifiers.torch_decision import decision_in_torch
@@ -161,8 +158,9 @@ class Explanations:
             else np.sort(np.concatenate([fold.train, fold.test]))
         )
         networks = {extractor.name: network} if network else None
-        extraction = Extraction(self.stack, self.store, self.job.device)
-        features = extraction.features(extractor, rows, lambda pieces: None, networks).matrix
+        features = (
+            Extraction(self.site).features(extractor, rows, lambda pieces: None, networks).matrix
+        )
         labels = self.stack.table["label"].to_numpy()[fold.train]
         svm = KernelSVC(str(wanted.unit["classifier"]), C=float(wanted.unit["C"]))
         with unwarned():
@@ -173,7 +171,7 @@ class Explanations:
             raise BackboneError(
                 f"{extractor.name}: an exact fit has other scores than the stored, approximate one"
             )
-        return decision_in_torch(svm, self.job.device)
+        return decision_in_torch(svm, self.site.device)
 
 
 def head_score(network: Trained, device: str) -> "Score":

@@ -7,32 +7,33 @@ the chunk it was at.
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.crops.rotated import rotation_of
-from bench.execution.keys import chunk_key
+from bench.execution.keys import (
+    chunk_key,
+    feature_identity,
+    features_digest,
+    fusion_digest,
+    profile_key,
+    rows_digest,
+)
+from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
-from bench.provenance import package_version
-from bench.store import Store, array_digest, digest
 from extractors import Backbone, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
-from extractors.precision import LOWEST_COSINE, computes_bfloat16, running
+from extractors.precision import running
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.data.crops.stack import CropStack
     from bench.execution.trainings import Trained
-
-T = TypeVar("T")
-
-PROFILE_VERSION = 2
 
 # Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
 CHUNK = {"cpu": 64, "cuda": 1024}
@@ -44,14 +45,21 @@ class Features:
 
     Attributes
     ----------
-    matrix : (N, D) in the stack's order; rows of crops that no unit needs are not a number.
-    origin : digest of what made the features out of the crops; None where they are no function of
-        the crops' pixels.
-    seconds_per_crop : measured when they were extracted.
-    profile : precision, feature width, parameters and the like, for the report.
-    notes : what a reader must know of the extraction (batch halved).
-    widths : of a fusion the number of columns of each backbone; else empty.
-    trained : the networks that were trained for them.
+    matrix : NDArray[np.floating[Any]], shape (n, d)
+        In the stack's order; rows of crops that no unit needs are not a number.
+    origin : str | None
+        Digest of what made the features out of the crops; None where they are no function of the
+        crops' pixels.
+    seconds_per_crop : float
+        Measured when they were extracted.
+    profile : dict[str, Any]
+        Precision, feature width, parameters and the like, for the report.
+    notes : tuple[str, ...]
+        What a reader must know of the extraction, for example that a batch was halved.
+    widths : tuple[int, ...]
+        Of a fusion the number of columns of each backbone; else empty.
+    trained : tuple[Trained, ...]
+        The networks that were trained for them.
     """
 
     matrix: NDArray[np.floating[Any]]
@@ -80,16 +88,15 @@ class Features:
         """What identifies the features of a fold, its crops being known."""
         if self.origin is not None:
             return self.origin
-        return digest([array_digest(self.matrix[rows]) for rows in (fold.train, fold.test)])
+        return rows_digest(self.matrix, fold)
 
 
 class Extraction:
-    """Extracts the features of one crop stack with one extractor after the other."""
+    """Extracts the features of a site's crop stack with one extractor after the other."""
 
-    def __init__(self, stack: "CropStack", store: Store, device: str) -> None:
-        self.stack = stack
-        self.store = store
-        self.device = device
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.stack = site.stack
 
     def features(
         self,
@@ -98,9 +105,23 @@ class Extraction:
         progress: Callable[[int], None],
         trained: "Mapping[str, Trained] | None" = None,
     ) -> Features:
-        """Features of the crops at `positions`, shape (N, D) over the whole stack.
+        """Features of some crops.
 
-        trained : networks by name, for the extractors that are trained.
+        Parameters
+        ----------
+        extractor : Extractor
+            What makes the features.
+        positions : NDArray[np.int64], shape (m,)
+            Where the crops stand in the stack.
+        progress : Callable[[int], None]
+            Called with the number of crops done since the last call.
+        trained : Mapping[str, Trained] | None
+            Networks by name, for the extractors that are trained.
+
+        Returns
+        -------
+        Features
+            Its matrix has a row for each crop of the stack.
 
         Raises
         ------
@@ -113,15 +134,16 @@ class Extraction:
         if extractor.info is None:
             return self._of_table(extractor.name)
         network = (trained or {}).get(extractor.name)
-        lazy = _LazyBackbone(extractor, self.device, network)
-        profile = self._profile(extractor, lazy)
-        identity = self._identity(extractor, lazy) | {"precision": profile["precision"]}
+        lazy = _LazyBackbone(extractor, self.site.device, network)
+        identity = feature_identity(extractor, lazy.weights_digest(), self.site.device)
+        profile = self._profile(identity, lazy)
+        precision = profile["precision"]
         chunks, seconds, notes = [], 0.0, dict[str, None]()
         # One region around all chunks: what is cast for the first of them serves the others.
-        with running(self.device, profile["precision"]):
+        with running(self.site.device, precision):
             for rows in self._chunks(positions):
-                key = chunk_key(identity, [self.stack.digests[i] for i in rows])
-                chunk, meta = self._chunk(key, lazy, rows, profile["precision"], progress)
+                key = chunk_key(identity, precision, [self.stack.digests[i] for i in rows])
+                chunk, meta = self._chunk(key, lazy, rows, precision, progress)
                 chunks.append((rows, chunk))
                 seconds += meta["seconds"]
                 notes |= dict.fromkeys(meta["notes"])
@@ -131,15 +153,22 @@ class Extraction:
             matrix[rows] = chunk
         profile |= {"extraction_s": seconds, "images_per_s": len(positions) / max(seconds, 1e-9)}
         per_crop = seconds / len(positions)
-        told = (*((network.costs["notes"],) if network and network.costs["notes"] else ()), *notes)
         networks = (network,) if network else ()
-        return Features(matrix, digest(identity), per_crop, profile, told, trained=networks)
+        of_training = tuple(n.costs["notes"] for n in networks if n.costs["notes"])
+        return Features(
+            matrix,
+            features_digest(identity, precision),
+            per_crop,
+            profile,
+            (*of_training, *notes),
+            trained=networks,
+        )
 
     def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         """Chunks within each base subset and rotation: a run on others finds the same ones."""
         subset = self.stack.table["subset"].to_numpy()[positions]
         rotation = rotation_of(self.stack.table)[positions]
-        size = CHUNK[self.device.partition(":")[0]]
+        size = CHUNK[self.site.device.partition(":")[0]]
         for name, degrees in dict.fromkeys(zip(subset, rotation, strict=True)):
             rows = positions[(subset == name) & (rotation == degrees)]
             yield from (rows[i : i + size] for i in range(0, len(rows), size))
@@ -153,7 +182,7 @@ class Extraction:
         progress: Callable[[int], None],
     ) -> tuple[NDArray[np.float32], dict[str, Any]]:
         """Features of some crops; the seconds and notes of when they were extracted."""
-        found = self.store.get("features", key)
+        found = self.site.store.get("features", key)
         if found is not None:
             progress(len(rows))
             return found.arrays["features"], found.meta
@@ -162,30 +191,13 @@ class Extraction:
         started = time.perf_counter()
         values = extract(backbone, images, precision=precision, progress=progress)
         meta = {"seconds": time.perf_counter() - started, "notes": list(backbone.notes)}
-        self.store.put("features", key, {"features": values}, meta)
+        self.site.store.put("features", key, {"features": values}, meta)
         return values, meta
 
-    def _identity(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
-        """All that the features depend on besides the crops and the precision."""
-        info = extractor.info
-        assert info is not None
-        spec = info.input
-        # A plugin builds its own weights: what they are shows only in the network it has built.
-        weights = lazy.digest or info.weights_digest or lazy.backbone().weights_digest
-        return {
-            "name": extractor.name,
-            "weights": weights,
-            "source": info.source_digest,
-            "input": [spec.height, spec.width, *spec.mean, *spec.std] if spec else None,
-            "device": self.device.partition(":")[0],
-            "versions": [package_version(name) for name in ("torch", "torchvision", "timm")],
-        }
-
-    def _profile(self, extractor: Extractor, lazy: "_LazyBackbone") -> dict[str, Any]:
+    def _profile(self, identity: Mapping[str, Any], lazy: "_LazyBackbone") -> dict[str, Any]:
         """Precision, width and the like: found once without a look at the crops, then kept."""
-        rule = [PROFILE_VERSION, computes_bfloat16(self.device), LOWEST_COSINE]
-        key = digest([self._identity(extractor, lazy), rule])
-        found = self.store.get("profiles", key)
+        key = profile_key(identity, self.site.device)
+        found = self.site.store.get("profiles", key)
         if found is not None:
             return found.meta
         backbone = lazy.backbone()
@@ -195,12 +207,12 @@ class Extraction:
             "min_cosine": choice.min_cosine,
             "feature_width": backbone.feature_width,
             "parameters": backbone.parameters,
-            "flops_per_image": forward_flops(backbone.module, backbone.input, self.device),
+            "flops_per_image": forward_flops(backbone.module, backbone.input, self.site.device),
             "input": f"{backbone.input.height}x{backbone.input.width}",
             "weights_digest": backbone.weights_digest,
             "notes": choice.note,
         }
-        self.store.put("profiles", key, {}, profile)
+        self.site.store.put("profiles", key, {}, profile)
         return profile
 
     def _of_table(self, name: str) -> Features:
@@ -221,8 +233,8 @@ def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float6
     """
     import pandas as pd
 
-    told = [name for name in columns if name in table]
-    values = table[told].astype("object").fillna("").astype(str)
+    present = [name for name in columns if name in table]
+    values = table[present].astype("object").fillna("").astype(str)
     found: NDArray[np.float64] = pd.get_dummies(values).to_numpy(dtype=np.float64)
     return found
 
@@ -234,7 +246,7 @@ def _fused(parts: Sequence[Features]) -> Features:
     crops = float(profiles[0]["extraction_s"]) * float(profiles[0]["images_per_s"])
     return Features(
         matrix=np.hstack([part.matrix for part in parts]),
-        origin=digest(["fusion", [part.origin for part in parts]]),
+        origin=fusion_digest([part.origin for part in parts]),
         seconds_per_crop=sum(part.seconds_per_crop for part in parts),
         profile={
             "precision": ", ".join(dict.fromkeys(str(p["precision"]) for p in profiles)),
@@ -266,10 +278,14 @@ class _LazyBackbone:
         self._trained = trained
         self._backbone: Backbone | None = None
 
-    @property
-    def digest(self) -> str | None:
-        """What identifies the weights of a network that is trained here: its training's key."""
-        return self._trained.key if self._trained else None
+    def weights_digest(self) -> str:
+        """What identifies the weights; of a network that is trained here its training's key."""
+        if self._trained is not None:
+            return self._trained.key
+        info = self._extractor.info
+        assert info is not None
+        # A plugin builds its own weights: what they are shows only in the network it has built.
+        return info.weights_digest or self.backbone().weights_digest
 
     def backbone(self) -> Backbone:
         if self._backbone is None and self._trained is not None:

@@ -1,11 +1,17 @@
-"""The keys of artifacts: SHA-256 over everything that can change what is in them."""
+"""The keys of artifacts: SHA-256 over everything that can change what is in them.
+
+Every key of the store is made here. `fold_digest` and `feature_identity` are parts of keys.
+"""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.execution.site import Site
+from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, System
 from bench.provenance import package_version
 from bench.store import array_digest, digest
@@ -13,101 +19,159 @@ from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.tuning import TUNED_C, TUNED_SCALES
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE
 from classifiers.variants import VARIANTS
+from extractors.precision import LOWEST_COSINE, computes_bfloat16
+
+if TYPE_CHECKING:
+    from bench.data.crops.stack import CropStack
+    from extractors.recipes import Recipe
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
 FEATURE_VERSION = 2
-
+PROFILE_VERSION = 2
 TRAINING_VERSION = 2
-
 UNIT_VERSION = 3
-
 SALIENCY_VERSION = 1
 
+# Libraries whose versions can change features, and what a training ends with.
+_FEATURE_LIBRARIES = ("torch", "torchvision", "timm")
+_TRAINING_LIBRARIES = (*_FEATURE_LIBRARIES, "vit-pytorch", "kornia")
 
-def chunk_key(extractor_identity: Mapping[str, Any], crops: Sequence[str]) -> str:
+
+def feature_identity(extractor: Extractor, weights: str, device: str) -> dict[str, Any]:
+    """All that features depend on besides the crops and the precision.
+
+    `weights` is the digest of the weights, or the key of the training that made them.
+    """
+    info = extractor.info
+    assert info is not None
+    return {
+        "name": extractor.name,
+        "weights": weights,
+        "source": info.source_digest,
+        "input": _input(extractor),
+        "device": _kind(device),
+        "versions": [package_version(name) for name in _FEATURE_LIBRARIES],
+    }
+
+
+def chunk_key(identity: Mapping[str, Any], precision: str, crops: Sequence[str]) -> str:
     """Key of the features of some crops.
 
-    `extractor_identity` holds the weights' digest, layer, input size, plugin source, device kind,
-    precision and library versions; `crops` are the digests of the crops' pixels, in order.
+    `identity` comes from `feature_identity`, `crops` are the digests of the crops' pixels, in
+    order.
     """
-    return digest([FEATURE_VERSION, dict(extractor_identity), list(crops)])
+    return digest([FEATURE_VERSION, {**identity, "precision": precision}, list(crops)])
 
 
-def training_key(
-    start: Mapping[str, Any],
-    recipe: Mapping[str, Any],
-    seed: int,
-    train: Sequence[Sequence[Any]],
-    held_out: Sequence[Sequence[Any]],
-) -> str:
-    """Key of a trained network.
+def features_digest(identity: Mapping[str, Any], precision: str) -> str:
+    """What identifies the features of any crop, the crop being known."""
+    return digest({**identity, "precision": precision})
 
-    `start` holds name, starting weights, plugin source, input, device, precision, threads and
-    library versions; `train` a list for each training crop: its digest, its label and, where the
-    recipe holds out patients, the number of its patient. `held_out`, crops and labels, changes no
-    weight, only the curve that is kept beside them.
+
+def rows_digest(matrix: NDArray[Any], fold: Fold) -> str:
+    """The same of features that come from the lesion table: the rows of a fold, as they are."""
+    return digest([array_digest(matrix[rows]) for rows in (fold.train, fold.test)])
+
+
+def fusion_digest(parts: Sequence[str | None]) -> str:
+    """The same of several backbones side by side."""
+    return digest(["fusion", list(parts)])
+
+
+def profile_key(identity: Mapping[str, Any], device: str) -> str:
+    """Key of a backbone's profile: the precision to use, width, parameters and the like."""
+    rule = [PROFILE_VERSION, computes_bfloat16(device), LOWEST_COSINE]
+    return digest([dict(identity), rule])
+
+
+def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> str:
+    """Key of a network trained on a fold's `network_rows`.
+
+    `weights` is the digest of those that it starts from. The crops and labels that are held out
+    change no weight, only the curve that is kept beside them.
     """
-    return digest([TRAINING_VERSION, dict(start), dict(recipe), seed, list(train), list(held_out)])
+    import torch
+
+    recipe, info = extractor.recipe, extractor.info
+    assert recipe is not None
+    assert info is not None
+    fitted, held_out = fold.network_rows
+    start = {
+        "name": extractor.name,
+        "weights": weights,
+        "source": info.source_digest,
+        "input": _input(extractor),
+        "device": _kind(site.device),
+        "bfloat16": computes_bfloat16(site.device),
+        # One and two threads add up in another order, and give other weights.
+        "threads": torch.get_num_threads() if site.device == "cpu" else None,
+        "versions": [package_version(name) for name in _TRAINING_LIBRARIES],
+        "crops": site.stack.settings.as_key(),
+    }
+    rows = [_training_rows(site, recipe, fitted), _labelled(site, held_out)]
+    return digest([TRAINING_VERSION, start, asdict(recipe), site.network_seed(fold), *rows])
 
 
-def fold_digest(
-    fold: Fold,
-    settings: Mapping[str, Any],
-    crops: Sequence[str],
-    labels: Sequence[int],
-) -> str:
+def fold_digest(fold: Fold, stack: "CropStack") -> str:
     """Digest of one fold: which crops, with which labels, are for training and which for test.
 
-    `crops` and `labels` belong to the whole stack; a test crop's label is no part of it, because no
-    score depends on it. Nor is the seed, which has done its work when the rows are chosen.
+    A test crop's label is no part of it, because no score depends on it. Nor is the seed, which has
+    done its work when the rows are chosen.
     """
+    labels = stack.table["label"].to_numpy()
     return digest(
         {
             "place": list(fold.place),
-            "crops": dict(settings),
-            "train": [[crops[i], int(labels[i])] for i in fold.train],
-            "test": [crops[i] for i in fold.test],
+            "crops": dict(stack.settings.as_key()),
+            "train": [[stack.digests[i], int(labels[i])] for i in fold.train],
+            "test": [stack.digests[i] for i in fold.test],
         }
     )
 
 
-def unit_key(fold: str, features: str, system: System, solver: Mapping[str, Any]) -> str:
-    """Key of one unit: the digests of fold and features, the classifier and its solver."""
-    return digest(
-        [
-            UNIT_VERSION,
-            fold,
-            features,
-            [system.extractor, system.classifier, system.C, system.scale],
-            dict(solver),
-        ]
-    )
+def unit_key(
+    fold: str,
+    features: str,
+    system: System,
+    groups: NDArray[np.int64],
+    memory_limit: float | None = None,
+) -> str:
+    """Key of one unit: the digests of fold and features, the classifier and its solver.
+
+    `groups` are the numbers of the training rows' patients; `memory_limit` is given where the fit
+    is approximate.
+    """
+    return _unit_key(fold, features, system, _solver_settings(system, groups, memory_limit))
 
 
-def saliency_key(unit: str, side: int, captum: str, crops: Sequence[str]) -> str:
+def judgement_key(fold: str, features: str, system: System, groups: NDArray[np.int64]) -> str:
+    """Key of what an SVM is worth on inner folds of a fold's training rows."""
+    settings = _solver_settings(system, groups, None) | _inner_settings(groups)
+    return _unit_key(fold, features, system, settings)
+
+
+def selected_key(chosen: str, candidates: Sequence[str]) -> str:
+    """Key of the row `selected` of one fold: the chosen unit, and all that it is chosen from."""
+    return digest(["selected", chosen, sorted(candidates)])
+
+
+def saliency_key(unit: str, side: int, crops: Sequence[str]) -> str:
     """Key of saliency maps: the unit that they explain, and the digests of the crops, in order.
 
     A unit's key holds weights, features, kernel and training rows.
     """
-    return digest([SALIENCY_VERSION, unit, side, captum, list(crops)])
+    return digest([SALIENCY_VERSION, unit, side, package_version("captum"), list(crops)])
 
 
-def judging_settings(system: System, groups: NDArray[np.int64]) -> dict[str, Any]:
-    return solver_settings(system, groups, None) | _inner_settings(groups)
+def _unit_key(fold: str, features: str, system: System, solver: Mapping[str, Any]) -> str:
+    named = [system.extractor, system.classifier, system.C, system.scale]
+    return digest([UNIT_VERSION, fold, features, named, dict(solver)])
 
 
-def _inner_settings(groups: NDArray[np.int64]) -> dict[str, Any]:
-    """What inner folds depend on: among other things, which training rows are of one patient."""
-    return {
-        "inner_folds": [INNER_FOLDS, INNER_SEED],
-        "groups": array_digest(groups.astype(np.int64)),
-    }
-
-
-def solver_settings(
+def _solver_settings(
     system: System, groups: NDArray[np.int64], memory_limit: float | None
 ) -> dict[str, Any]:
-    """The settings of a system's solver that its name does not tell, for the unit's key."""
+    """The settings of a system's solver that its name does not hold."""
     settings: dict[str, Any] = {"scikit-learn": package_version("scikit-learn")}
     variant = VARIANTS.get(system.classifier)
     if variant is None:
@@ -123,3 +187,33 @@ def solver_settings(
     if variant.tuned:
         settings |= {"C": list(TUNED_C), "scales": list(TUNED_SCALES)}
     return settings
+
+
+def _inner_settings(groups: NDArray[np.int64]) -> dict[str, Any]:
+    """What inner folds depend on: among other things, which training rows are of one patient."""
+    return {
+        "inner_folds": [INNER_FOLDS, INNER_SEED],
+        "groups": array_digest(groups.astype(np.int64)),
+    }
+
+
+def _labelled(site: Site, positions: NDArray[np.int64]) -> list[list[Any]]:
+    return [[site.stack.digests[i], int(site.labels[i])] for i in positions]
+
+
+def _training_rows(site: Site, recipe: "Recipe", fitted: NDArray[np.int64]) -> list[list[Any]]:
+    """Digest and label of each training crop, and its patient's number where it plays a part."""
+    rows = _labelled(site, fitted)
+    if not recipe.inner_validation:
+        return rows
+    numbers = np.unique(site.patients[fitted], return_inverse=True)[1]
+    return [[*row, int(number)] for row, number in zip(rows, numbers, strict=True)]
+
+
+def _input(extractor: Extractor) -> list[float] | None:
+    spec = extractor.info.input if extractor.info else None
+    return [spec.height, spec.width, *spec.mean, *spec.std] if spec else None
+
+
+def _kind(device: str) -> str:
+    return device.partition(":")[0]

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from bench.execution.features import Features
+from bench.execution.keys import selected_key
 from bench.execution.site import Site
 from bench.execution.units import UnitResult, judge_fold
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Place, System, may_be_selected
-from bench.store import digest
 from classifiers import KERNELS
 from classifiers.variant_fits import Judgement
 from extractors.names import SELECTED
@@ -43,9 +43,9 @@ class SelectedSystem:
 
 @dataclass
 class Selection:
-    """Judges systems while their features are at hand, and chooses when all have been judged."""
+    """Judges systems while their features are in memory, and chooses when all have been judged."""
 
-    workbench: Site
+    site: Site
     _candidates: dict[Place, list[Candidate]] = field(default_factory=dict)
     _reasons: dict[Place, str] = field(default_factory=dict)
 
@@ -69,7 +69,7 @@ class Selection:
             if result.status == "ok" and may_be_selected(system, KERNELS, ())
         ]
         try:
-            found = judge_fold(fold, fold_key, able, features, self.workbench)
+            found = judge_fold(fold, fold_key, able, features, self.site)
         except ValueError as error:
             self._reasons[fold.place] = f"no system could be judged: {error}"
             return dict(fitted)
@@ -84,8 +84,8 @@ class Selection:
 
     def extractor(self) -> Extractor:
         """What the tables say of the row: the weights of all that it is chosen from."""
-        told = (one.weights for candidates in self._candidates.values() for one in candidates)
-        return Extractor(SELECTED, None, ", ".join(dict.fromkeys(told)))
+        weights = (one.weights for candidates in self._candidates.values() for one in candidates)
+        return Extractor(SELECTED, None, ", ".join(dict.fromkeys(weights)))
 
     def choice(self, fold: Fold) -> SelectedSystem | str:
         """The candidate of the highest AUC on the inner folds; of equals the one named first.
@@ -108,7 +108,7 @@ def _spent(best: Candidate, candidates: Sequence[Candidate]) -> SelectedSystem:
     inner = sum(candidate.judgement.seconds for candidate in candidates)
     return SelectedSystem(
         chosen=best,
-        unit=digest([SELECTED, best.result.key, sorted(c.result.key for c in candidates)]),
+        unit=selected_key(best.result.key, [c.result.key for c in candidates]),
         extraction_s=sum(candidate.extraction_s for candidate in extractors.values()),
         gram_s=gram,
         fit_s=gram + inner + own_fit,

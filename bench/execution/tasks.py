@@ -1,14 +1,14 @@
 """The work on one extractor after the other: its features, then the units of its folds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-import joblib
 import numpy as np
 
 from bench.errors import is_disk_error
-from bench.execution.features import Extraction, Features, T
+from bench.execution.features import Extraction, Features
 from bench.execution.keys import fold_digest
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
@@ -16,131 +16,108 @@ from bench.execution.site import Site
 from bench.execution.trainings import Trainings
 from bench.execution.units import UnitResult, fit_fold
 from bench.planning.extractor import Extractor
-from bench.planning.job import Job
-from bench.planning.plan import Fold, Place, Plan, System
-from bench.record.run_tables import APPROXIMATE, Results
+from bench.planning.plan import Fold, Plan, System
 from bench.store import Store
 from extractors import BackboneError
 from extractors.names import SELECTED
 
-if TYPE_CHECKING:
-    from bench.data.crops.stack import CropStack
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the work on one fold of one extractor gave.
+
+    Attributes
+    ----------
+    fold : Fold
+        Where the systems were fitted and tested.
+    systems : Sequence[System]
+        The systems of the extractor on that fold.
+    features : Features | None
+        The features of the fold's crops; None where there are none.
+    results : Mapping[System, UnitResult]
+        What each system gave; empty where there are no features.
+    status : str
+        "ok", or why there are no features.
+    """
+
+    fold: Fold
+    systems: Sequence[System]
+    features: Features | None
+    results: Mapping[System, UnitResult]
+    status: str
 
 
 class ExtractorWork:
-    """The units of one extractor after the other, and what they share."""
+    """The work of a plan, extractor by extractor.
 
-    def __init__(
-        self, job: Job, stack: "CropStack", plan: Plan, results: Results, progress: Progress
-    ) -> None:
-        self.plan, self.results, self.progress = plan, results, progress
-        store = Store(job.cache)
-        self.extraction = Extraction(stack, store, job.device)
-        self.trainings = Trainings(stack, store, job.device, job.configuration.seed)
-        self.workbench = Site(
-            stack.table["label"].to_numpy(),
-            stack.table["patient_id"].to_numpy(),
-            store,
-            job.configuration.jobs or joblib.cpu_count(),
-            job.device,
-        )
-        self.folds = _fold_digests(plan, stack)
-        self.selects = SELECTED in plan.extractors()
-        self.selection = Selection(self.workbench)
+    Attributes
+    ----------
+    selection : Selection
+        What was found inside the training rows, for the row `selected`.
+    """
 
-    def do(self, extractor: Extractor) -> tuple[Features | None, str]:
-        """All units of an extractor; its last features, or None with the reason."""
+    def __init__(self, site: Site, plan: Plan, progress: Progress) -> None:
+        self.site, self.plan, self.progress = site, plan, progress
+        self.extraction = Extraction(site)
+        self.trainings = Trainings(site)
+        self.selection = Selection(site)
+        self._fold_keys = {fold.place: fold_digest(fold, site.stack) for fold in plan.folds}
+        self._selects = SELECTED in plan.extractors()
+
+    def answers(self, extractor: Extractor) -> Iterator[Answer]:
+        """What each fold of an extractor gives, in the order of the plan."""
         features: Features | None = None
         status, name = extractor.status, extractor.name
         if not extractor.trained:
-            features, status = _frozen_features(
-                self.extraction, extractor, self.plan, self.progress
-            )
-        told = False
+            features, status = self._frozen_features(extractor)
         with self.progress.step(name, self.plan.n_units(name), "fits") as step:
             for fold, systems in self.plan.work(name):
                 if extractor.trained:
-                    features, status = _trained_features(
-                        self.extraction, self.trainings, extractor, fold, self.progress
-                    )
-                if features is None:
-                    for system in systems:
-                        self.results.add_failed(fold, system, extractor, status)
-                    continue
-                fitted = self._fitted(fold, systems, extractor, features)
-                for system, result in fitted.items():
-                    self.results.add(fold, system, extractor, features, result)
-                    if result.meta.get("approximate") and not told:
-                        told = True
-                        self.progress.say(f"{name}: {APPROXIMATE}")
+                    features, status = self._trained_features(extractor, fold)
+                results: Mapping[System, UnitResult] = {}
+                if features is not None:
+                    results = self._fitted(fold, systems, extractor, features)
+                yield Answer(fold, systems, features, results, status)
                 step(len(systems))
-        return features, status
 
     def _fitted(
         self, fold: Fold, systems: Sequence[System], extractor: Extractor, features: Features
     ) -> dict[System, UnitResult]:
-        key = self.folds[fold.place]
-        fitted = fit_fold(fold, key, systems, features, self.workbench)
-        if self.selects:
+        key = self._fold_keys[fold.place]
+        fitted = fit_fold(fold, key, systems, features, self.site)
+        if self._selects:
             return self.selection.judged(fold, key, extractor, features, fitted)
         return fitted
 
+    def _frozen_features(self, extractor: Extractor) -> tuple[Features | None, str]:
+        """Features of the crops that the plan needs, or None with the reason."""
+        positions = self.plan.positions(extractor.name)
+        pieces = len(positions) * max(len(extractor.parts), 1)
 
-def _frozen_features(
-    extraction: Extraction, extractor: Extractor, plan: Plan, progress: Progress
-) -> tuple[Features | None, str]:
-    """Features of the crops that the plan needs, or None with the reason."""
-    positions = plan.positions(extractor.name)
-    pieces = len(positions) * max(len(extractor.parts), 1)
+        def extracted() -> Features:
+            with self.progress.step(extractor.name, pieces, "crops") as step:
+                return self.extraction.features(extractor, positions, step)
 
-    def extracted() -> Features:
-        with progress.step(extractor.name, pieces, "crops") as step:
-            return extraction.features(extractor, positions, step)
+        return attempt(extractor, self.site.store, extracted)
 
-    return attempt(extractor, extraction.store, extracted)
+    def _trained_features(self, extractor: Extractor, fold: Fold) -> tuple[Features | None, str]:
+        """Features of a fold's crops from networks trained for it, or None with the reason."""
+        parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
+        positions = np.sort(np.concatenate([fold.train, fold.test]))
 
+        def extracted() -> Features:
+            networks = {}
+            for part in parts:
+                assert part.recipe is not None
+                epochs = part.recipe.epochs
+                with self.progress.step(part.name, epochs, "epochs", fold.title) as step:
+                    networks[part.name] = self.trainings.trained(part, fold, step)
+            with self.progress.step(extractor.name, len(positions), "crops") as step:
+                return self.extraction.features(extractor, positions, step, networks)
 
-def _trained_features(
-    extraction: Extraction,
-    trainings: Trainings,
-    extractor: Extractor,
-    fold: Fold,
-    progress: Progress,
-) -> tuple[Features | None, str]:
-    """Features of a fold's crops from networks trained for it, or the reason."""
-    parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
-    positions = np.sort(np.concatenate([fold.train, fold.test]))
-
-    def extracted() -> Features:
-        networks = {}
-        for part in parts:
-            assert part.recipe is not None
-            with progress.step(part.name, part.recipe.epochs, "epochs", fold.title) as step:
-                networks[part.name] = trainings.trained(part, fold, step)
-        with progress.step(extractor.name, len(positions), "crops") as step:
-            return extraction.features(extractor, positions, step, networks)
-
-    return attempt(extractor, extraction.store, extracted)
-
-
-def summary_line(extractor: Extractor, features: Features | None, status: str, spent: float) -> str:
-    if features is None:
-        return status if status.startswith(extractor.name) else f"{extractor.name}: {status}"
-    if not extractor.sees_images:
-        return f"{extractor.name}: reference points"
-    rate = features.profile["images_per_s"]
-    weights = f"{extractor.weights} weights"
-    trained = f"trained in {features.network_seconds:.0f} s, " if features.trained else ""
-    return (
-        f"{extractor.name}: {weights}, {features.profile['precision']}, {trained}"
-        f"{rate:.0f} crops/s, done in {spent:.1f} s"
-    )
-
-
-def _fold_digests(plan: Plan, stack: "CropStack") -> dict[Place, str]:
-    settings = stack.settings.as_key()
-    labels = stack.table["label"].to_numpy()
-    return {fold.place: fold_digest(fold, settings, stack.digests, labels) for fold in plan.folds}
+        return attempt(extractor, self.site.store, extracted)
 
 
 def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[T | None, str]:

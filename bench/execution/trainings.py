@@ -1,30 +1,24 @@
 """Networks trained on the training rows of one fold: from the store, or trained and kept there."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.execution.keys import training_key
+from bench.execution.site import Site
+from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold
-from bench.provenance import package_version
-from bench.store import Store
 from extractors.costs import PeakMemory, forward_flops, smallest_gpu
-from extractors.precision import computes_bfloat16
 from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
-    from bench.data.crops.stack import CropStack
-    from bench.planning.extractor import Extractor
     from extractors import Backbone
     from extractors.training.loop import Checkpoint, Training
     from extractors.training.rows import TrainingRows
     from extractors.training.trainable import Trainable
-
-# Libraries whose versions can change what a training ends with.
-_LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
 
 
 @dataclass(frozen=True)
@@ -33,13 +27,20 @@ class Trained:
 
     Attributes
     ----------
-    key : SHA-256 in hexadecimal.
-    name, weights, recipe : of the extractor.
-    head : weight (2, D) and bias (2,) of the linear layer on its features.
-    costs : what the training took; the columns of `reports.systems.schema.TRAINING_COLUMNS` that it
-        tells.
-    history : a row an epoch.
-    backbone : builds the network that gives the features which enter the head.
+    key : str
+        SHA-256 in hexadecimal.
+    name, weights : str
+        Of the extractor.
+    recipe : Recipe
+        How it was trained.
+    head : tuple[NDArray[np.float32], NDArray[np.float32]], shapes (2, d) and (2,)
+        Weight and bias of the linear layer on its features.
+    costs : dict[str, Any]
+        What the training took, by columns of `reports.systems.schema.TRAINING_COLUMNS`.
+    history : list[dict[str, float]]
+        A row an epoch.
+    backbone : Callable[[], Backbone]
+        Builds the network that gives the features which enter the head.
     """
 
     key: str
@@ -53,21 +54,29 @@ class Trained:
 
 
 class Trainings:
-    """Trains networks on folds of one crop stack."""
+    """Trains networks on folds of a site's crop stack."""
 
-    def __init__(self, stack: "CropStack", store: Store, device: str, seed: int) -> None:
-        self.stack = stack
-        self.store = store
-        self.device = device
-        self.seed = seed
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.store = site.store
         self._starts: dict[str, str] = {}
 
-    def trained(
-        self, extractor: "Extractor", fold: Fold, progress: Callable[[int], None]
-    ) -> Trained:
+    def trained(self, extractor: Extractor, fold: Fold, progress: Callable[[int], None]) -> Trained:
         """The network that is trained on the fold's `network_rows`.
 
-        progress : called with the number of epochs done since the last call.
+        Parameters
+        ----------
+        extractor : Extractor
+            One with a recipe.
+        fold : Fold
+            Where it is trained.
+        progress : Callable[[int], None]
+            Called with the number of epochs done since the last call.
+
+        Returns
+        -------
+        Trained
+            From the store, or trained now and kept there.
 
         Raises
         ------
@@ -76,7 +85,10 @@ class Trainings:
         """
         recipe = extractor.recipe
         assert recipe is not None
-        key = self._key(extractor, recipe, fold)
+        info = extractor.info
+        assert info is not None
+        weights = info.weights_digest or self._start(extractor, recipe)
+        key = training_key(self.site, extractor, weights, fold)
         if self.store.get("trainings", key) is None:
             self._train(key, extractor, recipe, fold, progress)
         kept = self.store.get("trainings", key)
@@ -92,40 +104,7 @@ class Trainings:
             backbone=lambda: self._backbone(key, extractor, recipe, fold, progress),
         )
 
-    def _seed(self, fold: Fold) -> int:
-        """Each repeat draws its own weights; its folds share the draw."""
-        return int(np.random.SeedSequence([self.seed, fold.repeat]).generate_state(1)[0])
-
-    def _key(self, extractor: "Extractor", recipe: Recipe, fold: Fold) -> str:
-        import torch
-
-        info = extractor.info
-        assert info is not None
-        labels = self.stack.table["label"].to_numpy()
-        digests = self.stack.digests
-        fitted, rest = fold.network_rows
-        train = [[digests[i], int(labels[i])] for i in fitted]
-        if recipe.inner_validation:
-            patients = self.stack.table["patient_id"].to_numpy()[fitted]
-            numbers = np.unique(patients, return_inverse=True)[1]
-            train = [[*row, int(number)] for row, number in zip(train, numbers, strict=True)]
-        spec = info.input
-        start = {
-            "name": extractor.name,
-            "weights": info.weights_digest or self._start(extractor, recipe),
-            "source": info.source_digest,
-            "input": [spec.height, spec.width, *spec.mean, *spec.std] if spec else None,
-            "device": self.device.partition(":")[0],
-            "bfloat16": computes_bfloat16(self.device),
-            # One and two threads add up in another order, and give other weights.
-            "threads": torch.get_num_threads() if self.device == "cpu" else None,
-            "versions": [package_version(name) for name in _LIBRARIES],
-            "crops": self.stack.settings.as_key(),
-        }
-        held_out = [[digests[i], int(labels[i])] for i in rest]
-        return training_key(start, asdict(recipe), self._seed(fold), train, held_out)
-
-    def _start(self, extractor: "Extractor", recipe: Recipe) -> str:
+    def _start(self, extractor: Extractor, recipe: Recipe) -> str:
         """What identifies weights that show only in a built network: drawn ones, a plugin's."""
         from extractors.backbone import state_digest
         from extractors.training.trainable import create_trainable
@@ -138,7 +117,7 @@ class Trainings:
     def _train(
         self,
         key: str,
-        extractor: "Extractor",
+        extractor: Extractor,
         recipe: Recipe,
         fold: Fold,
         progress: Callable[[int], None],
@@ -149,13 +128,13 @@ class Trainings:
         trainable = self._built(extractor, recipe, fold)
         fitted, rest = fold.network_rows
         flops = forward_flops(trainable.network, trainable.input)
-        with PeakMemory(self.device) as peak:
+        with PeakMemory(self.site.device) as peak:
             training = train(
                 trainable,
                 self._rows(fitted),
                 recipe,
-                seed=self._seed(fold),
-                device=self.device,
+                seed=self.site.network_seed(fold),
+                device=self.site.device,
                 held_out=self._rows(rest),
                 checkpoint=self._checkpoint(key),
                 progress=progress,
@@ -167,7 +146,7 @@ class Trainings:
             "input": f"{trainable.input.height}x{trainable.input.width}",
             "parameters": sum(p.numel() for p in trainable.network.parameters()),
             "flops_per_image": flops,
-            "device": self.device,
+            "device": self.site.device,
             **_spent(training, peak),
         }
         state = {k: v.cpu().numpy() for k, v in trainable.network.state_dict().items()}
@@ -180,7 +159,7 @@ class Trainings:
     def _backbone(
         self,
         key: str,
-        extractor: "Extractor",
+        extractor: Extractor,
         recipe: Recipe,
         fold: Fold,
         progress: Callable[[int], None],
@@ -196,16 +175,16 @@ class Trainings:
         trainable = self._built(extractor, recipe, fold)
         state = {name: torch.from_numpy(np.array(value)) for name, value in kept.arrays.items()}
         trainable.network.load_state_dict(state)
-        return trainable.backbone(key, self.device)
+        return trainable.backbone(key, self.site.device)
 
-    def _built(self, extractor: "Extractor", recipe: Recipe, fold: Fold) -> "Trainable":
+    def _built(self, extractor: Extractor, recipe: Recipe, fold: Fold) -> "Trainable":
         """The network as it is before its training on this fold."""
         from extractors.training.trainable import create_trainable
 
         return create_trainable(
             extractor.name,
             recipe,
-            seed=self._seed(fold),
+            seed=self.site.network_seed(fold),
             weights=extractor.source,
             weights_dir=extractor.weights_dir,
         )
@@ -213,11 +192,10 @@ class Trainings:
     def _rows(self, positions: NDArray[np.int64]) -> "TrainingRows":
         from extractors.training.rows import TrainingRows
 
-        table = self.stack.table
         return TrainingRows(
-            self.stack.images[positions],
-            table["label"].to_numpy()[positions],
-            table["patient_id"].to_numpy()[positions],
+            self.site.stack.images[positions],
+            self.site.labels[positions],
+            self.site.patients[positions],
         )
 
     def _checkpoint(self, key: str) -> "Checkpoint":
@@ -233,7 +211,7 @@ class Trainings:
 
 
 def _spent(training: "Training", peak: PeakMemory) -> dict[str, Any]:
-    """What a training took, as it told itself and as its memory was measured."""
+    """What a training took, as it reports and as its memory was measured."""
     size = peak.device if peak.device is not None else training.tensor_bytes
     return {
         "kept_epoch": training.kept_epoch,

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.execution.features import Features
-from bench.execution.keys import judging_settings, solver_settings, unit_key
+from bench.execution.keys import judgement_key, unit_key
 from bench.execution.site import Site
 from bench.planning.plan import SOFTMAX, Fold, System
-from classifiers.memory import default_memory_limit, gram_bytes
 from classifiers.variant_fits import Judgement, VariantFit
 from classifiers.variants import VARIANTS
 
@@ -25,10 +24,14 @@ class UnitResult:
 
     Attributes
     ----------
-    key : SHA-256 in hexadecimal.
-    score : (m,) scores of the fold's test crops in its order; None where the unit failed.
-    meta : threshold, times in seconds, iterations, support vectors, convergence.
-    status : "ok" or the reason why not.
+    key : str
+        SHA-256 in hexadecimal.
+    score : NDArray[np.float64] | None, shape (m,)
+        Scores of the fold's test crops in its order; None where the unit failed.
+    meta : Mapping[str, Any]
+        Threshold, times in seconds, iterations, support vectors, convergence.
+    status : str
+        "ok" or the reason why not.
     """
 
     key: str
@@ -42,24 +45,22 @@ def fit_fold(
     fold_key: str,
     systems: Sequence[System],
     features: Features,
-    workbench: Site,
+    site: Site,
 ) -> dict[System, UnitResult]:
     """All systems of one extractor on one fold; what stands in the store is not computed again."""
-    groups = workbench.groups(fold)
-    limit = _short_of_memory(fold, features)
-    keys = {
-        s: unit_key(fold_key, features.digest_of(fold), s, solver_settings(s, groups, limit))
-        for s in systems
-    }
+    groups = site.groups(fold)
+    limit = site.short_of_memory(fold, [part.shape[1] for part in features.parts])
+    digest = features.digest_of(fold)
+    keys = {system: unit_key(fold_key, digest, system, groups, limit) for system in systems}
     results: dict[System, UnitResult] = {}
     for system, key in keys.items():
-        found = workbench.store.get("units", key)
+        found = site.store.get("units", key)
         if found is not None:
             results[system] = UnitResult(key, found.arrays["score"], found.meta)
     missing = [s for s in systems if s not in results]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, features, fold, workbench)
+            fitted = _fit(group, features, fold, site)
         except ValueError as error:
             fitted = {s: str(error) for s in group}
         for system, outcome in fitted.items():
@@ -67,7 +68,7 @@ def fit_fold(
                 results[system] = UnitResult(keys[system], None, {}, outcome)
                 continue
             score, meta = outcome
-            workbench.store.put("units", keys[system], {"score": score}, meta)
+            site.store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
 
@@ -77,21 +78,24 @@ def judge_fold(
     fold_key: str,
     systems: Sequence[System],
     features: Features,
-    workbench: Site,
+    site: Site,
 ) -> dict[System, Judgement]:
     """What SVMs are worth on inner folds of a fold's training rows.
 
-    systems : of one extractor, their classifiers plain kernels. The rest is as in `fit_fold`.
+    The systems are of one extractor, their classifiers plain kernels.
 
-    Raises ValueError where no inner folds can be made or used: too few patients, features that are
-    constant, too little memory.
+    Raises
+    ------
+    ValueError
+        Where no inner folds can be made or used: too few patients, features that are constant, too
+        little memory.
     """
     from classifiers import judge_kernels
 
-    groups = workbench.groups(fold)
+    groups = site.groups(fold)
     digest = features.digest_of(fold)
-    keys = {s: unit_key(fold_key, digest, s, judging_settings(s, groups)) for s in systems}
-    stored = {system: workbench.store.get("judgements", key) for system, key in keys.items()}
+    keys = {system: judgement_key(fold_key, digest, system, groups) for system in systems}
+    stored = {system: site.store.get("judgements", key) for system, key in keys.items()}
     found = {s: Judgement(**artifact.meta) for s, artifact in stored.items() if artifact}
     missing = [system for system in systems if system not in found]
     if not missing:
@@ -100,24 +104,16 @@ def judge_fold(
     kernels = [system.classifier for system in missing]
     judged = judge_kernels(
         rows,
-        workbench.labels[fold.train],
+        site.labels[fold.train],
         groups,
         kernels,
-        jobs=workbench.jobs,
-        device=workbench.device,
+        jobs=site.jobs,
+        device=site.device,
     )
     for system in missing:
         found[system] = judged[system.classifier]
-        workbench.store.put("judgements", keys[system], {}, asdict(found[system]))
+        site.store.put("judgements", keys[system], {}, asdict(found[system]))
     return found
-
-
-def _short_of_memory(fold: Fold, features: Features) -> float | None:
-    """The bytes that a fold may take, if its Gram matrix needs more: then SVMs are approximate."""
-    widths = [part.shape[1] for part in features.parts]
-    needed = gram_bytes(len(fold.train), len(fold.test), max(widths), len(widths))
-    limit = default_memory_limit()
-    return limit if needed > limit else None
 
 
 def _groups(systems: Sequence[System]) -> list[list[System]]:
@@ -130,15 +126,15 @@ def _fit(
     group: Sequence[System],
     features: Features,
     fold: Fold,
-    workbench: Site,
+    site: Site,
 ) -> dict[System, Scored]:
     """What each system of a group gave; the reason where it could not be fitted."""
     from classifiers import fit_reference, fit_variants
 
-    labels = workbench.labels[fold.train]
+    labels = site.labels[fold.train]
 
     if group[0].classifier == SOFTMAX:
-        return {group[0]: _own_head(features, fold)}
+        return {group[0]: _softmax_head(features, fold)}
     if group[0].classifier not in VARIANTS:
         train, test = features.matrix[fold.train], features.matrix[fold.test]
         fit = fit_reference(group[0].classifier, train, labels, test)
@@ -153,15 +149,15 @@ def _fit(
         [part[fold.train] for part in features.parts],
         labels,
         [part[fold.test] for part in features.parts],
-        workbench.groups(fold),
+        site.groups(fold),
         [s.classifier for s in group],
-        jobs=workbench.jobs,
-        device=workbench.device,
+        jobs=site.jobs,
+        device=site.device,
     )
     return {system: _outcome(fits[system.classifier]) for system in group}
 
 
-def _own_head(features: Features, fold: Fold) -> Scored:
+def _softmax_head(features: Features, fold: Fold) -> Scored:
     """The probability that a trained network's own head gives its features."""
     from scipy.special import softmax
 

@@ -9,6 +9,7 @@ import numpy as np
 from bench.data.crops.rotated import rotation_of
 from bench.execution.features import Features
 from bench.execution.selected import SelectedSystem
+from bench.execution.tasks import Answer
 from bench.execution.trainings import Trained
 from bench.execution.units import UnitResult
 from bench.planning.extractor import Extractor
@@ -86,6 +87,15 @@ class Results:
             }
             self._predictions.append(self._predicted(fold, result))
         self.units.append(row)
+
+    def add_answer(self, answer: Answer, extractor: Extractor) -> None:
+        """The units of one extractor on one fold; without features each keeps its row."""
+        if answer.features is None:
+            for system in answer.systems:
+                self.add_failed(answer.fold, system, extractor, answer.status)
+            return
+        for system, result in answer.results.items():
+            self.add(answer.fold, system, extractor, answer.features, result)
 
     def add_choice(
         self, fold: Fold, system: System, extractor: Extractor, choice: SelectedSystem

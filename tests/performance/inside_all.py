@@ -18,6 +18,7 @@ from extraction import measure  # the script beside this one
 from bench.data import CropSettings, build_stack, builtin_phantom, load_lesions
 from bench.data.crops.stack import CropStack
 from bench.execution.features import Extraction
+from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.store import Store
 from extractors import describe
@@ -48,7 +49,7 @@ def rate(name: str, stack: CropStack, cache: Path) -> float:
     """Images a second of an extraction into an empty store."""
     info = describe(name, weights="auto" if name.startswith("bundled:") else "random")
     source = "auto" if info.weights_path else "random"
-    extraction = Extraction(stack, Store(cache), "cpu")
+    extraction = Extraction(Site(stack, Store(cache)))
     everything = np.arange(len(stack.table))
     extractor = Extractor(name, info, info.weights, source)
     return float(extraction.features(extractor, everything, lambda _: None).profile["images_per_s"])

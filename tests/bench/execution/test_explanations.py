@@ -21,10 +21,12 @@ def test_a_head_s_score_is_the_logit_of_its_probability():
     assert expit(score) == pytest.approx(stored)
 
 
-def test_every_part_of_a_key_counts():
-    parts = ("unit", 128, "0.8", ("a", "b"))
-    others = ("other", 64, "0.9", ("b", "a"))
+def test_every_part_of_a_key_counts(monkeypatch):
+    parts = ("unit", 128, ("a", "b"))
+    others = ("other", 64, ("b", "a"))
     keys = {saliency_key(*parts)}
     for place, other in enumerate(others):
         keys.add(saliency_key(*parts[:place], other, *parts[place + 1 :]))
+    monkeypatch.setattr("bench.execution.keys.package_version", lambda name: f"another {name}")
+    keys.add(saliency_key(*parts))
     assert len(keys) == 5

@@ -1,19 +1,30 @@
 """Keys hold everything that can change a result, and nothing that cannot."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from bench.execution.keys import chunk_key, fold_digest, unit_key
+from bench.data import CropSettings
+from bench.execution.keys import chunk_key, fold_digest, judgement_key, unit_key
 from bench.planning.plan import Fold, System
 
 CROPS = [f"{i:064x}" for i in range(6)]
 LABELS = [0, 1, 0, 1, 0, 1]
-SETTINGS = {"size": 256, "fit": "pad", "region": "crop"}
+SETTINGS = CropSettings()
 FOLD = Fold("mass", "official", 0, 0, np.array([0, 1, 2, 3]), np.array([4, 5]))
 SYSTEM = System("timm:resnet18", "linear", 1.0, "auto")
-BASE = fold_digest(FOLD, SETTINGS, CROPS, LABELS)
+GROUPS = np.array([0, 0, 1, 1])
+
+
+def stack(crops=CROPS, labels=LABELS, settings=SETTINGS):
+    """What a fold's digest reads of a crop stack."""
+    return SimpleNamespace(digests=crops, table=pd.DataFrame({"label": labels}), settings=settings)
+
+
+BASE = fold_digest(FOLD, stack())
 
 
 @pytest.mark.parametrize(
@@ -29,33 +40,46 @@ BASE = fold_digest(FOLD, SETTINGS, CROPS, LABELS)
     ],
 )
 def test_another_fold_has_another_digest(change):
-    assert fold_digest(replace(FOLD, **change), SETTINGS, CROPS, LABELS) != BASE
+    assert fold_digest(replace(FOLD, **change), stack()) != BASE
 
 
 def test_a_pixel_a_training_label_or_a_setting_changes_the_digest():
     other_crop = ["f" * 64, *CROPS[1:]]
-    assert fold_digest(FOLD, SETTINGS, other_crop, LABELS) != BASE
-    assert fold_digest(FOLD, SETTINGS, CROPS, [1, *LABELS[1:]]) != BASE
-    assert fold_digest(FOLD, SETTINGS | {"fit": "stretch"}, CROPS, LABELS) != BASE
+    assert fold_digest(FOLD, stack(other_crop)) != BASE
+    assert fold_digest(FOLD, stack(labels=[1, *LABELS[1:]])) != BASE
+    assert fold_digest(FOLD, stack(settings=CropSettings(fit="stretch"))) != BASE
 
 
 def test_a_test_label_changes_nothing():
-    assert fold_digest(FOLD, SETTINGS, CROPS, [*LABELS[:4], 1, 0]) == BASE
+    assert fold_digest(FOLD, stack(labels=[*LABELS[:4], 1, 0])) == BASE
 
 
 @pytest.mark.parametrize(
     "change", [{"extractor": "x"}, {"classifier": "cubic"}, {"C": 2.0}, {"scale": "4"}]
 )
 def test_another_system_has_another_key(change):
-    base = unit_key(BASE, "features", SYSTEM, {"tol": 1e-3})
-    assert unit_key(BASE, "features", replace(SYSTEM, **change), {"tol": 1e-3}) != base
-    assert unit_key(BASE, "others", SYSTEM, {"tol": 1e-3}) != base
-    assert unit_key(BASE, "features", SYSTEM, {"tol": 1e-4}) != base
+    base = unit_key(BASE, "features", SYSTEM, GROUPS)
+    assert unit_key(BASE, "features", replace(SYSTEM, **change), GROUPS) != base
+
+
+def test_a_unit_depends_on_its_fold_its_features_its_solver_and_the_memory(monkeypatch):
+    base = unit_key(BASE, "features", SYSTEM, GROUPS)
+    assert unit_key("another", "features", SYSTEM, GROUPS) != base
+    assert unit_key(BASE, "others", SYSTEM, GROUPS) != base
+    assert unit_key(BASE, "features", SYSTEM, GROUPS, 2.0**30) != base
+    # Patients play a part where inner folds do, and nowhere else.
+    others = np.array([0, 1, 1, 2])
+    assert unit_key(BASE, "features", SYSTEM, others) == base
+    assert judgement_key(BASE, "features", SYSTEM, others) != judgement_key(
+        BASE, "features", SYSTEM, GROUPS
+    )
+    monkeypatch.setattr("bench.execution.keys.TOLERANCE", 1e-4)
+    assert unit_key(BASE, "features", SYSTEM, GROUPS) != base
 
 
 def test_features_depend_on_the_extractor_and_on_the_crops_in_order():
-    base = chunk_key({"weights": "a", "precision": "float32"}, CROPS)
-    assert chunk_key({"precision": "float32", "weights": "a"}, CROPS) == base
-    assert chunk_key({"weights": "b", "precision": "float32"}, CROPS) != base
-    assert chunk_key({"weights": "a", "precision": "bfloat16"}, CROPS) != base
-    assert chunk_key({"weights": "a", "precision": "float32"}, CROPS[::-1]) != base
+    base = chunk_key({"weights": "a", "device": "cpu"}, "float32", CROPS)
+    assert chunk_key({"device": "cpu", "weights": "a"}, "float32", CROPS) == base
+    assert chunk_key({"weights": "b", "device": "cpu"}, "float32", CROPS) != base
+    assert chunk_key({"weights": "a", "device": "cpu"}, "bfloat16", CROPS) != base
+    assert chunk_key({"weights": "a", "device": "cpu"}, "float32", CROPS[::-1]) != base

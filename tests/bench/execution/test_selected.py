@@ -1,6 +1,7 @@
 """The row `selected`: chosen inside the training rows, by patient, and by nothing else."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -25,6 +26,12 @@ PATIENTS = np.array([f"P{i // 2}" for i in range(N)])
 LABELS = (np.arange(N) // 2 % 2).astype(np.int64)
 
 
+def site(labels, patients, store, jobs=1):
+    """A site without images: labels and patients are all that fits need of a crop stack."""
+    table = pd.DataFrame({"label": labels, "patient_id": patients})
+    return Site(SimpleNamespace(table=table), store, jobs=jobs)
+
+
 def features(name, train_signal, test_signal, seed=0):
     values = np.random.default_rng([seed, len(name)]).normal(size=(N, 6))
     signal = np.where(np.arange(N) < 90, train_signal, test_signal)
@@ -33,12 +40,12 @@ def features(name, train_signal, test_signal, seed=0):
 
 
 def selection(tmp_path):
-    return Selection(Site(LABELS, PATIENTS, Store(tmp_path)))
+    return Selection(site(LABELS, PATIENTS, Store(tmp_path)))
 
 
 def judge(chosen, name, found, fold=FOLD, kernels=("linear", "cubic")):
     systems = [System(name, kernel, 1.0, "auto") for kernel in kernels]
-    fitted = fit_fold(fold, "fold", systems, found, chosen.workbench)
+    fitted = fit_fold(fold, "fold", systems, found, chosen.site)
     extractor = Extractor(name, None, f"weights of {name}")
     return chosen.judged(fold, "fold", extractor, found, fitted)
 
@@ -92,7 +99,7 @@ def test_a_cell_s_judgement_keeps_patients_together(tmp_path):
 
     def worth(patients):
         # One store: patients are part of the key.
-        bench = Site(labels, patients, Store(tmp_path))
+        bench = site(labels, patients, Store(tmp_path))
         return judge_fold(fold, "fold", [system], found, bench)[system].auc
 
     assert worth(np.arange(240)) > 0.95

@@ -1,8 +1,10 @@
 """Units of one fold: what is fitted on which columns, and what their keys hold."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bench.execution import units
@@ -26,6 +28,12 @@ PROFILE = {
 }
 
 
+def site(labels, patients, store, jobs=1):
+    """A site without images: labels and patients are all that fits need of a crop stack."""
+    table = pd.DataFrame({"label": labels, "patient_id": patients})
+    return Site(SimpleNamespace(table=table), store, jobs=jobs)
+
+
 def features(seed, width=5):
     values = np.random.default_rng(seed).normal(size=(N, width)) + LABELS[:, None]
     return Features(
@@ -36,8 +44,7 @@ def features(seed, width=5):
 def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
     systems = [System(extractor, name, 1.0, "auto") for name in names]
     found = found if found is not None else features(1)
-    workbench = Site(LABELS, patients, Store(tmp_path), jobs)
-    return fit_fold(FOLD, "fold", systems, found, workbench)
+    return fit_fold(FOLD, "fold", systems, found, site(LABELS, patients, Store(tmp_path), jobs))
 
 
 def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
@@ -102,7 +109,7 @@ def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
 
 def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypatch):
     """A machine with more memory must not take from the store what a small one has put there."""
-    for module in ("bench.execution.units", "classifiers.variant_fits"):
+    for module in ("bench.execution.site", "classifiers.variant_fits"):
         monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 50_000.0)
     (small,) = run(tmp_path, ["cubic"]).values()
     monkeypatch.undo()
@@ -115,7 +122,7 @@ def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_ke
     tmp_path, monkeypatch
 ):
     limit = float(gram_bytes(len(FOLD.train), len(FOLD.test), 5))  # room for one thread
-    for module in ("bench.execution.units", "classifiers.variant_fits"):
+    for module in ("bench.execution.site", "classifiers.variant_fits"):
         monkeypatch.setattr(f"{module}.default_memory_limit", lambda: limit)
     (one,) = run(tmp_path / "one", ["cubic"]).values()
     (two,) = run(tmp_path / "two", ["cubic"], jobs=2).values()

@@ -8,6 +8,7 @@ from bench.data.crops.rotated import rotated, rotated_positions, rotation_of
 from bench.data.crops.settings import CropSettings
 from bench.data.crops.stack import CropStack
 from bench.execution.features import Extraction
+from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.store import Store
 from extractors import create_backbone, describe, extract
@@ -64,7 +65,7 @@ def test_a_crop_keeps_its_digest_and_its_turns_have_others(stack):
 
 def test_features_of_a_rotated_crop_are_those_of_the_rotated_picture(stack, tmp_path):
     extractor = Extractor(NAME, describe(NAME), "imagenet")
-    extraction = Extraction(rotated(stack), Store(tmp_path), "cpu")
+    extraction = Extraction(Site(rotated(stack), Store(tmp_path)))
     wanted = np.array([0, 2, 5])
     positions = rotated_positions(wanted, N)
     found = extraction.features(extractor, positions, lambda _: None).matrix
@@ -83,9 +84,10 @@ def test_crops_as_they_are_share_their_features_with_other_protocols(stack, tmp_
     """A run under `official` before, or after, extracts no upright crop a second time."""
     store = Store(tmp_path)
     extractor = Extractor(NAME, describe(NAME), "imagenet")
-    Extraction(stack, store, "cpu").features(extractor, np.arange(N), lambda _: None)
+    Extraction(Site(stack, store)).features(extractor, np.arange(N), lambda _: None)
     before = set((tmp_path / "features").rglob("*.safetensors"))
-    Extraction(rotated(stack), store, "cpu").features(extractor, np.arange(4 * N), lambda _: None)
+    everything = np.arange(4 * N)
+    Extraction(Site(rotated(stack), store)).features(extractor, everything, lambda _: None)
     added = set((tmp_path / "features").rglob("*.safetensors")) - before
     # One chunk for each of the two base subsets and three turns.
     assert (len(before), len(added)) == (2, 6)
