@@ -12,7 +12,7 @@ from bench.errors import UnusableInput, is_disk_error, is_memory_error
 def main() -> None:
     """Run the command line; what cannot be used ends in one line and status 2."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show √ or a name's letters shall show something else, not fail.
+        # A terminal that cannot show √ or a name's letters shows something else and does not fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
@@ -24,8 +24,8 @@ def main() -> None:
         _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
     except (MemoryError, ImportError, RuntimeError) as error:
         if is_memory_error(error):
-            told = " ".join(str(error).split()) or type(error).__name__
-            _stop(f"too little memory: {told}; nothing half-written is left")
+            message = " ".join(str(error).split()) or type(error).__name__
+            _stop(f"too little memory: {message}; nothing half-written is left")
         # What a path such as ~nobody/x ends in.
         if "home directory" not in str(error):
             raise

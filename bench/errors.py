@@ -27,4 +27,4 @@ def is_disk_error(error: BaseException) -> TypeGuard[OSError]:
 
 def is_memory_error(error: BaseException) -> bool:
     """Whether an error means that there is too little memory."""
-    return isinstance(error, MemoryError) or any(said in str(error) for said in _NO_MEMORY)
+    return isinstance(error, MemoryError) or any(text in str(error) for text in _NO_MEMORY)

@@ -146,7 +146,7 @@ def _summary_line(extractor: Extractor, answer: Answer, seconds: float) -> str:
 
 
 def _choose(plan: Plan, selection: Selection, results: Results) -> str:
-    """The row `selected` of every fold; what is said of it."""
+    """The row `selected` of every fold; the line that reports it."""
     extractor = selection.extractor()
     chosen = []
     for fold, (system,) in plan.work(SELECTED):

@@ -22,11 +22,11 @@ from bench.atomic_files import atomic_path
 Arrays = dict[str, NDArray[Any]]
 
 
-def cache_folder(asked: Path | None) -> Path:
-    """The store's folder: the one asked for, else $BENCH_CACHE, else the user's cache folder."""
+def cache_folder(requested: Path | None) -> Path:
+    """The store's folder: the one requested, else $BENCH_CACHE, else the user's cache folder."""
     from platformdirs import user_cache_path
 
-    named = asked or os.environ.get("BENCH_CACHE")
+    named = requested or os.environ.get("BENCH_CACHE")
     return Path(named).expanduser() if named else user_cache_path("vit-svm-bench")
 
 

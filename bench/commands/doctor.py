@@ -19,9 +19,20 @@ DISK_GIB = 2
 
 @dataclass(frozen=True)
 class Check:
-    """One thing looked at: fine, worth knowing, or in the way of a run.
+    """One thing that was looked at.
 
-    backbone : whether it is about the weights of one backbone.
+    Attributes
+    ----------
+    state : Literal["ok", "note", "bad"]
+        Fine, worth knowing, or in the way of a run.
+    what : str
+        What was looked at.
+    found : str
+        What was found.
+    hint : str
+        What to do about it; empty where nothing is to be done.
+    backbone : bool
+        Whether it is about the weights of one backbone.
     """
 
     state: Literal["ok", "note", "bad"]
@@ -82,10 +93,10 @@ def _memory() -> Check:
     return Check("ok", "memory", found)
 
 
-def _disk(asked: Path | None) -> Iterator[Check]:
+def _disk(requested: Path | None) -> Iterator[Check]:
     from bench.store import cache_folder
 
-    cache = cache_folder(asked)
+    cache = cache_folder(requested)
     for what, folder, hint in (
         ("store", cache, "name another folder with --cache or $BENCH_CACHE"),
         ("run folders", Path("runs"), "name another folder with --out"),
@@ -132,10 +143,10 @@ def _weights(weights_dir: Path | None) -> Iterator[Check]:
             yield Check("note", info.name, "weights not cached", info.hint, backbone=True)
 
 
-def _data(asked: Path | None) -> Check:
+def _data(requested: Path | None) -> Check:
     from bench.data import load_lesions
 
-    root = asked or os.environ.get("BENCH_DATA") or None
+    root = requested or os.environ.get("BENCH_DATA") or None
     if root is None:
         return Check(
             "note", "data", "the built-in phantom", "name real data with --data or $BENCH_DATA"
@@ -161,31 +172,31 @@ def print_checks(findings: Iterable["Check"]) -> None:
     cached = [f.what for f in fine if f.backbone]
     for f in fine:
         if not f.backbone:
-            _wrapped(f"ok    {f.what}: {f.found}")
+            _print_wrapped(f"ok    {f.what}: {f.found}")
     if cached:
-        _wrapped(f"ok    weights cached: {', '.join(cached)}")
+        _print_wrapped(f"ok    weights cached: {', '.join(cached)}")
     # One hint may be that of many backbones.
     alike: dict[tuple[str, str, str], list[str]] = {}
     for f in findings:
         if f.state != "ok":
             alike.setdefault((f.state, f.found, f.hint), []).append(f.what)
     for (state, found, hint), names in alike.items():
-        _wrapped(f"{state:<5} {', '.join(names)}: {found}")
+        _print_wrapped(f"{state:<5} {', '.join(names)}: {found}")
         if hint:
-            _wrapped(f"      -> {hint}")
+            _print_wrapped(f"      -> {hint}")
 
 
 # Columns of a terminal that nobody has widened.
 _WIDTH = 80
 
 
-def _wrapped(line: str) -> None:
+def _print_wrapped(line: str) -> None:
     """One paragraph within 80 columns, later lines further in; a name is never cut."""
     import textwrap
 
     further = " " * 9 if line.startswith("      -> ") else " " * 6
-    told = textwrap.wrap(
+    lines = textwrap.wrap(
         line, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
     )
-    for part in told:
+    for part in lines:
         say(part)

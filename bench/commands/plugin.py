@@ -63,9 +63,17 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
 
     In the files' names "-" becomes "_", so that they can be imported.
 
+    Parameters
+    ----------
+    name : str
+        Of the plugin.
+    folder : Path
+        Where the files go.
+
     Returns
     -------
-    The paths of the plugin and of its test.
+    list[Path]
+        The paths of the plugin and of its test.
 
     Raises
     ------

@@ -14,6 +14,7 @@ def _console() -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; None is an empty cell, and a long cell is folded, never cut."""
     if title:
         # As a line of its own: a table would fold a title that is wider than it is.
         say(title)
@@ -33,4 +34,5 @@ def _plain(cell: str) -> str:
 
 
 def say(line: str) -> None:
+    """Print one line as it is: brackets are no markup, and nothing is wrapped."""
     _console().print(line, markup=False, soft_wrap=True)

@@ -51,9 +51,9 @@ class Explanations:
 
     def _written(self, folder: RunFolder, wanted: "Explained") -> dict[str, Any]:
         unit = wanted.unit
-        told = ("subset", "protocol", "extractor", "weights", "classifier")
+        columns = ("subset", "protocol", "extractor", "weights", "classifier")
         row: dict[str, Any] = {
-            **{name: str(unit[name]) for name in told},
+            **{name: str(unit[name]) for name in columns},
             **{name: int(unit[name]) for name in ("repeat", "fold")},
             "unit": str(unit["unit"]),
             "kind": wanted.kind,

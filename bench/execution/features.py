@@ -229,7 +229,7 @@ class Extraction:
 def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float64]:
     """A column for each value of each of those columns that a table has, (N, values).
 
-    A value that no training row has is constant there, and tells a classifier nothing.
+    A value that no training row has is constant there and carries no information.
     """
     import pandas as pd
 

@@ -93,10 +93,23 @@ class Progress:
     def step(
         self, name: str, total: int | None, unit: str, of: str = ""
     ) -> Iterator[Callable[[int], None]]:
-        """One step of the work; call what it gives with the pieces done since the last call.
+        """Show one step of the work.
 
-        total : None where it is not known before the end.
-        of : which of several steps of that name; lines say it, for which a bar has no room.
+        Parameters
+        ----------
+        name : str
+            What is worked on.
+        total : int | None
+            The pieces of the step; None where they are not known before the end.
+        unit : str
+            What the pieces are.
+        of : str
+            Which of several steps of that name; lines say it, for which a bar has no room.
+
+        Yields
+        ------
+        Callable[[int], None]
+            To be called with the pieces done since the last call.
         """
         if self._bars is None:
             # Crops and fits take seconds; epochs take hours, in which a log must not stand still.
@@ -111,14 +124,14 @@ class Progress:
             self._bars.remove_task(task)
 
     def _in_lines(self, name: str, epochs: int | None) -> Callable[[int], None]:
-        """A training's progress as lines; one that is taken from the store has no epoch to tell."""
-        done, said = 0, float("-inf")
+        """A training's progress as lines; one that is taken from the store has none."""
+        done, last = 0, float("-inf")
 
         def advance(pieces: int) -> None:
-            nonlocal done, said
+            nonlocal done, last
             done += pieces
-            if time.monotonic() - said >= QUIET_S and done != epochs:
-                said = time.monotonic()
+            if time.monotonic() - last >= QUIET_S and done != epochs:
+                last = time.monotonic()
                 self.say(f"{name}: trained for {done} of {epochs} epochs")
 
         return advance

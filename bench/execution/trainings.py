@@ -206,7 +206,7 @@ class Trainings:
             return None if found is None else (found.arrays, found.meta)
 
         return Checkpoint(
-            load, lambda arrays, told: self.store.put("checkpoints", key, arrays, told)
+            load, lambda arrays, meta: self.store.put("checkpoints", key, arrays, meta)
         )
 
 

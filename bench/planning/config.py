@@ -1,4 +1,4 @@
-"""What a run is told to do: the validated configuration and the presets."""
+"""What a run is to do: the validated configuration and the presets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -246,11 +246,11 @@ class Configuration(BaseModel):
         return CropSettings(self.size, self.fit, self.region, self.margin, self.window)
 
     def chosen_protocols(self) -> tuple[str, ...]:
-        """The protocols asked for, else the preset's."""
+        """The protocols requested, else the preset's."""
         return self.protocols or PRESETS[self.preset].protocols
 
     def chosen_repeats(self) -> int:
-        """The number of repeats asked for, else the preset's."""
+        """The number of repeats requested, else the preset's."""
         return self.repeats or PRESETS[self.preset].repeats
 
     def chosen_network_runs(self) -> tuple[int, int]:
@@ -259,14 +259,14 @@ class Configuration(BaseModel):
         return self.repeats or preset.network_seeds, self.repeats or preset.network_repeats
 
 
-def check_names(option: str, asked: tuple[str, ...], known: tuple[str, ...]) -> None:
+def check_names(option: str, requested: tuple[str, ...], known: tuple[str, ...]) -> None:
     """Raise UnusableInput, with the nearest names, where a name is not among the known ones."""
     from difflib import get_close_matches
 
-    for name in asked:
+    for name in requested:
         if name not in known:
             near = get_close_matches(name, known, n=3, cutoff=0.4)
             hint = f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known)}"
             raise UnusableInput(f"--{option} {name!r} is unknown; {hint}")
-        if asked.count(name) > 1:
+        if requested.count(name) > 1:
             raise UnusableInput(f"--{option}: {name!r} is named more than once")

@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 RANDOM_SEED = 0
 
 
-def choose_device(asked: str) -> str:
+def choose_device(requested: str) -> str:
     """The device to run on: "auto" is the first GPU, else the processor.
 
     Raises
     ------
     UnusableInput
-        If the device asked for is not there.
+        If the device requested is not there.
     """
     import torch
 
-    if asked == "auto":
+    if requested == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = asked.partition(":")
+    kind, _, number = requested.partition(":")
     if kind == "cpu" and not number:
         return "cpu"
     if kind == "cuda" and re.fullmatch("[0-9]*", number):
         if int(number or 0) < torch.cuda.device_count():
-            return asked
+            return requested
         raise UnusableInput(
-            f"--device {asked}: this machine has {torch.cuda.device_count()} CUDA devices"
+            f"--device {requested}: this machine has {torch.cuda.device_count()} CUDA devices"
         )
-    raise UnusableInput(f"--device {asked!r} is not one of auto, cpu, cuda, cuda:N")
+    raise UnusableInput(f"--device {requested!r} is not one of auto, cpu, cuda, cuda:N")
 
 
 @dataclass(frozen=True)
@@ -49,15 +49,23 @@ class Extractor:
 
     Attributes
     ----------
-    name : as in every table.
-    info : what `extractors.describe` says; None for features that need no image.
-    weights : label for tables.
-    source : what `create_backbone` takes for weights: "auto", or "random" where seeded random ones
-        stand in for those that are not cached.
-    weights_dir : where `create_backbone` looks for checkpoints first.
-    status : "ok", or why it cannot run and what to do.
-    recipe : how it is trained; None where its features are used as they come.
-    parts : the backbones of a fusion; `info` then is None.
+    name : str
+        As in every table.
+    info : BackboneInfo | None
+        What `extractors.describe` says; None for features that need no image.
+    weights : str
+        Label for tables.
+    source : str
+        What `create_backbone` takes for weights: "auto", or "random" where seeded random ones stand
+        in for those that are not cached.
+    weights_dir : Path | None
+        Where `create_backbone` looks for checkpoints first.
+    status : str
+        "ok", or why it cannot run and what to do.
+    recipe : Recipe | None
+        How it is trained; None where its features are used as they come.
+    parts : tuple[Extractor, ...]
+        The backbones of a fusion; `info` is None then.
     """
 
     name: str
@@ -90,7 +98,7 @@ class Extractor:
 
 
 def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Extractor, ...]:
-    """Look up every extractor that is asked for, and its weights.
+    """Look up every extractor that is requested, and its weights.
 
     On synthetic data seeded random weights stand in for missing ones, and nothing is downloaded.
     On real data an extractor without weights keeps its place with the reason for its status, unless
@@ -104,10 +112,10 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
     from extractors import BackboneError, load_plugin_file
 
     try:
-        brought = [name for file in configuration.plugin for name in load_plugin_file(file)]
-        if NO_FEATURES in brought:
+        registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        if NO_FEATURES in registered:
             raise UnusableInput(f"--plugin: {NO_FEATURES!r} is the name of a reference point")
-        names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *brought)
+        names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
         for name in names:
             if names.count(name) > 1:
                 raise UnusableInput(f"--extractors: {name!r} is named more than once")

@@ -1,4 +1,4 @@
-"""A run that is all decided and not yet begun: what is asked for, looked up and laid out."""
+"""A run that is all decided and not yet begun: what is requested, looked up and planned."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,26 @@ if TYPE_CHECKING:
 class Job:
     """Everything that can be decided before work begins.
 
-    `plan` is laid over the lesion table as it was read: crops that prove unreadable are in it.
+    Attributes
+    ----------
+    configuration : Configuration
+        What is requested.
+    dataset : Dataset
+        The lesion table and where its images lie.
+    subsets : tuple[str, ...]
+        The subsets to run on.
+    extractors : tuple[Extractor, ...]
+        With their weights looked up.
+    classifiers : tuple[str, ...]
+        Names, tuned ones among them.
+    device : str
+        Where networks run.
+    cache : Path
+        The folder of the store.
+    out : Path
+        The run folder.
+    plan : Plan
+        Over the lesion table as it was read: crops that prove unreadable are in it.
     """
 
     configuration: Configuration
@@ -61,7 +80,7 @@ class Job:
 
     @property
     def within_budget(self) -> bool:
-        """Whether this is the run that a fresh machine makes, which shall end within minutes."""
+        """Whether this is the run that a fresh machine makes, which is to end within minutes."""
         options = self.configuration
         return self.dataset.synthetic and options.preset == "quick" and options.subset is None
 
@@ -69,7 +88,7 @@ class Job:
 def load_data(
     configuration: Configuration, cache: Path, progress: Callable[[int], None] | None = None
 ) -> "Dataset":
-    """The data set asked for; the built-in phantom, written to the cache first, where none is."""
+    """The data set requested; the built-in phantom, written to the cache first, where none is."""
     from bench.data import builtin_phantom, load_lesions
 
     root = configuration.data or os.environ.get("BENCH_DATA") or None
@@ -83,23 +102,33 @@ def load_data(
 
 
 def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
-    """The classifiers asked for; with `--tune` every kernel has its tuned twin behind it."""
-    asked = configuration.classifiers or (SOFTMAX, *KERNELS)
+    """The classifiers requested; with `--tune` every kernel has its tuned twin behind it."""
+    requested = configuration.classifiers or (SOFTMAX, *KERNELS)
     if not configuration.tune:
-        return asked
-    pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in asked]
+        return requested
+    pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in requested]
     return tuple(dict.fromkeys(name for pair in pairs for name in pair))
 
 
 def prepare_job(configuration: Configuration, progress: Callable[[int], None] | None = None) -> Job:
     """Decide everything that can be decided before work begins, the cheap checks first.
 
-    progress : called with the number of image headers read since the last call.
+    Parameters
+    ----------
+    configuration : Configuration
+        What is requested.
+    progress : Callable[[int], None] | None
+        Called with the number of image headers read since the last call.
+
+    Returns
+    -------
+    Job
+        The run, not yet begun.
 
     Raises
     ------
     UnusableInput
-        If anything asked for does not exist or cannot be used.
+        If anything requested does not exist or cannot be used.
     """
     known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
     check_names("classifiers", configuration.classifiers or (), known)

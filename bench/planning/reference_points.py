@@ -38,6 +38,6 @@ def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
         if all(column in rows and rows[column].notna().all() for column in from_table):
             yield name, "logistic"
     for name, columns in READERS.items():
-        told = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
-        if columns[0] in told and (len(told) > 1 or len(columns) == 1):
+        present = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
+        if columns[0] in present and (len(present) > 1 or len(columns) == 1):
             yield name, "logistic"

@@ -158,7 +158,7 @@ def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
     # Through JSON and back, so that a tuple is compared as the list that it was written as.
     wanted = json.loads(json.dumps(now["configuration"]))
     kept = earlier["configuration"]
-    # What is asked for comes before what it makes of the crops.
+    # Options come before the crops that they lead to.
     for option in sorted({**kept, **wanted}, key=lambda name: name == "fingerprint"):
         if option == "fingerprint" and kept.get(option) != wanted.get(option):
             raise UnusableInput(

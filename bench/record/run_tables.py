@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from bench.data.crops.stack import CropStack
 
-# What is said of inner folds on the features of a network that was trained on all of them.
+# The note on inner folds on the features of a network that was trained on all of them.
 SEEN_INSIDE = "inner folds are optimistic: the network was trained on all of their rows"
-# What is said of a choice.
+# The note on a choice.
 RANDOM_AMONG = "random weights are among what it is chosen from"
-# What is said where the Gram matrix of all training rows does not fit.
+# The note where the Gram matrix of all training rows does not fit.
 APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
 
@@ -39,7 +39,16 @@ APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs t
 class Results:
     """Collects what the units of a run gave, in the order of the plan.
 
-    stack : the one that the plan's folds point into.
+    Attributes
+    ----------
+    dataset : str
+        Its name.
+    stack : CropStack
+        The one that the plan's folds point into.
+    seed : int
+        Of the run.
+    units : list[dict[str, Any]]
+        A row of units.parquet for each unit so far.
     """
 
     dataset: str
@@ -265,11 +274,11 @@ def _finite(value: Any) -> Any:
 
 
 def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
-    said = ["not converged"] if meta.get("converged") is False else []
+    notes = ["not converged"] if meta.get("converged") is False else []
     if meta.get("approximate"):
-        said.append(APPROXIMATE)
+        notes.append(APPROXIMATE)
     if meta.get("note"):
-        said.append(meta["note"])
+        notes.append(meta["note"])
     if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
-        said.append(SEEN_INSIDE)
-    return "; ".join([*features.notes, *said])
+        notes.append(SEEN_INSIDE)
+    return "; ".join([*features.notes, *notes])
