@@ -20,6 +20,12 @@ from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
+from bench.record.pictures import (
+    write_explanation,
+    write_mistakes,
+    write_patch_example,
+    write_thumbnails,
+)
 from bench.record.run_tables import APPROXIMATE, Results, extractor_row
 from bench.store import Store
 from extractors.names import SELECTED
@@ -175,17 +181,21 @@ def _write(
 ) -> RunOutcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
-    from reports.wanted import crops_to_show
+    from reports.wanted import crops_to_show, to_explain
 
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
     for name, table in results.training_tables().items():
         folder.write_table(name, table)
     folder.write_table("lesions", stack.table)
-    manifest["data"]["thumbnails"] = folder.write_thumbnails(stack, job.subsets)
-    manifest["data"]["patches"] = folder.write_patch_example(stack, job.subsets[0])
-    manifest["data"]["mistakes"] = folder.write_mistakes(stack, crops_to_show(folder.path))
-    manifest["saliency"] = explanations.write(folder)
+    path = folder.path
+    manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
+    manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
+    manifest["data"]["mistakes"] = write_mistakes(path, stack, crops_to_show(path))
+    manifest["saliency"] = [
+        write_explanation(path, explanations.stack, explanations.explain(wanted))
+        for wanted in to_explain(path)
+    ]
     manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)

@@ -1,7 +1,8 @@
-"""Saliency maps of a few test crops: made once, kept in the store, written for the page."""
+"""Saliency maps of a few test crops: made once and kept in the store."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,6 @@ from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
 from bench.planning.extractor import Extractor
 from bench.planning.plan import SOFTMAX, Fold, Plan
-from bench.record.folder import RunFolder
 from bench.store import Artifact
 from extractors import BackboneError
 
@@ -27,8 +27,31 @@ if TYPE_CHECKING:
 _SAME = 1e-4
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """The saliency maps of one system on a few test crops, or why there are none.
+
+    Attributes
+    ----------
+    wanted : Explained
+        The system, its unit and the crops.
+    positions : NDArray[np.int64], shape (n,)
+        Where the crops stand in the stack.
+    maps : Artifact | None
+        Of each crop the share of its map's own peak in 1/255, `share` (n, side, side), and the
+        peaks, `peak` (n,); `meta["layer"]` names the layer.
+    problem : str | None
+        Why there are no maps.
+    """
+
+    wanted: "Explained"
+    positions: NDArray[np.int64]
+    maps: Artifact | None
+    problem: str | None
+
+
 class Explanations:
-    """Explains the systems and crops that `reports.wanted.to_explain` names."""
+    """Explains systems on some of the crops that they were tested on."""
 
     def __init__(
         self, extractors: Sequence[Extractor], site: Site, plan: Plan, progress: Progress
@@ -40,54 +63,21 @@ class Explanations:
         self.plan = plan
         self.progress = progress
 
-    def write(self, folder: RunFolder) -> list[dict[str, Any]]:
-        """Write the pictures into a run folder whose tables stand; a row a system, for the page.
-
-        What cannot be explained has the reason in its row; it fails no run.
-        """
-        from reports.wanted import to_explain
-
-        return [self._written(folder, wanted) for wanted in to_explain(folder.path)]
-
-    def _written(self, folder: RunFolder, wanted: "Explained") -> dict[str, Any]:
-        unit = wanted.unit
-        columns = ("subset", "protocol", "extractor", "weights", "classifier")
-        row: dict[str, Any] = {
-            **{name: str(unit[name]) for name in columns},
-            **{name: int(unit[name]) for name in ("repeat", "fold")},
-            "unit": str(unit["unit"]),
-            "kind": wanted.kind,
-            "inner_auc": wanted.inner_auc,
-        }
+    def explain(self, wanted: "Explained") -> Explanation:
+        """The maps of what `reports.wanted` names; what cannot be explained fails no run."""
         if not wanted.crops:
-            return row | {"problem": "no test crop stands in its first fold", "crops": []}
+            nowhere = np.empty(0, dtype=np.int64)
+            return Explanation(wanted, nowhere, None, "no test crop stands in its first fold")
         fold, positions = self._place(wanted)
-        extractor = next(e for e in self.extractors if e.name == unit["extractor"])
+        extractor = next(e for e in self.extractors if e.name == wanted.unit["extractor"])
         with self.progress.step(f"saliency of {extractor.name}", None, "crops"):
             maps, status = attempt(
                 extractor, self.store, lambda: self._maps(wanted, extractor, fold, positions)
             )
         if maps is None:
             self.progress.say(f"no saliency map: {status}")
-            return row | {"problem": status, "crops": []}
-        crops = []
-        names = self.stack.subsets[fold.subset]
-        found = maps.arrays
-        pictures = self.stack.images[positions]
-        for crop, position, pixels, share, peak in zip(
-            wanted.crops, positions, pictures, found["share"], found["peak"], strict=True
-        ):
-            digest = self.stack.digests[position]
-            label = int(self.stack.table["label"].iloc[position])
-            crops.append(
-                {
-                    **crop._asdict(),
-                    "label": names.positive if label == 1 else names.negative,
-                    "peak": float(peak),
-                    **folder.write_overlay(pixels, digest, share, row["unit"]),
-                }
-            )
-        return row | {"layer": maps.meta["layer"], "problem": None, "crops": crops}
+            return Explanation(wanted, positions, None, status)
+        return Explanation(wanted, positions, maps, None)
 
     def _place(self, wanted: "Explained") -> tuple[Fold, NDArray[np.int64]]:
         """The fold of the unit, and where its crops stand in the stack, upright."""

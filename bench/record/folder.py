@@ -5,20 +5,15 @@ not at all, the manifest last.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.atomic_files import atomic_path, remove_stale, write_atomically
 from bench.errors import UnusableInput
-from bench.record.pictures import THUMBNAILS_PER_CLASS, VIT_INPUT, write_png
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
-    from numpy.typing import NDArray
-
-    from bench.data.crops.stack import CropStack
 
 
 class RunFolder:
@@ -33,12 +28,13 @@ class RunFolder:
 
         Parameters
         ----------
-        manifest
-            The manifest with every section but the results.
+        manifest : dict[str, Any]
+            With every section but the results.
 
         Returns
         -------
-        The manifest, with the time of creation of the first run of this configuration.
+        dict[str, Any]
+            The manifest, with the time of creation of the first run of this configuration.
 
         Raises
         ------
@@ -83,75 +79,6 @@ class RunFolder:
         """Write one Parquet file."""
         with atomic_path(self.path / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
-
-    def write_thumbnails(self, stack: "CropStack", subsets: Iterable[str]) -> list[dict[str, str]]:
-        """Write a few crops of each class of each subset, and list them for the page."""
-        import numpy as np
-
-        listed = []
-        for subset in subsets:
-            positions = stack.positions(subset)
-            labels = stack.table["label"].to_numpy()[positions]
-            info = stack.subsets[subset]
-            for label, name in ((0, info.negative), (1, info.positive)):
-                of_class = positions[labels == label]
-                places = np.linspace(0, len(of_class) - 1, min(THUMBNAILS_PER_CLASS, len(of_class)))
-                for position in dict.fromkeys(int(i) for i in of_class[places.astype(int)]):
-                    file = f"images/{stack.digests[position][:16]}.png"
-                    write_png(self.path / file, stack.images[position])
-                    crop_id = str(stack.table["crop_id"].iloc[position])
-                    listed.append(
-                        {"file": file, "crop_id": crop_id, "label": name, "subset": subset}
-                    )
-        return listed
-
-    def write_mistakes(self, stack: "CropStack", crop_ids: Iterable[str]) -> list[dict[str, str]]:
-        """Write the crops with the most confident mistakes, and list them for the page."""
-        of_id = {str(name): place for place, name in enumerate(stack.table["crop_id"])}
-        listed = []
-        for crop_id in crop_ids:
-            position = of_id[crop_id]
-            file = f"images/{stack.digests[position][:16]}.png"
-            write_png(self.path / file, stack.images[position])
-            listed.append({"file": file, "crop_id": crop_id})
-        return listed
-
-    def write_overlay(
-        self, pixels: "NDArray[np.uint8]", crop: str, share: "NDArray[np.uint8]", unit: str
-    ) -> dict[str, str]:
-        """Write a crop and, beside it, its saliency over it; the files of both.
-
-        pixels : of the crop. crop : its digest. share : (S, S), 255 where saliency is highest.
-        unit : the key of the unit that is explained.
-        """
-        import numpy as np
-        from PIL import Image
-
-        from reports.page.saliency import overlay
-
-        files = {
-            "plain": f"images/{crop[:16]}.png",
-            "overlay": f"images/saliency-{crop[:16]}-{unit[:8]}.png",
-        }
-        grey = np.asarray(Image.fromarray(pixels).resize(share.shape[::-1]))
-        write_png(self.path / files["plain"], pixels)
-        write_png(self.path / files["overlay"], overlay(grey, share))
-        return files
-
-    def write_patch_example(self, stack: "CropStack", subset: str) -> dict[str, str | int]:
-        """Write the crop that the page shows cut into patches: the subset's first positive one."""
-        position = next(
-            int(place) for place in stack.positions(subset) if stack.table["label"].iloc[place] == 1
-        )
-        file = "images/patches.png"
-        write_png(self.path / file, stack.images[position], stack.settings.size)
-        return {
-            "file": file,
-            "crop_id": str(stack.table["crop_id"].iloc[position]),
-            "subset": subset,
-            "label": stack.subsets[subset].positive,
-            **VIT_INPUT,
-        }
 
 
 def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -58,7 +58,7 @@ def test_a_new_plugin_passes_its_checks_and_its_test(bench, tmp_path, environmen
             check=False,
         )
         assert tested.returncode == 0, tested.stdout
-        assert "1 passed" in tested.stdout
+        assert "2 passed" in tested.stdout
 
 
 def test_the_next_commands_are_told_as_they_can_be_pasted(bench):
