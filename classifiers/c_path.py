@@ -70,7 +70,7 @@ def fit_path(
     matrix = kernel(gram.train, norm, norm, s, out=gram.train if overwrite else None)
     test_kernel = kernel(gram.test, test_norm, norm, s, out=gram.test if overwrite else None)
     kernel_seconds = time.perf_counter() - started
-    rank = gram.rank if kernel.degree == 1 else None
+    rank = gram.rank if kernel.is_linear else None
     fits: dict[float, Fit] = {}
     last: tuple[Solution, float, Fit] | None = None
     for value in sorted(C):

@@ -98,7 +98,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         inner = self._train @ self._train.T
         norm = self._squared_norm = np.diagonal(inner).copy()
         matrix = self._kernel(inner, norm, norm, self.scale_, out=inner)
-        rank = features.shape[1] if self._kernel.degree == 1 else None
+        rank = features.shape[1] if self._kernel.is_linear else None
         with unwarned():
             self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
         self.n_iter_ = self._solution.iterations

@@ -86,17 +86,13 @@ def _mapped(
     train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, room: int
 ) -> tuple[FloatArray, FloatArray]:
     """Features whose inner products are the kernel's, nearly: shapes (n, r) and (m, r)."""
-    if kernel.degree == 1 and train.shape[1] <= room:
+    if kernel.is_linear and train.shape[1] <= room:
         return train / scale, test / scale
     from sklearn.kernel_approximation import Nystroem
 
-    form = (
-        {"kernel": "rbf"}
-        if kernel.degree is None
-        else {"kernel": "poly", "degree": kernel.degree, "coef0": float(kernel.degree > 1)}
-    )
     components = min(len(train), COMPONENTS, room)
-    sampled = Nystroem(**form, gamma=1 / scale**2, n_components=components, random_state=_SEED)
+    form = kernel.svc_arguments(scale)
+    sampled = Nystroem(**form, n_components=components, random_state=_SEED)
     return sampled.fit_transform(train), sampled.transform(test)
 
 

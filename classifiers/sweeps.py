@@ -4,15 +4,8 @@
 estimator. Both solve with libsvm (scikit-learn's `SVC` with a precomputed kernel) and so agree with
 `sklearn.svm.SVC` on standardised features to within the solver's tolerance `tol`: both stop as near
 to the same optimum, though rounding can send them there by different steps (libsvm keeps the kernel
-matrix in 32-bit floats, which shows at a large C).
-
-==================  ==========================================================
-kernel              equivalent `SVC`
-==================  ==========================================================
-linear              ``SVC(kernel="linear", C=C / P)``
-quadratic, cubic    ``SVC(kernel="poly", degree=2 or 3, gamma=1 / P, coef0=1, C=C)``
-Gaussian            ``SVC(kernel="rbf", gamma=1 / s**2, C=C)``
-==================  ==========================================================
+matrix in 32-bit floats, which shows at a large C). The equivalent `SVC` of a kernel at the scale s
+is ``SVC(**kernel.svc_arguments(s), C=C)``.
 """
 
 import time

@@ -40,13 +40,8 @@ def decision_in_torch(
 
     def decision(features: torch.Tensor) -> torch.Tensor:
         points = (features.to(kind) - mean) * reciprocal
-        if kernel.degree is None:
-            # Written out: the gradient of a distance has no value where the distance is 0.
-            squared = points.square().sum(1, keepdim=True) + train.square().sum(1)
-            matrix = torch.exp(-(squared - 2 * points @ train.T).clamp_min(0) / scale**2)
-        else:
-            inner = points @ train.T / scale**2
-            matrix = inner if kernel.degree == 1 else (1 + inner) ** kernel.degree
+        norms = points.square().sum(1, keepdim=True), train.square().sum(1)
+        matrix: torch.Tensor = kernel.function(torch, points @ train.T, *norms, scale)
         return matrix @ weights + intercept
 
     return decision

@@ -12,7 +12,7 @@ from classifiers.c_path import Fit
 from classifiers.calibration import Sigmoid, platt
 from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
-from classifiers.kernels import kernels_named
+from classifiers.kernels import KERNELS
 from classifiers.memory import (
     affordable_threads,
     default_memory_limit,
@@ -363,8 +363,9 @@ def _approximate(
         f"{limit / 2**30:.1f} GiB may be used, and there is no approximate form"
     )
     found: dict[str, VariantFit | str] = {one.name: reason for one in wanted}
-    plain = [one.kernel for one in wanted if one.name == one.kernel]
-    if not plain:
+    plain = [KERNELS[one.kernel] for one in wanted if one.name == one.kernel]
+    kernels = [kernel for kernel in plain if kernel.svc is not None]
+    if not kernels:
         return found
     from classifiers.nystroem import approximate_fits
 
@@ -373,7 +374,7 @@ def _approximate(
             check_features(rows, others)
             Standardisation.fit_varying(rows)
     fits, seconds = approximate_fits(
-        np.hstack(train), labels, np.hstack(test), kernels_named(plain), [1.0], [1.0],
+        np.hstack(train), labels, np.hstack(test), kernels, [1.0], [1.0],
         tol=TOLERANCE, memory_limit=limit,
     )  # fmt: skip
     return found | {name: _result(fit, fit.seconds, seconds) for (name, _, _), fit in fits.items()}

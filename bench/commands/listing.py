@@ -75,8 +75,8 @@ def list_classifiers() -> None:
 
     rows = []
     for kernel in KERNELS.values():
-        factor = {0.25: "√P / 4", 1.0: "√P", 4.0: "4 √P"}[kernel.scale_factor]
-        rows.append((kernel.name, f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {factor}"))
+        text = f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {kernel.scale_formula}"
+        rows.append((kernel.name, text))
     endings = (
         ("softmax", "the own head of a network that is trained in the run"),
         ("KERNEL+pca", "on the principal components that keep 95 % of the variance"),

@@ -34,14 +34,8 @@ def test_scores_on_components_equal_pca_followed_by_svc(n, width, share):
     retained = x.var(axis=0).sum()
     assert gram.variance == pytest.approx(retained)
     scores = sweep_gram(gram, labels, tol=NEAR).scores
-    gamma = {"medium_gaussian": 1, "fine_gaussian": 16, "coarse_gaussian": 1 / 16}
-    for name in KERNELS:
-        if name in gamma:
-            model = SVC(kernel="rbf", gamma=gamma[name] / retained, tol=NEAR)
-        else:
-            degree = {"linear": 1, "quadratic": 2, "cubic": 3}[name]
-            coef0 = float(degree > 1)
-            model = SVC(kernel="poly", degree=degree, gamma=1 / retained, coef0=coef0, tol=NEAR)
+    for name, kernel in KERNELS.items():
+        model = SVC(**kernel.svc_arguments(kernel.preset_scale(retained)), tol=NEAR)
         expected = model.fit(x, labels).decision_function(z)
         np.testing.assert_allclose(scores[name, 1.0], expected, atol=1e-6, rtol=0)
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
 
@@ -26,20 +26,10 @@ NEAR = 1e-9
 
 
 def reference_svc(kernel, C, width, tol=NEAR):
-    """The equivalent of each kernel in scikit-learn's own terms (presets at s = √P)."""
-    gaussian = {"fine_gaussian": 16, "medium_gaussian": 1, "coarse_gaussian": 1 / 16}
-    if kernel == "linear":
-        # The kernel of the table, x·z / P. `C=C / width` on the features as they are is the same
-        # problem, but libsvm keeps the kernel matrix in 32-bit floats, so another scaling of it is
-        # other rounding: at C = 30 that is worth 5e-5.
-        scaler = FunctionTransformer(lambda x: x / np.sqrt(width))
-        return make_pipeline(StandardScaler(), scaler, SVC(kernel="linear", C=C, tol=tol))
-    if kernel in gaussian:
-        model = SVC(kernel="rbf", gamma=gaussian[kernel] / width, C=C, tol=tol)
-    else:
-        degree = {"quadratic": 2, "cubic": 3}[kernel]
-        model = SVC(kernel="poly", degree=degree, gamma=1 / width, coef0=1, C=C, tol=tol)
-    return make_pipeline(StandardScaler(), model)
+    """Each kernel in scikit-learn's own terms, at its preset scale."""
+    row = KERNELS[kernel]
+    arguments = row.svc_arguments(row.preset_scale(width))
+    return make_pipeline(StandardScaler(), SVC(**arguments, C=C, tol=tol))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
