@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from classifiers.inner_folds import InnerScore
     from classifiers.pca import principal_components
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
+    from classifiers.settings import SweepSettings
     from classifiers.sweeps import Sweep, sweep, sweep_gram
     from classifiers.tuning import Choice, Tuning, tune, tune_gram
     from classifiers.variant_fits import Judgement, VariantFit, fit_variants, judge_kernels
@@ -37,6 +38,7 @@ __all__ = [
     "KernelSVC",
     "Sigmoid",
     "Sweep",
+    "SweepSettings",
     "Tuning",
     "Variant",
     "VariantFit",
@@ -66,6 +68,7 @@ _LAZY = {
         "gram": ("Gram",),
         "reference": ("REFERENCE_CLASSIFIERS", "fit_reference"),
         "c_path": ("Fit",),
+        "settings": ("SweepSettings",),
         "sweeps": ("Sweep", "sweep", "sweep_gram"),
         "inner_folds": ("InnerScore",),
         "tuning": ("Choice", "Tuning", "tune", "tune_gram"),

@@ -1,7 +1,6 @@
 """One kernel on one Gram matrix, fitted for every box constraint C in turn."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from classifiers.gram import Gram
 from classifiers.kernels import Kernel
+from classifiers.settings import SweepSettings
 from classifiers.solver import Solution, solve
 
 FloatArray = NDArray[np.float64]
@@ -52,13 +52,11 @@ def fit_path(
     labels: NDArray[np.int64],
     kernel: Kernel,
     scale: float,
-    C: Sequence[float],
-    tol: float,
-    max_iter: int,
+    settings: SweepSettings,
     *,
     overwrite: bool = False,
 ) -> dict[float, Fit]:
-    """Fits of one kernel and one scale (a multiple of the preset) for every C.
+    """Fits of one kernel and one scale (a multiple of the preset) for every C of the settings.
 
     They are made from the smallest C to the largest. Once no row is at its bound the solution is
     one for every larger C as well, so nothing more is solved. With `overwrite` the kernel matrices
@@ -73,12 +71,12 @@ def fit_path(
     rank = gram.rank if kernel.is_linear else None
     fits: dict[float, Fit] = {}
     last: tuple[Solution, float, Fit] | None = None
-    for value in sorted(C):
+    for value in sorted(settings.C):
         if last is not None and last[0].holds_for_larger(last[1]):
             fits[value] = last[2]
             continue
         started = time.perf_counter()
-        solution = solve(matrix, labels, value, tol, max_iter, rank)
+        solution = solve(matrix, labels, value, settings.tol, settings.max_iter, rank)
         score = solution.score(test_kernel)
         fits[value] = Fit(
             score=score,

@@ -6,7 +6,7 @@ addition of Gram matrices, and all subsets of k backbones need k products in pla
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 from operator import add
@@ -14,14 +14,12 @@ from operator import add
 import numpy as np
 from numpy.typing import ArrayLike
 
-from classifiers.c_path import fit_path
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
-from classifiers.kernels import KERNELS
 from classifiers.memory import FLOAT64, gram_bytes, require_memory
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
+from classifiers.settings import SweepSettings
 from classifiers.sweeps import Sweep, sweep_gram
-from classifiers.tuning import Choice
+from classifiers.tuning import Choice, fit_chosen
 from classifiers.validation import binary_labels
 
 
@@ -73,15 +71,7 @@ def subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 
 def sweep_subsets(
-    grams: Mapping[str, Gram],
-    train_labels: ArrayLike,
-    kernels: Sequence[str] = tuple(KERNELS),
-    C: Sequence[float] = (1.0,),
-    *,
-    scale: Sequence[float] = (1.0,),
-    jobs: int = 1,
-    tol: float = TOLERANCE,
-    max_iter: int = MAX_ITERATIONS,
+    grams: Mapping[str, Gram], train_labels: ArrayLike, settings: SweepSettings
 ) -> Iterator[tuple[tuple[str, ...], Sweep]]:
     """A sweep for each subset of backbones, one after the other.
 
@@ -92,10 +82,7 @@ def sweep_subsets(
         started = time.perf_counter()
         gram = fuse([grams[name] for name in names])
         seconds = time.perf_counter() - started
-        found = sweep_gram(
-            gram, train_labels, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter
-        )
-        yield names, Sweep(found.table, seconds)
+        yield names, replace(sweep_gram(gram, train_labels, settings), gram_seconds=seconds)
 
 
 @dataclass(frozen=True)
@@ -122,15 +109,10 @@ def search_backbones(
     grams: Mapping[str, Gram],
     train_labels: ArrayLike,
     groups: ArrayLike,
-    kernel: str = "medium_gaussian",
-    C: Sequence[float] = (1.0,),
+    settings: SweepSettings,
     *,
-    scale: Sequence[float] = (1.0,),
     folds: int = 5,
     seed: int = 0,
-    jobs: int = 1,
-    tol: float = TOLERANCE,
-    max_iter: int = MAX_ITERATIONS,
 ) -> BackboneSearch:
     """Take backbones one by one, each time the one that raises the inner AUC most.
 
@@ -154,12 +136,11 @@ def search_backbones(
         candidates = [(*taken, name) for name in grams if name not in taken]
         judged = []
         for names in candidates:
-            table, spent = inner_scores(
-                fuse([grams[name] for name in names]), labels, splits, [kernel], C,
-                scale=scale, jobs=jobs, tol=tol, max_iter=max_iter,
-            )  # fmt: skip
+            fused = fuse([grams[name] for name in names])
+            table, spent = inner_scores(fused, labels, splits, settings)
+            del fused  # it would live on while the next is formed
             judged.append((names, best(table)))
-            seconds += spent[kernel]
+            seconds += sum(spent.values())
         tried += judged
         names, score = max(judged, key=lambda found: found[1].auc)
         if chosen is not None and score.auc <= chosen.auc:
@@ -167,7 +148,5 @@ def search_backbones(
         taken, chosen = names, score
     assert chosen is not None
     fused = fuse([grams[name] for name in taken])
-    task = fused, labels, KERNELS[kernel], chosen.scale, [chosen.C], tol, max_iter
-    (fits,) = in_threads(1, fit_path, [task])
-    fit = fits[chosen.C]
+    (fit,) = fit_chosen(fused, labels, [chosen], settings)
     return BackboneSearch(taken, Choice(chosen, fit, seconds + fit.seconds), tuple(tried))

@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from classifiers.c_path import Fit, fit_path
 from classifiers.gram import Gram
 from classifiers.kernels import Kernel, kernels_named
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import group_codes, positive_values
+from classifiers.settings import SweepSettings
+from classifiers.solver import in_threads
+from classifiers.validation import group_codes
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -80,37 +81,27 @@ def inner_scores(
     gram: Gram,
     labels: IntArray,
     splits: Sequence[tuple[IntArray, IntArray]],
-    kernels: Sequence[str],
-    C: Sequence[float],
-    *,
-    scale: Sequence[float],
-    jobs: int = 1,
-    tol: float = TOLERANCE,
-    max_iter: int = MAX_ITERATIONS,
+    settings: SweepSettings,
 ) -> tuple[tuple[InnerScore, ...], dict[str, float]]:
     """The worth of every kernel, scale and C on inner folds, and the seconds each kernel took."""
-    constraints, multiples = positive_values("C", C), positive_values("scale", scale)
-    table = kernels_named(kernels)
-    tasks = [
-        (kernel, multiple, split) for kernel in table for multiple in multiples for split in splits
+    grid = [
+        (kernel, multiple, split)
+        for kernel in kernels_named(settings.kernels)
+        for multiple in settings.scale
+        for split in splits
     ]
     results = in_threads(
-        jobs,
-        _inner_path,
-        [
-            (gram, labels, kernel, multiple, constraints, split, tol, max_iter)
-            for kernel, multiple, split in tasks
-        ],
+        settings.jobs, _fold_path, [(gram, labels, *place, settings) for place in grid]
     )
-    seconds = {kernel.name: 0.0 for kernel in table}
+    seconds = dict.fromkeys(settings.kernels, 0.0)
     paths: dict[tuple[str, float], list[dict[float, Fit]]] = {}
-    for (kernel, multiple, _), (fits, spent) in zip(tasks, results, strict=True):
+    for (kernel, multiple, _), (fits, spent) in zip(grid, results, strict=True):
         seconds[kernel.name] += spent
         paths.setdefault((kernel.name, multiple), []).append(fits)
     scores = tuple(
-        _judged(name, value, multiple, [fits[value] for fits in per_fold], labels, splits)
+        _inner_score(name, value, multiple, [fits[value] for fits in per_fold], labels, splits)
         for (name, multiple), per_fold in paths.items()
-        for value in constraints
+        for value in settings.C
     )
     return scores, seconds
 
@@ -127,23 +118,21 @@ def best(scores: Sequence[InnerScore]) -> InnerScore:
     )
 
 
-def _inner_path(
+def _fold_path(
     gram: Gram,
     labels: IntArray,
     kernel: Kernel,
     scale: float,
-    C: Sequence[float],
     split: tuple[IntArray, IntArray],
-    tol: float,
-    max_iter: int,
+    settings: SweepSettings,
 ) -> tuple[dict[float, Fit], float]:
     started = time.perf_counter()
     part = gram.inner_fold(*split)
-    fits = fit_path(part, labels[split[0]], kernel, scale, C, tol, max_iter, overwrite=True)
+    fits = fit_path(part, labels[split[0]], kernel, scale, settings, overwrite=True)
     return fits, time.perf_counter() - started
 
 
-def _judged(
+def _inner_score(
     kernel: str,
     C: float,
     scale: float,

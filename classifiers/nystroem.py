@@ -9,14 +9,14 @@ scores are other scores.
 
 import time
 import warnings
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from classifiers.c_path import Fit
 from classifiers.gram import Standardisation
-from classifiers.kernels import Kernel
+from classifiers.kernels import Kernel, kernels_named
+from classifiers.settings import SweepSettings
 
 FloatArray = NDArray[np.float64]
 
@@ -49,11 +49,7 @@ def approximate_fits(
     train_features: NDArray[np.generic],
     labels: NDArray[np.int64],
     test_features: NDArray[np.generic],
-    kernels: Sequence[Kernel],
-    scales: Sequence[float],
-    C: Sequence[float],
-    *,
-    tol: float,
+    settings: SweepSettings,
     memory_limit: float,
 ) -> tuple[dict[tuple[str, float, float], Fit], float]:
     """Approximate fits by kernel name, C and scale, and the seconds that standardising took.
@@ -69,15 +65,15 @@ def approximate_fits(
     train, test = standardisation.apply(train_features), standardisation.apply(test_features)
     standardising = time.perf_counter() - started
     fits = {}
-    for multiple in scales:
-        for kernel in kernels:
+    for multiple in settings.scale:
+        for kernel in kernels_named(settings.kernels):
             started = time.perf_counter()
             scale = multiple * kernel.preset_scale(n_features)
             mapped = _mapped(train, test, kernel, scale, room)
             seconds = time.perf_counter() - started
-            for value in C:
+            for value in settings.C:
                 fits[kernel.name, value, multiple] = _linear_fit(
-                    *mapped, labels, value, scale, tol, seconds
+                    *mapped, labels, value, scale, settings.tol, seconds
                 )
     return fits, standardising
 

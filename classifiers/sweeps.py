@@ -19,8 +19,9 @@ from classifiers.c_path import Fit, fit_path
 from classifiers.gram import Gram
 from classifiers.kernels import KERNELS, kernels_named
 from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
+from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import binary_labels, check_features, positive_values
+from classifiers.validation import binary_labels, check_features
 
 FloatArray = NDArray[np.float64]
 
@@ -103,51 +104,35 @@ def sweep(
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
     labels = binary_labels(train_labels, len(train))
-    grid = kernels_named(kernels), positive_values("scale", scale), positive_values("C", C)
+    settings = SweepSettings(kernels, C, scale, jobs, tol, max_iter)
     limit = default_memory_limit() if memory_limit is None else memory_limit
     if gram_bytes(len(train), len(test), train.shape[1]) > limit:
         from classifiers.nystroem import approximate_fits
 
-        return Sweep(*approximate_fits(train, labels, test, *grid, tol=tol, memory_limit=limit))
+        return Sweep(*approximate_fits(train, labels, test, settings, limit))
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
-    jobs = affordable_threads(len(train), len(test), jobs, limit)
-    return replace(
-        sweep_gram(gram, labels, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter),
-        gram_seconds=seconds,
-    )
+    threads = affordable_threads(len(train), len(test), jobs, limit)
+    return replace(sweep_gram(gram, labels, replace(settings, jobs=threads)), gram_seconds=seconds)
 
 
-def sweep_gram(
-    gram: Gram,
-    train_labels: ArrayLike,
-    kernels: Sequence[str] = tuple(KERNELS),
-    C: Sequence[float] = (1.0,),
-    *,
-    scale: Sequence[float] = (1.0,),
-    jobs: int = 1,
-    tol: float = TOLERANCE,
-    max_iter: int = MAX_ITERATIONS,
-) -> Sweep:
+def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> Sweep:
     """`sweep` on a Gram matrix that exists: a fused one, one of principal components."""
     labels = binary_labels(train_labels, len(gram.train))
-    table, constraints = kernels_named(kernels), positive_values("C", C)
-    multiples = positive_values("scale", scale)
-    tasks = [(kernel, multiple) for kernel in table for multiple in multiples]
+    table = kernels_named(settings.kernels)
+    grid = [(kernel, multiple) for kernel in table for multiple in settings.scale]
     # A thread has one kernel matrix at a time and fits every C on it.
     paths = in_threads(
-        jobs,
-        fit_path,
-        [(gram, labels, *task, constraints, tol, max_iter) for task in tasks],
+        settings.jobs, fit_path, [(gram, labels, *place, settings) for place in grid]
     )
-    by_task = {(k.name, multiple): fits for (k, multiple), fits in zip(tasks, paths, strict=True)}
+    fits = {(k.name, multiple): path for (k, multiple), path in zip(grid, paths, strict=True)}
     return Sweep(
         {
-            (kernel.name, value, multiple): by_task[kernel.name, multiple][value]
-            for multiple in multiples
-            for kernel in table
-            for value in constraints
+            (name, value, multiple): fits[name, multiple][value]
+            for multiple in settings.scale
+            for name in settings.kernels
+            for value in settings.C
         },
         gram_seconds=0.0,
     )

@@ -6,21 +6,22 @@ kernel is then fitted to all training rows with the setting that did best.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit, fit_path
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
-from classifiers.kernels import KERNELS
+from classifiers.kernels import KERNELS, kernels_named
 from classifiers.memory import (
     affordable_threads,
     default_memory_limit,
     gram_bytes,
     require_memory,
 )
+from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
 from classifiers.validation import binary_labels, group_codes
 
@@ -94,45 +95,48 @@ def tune(
     labels, codes = binary_labels(train_labels), group_codes(groups, len(train))
     needed = gram_bytes(len(train), len(test), train.shape[-1])
     require_memory(needed, f"tuning on {len(train)} training rows")
+    threads = affordable_threads(len(train), len(test), jobs, default_memory_limit())
+    settings = SweepSettings(kernels, C, scale, threads, tol, max_iter)
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
-    jobs = affordable_threads(len(train), len(test), jobs, default_memory_limit())
-    found = tune_gram(
-        gram, labels, codes, kernels, C,
-        scale=scale, folds=folds, seed=seed, jobs=jobs, tol=tol, max_iter=max_iter,
-    )  # fmt: skip
-    return Tuning(found.choices, found.table, seconds)
+    found = tune_gram(gram, labels, codes, settings, folds=folds, seed=seed)
+    return replace(found, gram_seconds=seconds)
 
 
 def tune_gram(
     gram: Gram,
     train_labels: ArrayLike,
     groups: ArrayLike,
-    kernels: Sequence[str] = tuple(KERNELS),
-    C: Sequence[float] = TUNED_C,
+    settings: SweepSettings,
     *,
-    scale: Sequence[float] = TUNED_SCALES,
     folds: int = 5,
     seed: int = 0,
-    jobs: int = 1,
-    tol: float = TOLERANCE,
-    max_iter: int = MAX_ITERATIONS,
 ) -> Tuning:
     """`tune` on a Gram matrix that exists: a fused one, one of principal components."""
     labels = binary_labels(train_labels, len(gram.train))
     splits = inner_folds(labels, groups, folds, seed)
-    table, seconds = inner_scores(
-        gram, labels, splits, kernels, C, scale=scale, jobs=jobs, tol=tol, max_iter=max_iter
-    )
-    chosen = {name: best([s for s in table if s.kernel == name]) for name in kernels}
-    fits = in_threads(
-        jobs,
-        fit_path,
-        [(gram, labels, KERNELS[s.kernel], s.scale, [s.C], tol, max_iter) for s in chosen.values()],
-    )
+    table, seconds = inner_scores(gram, labels, splits, settings)
+    chosen = [best([s for s in table if s.kernel == name]) for name in settings.kernels]
+    fits = fit_chosen(gram, labels, chosen, settings)
     choices = {
-        name: Choice(inner, fit[inner.C], seconds[name] + fit[inner.C].seconds)
-        for (name, inner), fit in zip(chosen.items(), fits, strict=True)
+        inner.kernel: Choice(inner, fit, seconds[inner.kernel] + fit.seconds)
+        for inner, fit in zip(chosen, fits, strict=True)
     }
     return Tuning(choices, table, 0.0)
+
+
+def fit_chosen(
+    gram: Gram,
+    labels: NDArray[np.int64],
+    chosen: Sequence[InnerScore],
+    settings: SweepSettings,
+) -> list[Fit]:
+    """Fits to all training rows with the settings that inner folds have chosen."""
+    tasks = [
+        (gram, labels, kernel, inner.scale, replace(settings, C=(inner.C,)))
+        for inner in chosen
+        for kernel in kernels_named([inner.kernel])
+    ]
+    paths = in_threads(settings.jobs, fit_path, tasks)
+    return [path[inner.C] for path, inner in zip(paths, chosen, strict=True)]

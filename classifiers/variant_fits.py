@@ -20,9 +20,9 @@ from classifiers.memory import (
     require_memory,
 )
 from classifiers.pca import principal_components
-from classifiers.solver import TOLERANCE
+from classifiers.settings import SweepSettings
 from classifiers.sweeps import sweep_gram
-from classifiers.tuning import tune_gram
+from classifiers.tuning import TUNED_C, TUNED_SCALES, tune_gram
 from classifiers.validation import binary_labels, check_features
 from classifiers.variants import VARIANTS, Variant
 
@@ -161,7 +161,8 @@ def judge_kernels(
     # A Gram matrix has test rows; any will do, because none of their scores is looked at.
     gram = _side_by_side(train, [one[:1] for one in train], device)
     threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
-    scores, seconds = inner_scores(gram, labels, splits, kernels, [1.0], scale=[1.0], jobs=threads)
+    settings = SweepSettings(kernels, jobs=threads)
+    scores, seconds = inner_scores(gram, labels, splits, settings)
     return {one.kernel: Judgement(one.auc, one.converged, seconds[one.kernel]) for one in scores}
 
 
@@ -275,7 +276,8 @@ def _tuned(
     jobs: int,
 ) -> dict[str, _Kernel]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
-    tuned = tune_gram(gram, labels, groups, kernels, folds=INNER_FOLDS, seed=INNER_SEED, jobs=jobs)
+    settings = SweepSettings(kernels, TUNED_C, TUNED_SCALES, jobs)
+    tuned = tune_gram(gram, labels, groups, settings, folds=INNER_FOLDS, seed=INNER_SEED)
     found = {}
     for kernel, choice in tuned.choices.items():
         inner = choice.inner
@@ -298,14 +300,14 @@ def _preset(
     jobs: int,
 ) -> dict[str, _Kernel]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
-    fits = sweep_gram(gram, labels, kernels, jobs=jobs).fits
+    fits = sweep_gram(gram, labels, SweepSettings(kernels, jobs=jobs)).fits
     found = {name: _Kernel(_result(fit, fit.seconds)) for (name, _), fit in fits.items()}
     scaled = [one.kernel for one in members if one.platt]
     if not scaled:
         return found
     try:
         splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
-        scores, seconds = inner_scores(gram, labels, splits, scaled, [1.0], scale=[1.0], jobs=jobs)
+        scores, seconds = inner_scores(gram, labels, splits, SweepSettings(scaled, jobs=jobs))
     except ValueError as error:
         return found | {name: replace(found[name], reason=str(error)) for name in scaled}
     judged = {one.kernel: one.out_of_fold for one in scores}
@@ -363,8 +365,8 @@ def _approximate(
         f"{limit / 2**30:.1f} GiB may be used, and there is no approximate form"
     )
     found: dict[str, VariantFit | str] = {one.name: reason for one in wanted}
-    plain = [KERNELS[one.kernel] for one in wanted if one.name == one.kernel]
-    kernels = [kernel for kernel in plain if kernel.svc is not None]
+    plain = [one.kernel for one in wanted if one.name == one.kernel]
+    kernels = [name for name in plain if KERNELS[name].svc is not None]
     if not kernels:
         return found
     from classifiers.nystroem import approximate_fits
@@ -374,7 +376,6 @@ def _approximate(
             check_features(rows, others)
             Standardisation.fit_varying(rows)
     fits, seconds = approximate_fits(
-        np.hstack(train), labels, np.hstack(test), kernels, [1.0], [1.0],
-        tol=TOLERANCE, memory_limit=limit,
-    )  # fmt: skip
+        np.hstack(train), labels, np.hstack(test), SweepSettings(kernels), limit
+    )
     return found | {name: _result(fit, fit.seconds, seconds) for (name, _, _), fit in fits.items()}

@@ -6,6 +6,7 @@ from sklearn.preprocessing import StandardScaler
 
 from classifiers import (
     Gram,
+    SweepSettings,
     fuse,
     grams_of,
     memory,
@@ -34,7 +35,8 @@ def backbones(seed=0, n=70, m=12):
 def test_every_subset_equals_concatenation():
     train, test, labels = backbones()
     train["noise"][:, 2] = 4.0  # constant in training: still one of the P
-    found = dict(sweep_subsets(grams_of(train, test), labels, C=[1.0, 10.0], tol=NEAR, jobs=2))
+    settings = SweepSettings(C=[1.0, 10.0], tol=NEAR, jobs=2)
+    found = dict(sweep_subsets(grams_of(train, test), labels, settings))
     assert len(found) == 7
     for names, result in found.items():
         side_by_side = (np.hstack([part[name] for name in names]) for part in (train, test))
@@ -57,7 +59,8 @@ def test_each_backbone_is_standardised_for_itself():
 def test_the_search_takes_what_helps_and_nothing_from_the_test_rows():
     train, test, labels = backbones()
     groups = np.arange(70)
-    found = search_backbones(grams_of(train, test), labels, groups, "linear")
+    settings = SweepSettings(["linear"])
+    found = search_backbones(grams_of(train, test), labels, groups, settings)
     assert found.names[0] == "good"
     singles = {names: score.auc for names, score in found.tried if len(names) == 1}
     assert singles["good",] == max(singles.values())
@@ -65,17 +68,28 @@ def test_the_search_takes_what_helps_and_nothing_from_the_test_rows():
     assert aucs == sorted(aucs)  # each one taken raised it
     assert found.choice.inner.auc == aucs[-1]
     fused = fuse([grams_of(train, test)[name] for name in found.names])
-    alone = tune_gram(fused, labels, groups, ["linear"], [1.0], scale=[1.0]).choices["linear"]
+    alone = tune_gram(fused, labels, groups, settings).choices["linear"]
     np.testing.assert_array_equal(found.choice.fit.score, alone.fit.score)
     np.testing.assert_array_equal(found.choice.inner.out_of_fold, alone.inner.out_of_fold)
     assert found.choice.fit.scale == alone.fit.scale
     changed = {name: 1e6 * rows[::-1] for name, rows in test.items()}
-    again = search_backbones(grams_of(train, changed), labels, groups, "linear")
+    again = search_backbones(grams_of(train, changed), labels, groups, settings)
     assert again.names == found.names
     assert again.choice.fit.iterations == found.choice.fit.iterations
     x, z = (np.hstack([part[name] for name in found.names]) for part in (train, test))
     expected = sweep(x, labels, z, ["linear"]).scores["linear", 1.0]
     np.testing.assert_allclose(found.choice.fit.score, expected, atol=1e-2)
+
+
+def test_the_search_goes_over_every_setting():
+    train, test, labels = backbones()
+    grams, groups = grams_of(train, test), np.arange(70)
+    kernels = ["fine_gaussian", "linear"]
+    both = search_backbones(grams, labels, groups, SweepSettings(kernels, [0.1, 1.0]))
+    singles = [search_backbones(grams, labels, groups, SweepSettings([k])) for k in kernels]
+    assert both.choice.inner.auc >= max(one.choice.inner.auc for one in singles)
+    assert both.choice.inner.kernel == "linear"
+    assert both.choice.seconds > both.choice.fit.seconds
 
 
 def test_what_does_not_fit_is_refused_before_it_is_allocated(monkeypatch):
@@ -100,4 +114,4 @@ def test_unusable_input_is_named():
     with pytest.raises(ValueError, match="of different rows"):
         fuse([Gram.of(train["good"], test["good"]), Gram.of(train["good"][:9], test["good"])])
     with pytest.raises(ValueError, match="all of one group"):
-        search_backbones(grams_of(train, test), labels, np.zeros(70))
+        search_backbones(grams_of(train, test), labels, np.zeros(70), SweepSettings())

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from classifiers import (
     Gram,
+    SweepSettings,
     grams_of,
     platt,
     principal_components,
@@ -18,6 +19,7 @@ from classifiers import (
     tune,
     tune_gram,
 )
+from classifiers.tuning import TUNED_SCALES
 
 PERMUTATIONS = 100
 N_TRAIN = 60
@@ -41,9 +43,8 @@ def tuned(x, z, labels, groups):
 
 def components(x, z, labels, groups):
     gram = principal_components(Gram.of(x, z), 0.9)
-    return (
-        tune_gram(gram, labels, groups, ["linear"], [0.1, 1], folds=3).choices["linear"].fit.score
-    )
+    settings = SweepSettings(["linear"], [0.1, 1], TUNED_SCALES)
+    return tune_gram(gram, labels, groups, settings, folds=3).choices["linear"].fit.score
 
 
 def calibrated(x, z, labels, groups):
@@ -54,7 +55,7 @@ def calibrated(x, z, labels, groups):
 def fused(x, z, labels, groups):
     parts = {"a": slice(0, 4), "b": slice(4, 20), "c": slice(20, 30)}
     grams = grams_of(*({name: m[:, part] for name, part in parts.items()} for m in (x, z)))
-    *_, (names, result) = sweep_subsets(grams, labels, ["linear"])
+    *_, (names, result) = sweep_subsets(grams, labels, SweepSettings(["linear"]))
     assert len(names) == 3
     return result.scores["linear", 1.0]
 
@@ -62,7 +63,8 @@ def fused(x, z, labels, groups):
 def searched(x, z, labels, groups):
     parts = {"a": slice(0, 4), "b": slice(4, 20), "c": slice(20, 30)}
     grams = grams_of(*({name: m[:, part] for name, part in parts.items()} for m in (x, z)))
-    return search_backbones(grams, labels, groups, "linear", folds=3).choice.fit.score
+    settings = SweepSettings(["linear"])
+    return search_backbones(grams, labels, groups, settings, folds=3).choice.fit.score
 
 
 @pytest.mark.parametrize("system", [tuned, components, calibrated, fused, searched])

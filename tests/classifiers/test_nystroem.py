@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifiers import nystroem
+from classifiers import SweepSettings, nystroem
 from classifiers.kernels import KERNELS
 from classifiers.nystroem import approximate_fits, room_for_columns
 
@@ -22,10 +22,8 @@ def data():
 
 def scores(memory_limit, names=tuple(KERNELS)):
     train, labels, test = data()
-    kernels = [KERNELS[name] for name in names]
-    fits, _ = approximate_fits(
-        train, labels, test, kernels, [1.0], [1.0], tol=1e-6, memory_limit=memory_limit
-    )
+    settings = SweepSettings(names, tol=1e-6)
+    fits, _ = approximate_fits(train, labels, test, settings, memory_limit)
     return {name: fit.score for (name, _, _), fit in fits.items()}
 
 

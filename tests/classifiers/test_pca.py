@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from classifiers import KERNELS, Gram, principal_components, sweep_gram
+from classifiers import KERNELS, Gram, SweepSettings, principal_components, sweep_gram
 
 NEAR = 1e-9
 
@@ -33,7 +33,7 @@ def test_scores_on_components_equal_pca_followed_by_svc(n, width, share):
     np.testing.assert_allclose(gram.test_squared_norm, (z**2).sum(axis=1), atol=1e-8)
     retained = x.var(axis=0).sum()
     assert gram.variance == pytest.approx(retained)
-    scores = sweep_gram(gram, labels, tol=NEAR).scores
+    scores = sweep_gram(gram, labels, SweepSettings(tol=NEAR)).scores
     for name, kernel in KERNELS.items():
         model = SVC(**kernel.svc_arguments(kernel.preset_scale(retained)), tol=NEAR)
         expected = model.fit(x, labels).decision_function(z)

@@ -7,8 +7,8 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from classifiers import tune
-from classifiers.inner_folds import InnerScore, best, inner_folds
+from classifiers import Gram, SweepSettings, tune
+from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 
 NEAR = 1e-9
 
@@ -98,12 +98,8 @@ def test_labels_held_out_do_not_reach_their_own_scores():
     # A held-out patient's labels exchanged: its own scores stay only if its fold did not see them.
     changed = labels.copy()
     changed[out] = 1 - changed[out]
-    from classifiers.gram import Gram
-    from classifiers.inner_folds import inner_scores
-
-    (score,), _ = inner_scores(
-        Gram.of(train, train[:1]), changed, splits, ["linear"], [1.0], scale=[1.0]
-    )
+    gram = Gram.of(train, train[:1])
+    (score,), _ = inner_scores(gram, changed, splits, SweepSettings(["linear"]))
     before = chosen.choices["linear"].inner.out_of_fold
     np.testing.assert_array_equal(score.out_of_fold[out], before[out])
     assert not np.allclose(score.out_of_fold, before)

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from classifiers import KERNELS, VARIANTS, fit_variants, platt, principal_components, sweep, tune
+from classifiers import (
+    KERNELS,
+    VARIANTS,
+    SweepSettings,
+    fit_variants,
+    platt,
+    principal_components,
+    sweep,
+    tune,
+)
 from classifiers.gram import Gram, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.sweeps import sweep_gram
@@ -62,7 +71,7 @@ def test_a_tuned_kernel_is_the_choice_of_tune(data):
 def test_components_are_those_of_the_gram(data):
     train, labels, test, _, _ = data
     reduced = principal_components(Gram.of(train, test), PCA_SHARE)
-    expected = sweep_gram(reduced, labels, ["quadratic"]).scores["quadratic", 1.0]
+    expected = sweep_gram(reduced, labels, SweepSettings(["quadratic"])).scores["quadratic", 1.0]
     fit = fitted(data, ["quadratic+pca", "quadratic"])["quadratic+pca"]
     np.testing.assert_allclose(fit.score, expected, atol=1e-9)
     assert fit.components == reduced.rank < train.shape[1]
@@ -73,7 +82,7 @@ def test_a_probability_is_the_sigmoid_of_out_of_fold_scores(data):
     found = fitted(data, ["linear", "linear+platt", "linear+tuned", "linear+tuned+platt"])
     splits = inner_folds(labels, patients, INNER_FOLDS, INNER_SEED)
     gram = Gram.of(train, test)
-    (inner,), _ = inner_scores(gram, labels, splits, ["linear"], [1.0], scale=[1.0])
+    (inner,), _ = inner_scores(gram, labels, splits, SweepSettings(["linear"]))
     sigmoid = platt(inner.out_of_fold, labels)
     np.testing.assert_allclose(found["linear+platt"].score, sigmoid(found["linear"].score))
     for name in ("linear+platt", "linear+tuned+platt"):

@@ -133,7 +133,7 @@ def relu_like(n: int, m: int, width: int) -> tuple[Rows, NDArray[np.int64], Rows
 
 def engine(name: str, data: Data, C: tuple[float, ...], jobs: int) -> Result:
     """This package, as the benchmark would call it."""
-    from classifiers import grams_of, sweep, sweep_subsets, tune
+    from classifiers import SweepSettings, grams_of, sweep, sweep_subsets, tune
 
     train, labels, test, groups = data[0]
     if name.startswith("folds"):
@@ -146,7 +146,8 @@ def engine(name: str, data: Data, C: tuple[float, ...], jobs: int) -> Result:
             {str(i): part[0] for i, part in enumerate(data)},
             {str(i): part[2] for i, part in enumerate(data)},
         )
-        sweeps = [found for _, found in sweep_subsets(grams, labels, KERNELS, C, jobs=jobs)]
+        settings = SweepSettings(KERNELS, C, jobs=jobs)
+        sweeps = [found for _, found in sweep_subsets(grams, labels, settings)]
     else:
         tol = 1e-9 if name.startswith("exact") else 1e-3
         sweeps = [sweep(train, labels, test, KERNELS, C, jobs=jobs, tol=tol)]
@@ -168,7 +169,7 @@ def rival(side: str) -> Callable[[str, Data, tuple[float, ...], int], Result]:
         for labels, train, test, groups in side_by_side(name, data):
             scaler = StandardScaler().fit(train)
             rows, others = scaler.transform(train), scaler.transform(test)
-            for keywords in settings(rows.shape[1], C, 1e-9 if "exact" in name else 1e-3):
+            for keywords in svc_arguments(rows.shape[1], C, 1e-9 if "exact" in name else 1e-3):
                 model = SVC(**keywords)
                 if not name.startswith("folds"):
                     scores.append(model.fit(rows, labels).decision_function(others))
@@ -196,7 +197,7 @@ def side_by_side(name: str, data: Data) -> Iterator[tuple[Any, Any, Any, Any]]:
             yield parts[0][1], train, test, parts[0][3]
 
 
-def settings(width: int, C: tuple[float, ...], tol: float) -> Iterator[dict[str, Any]]:
+def svc_arguments(width: int, C: tuple[float, ...], tol: float) -> Iterator[dict[str, Any]]:
     """`SVC`'s arguments for every kernel and C, in the engine's order."""
     from classifiers import KERNELS as TABLE
 
