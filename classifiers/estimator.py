@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from classifiers.gram import Standardisation
 from classifiers.kernels import Kernel, kernels_named
-from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, unwarned
+from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, without_convergence_warnings
 from classifiers.validation import positive_values
 
 FloatArray = NDArray[np.float64]
@@ -99,7 +99,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         norm = self._squared_norm = np.diagonal(inner).copy()
         matrix = self._kernel(inner, norm, norm, self.scale_, out=inner)
         rank = features.shape[1] if self._kernel.is_linear else None
-        with unwarned():
+        with without_convergence_warnings():
             self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
         self.n_iter_ = self._solution.iterations
         self.n_support_ = self._solution.n_support

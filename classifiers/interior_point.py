@@ -84,7 +84,7 @@ def interior_point(
     factor = _low_rank_factor(kernel_matrix) if rank < n // 2 else None
     ridge = _RIDGE * float(np.diagonal(kernel_matrix).max())
     for steps in range(MAX_STEPS):
-        coefficients = _rounded(point, low, high)
+        coefficients = _moved_to_bounds(point, low, high)
         gap, intercept = optimality(kernel_matrix @ coefficients, sign, coefficients, low, high)
         if gap <= tol and abs(coefficients.sum()) <= tol * C:
             return Optimum(coefficients, intercept, steps)
@@ -94,7 +94,7 @@ def interior_point(
         try:
             # The factorised system has no name here: it would live on beside the next one.
             length = _advance(
-                point, gradient, beta.sum(), _solver(kernel_matrix, factor, diagonal + ridge)
+                point, gradient, beta.sum(), _system_solver(kernel_matrix, factor, diagonal + ridge)
             )
         except LinAlgError:
             return None
@@ -124,7 +124,7 @@ def optimality(
     return float(top - bottom), float(intercept)
 
 
-def _rounded(point: _Point, low: FloatArray, high: FloatArray) -> FloatArray:
+def _moved_to_bounds(point: _Point, low: FloatArray, high: FloatArray) -> FloatArray:
     """β with those elements on their bound whose multiplier outweighs the distance to it."""
     inside = (low + point.below + high - point.above) / 2
     on_low = point.below < point.below_multiplier
@@ -144,7 +144,7 @@ def _low_rank_factor(kernel_matrix: FloatArray) -> FloatArray:
     return factor
 
 
-def _solver(
+def _system_solver(
     kernel_matrix: FloatArray, factor: FloatArray | None, diagonal: FloatArray
 ) -> Callable[[FloatArray], FloatArray]:
     """Solves (K + diag) x = r, by way of K's factor if there is one."""
@@ -195,22 +195,22 @@ def _advance(
 
     none = np.zeros_like(gradient)
     guess = direction(none, none)
-    length = _longest(point, guess)
-    reached = _Point(*_moved(point, guess, length)).complementarity
+    length = _longest_step(point, guess)
+    reached = _Point(*_advanced(point, guess, length)).complementarity
     target = point.complementarity * (reached / point.complementarity) ** 3
     chosen = direction(
         target - guess.step * guess.below_multiplier,
         target + guess.step * guess.above_multiplier,
     )
-    length = min(1.0, 0.995 * _longest(point, chosen))
-    point.below, point.above, point.below_multiplier, point.above_multiplier = _moved(
+    length = min(1.0, 0.995 * _longest_step(point, chosen))
+    point.below, point.above, point.below_multiplier, point.above_multiplier = _advanced(
         point, chosen, length
     )
     point.intercept += length * chosen.intercept
     return length
 
 
-def _moved(
+def _advanced(
     point: _Point, direction: _Direction, length: float
 ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     return (
@@ -221,7 +221,7 @@ def _moved(
     )
 
 
-def _longest(point: _Point, direction: _Direction) -> float:
+def _longest_step(point: _Point, direction: _Direction) -> float:
     """The longest step of at most 1 that keeps every distance and multiplier non-negative."""
     pairs = (
         (point.below, direction.step),

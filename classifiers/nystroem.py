@@ -69,7 +69,7 @@ def approximate_fits(
         for kernel in kernels_named(settings.kernels):
             started = time.perf_counter()
             scale = multiple * kernel.preset_scale(n_features)
-            mapped = _mapped(train, test, kernel, scale, room)
+            mapped = _kernel_features(train, test, kernel, scale, room)
             seconds = time.perf_counter() - started
             for value in settings.C:
                 fits[kernel.name, value, multiple] = _linear_fit(
@@ -78,7 +78,7 @@ def approximate_fits(
     return fits, standardising
 
 
-def _mapped(
+def _kernel_features(
     train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, room: int
 ) -> tuple[FloatArray, FloatArray]:
     """Features whose inner products are the kernel's, nearly: shapes (n, r) and (m, r)."""

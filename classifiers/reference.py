@@ -47,7 +47,7 @@ class _Scores:
     converged: bool | None = None
 
 
-_Reference = Callable[[FloatArray, NDArray[np.int64], FloatArray], _Scores]
+_FitFunction = Callable[[FloatArray, NDArray[np.int64], FloatArray], _Scores]
 
 
 def _majority(train: FloatArray, labels: NDArray[np.int64], test: FloatArray) -> _Scores:
@@ -81,7 +81,7 @@ def _knn(train: FloatArray, labels: NDArray[np.int64], test: FloatArray) -> _Sco
 
 
 # Name -> (what it is, fit). Features are standardised by the training rows before each of them.
-_TABLE: Mapping[str, tuple[str, _Reference]] = MappingProxyType(
+_REFERENCES: Mapping[str, tuple[str, _FitFunction]] = MappingProxyType(
     {
         "logistic": ("logistic regression, L2 penalty, C = 1", _logistic),
         "knn": ("5 nearest neighbours, share of positive ones", _knn),
@@ -89,7 +89,7 @@ _TABLE: Mapping[str, tuple[str, _Reference]] = MappingProxyType(
     }
 )
 REFERENCE_CLASSIFIERS: Mapping[str, str] = MappingProxyType(
-    {name: what for name, (what, _) in _TABLE.items()}
+    {name: what for name, (what, _) in _REFERENCES.items()}
 )
 
 
@@ -112,13 +112,13 @@ def fit_reference(
     ValueError
         If the name is unknown, a class is missing or a feature is not finite.
     """
-    if name not in _TABLE:
-        raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_TABLE)}")
+    if name not in _REFERENCES:
+        raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_REFERENCES)}")
     started = time.perf_counter()
     labels = binary_labels(train_labels)
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
     standardisation = Standardisation.fit(train)
-    found = _TABLE[name][1](standardisation.apply(train), labels, standardisation.apply(test))
+    found = _REFERENCES[name][1](standardisation.apply(train), labels, standardisation.apply(test))
     seconds = time.perf_counter() - started
     return ReferenceFit(found.score, found.threshold, seconds, found.converged)

@@ -67,7 +67,7 @@ class Solution:
         return self.converged and float(np.abs(self.coefficients).max()) < C
 
 
-def patience(n: int, rank: int) -> int | None:
+def iteration_budget(n: int, rank: int) -> int | None:
     """Iterations of libsvm after which the interior point is the shorter way; None for never.
 
     An iteration costs O(n), an interior point O(n r²): they meet where the iterations are some
@@ -80,7 +80,7 @@ def patience(n: int, rank: int) -> int | None:
 
 
 @contextmanager
-def unwarned() -> Iterator[None]:
+def without_convergence_warnings() -> Iterator[None]:
     """An unfinished fit is not warned of here: `converged` records it.
 
     Filters of warnings belong to the process, and threads that set and restore their own undo each
@@ -101,7 +101,7 @@ def solve(
     max_iter: int,
     rank: int | None = None,
 ) -> Solution:
-    """Fit to a kernel matrix; libsvm warns where it comes to its limit (see `unwarned`).
+    """Fit to a kernel matrix; at its limit libsvm warns (see `without_convergence_warnings`).
 
     Parameters
     ----------
@@ -120,8 +120,8 @@ def solve(
 
     n = len(labels)
     bound = n if rank is None else rank
-    patient = patience(n, bound)
-    limit = max_iter if patient is None else min(max_iter, patient)
+    budget = iteration_budget(n, bound)
+    limit = max_iter if budget is None else min(max_iter, budget)
     solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=limit).fit(kernel_matrix, labels)
     coefficients = np.zeros(n)
     coefficients[solver.support_] = solver.dual_coef_[0]
@@ -142,7 +142,7 @@ def in_threads(
     """`fit` called with the arguments of each task, at most `jobs` at a time; results in order."""
     from joblib import Parallel, delayed
 
-    with unwarned():
+    with without_convergence_warnings():
         results: list[Result] = Parallel(n_jobs=jobs, prefer="threads")(
             delayed(fit)(*task) for task in tasks
         )

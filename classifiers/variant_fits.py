@@ -116,11 +116,11 @@ def fit_variants(
     n, m, width = len(labels), len(test[0]), max(one.shape[-1] for one in train)
     needed = gram_bytes(n, m, width, len(train))
     wanted = [VARIANTS[name] for name in names]
-    _start_up(device)
+    _warm_up(device)
     if needed > limit:
-        return _approximate(train, labels, test, wanted, needed, limit)
+        return _sampled_fits(train, labels, test, wanted, needed, limit)
     jobs = affordable_threads(n, m, jobs, limit)
-    found = _exact(train, labels, test, groups, wanted, jobs, device)
+    found = _exact_fits(train, labels, test, groups, wanted, jobs, device)
     return {name: found[name] for name in names}
 
 
@@ -159,14 +159,14 @@ def judge_kernels(
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
     require_memory(needed, f"inner folds of {len(labels)} training rows")
     # A Gram matrix has test rows; any will do, because none of their scores is looked at.
-    gram = _side_by_side(train, [one[:1] for one in train], device)
+    gram = _fused_gram(train, [one[:1] for one in train], device)
     threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
     settings = SweepSettings(kernels, jobs=threads)
     scores, seconds = inner_scores(gram, labels, splits, settings)
     return {one.kernel: Judgement(one.auc, one.converged, seconds[one.kernel]) for one in scores}
 
 
-def _exact(
+def _exact_fits(
     train: Sequence[NDArray[np.generic]],
     labels: NDArray[np.int64],
     test: Sequence[NDArray[np.generic]],
@@ -177,7 +177,7 @@ def _exact(
 ) -> dict[str, VariantFit | str]:
     """All variants on one Gram matrix; that of the principal components takes its place last."""
     started = time.perf_counter()
-    gram = _side_by_side(train, test, device)
+    gram = _fused_gram(train, test, device)
     seconds = time.perf_counter() - started
     found: dict[str, VariantFit | str] = {}
     for pca in (False, True):
@@ -191,13 +191,13 @@ def _exact(
             if not members:
                 continue
             try:
-                found |= _fit(gram, labels, groups, members, jobs, seconds)
+                found |= _fit_family(gram, labels, groups, members, jobs, seconds)
             except ValueError as error:
                 found |= {one.name: str(error) for one in members}
     return found
 
 
-def _start_up(device: str) -> None:
+def _warm_up(device: str) -> None:
     """What takes a second once a process, and would count as the time of its first fit."""
     import sklearn.svm  # noqa: F401
 
@@ -205,7 +205,7 @@ def _start_up(device: str) -> None:
         products_on(device, np.ones((1, 1)), np.ones((1, 1)))
 
 
-def _side_by_side(
+def _fused_gram(
     train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]], device: str
 ) -> Gram:
     """The Gram of all backbones, added up one by one."""
@@ -233,7 +233,7 @@ def _naming_backbone(position: int, count: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class _Kernel:
+class _KernelFit:
     """One kernel's fit, and what a sigmoid needs: scores of inner folds or why there are none."""
 
     fit: VariantFit
@@ -242,7 +242,7 @@ class _Kernel:
     reason: str = ""
 
 
-def _fit(
+def _fit_family(
     gram: Gram,
     labels: NDArray[np.int64],
     groups: ArrayLike,
@@ -251,7 +251,7 @@ def _fit(
     gram_seconds: float,
 ) -> dict[str, VariantFit | str]:
     """Variants that are alike in components and tuning: by kernel, with and without a sigmoid."""
-    fit_kernels = _tuned if members[0].tuned else _preset
+    fit_kernels = _tuned_kernels if members[0].tuned else _preset_kernels
     components = gram.rank if members[0].pca else None
     fitted = fit_kernels(gram, labels, groups, members, jobs)
     found: dict[str, VariantFit | str] = {}
@@ -268,13 +268,13 @@ def _fit(
     return found
 
 
-def _tuned(
+def _tuned_kernels(
     gram: Gram,
     labels: NDArray[np.int64],
     groups: ArrayLike,
     members: Sequence[Variant],
     jobs: int,
-) -> dict[str, _Kernel]:
+) -> dict[str, _KernelFit]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
     settings = SweepSettings(kernels, TUNED_C, TUNED_SCALES, jobs)
     tuned = tune_gram(gram, labels, groups, settings, folds=INNER_FOLDS, seed=INNER_SEED)
@@ -283,25 +283,25 @@ def _tuned(
         inner = choice.inner
         # Its time holds every inner fit already.
         fit = replace(
-            _result(choice.fit, choice.seconds),
+            _variant_fit(choice.fit, choice.seconds),
             chosen_C=inner.C,
             chosen_scale=inner.scale,
             inner_auc=inner.auc,
         )
-        found[kernel] = _Kernel(fit, inner.out_of_fold)
+        found[kernel] = _KernelFit(fit, inner.out_of_fold)
     return found
 
 
-def _preset(
+def _preset_kernels(
     gram: Gram,
     labels: NDArray[np.int64],
     groups: ArrayLike,
     members: Sequence[Variant],
     jobs: int,
-) -> dict[str, _Kernel]:
+) -> dict[str, _KernelFit]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
     fits = sweep_gram(gram, labels, SweepSettings(kernels, jobs=jobs)).fits
-    found = {name: _Kernel(_result(fit, fit.seconds)) for (name, _), fit in fits.items()}
+    found = {name: _KernelFit(_variant_fit(fit, fit.seconds)) for (name, _), fit in fits.items()}
     scaled = [one.kernel for one in members if one.platt]
     if not scaled:
         return found
@@ -311,10 +311,12 @@ def _preset(
     except ValueError as error:
         return found | {name: replace(found[name], reason=str(error)) for name in scaled}
     judged = {one.kernel: one.out_of_fold for one in scores}
-    return found | {name: _Kernel(found[name].fit, judged[name], seconds[name]) for name in scaled}
+    return found | {
+        name: _KernelFit(found[name].fit, judged[name], seconds[name]) for name in scaled
+    }
 
 
-def _result(fit: Fit, seconds: float, gram_seconds: float = 0.0) -> VariantFit:
+def _variant_fit(fit: Fit, seconds: float, gram_seconds: float = 0.0) -> VariantFit:
     return VariantFit(
         score=fit.score,
         threshold=0.0,
@@ -351,7 +353,7 @@ def _as_probability(
     )
 
 
-def _approximate(
+def _sampled_fits(
     train: Sequence[NDArray[np.generic]],
     labels: NDArray[np.int64],
     test: Sequence[NDArray[np.generic]],
@@ -378,4 +380,6 @@ def _approximate(
     fits, seconds = approximate_fits(
         np.hstack(train), labels, np.hstack(test), SweepSettings(kernels), limit
     )
-    return found | {name: _result(fit, fit.seconds, seconds) for (name, _, _), fit in fits.items()}
+    return found | {
+        name: _variant_fit(fit, fit.seconds, seconds) for (name, _, _), fit in fits.items()
+    }

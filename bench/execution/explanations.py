@@ -139,7 +139,7 @@ class Explanations:
             assert network is not None
             return head_score(network, self.site.device)
         from classifiers import KernelSVC
-        from classifiers.solver import unwarned
+        from classifiers.solver import without_convergence_warnings
         from classifiers.torch_decision import decision_in_torch
 
         rows = (
@@ -153,7 +153,7 @@ class Explanations:
         )
         labels = self.stack.table["label"].to_numpy()[fold.train]
         svm = KernelSVC(str(wanted.unit["classifier"]), C=float(wanted.unit["C"]))
-        with unwarned():
+        with without_convergence_warnings():
             svm.fit(features[fold.train], labels)
         stored = np.array([crop.score for crop in wanted.crops])
         away = np.abs(svm.decision_function(features[positions]) - stored).max()

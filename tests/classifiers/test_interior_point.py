@@ -55,7 +55,7 @@ def test_it_finishes_what_libsvm_leaves_and_says_so(monkeypatch):
     labels = rng.permutation(np.arange(150) % 2)
     arguments = {"kernels": ["linear"], "C": [3.0], "tol": 1e-9}
     exact = sweep(train, labels, test, **arguments).fits["linear", 3.0]
-    monkeypatch.setattr(solver, "patience", lambda n, rank: 20)
+    monkeypatch.setattr(solver, "iteration_budget", lambda n, rank: 20)
     finished = sweep(train, labels, test, **arguments).fits["linear", 3.0]
     assert (exact.interior_steps, finished.iterations) == (0, 20)
     assert finished.interior_steps > 0
@@ -66,6 +66,6 @@ def test_it_finishes_what_libsvm_leaves_and_says_so(monkeypatch):
 
 
 def test_it_is_left_out_where_it_would_take_minutes():
-    assert solver.patience(2854, 768) < solver.patience(2854, 2854)
-    assert solver.patience(20_000, 20_000) is None
-    assert solver.patience(20_000, 512) is not None
+    assert solver.iteration_budget(2854, 768) < solver.iteration_budget(2854, 2854)
+    assert solver.iteration_budget(20_000, 20_000) is None
+    assert solver.iteration_budget(20_000, 512) is not None

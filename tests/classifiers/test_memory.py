@@ -50,13 +50,13 @@ def peak(widths, names, **named):
 def test_one_thread_takes_what_the_formula_says(monkeypatch, widths, names, patience, least):
     fit_variants(*data([3]), ["linear+tuned+platt"])  # imports are no part of it
     if patience is not None:
-        monkeypatch.setattr(solver, "patience", lambda n, rank: patience)
+        monkeypatch.setattr(solver, "iteration_budget", lambda n, rank: patience)
     share = peak(widths, names) / gram_bytes(N, M, max(widths), len(widths))
     assert least < share < 1.02
 
 
 def test_each_further_thread_takes_what_the_formula_says(monkeypatch):
-    monkeypatch.setattr(solver, "patience", lambda n, rank: 20)
+    monkeypatch.setattr(solver, "iteration_budget", lambda n, rank: 20)
     fit_variants(*data([3]), ["linear"], jobs=2)
     allowed = FLOAT64 * (N + M) * N + 2 * thread_bytes(N, M)
     names = ["cubic", "quadratic", "medium_gaussian", "coarse_gaussian"]
