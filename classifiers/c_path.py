@@ -16,24 +16,24 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Fit:
-    """What one fit gave.
+    """The result of one fit.
 
     Attributes
     ----------
-    score
-        Decision values of the test rows, shape (m,); above 0 is the positive class.
-    scale
+    score : FloatArray, shape (m,)
+        Decision values of the test rows; above 0 is the positive class.
+    scale : float
         The kernel scale s that was used.
-    seconds
+    seconds : float
         Time that kernel matrix, fit and test decision values take for this fit alone, without the
         shared Gram matrix. A fit that is known from a smaller C carries the time of that one.
-    iterations, n_support
+    iterations, n_support : int
         Iterations of libsvm (of liblinear in an approximate fit) and number of support vectors.
-    converged
+    converged : bool
         False where the solver came to its iteration limit.
-    interior_steps
+    interior_steps : int
         Steps of the interior point that finished the fit; 0 where libsvm did.
-    approximate
+    approximate : bool
         True where the kernel was replaced by sampled features (see `classifiers.nystroem`).
     """
 

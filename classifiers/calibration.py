@@ -1,9 +1,7 @@
 """Decision values as probabilities: Platt scaling on scores of rows that the fit has not seen.
 
-Platt's sigmoid with his smoothed targets (Platt 1999; Lin, Lin and Weng, *A note on Platt's
-probabilistic outputs for support vector machines*, Machine Learning 2007). It is to be fitted to
-out-of-fold scores of patient-grouped inner folds, which `tune` returns for every setting; the
-scores of training rows by their own fit would make it far too sure.
+The sigmoid is to be fitted to out-of-fold scores of patient-grouped inner folds, which `tune`
+returns for every setting. Scores of the rows that an SVM was fitted to would make it overconfident.
 """
 
 from dataclasses import dataclass
@@ -22,25 +20,49 @@ FloatArray = NDArray[np.float64]
 class Sigmoid:
     """Probability of the positive class: 1 / (1 + exp(−(slope × score + offset))).
 
-    A slope below 0 says that the inner scores ranked the classes the wrong way round.
+    Attributes
+    ----------
+    slope : float
+        Below 0 if the out-of-fold scores ranked the classes the wrong way round.
+    offset : float
+        The log-odds at a score of 0.
     """
 
     slope: float
     offset: float
 
     def __call__(self, score: ArrayLike) -> FloatArray:
-        """Probabilities of scores, shape (m,)."""
+        """Probabilities of the positive class, shape (m,), of scores of this shape."""
         result: FloatArray = expit(self.slope * np.asarray(score, dtype=np.float64) + self.offset)
         return result
 
 
 def platt(out_of_fold: ArrayLike, labels: ArrayLike) -> Sigmoid:
-    """Fit the sigmoid to out-of-fold scores and labels, shape (n,) each.
+    """Fit a sigmoid to out-of-fold scores: Platt's loss with his smoothed targets.
+
+    Parameters
+    ----------
+    out_of_fold : ArrayLike, shape (n,)
+        Scores by fits that have not seen the row.
+    labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+
+    Returns
+    -------
+    Sigmoid
+        The function from scores to probabilities.
 
     Raises
     ------
     ValueError
         If labels are not 0 and 1 with both present, a score is not finite or lengths differ.
+
+    References
+    ----------
+    .. [1] J. Platt, "Probabilistic outputs for support vector machines and comparisons to
+       regularized likelihood methods", Advances in Large Margin Classifiers, 1999.
+    .. [2] H.-T. Lin, C.-J. Lin and R. C. Weng, "A note on Platt's probabilistic outputs for support
+       vector machines", Machine Learning, 2007.
     """
     score = np.asarray(out_of_fold, dtype=np.float64)
     truth = binary_labels(labels)
@@ -51,7 +73,7 @@ def platt(out_of_fold: ArrayLike, labels: ArrayLike) -> Sigmoid:
     positive = int(truth.sum())
     negative = len(truth) - positive
     target = np.where(truth == 1, (positive + 1) / (positive + 2), 1 / (negative + 2))
-    # In units of their own spread scores of any size make the same well-conditioned problem.
+    # Standardised scores make the same well-conditioned problem, whatever their size.
     mean, spread = float(score.mean()), float(score.std()) or 1.0
     unit = (score - mean) / spread
 

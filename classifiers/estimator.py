@@ -19,40 +19,67 @@ FloatArray = NDArray[np.float64]
 
 
 class FittedParts(NamedTuple):
-    """What the decision value of x is made of: Σ βᵢ k(zᵢ, (x − mean) · reciprocal) + intercept.
+    """The parameters of Σ βᵢ K(zᵢ, (x − mean) · reciprocal) + intercept, the decision value of x.
 
-    arrays : mean (P,), reciprocal (P,), the standardised support vectors z (n, P), their β (n,).
+    Attributes
+    ----------
+    mean, reciprocal : FloatArray, shape (P,)
+        Mean of the training rows and reciprocal of their standard deviation.
+    support_vectors : FloatArray, shape (n_support, P)
+        The standardised support vectors z.
+    coefficients : FloatArray, shape (n_support,)
+        Their signed dual coefficients β.
+    kernel : Kernel
+        K.
+    scale : float
+        The kernel scale s.
+    intercept : float
+        The intercept.
     """
 
-    arrays: tuple[FloatArray, FloatArray, FloatArray, FloatArray]
+    mean: FloatArray
+    reciprocal: FloatArray
+    support_vectors: FloatArray
+    coefficients: FloatArray
     kernel: Kernel
     scale: float
     intercept: float
 
 
 class KernelSVC(ClassifierMixin, BaseEstimator):
-    """Binary SVM with one of the six kernels; standardises features for itself.
+    """Binary SVM with a kernel of the table; it standardises the features itself.
 
     Parameters
     ----------
-    kernel
-        A name out of `classifiers.kernels.KERNELS`.
-    C
+    kernel : str, default "medium_gaussian"
+        A name out of `KERNELS`.
+    C : float, default 1.0
         Box constraint, positive.
-    scale
-        Kernel scale s; "auto" is the kernel's preset for the number of features.
-    tol, max_iter
-        Stopping tolerance and iteration limit of the solver; a `ConvergenceWarning` tells when the
-        limit was reached.
+    scale : float | Literal["auto"], default "auto"
+        Kernel scale s, positive; "auto" is the kernel's preset for the number of features.
+    tol : float, default 0.001
+        Stopping tolerance of the solver.
+    max_iter : int, default 1000000
+        Iteration limit of the solver. A `ConvergenceWarning` is given when it is reached.
 
     Attributes
     ----------
-    classes_
+    classes_ : NDArray[Any], shape (2,)
         The two labels in sorted order; a positive decision value means the second.
-    scale_
+    scale_ : float
         The kernel scale that was used.
-    n_iter_, n_support_, converged_
-        Solver iterations, number of support vectors, whether the solver finished.
+    n_iter_, n_support_ : int
+        Iterations of libsvm and number of support vectors.
+    converged_ : bool
+        Whether the solver finished before its iteration limit.
+    n_features_in_ : int
+        Number of features seen during `fit`.
+
+    See Also
+    --------
+    sweep : Many kernels, C and scales on one Gram matrix.
+    sklearn.svm.SVC : The same fit on standardised features, with the arguments that
+        `Kernel.svc_arguments` gives.
 
     Examples
     --------
@@ -77,7 +104,26 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         self.max_iter = max_iter
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Fit to features X, shape (n, P), and two-class labels y, shape (n,)."""
+        """Standardise the features and fit the SVM.
+
+        Parameters
+        ----------
+        X : ArrayLike, shape (n, P)
+            Features, not standardised.
+        y : ArrayLike, shape (n,)
+            Labels of two classes.
+
+        Returns
+        -------
+        Self
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, there are not two classes, a feature is not finite, or
+            every feature is constant.
+        """
         (self._kernel,) = kernels_named([self.kernel])
         positive_values("C", [self.C])
         features, labels = validate_data(self, X, y, dtype=np.float64)
@@ -113,7 +159,18 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
-        """Decision values, shape (m,); above 0 is `classes_[1]`."""
+        """Decision values of features.
+
+        Parameters
+        ----------
+        X : ArrayLike, shape (m, P)
+            Features, not standardised.
+
+        Returns
+        -------
+        FloatArray, shape (m,)
+            Decision values; above 0 is `classes_[1]`.
+        """
         check_is_fitted(self)
         test = self._standardisation.apply(validate_data(self, X, dtype=np.float64, reset=False))
         inner = test @ self._train.T
@@ -122,18 +179,39 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         return self._solution.score(matrix)
 
     def fitted_parts(self) -> FittedParts:
-        """Standardisation, support vectors and coefficients, for whoever writes it elsewhere."""
+        """The parameters of the decision function, to evaluate it elsewhere.
+
+        Returns
+        -------
+        FittedParts
+            Standardisation, support vectors, coefficients, kernel and intercept.
+        """
         check_is_fitted(self)
-        support = np.flatnonzero(self._solution.coefficients)
-        standard, solution = self._standardisation, self._solution
-        arrays = (
-            *(standard.mean, standard.reciprocal_std),
-            *(self._train[support], solution.coefficients[support]),
+        standardisation, solution = self._standardisation, self._solution
+        support = np.flatnonzero(solution.coefficients)
+        return FittedParts(
+            mean=standardisation.mean,
+            reciprocal=standardisation.reciprocal_std,
+            support_vectors=self._train[support],
+            coefficients=solution.coefficients[support],
+            kernel=self._kernel,
+            scale=self.scale_,
+            intercept=solution.intercept,
         )
-        return FittedParts(arrays, self._kernel, self.scale_, solution.intercept)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Predicted labels, shape (m,)."""
+        """Predicted labels of features.
+
+        Parameters
+        ----------
+        X : ArrayLike, shape (m, P)
+            Features, not standardised.
+
+        Returns
+        -------
+        NDArray[Any], shape (m,)
+            `classes_[1]` where the decision value is above 0, else `classes_[0]`.
+        """
         check_is_fitted(self)
         return np.asarray(self.classes_[(self.decision_function(X) > 0).astype(int)])
 

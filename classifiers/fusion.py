@@ -24,7 +24,23 @@ from classifiers.validation import binary_labels
 
 
 def fuse(grams: Sequence[Gram]) -> Gram:
-    """The Gram of the feature sets side by side; raises ValueError if their rows differ."""
+    """The Gram of several feature sets side by side.
+
+    Parameters
+    ----------
+    grams : Sequence[Gram]
+        One for each feature set, of the same rows.
+
+    Returns
+    -------
+    Gram
+        Their sum.
+
+    Raises
+    ------
+    ValueError
+        If there is none or their rows differ.
+    """
     if not grams:
         raise ValueError("nothing to fuse")
     return reduce(add, grams)
@@ -36,13 +52,26 @@ def grams_of(
     *,
     device: str = "cpu",
 ) -> dict[str, Gram]:
-    """One Gram a backbone, from features of shapes (n, P) and (m, P) under the same names.
+    """One Gram for each backbone.
+
+    Parameters
+    ----------
+    train_features, test_features : Mapping[str, ArrayLike], shapes (n, P) and (m, P)
+        Features under the backbones' names, not standardised; P differs between
+        backbones.
+    device : str
+        Where the Gram matrices are formed: "cpu" or a torch device.
+
+    Returns
+    -------
+    dict[str, Gram]
+        By backbone.
 
     Raises
     ------
     ValueError
-        If the names differ, features are unusable, which names the backbone, or the Gram matrices
-        do not fit into half of the machine's memory.
+        If the names differ, features are unusable (the message names the backbone), or the Gram
+        matrices do not fit into half of the machine's memory.
     """
     if not train_features or train_features.keys() != test_features.keys():
         raise ValueError(
@@ -51,7 +80,7 @@ def grams_of(
         )
     n, m = (len(np.asarray(next(iter(part.values())))) for part in (train_features, test_features))
     widest = max(np.asarray(features).size for features in train_features.values()) // max(n, 1)
-    # All of them stay while a sum is fitted; one alone is its own sum.
+    # All of them stay while a sum is fitted; of a single one there is no sum.
     beside = len(train_features) if len(train_features) > 1 else 0
     needed = gram_bytes(n, m, widest) + beside * FLOAT64 * (n + m) * n
     require_memory(needed, f"fusing {len(train_features)} backbones on {n} training rows")
@@ -75,8 +104,25 @@ def sweep_subsets(
 ) -> Iterator[tuple[tuple[str, ...], Sweep]]:
     """A sweep for each subset of backbones, one after the other.
 
-    `grams` comes from `grams_of`; the other parameters are those of `sweep`. `gram_seconds` of each
-    sweep is the time of the addition.
+    Parameters
+    ----------
+    grams : Mapping[str, Gram]
+        By backbone, as from `grams_of`.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    settings : SweepSettings
+        Kernels, C, scales and solver of every sweep.
+
+    Yields
+    ------
+    tuple[tuple[str, ...], Sweep]
+        The names of the subset, and its sweep; the sweep's `gram_seconds` is the time of the
+        addition.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not 0 and 1 with both present, or not one for each training row.
     """
     for names in subsets(list(grams)):
         started = time.perf_counter()
@@ -87,17 +133,17 @@ def sweep_subsets(
 
 @dataclass(frozen=True)
 class BackboneSearch:
-    """What a greedy search over backbones found.
+    """The result of a greedy search over backbones.
 
     Attributes
     ----------
-    names
+    names : tuple[str, ...]
         The chosen backbones, in the order in which they were taken.
-    choice
+    choice : Choice
         The setting chosen on their fusion, with the fit to all training rows; its seconds hold the
         inner fits of every set that was tried.
-    tried
-        Every set that was judged, with the best setting on it, in the order of the search.
+    tried : tuple[tuple[tuple[str, ...], InnerScore], ...]
+        Every set that was evaluated, with the best setting on it, in the order of the search.
     """
 
     names: tuple[str, ...]
@@ -116,13 +162,32 @@ def search_backbones(
 ) -> BackboneSearch:
     """Take backbones one by one, each time the one that raises the inner AUC most.
 
-    It ends when none raises it. Everything is judged on grouped inner folds of the training rows
-    (see `classifiers.tuning`); test rows are scored once, by the fit that is returned.
+    It ends when none raises it. Everything is evaluated on grouped inner folds of the training rows
+    (see `classifiers.inner_folds`); test rows are scored once, by the fit that is returned.
+
+    Parameters
+    ----------
+    grams : Mapping[str, Gram]
+        By backbone, as from `grams_of`.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    groups : ArrayLike, shape (n,)
+        The patient of each training row; one patient's rows stay together.
+    settings : SweepSettings
+        Kernels, C and scales that are tried on each set of backbones, and the solver.
+    folds, seed : int
+        Number of inner folds and seed of their shuffling.
+
+    Returns
+    -------
+    BackboneSearch
+        The chosen backbones and setting.
 
     Raises
     ------
     ValueError
-        As `tune`.
+        If labels or groups are unusable, the patients are too few for the folds, or an inner fold
+        would train on one class.
     """
     if not grams:
         raise ValueError("no backbone to choose from")
@@ -134,15 +199,15 @@ def search_backbones(
     seconds = 0.0
     while len(taken) < len(grams):
         candidates = [(*taken, name) for name in grams if name not in taken]
-        judged = []
+        evaluated = []
         for names in candidates:
             fused = fuse([grams[name] for name in names])
             table, spent = inner_scores(fused, labels, splits, settings)
             del fused  # it would live on while the next is formed
-            judged.append((names, best(table)))
+            evaluated.append((names, best(table)))
             seconds += sum(spent.values())
-        tried += judged
-        names, score = max(judged, key=lambda found: found[1].auc)
+        tried += evaluated
+        names, score = max(evaluated, key=lambda candidate: candidate[1].auc)
         if chosen is not None and score.auc <= chosen.auc:
             break
         taken, chosen = names, score

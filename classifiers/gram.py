@@ -18,17 +18,23 @@ FloatArray = NDArray[np.float64]
 # for constant: ten times the rounding of the 32-bit floats that features are kept in.
 CONSTANT_TOLERANCE = 10 * float(np.finfo(np.float32).eps)
 
-# Columns that are looked at together when means and deviations are taken, so that no second
-# float64 copy of all features is made for it.
+# Columns whose means and deviations are taken at once, so that no second float64 copy of all
+# features is made.
 _COLUMNS = 512
 
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Mean and reciprocal standard deviation (population, division by n) of training rows.
+    """Mean and reciprocal standard deviation of training rows.
 
-    A feature that is constant in training has the reciprocal 0, so that it is 0 in training and in
-    test rows alike, whatever a test row holds there.
+    Attributes
+    ----------
+    mean : FloatArray, shape (P,)
+        Mean of each feature.
+    reciprocal_std : FloatArray, shape (P,)
+        Reciprocal of each feature's standard deviation (population, division by n). It is 0 for a
+        feature that is constant in training, so that the feature is 0 in training and test rows
+        alike, whatever a test row holds there.
     """
 
     mean: FloatArray
@@ -36,7 +42,7 @@ class Standardisation:
 
     @classmethod
     def fit(cls, features: ArrayLike) -> "Standardisation":
-        """Learn from training features, shape (n, P)."""
+        """The standardisation by training features, shape (n, P)."""
         matrix = np.asarray(features)
         mean, reciprocal = np.empty(matrix.shape[1]), np.zeros(matrix.shape[1])
         for start in range(0, matrix.shape[1], _COLUMNS):
@@ -72,16 +78,16 @@ class Gram:
 
     Attributes
     ----------
-    train
-        Training rows with themselves, shape (n, n).
-    test
-        Test rows with training rows, shape (m, n).
-    train_squared_norm, test_squared_norm
-        Shapes (n,) and (m,).
-    variance
+    train : FloatArray, shape (n, n)
+        Training rows with themselves.
+    test : FloatArray, shape (m, n)
+        Test rows with training rows.
+    train_squared_norm, test_squared_norm : FloatArray, shapes (n,) and (m,)
+        Each row with itself.
+    variance : float
         P, the number of standardised features (constant ones included), or the variance that
         principal components retain; the preset scales follow from it.
-    rank
+    rank : int
         A bound on the rank of `train` besides n: the number of features or components.
     """
 
@@ -96,15 +102,20 @@ class Gram:
     def of(
         cls, train_features: ArrayLike, test_features: ArrayLike, *, device: str = "cpu"
     ) -> "Gram":
-        """Standardise by the training rows and multiply out.
+        """Standardise by the training rows and form all inner products.
 
         Parameters
         ----------
-        train_features, test_features
-            Shapes (n, P) and (m, P), any float type.
-        device
+        train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
+            Features of any float type, not standardised.
+        device : str
             Where the products are formed, in float64 everywhere: "cpu", or a torch device such as
             "cuda".
+
+        Returns
+        -------
+        Gram
+            The inner products of the standardised features.
 
         Raises
         ------
@@ -148,7 +159,15 @@ class Gram:
     def inner_fold(self, train: NDArray[np.int64], held_out: NDArray[np.int64]) -> "Gram":
         """A Gram of training rows alone: some of them train, others are held out.
 
-        It copies its part of this matrix and keeps the standardisation by all training rows.
+        Parameters
+        ----------
+        train, held_out : NDArray[np.int64], shapes (k,) and (l,)
+            Positions among the training rows.
+
+        Returns
+        -------
+        Gram
+            A copy of its part of this matrix, which keeps the standardisation by all training rows.
         """
         return Gram(
             self.train[np.ix_(train, train)],
@@ -167,18 +186,18 @@ def products(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArra
 
 
 def products_on(device: str, train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """`products` on a torch device, in float64; on the processor where its memory is too small."""
+    """`products` on a torch device, in float64; on the CPU if the device has too little memory."""
     import torch
 
-    def back(matrix: torch.Tensor) -> FloatArray:
+    def to_numpy(matrix: torch.Tensor) -> FloatArray:
         result: NDArray[Any] = matrix.cpu().numpy()
         return result
 
     try:
-        there = torch.from_numpy(train).to(device)
-        cross = back(torch.from_numpy(test).to(device) @ there.T)
-        inner = there @ there.T
+        rows = torch.from_numpy(train).to(device)
+        cross = to_numpy(torch.from_numpy(test).to(device) @ rows.T)
+        inner = rows @ rows.T
         # A general product may round x·z and z·x differently; a kernel matrix is symmetric.
-        return back((inner + inner.T).div_(2)), cross
+        return to_numpy((inner + inner.T).div_(2)), cross
     except torch.OutOfMemoryError:
         return products(train, test)

@@ -1,4 +1,4 @@
-"""Settings of an SVM judged inside the training rows, on folds that no patient straddles.
+"""Settings of an SVM evaluated inside the training rows, on folds that keep patients together.
 
 The folds are stratified by label. They are sub-blocks of the one Gram matrix of the training rows,
 so they keep its standardisation (and its principal components): a fold's fit knows the mean and
@@ -25,20 +25,23 @@ IntArray = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class InnerScore:
-    """One setting's worth on the inner folds.
+    """The AUC of one setting on the inner folds.
 
     Attributes
     ----------
-    kernel, C, scale
-        The setting; scale is a multiple of the kernel's preset.
-    auc
-        Mean of `fold_auc`; folds whose held-out rows are of one class are left out of it.
-    fold_auc
+    kernel : str
+        The kernel's name.
+    C, scale : float
+        Box constraint, and the scale as a multiple of the kernel's preset.
+    auc : float
+        Mean of `fold_auc`; folds whose held-out rows are of one class are left out of it. 0.5 where
+        that leaves none.
+    fold_auc : tuple[float, ...]
         AUC on the held-out rows of each fold, NaN where it is undefined.
-    out_of_fold
-        Score of every training row by the fit that did not see it, shape (n,).
-    converged
-        Whether all of its inner fits were.
+    out_of_fold : FloatArray, shape (n,)
+        Score of every training row by the fit that did not see it.
+    converged : bool
+        Whether all inner fits converged.
     """
 
     kernel: str
@@ -83,7 +86,7 @@ def inner_scores(
     splits: Sequence[tuple[IntArray, IntArray]],
     settings: SweepSettings,
 ) -> tuple[tuple[InnerScore, ...], dict[str, float]]:
-    """The worth of every kernel, scale and C on inner folds, and the seconds each kernel took."""
+    """The AUC of every kernel, scale and C on inner folds, and the seconds of each kernel."""
     grid = [
         (kernel, multiple, split)
         for kernel in kernels_named(settings.kernels)

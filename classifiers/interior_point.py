@@ -4,10 +4,16 @@ The dual problem, with signed coefficients β (positive for positive rows, K the
 
     minimise ½ βᵀKβ − yᵀβ   subject to   Σβ = 0,  0 ≤ yᵢβᵢ ≤ C,
 
-is solved by a primal-dual interior point with predictor and corrector (Mehrotra 1992). It takes ten
-to thirty steps however ill-conditioned K is, each one Cholesky factorisation: of an n × n matrix,
-or, where K has a rank r well below n, of an r × r matrix (Fine and Scheinberg, *Efficient SVM
-training using low-rank kernel representations*, JMLR 2001).
+is solved by a primal-dual interior point method with predictor and corrector [1]_. It takes ten to
+thirty steps however ill-conditioned K is, each one Cholesky factorisation: of an n × n matrix, or,
+where K has a rank r well below n, of an r × r matrix [2]_.
+
+References
+----------
+.. [1] S. Mehrotra, "On the implementation of a primal-dual interior point method", SIAM Journal on
+   Optimization, 1992.
+.. [2] S. Fine and K. Scheinberg, "Efficient SVM training using low-rank kernel representations",
+   Journal of Machine Learning Research, 2001.
 """
 
 from collections.abc import Callable
@@ -29,7 +35,17 @@ _RIDGE = 1e-12
 
 @dataclass(frozen=True)
 class Optimum:
-    """Signed coefficients β, shape (n,), the intercept b of Kβ + b, and the steps taken."""
+    """A solution of the dual problem.
+
+    Attributes
+    ----------
+    coefficients : FloatArray, shape (n,)
+        Signed coefficients β.
+    intercept : float
+        The intercept b of the scores Kβ + b.
+    steps : int
+        Steps taken.
+    """
 
     coefficients: FloatArray
     intercept: float
@@ -63,20 +79,25 @@ class _Direction:
 def interior_point(
     kernel_matrix: FloatArray, sign: FloatArray, C: float, tol: float, rank: int
 ) -> Optimum | None:
-    """Solve to libsvm's own stopping rule; None where that could not be reached.
+    """Solve to libsvm's stopping rule.
 
     Parameters
     ----------
-    kernel_matrix
-        K, shape (n, n), symmetric and positive semi-definite.
-    sign
-        +1 or −1 for each row, shape (n,).
-    C
+    kernel_matrix : FloatArray, shape (n, n)
+        K, symmetric and positive semi-definite.
+    sign : FloatArray, shape (n,)
+        +1 or −1 for each row.
+    C : float
         Box constraint.
-    tol
+    tol : float
         Largest violation of the optimality conditions that is left.
-    rank
+    rank : int
         A bound on the rank of K; far below n it makes every step cheap.
+
+    Returns
+    -------
+    Optimum | None
+        The solution; None where the stopping rule could not be met.
     """
     n = len(sign)
     low, high = np.where(sign > 0, 0.0, -C), np.where(sign > 0, C, 0.0)

@@ -1,4 +1,4 @@
-"""The six SVM kernels, as elementwise functions of the inner products of standardised features.
+"""The SVM kernels, as elementwise functions of the inner products of standardised features.
 
 The names and scales are those of the presets that papers in medical imaging use (MATLAB's
 Classification Learner), with two differences. MATLAB picks the scale of the linear and polynomial

@@ -1,4 +1,4 @@
-"""What the engine takes of the machine's memory, told from shapes before anything is allocated."""
+"""How much memory the fits need, computed from shapes before anything is allocated."""
 
 FLOAT64 = 8
 
@@ -9,15 +9,22 @@ def gram_bytes(n: int, m: int, n_features: int, backbones: int = 1) -> int:
     That is the largest of three moments. While features are multiplied out: they, standardised,
     with their Gram matrix and that of the backbones before them. While two Gram matrices are added,
     or principal components are taken: three Gram matrices. While a kernel is fitted: see
-    `thread_bytes`. How many threads there are to be does not enter, so that no result depends on it
-    (see `affordable_threads`).
+    `thread_bytes`. The number of threads does not enter, so that no result depends on it (see
+    `affordable_threads`).
 
     Parameters
     ----------
-    n_features
+    n, m : int
+        Training and test rows.
+    n_features : int
         The features of the widest backbone.
-    backbones
+    backbones : int
         Number of backbones that are fused.
+
+    Returns
+    -------
+    int
+        Bytes.
     """
     gram = (n + m) * n
     forming = min(backbones, 2) * gram + (n + m) * n_features
@@ -28,13 +35,13 @@ def thread_bytes(n: int, m: int) -> int:
     """Bytes that each thread takes beside the Gram matrix that all share.
 
     A kernel matrix, and an interior point's factor: n × n, or a copy of that size with a factor of
-    half of it at most. libsvm's own rows, in 32-bit floats, take no more than that half.
+    half of it at most. libsvm's row cache, in 32-bit floats, takes no more than that half.
     """
     return FLOAT64 * ((n + m) * n + 3 * n * n // 2)
 
 
 def affordable_threads(n: int, m: int, jobs: int, limit: float) -> int:
-    """Of `jobs` threads as many as there is room for in `limit` bytes; one at least."""
+    """The number of threads, at most `jobs` and at least 1, that `limit` bytes have room for."""
     from joblib import effective_n_jobs  # -1 is every core
 
     room = (limit - FLOAT64 * (n + m) * n) / thread_bytes(n, m)

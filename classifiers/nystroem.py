@@ -1,10 +1,14 @@
 """SVMs for more rows than a Gram matrix has room for: approximate, and labelled so.
 
-Kernels are replaced by features on a random sample of the training rows (Williams and Seeger,
-*Using the Nyström method to speed up kernel machines*, NIPS 2000), which scikit-learn calls
-`Nystroem`, the linear one only where its own features are too many; a linear SVM is then fitted to
-them by liblinear. It penalises the intercept, which the exact SVM does not: one more reason why its
-scores are other scores.
+Kernels are replaced by features on a random sample of the training rows (the Nyström method [1]_,
+scikit-learn's `Nystroem`), the linear one only where the features are too many; a linear SVM is
+then fitted to them by liblinear. liblinear penalises the intercept, which the exact SVM does not:
+one more reason why the scores differ.
+
+References
+----------
+.. [1] C. K. I. Williams and M. Seeger, "Using the Nyström method to speed up kernel machines",
+   Advances in Neural Information Processing Systems 13 (NIPS 2000), 2001.
 """
 
 import time
@@ -52,11 +56,31 @@ def approximate_fits(
     settings: SweepSettings,
     memory_limit: float,
 ) -> tuple[dict[tuple[str, float, float], Fit], float]:
-    """Approximate fits by kernel name, C and scale, and the seconds that standardising took.
+    """Approximate fits of every kernel, C and scale.
 
-    Features have shapes (n, P) and (m, P) and are standardised here, by the training rows; scales
-    are multiples of each kernel's preset. A fit's seconds hold its sampled features, as if no other
-    C shared them.
+    Parameters
+    ----------
+    train_features, test_features : NDArray[np.generic], shapes (n, P) and (m, P)
+        Not standardised: that is done here, by the training rows.
+    labels : NDArray[np.int64], shape (n,)
+        1 for the positive class and 0 for the other.
+    settings : SweepSettings
+        Kernels, C, scales and tolerance; it is done in one thread, and liblinear has a limit of
+        iterations of its own, `MAX_PASSES`.
+    memory_limit : float
+        Bytes that it may take.
+
+    Returns
+    -------
+    tuple[dict[tuple[str, float, float], Fit], float]
+        Fits by kernel name, C and scale, and the seconds that standardising took. A fit's seconds
+        hold its sampled features, as if no other C shared them.
+
+    Raises
+    ------
+    ValueError
+        If memory is too small for 32 columns, every feature is constant, or scikit-learn does not
+        have a kernel.
     """
     n, n_features = train_features.shape
     room = room_for_columns(n, len(test_features), n_features, memory_limit)
@@ -81,7 +105,7 @@ def approximate_fits(
 def _kernel_features(
     train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, room: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Features whose inner products are the kernel's, nearly: shapes (n, r) and (m, r)."""
+    """Features whose inner products approximate the kernel: shapes (n, r) and (m, r)."""
     if kernel.is_linear and train.shape[1] <= room:
         return train / scale, test / scale
     from sklearn.kernel_approximation import Nystroem

@@ -16,16 +16,21 @@ _NEGLIGIBLE = 1e-10
 def principal_components(gram: Gram, variance_share: float) -> Gram:
     """The Gram of the scores on the fewest components that keep more than this share of variance.
 
-    The scores are not standardised again: a component counts by the variance it carries. In the
-    result `variance` is the variance retained, which takes the place of P in the preset scales,
-    and `rank` the number of components. Test rows are projected; they change no component.
+    The scores are not standardised again: a component counts by the variance it carries. Test rows
+    are projected; they change no component.
 
     Parameters
     ----------
-    gram
+    gram : Gram
         Inner products of standardised features.
-    variance_share
-        Between 0 and 1, both left out, as in scikit-learn's ``PCA(n_components=share)``.
+    variance_share : float
+        Between 0 and 1, both excluded, as in scikit-learn's ``PCA(n_components=share)``.
+
+    Returns
+    -------
+    Gram
+        Inner products of the scores. Its `variance` is the variance retained, which takes the place
+        of P in the preset scales, and its `rank` the number of components.
 
     Raises
     ------

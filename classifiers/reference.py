@@ -1,6 +1,6 @@
 """Reference classifiers on the same features and splits as the SVMs.
 
-They answer what a figure is worth: an SVM that does no better than these has added nothing.
+They put a figure into perspective: an SVM that does no better than these has added nothing.
 """
 
 import time
@@ -20,17 +20,17 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ReferenceFit:
-    """What one reference classifier gave.
+    """The result of one reference classifier.
 
     Attributes
     ----------
-    score
-        Scores of the test rows, shape (m,); higher means more likely positive.
-    threshold
+    score : FloatArray, shape (m,)
+        Scores of the test rows; higher means more likely positive.
+    threshold : float
         A score above it is called positive.
-    seconds
+    seconds : float
         Time for fit and test scores.
-    converged
+    converged : bool | None
         False where an iterative solver came to its limit; None where nothing iterates.
     """
 
@@ -100,12 +100,17 @@ def fit_reference(
 
     Parameters
     ----------
-    name
+    name : str
         A key of `REFERENCE_CLASSIFIERS`.
-    train_features, test_features
-        Shapes (n, P) and (m, P), not standardised.
-    train_labels
-        Shape (n,), 1 for the positive class and 0 for the other.
+    train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
+        Not standardised: that is done here, by the training rows.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+
+    Returns
+    -------
+    ReferenceFit
+        Scores of the test rows, and how they came about.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """The solver of every SVM here: libsvm on a kernel matrix, and an exact finish where it is slow.
 
-scikit-learn takes a second to import, and a run whose results all stand in the store needs its
+scikit-learn takes a second to import, and a run whose results are all in the store needs its
 settings but not the solver; so it is imported at the first fit.
 """
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-# libsvm's and scikit-learn's own default.
+# The default of libsvm and scikit-learn.
 TOLERANCE = 1e-3
 
 # libsvm's iterations for one fit. Each costs O(n); fits at the preset scales end after some
@@ -35,16 +35,16 @@ class Solution:
 
     Attributes
     ----------
-    coefficients
-        Signed dual coefficients β, shape (n,); 0 for rows that are no support vectors.
-    intercept
-        b.
-    iterations
+    coefficients : FloatArray, shape (n,)
+        Signed dual coefficients β; 0 for rows that are no support vectors.
+    intercept : float
+        The intercept b.
+    iterations : int
         Iterations of libsvm.
-    interior_steps
+    interior_steps : int
         Steps of the interior point that finished the fit; 0 where libsvm did.
-    converged
-        Whether the optimality conditions hold to the tolerance that was asked for.
+    converged : bool
+        Whether the optimality conditions hold to the requested tolerance.
     """
 
     coefficients: FloatArray
@@ -68,7 +68,7 @@ class Solution:
 
 
 def iteration_budget(n: int, rank: int) -> int | None:
-    """Iterations of libsvm after which the interior point is the shorter way; None for never.
+    """Iterations of libsvm after which the interior point is faster; None for never.
 
     An iteration costs O(n), an interior point O(n r²): they meet where the iterations are some
     multiple of r². The figures were measured at n = 2,854 with r = 768 and r = n.
@@ -81,10 +81,10 @@ def iteration_budget(n: int, rank: int) -> int | None:
 
 @contextmanager
 def without_convergence_warnings() -> Iterator[None]:
-    """An unfinished fit is not warned of here: `converged` records it.
+    """Ignore scikit-learn's warnings of unfinished fits, which `Solution.converged` records.
 
-    Filters of warnings belong to the process, and threads that set and restore their own undo each
-    other's. So this goes once around all of them.
+    Warning filters belong to the process, and threads that set and restore them undo each other's
+    changes. So this goes once around all threads.
     """
     from sklearn.exceptions import ConvergenceWarning
 
@@ -105,16 +105,22 @@ def solve(
 
     Parameters
     ----------
-    kernel_matrix
-        Shape (n, n), symmetric and positive semi-definite.
-    labels
-        0 and 1, shape (n,), both present.
-    C, tol
+    kernel_matrix : FloatArray, shape (n, n)
+        Symmetric and positive semi-definite.
+    labels : NDArray[Any], shape (n,)
+        0 and 1, both present.
+    C, tol : float
         Box constraint and stopping tolerance.
-    max_iter
-        Limit of libsvm's iterations; where it leaves room, an interior point takes over before.
-    rank
+    max_iter : int
+        Limit of libsvm's iterations; if it is above `iteration_budget`, an interior point takes
+        over there.
+    rank : int | None
         A bound on the rank of the kernel matrix besides n.
+
+    Returns
+    -------
+    Solution
+        The fitted SVM.
     """
     from sklearn.svm import SVC
 

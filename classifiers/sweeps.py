@@ -32,12 +32,14 @@ class Sweep:
 
     Attributes
     ----------
-    table
+    table : Mapping[tuple[str, float, float], Fit]
         By kernel name, box constraint C and scale (a multiple of the kernel's preset).
-    fits, scores
-        By kernel name and C: the fits with the first of the scales, and their test scores.
-    gram_seconds
+    gram_seconds : float
         Time for the Gram matrix (for the standardised features in an approximate sweep).
+    fits : Mapping[tuple[str, float], Fit]
+        By kernel name and C: the fits with the first of the scales.
+    scores : Mapping[tuple[str, float], FloatArray], shape (m,) each
+        By kernel name and C: the test scores of `fits`.
     """
 
     table: Mapping[tuple[str, float, float], Fit]
@@ -75,31 +77,47 @@ def sweep(
 
     Parameters
     ----------
-    train_features, test_features
-        Shapes (n, P) and (m, P), not standardised: that is done here, by the training rows.
-    train_labels
-        Shape (n,), 1 for the positive class and 0 for the other.
-    kernels
+    train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
+        Not standardised: that is done here, by the training rows.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    kernels : Sequence[str]
         Names out of `KERNELS`.
-    C
+    C : Sequence[float]
         Box constraints, positive.
-    scale
+    scale : Sequence[float]
         Kernel scales, as multiples of each kernel's preset.
-    jobs
+    jobs : int
         Threads; they share the Gram matrix. Where memory is short, fewer are used.
-    tol, max_iter
-        Stopping tolerance and iteration limit of the solver for one fit.
-    device
+    tol : float
+        Stopping tolerance of the solver.
+    max_iter : int
+        Iteration limit of the solver for one fit.
+    device : str
         Where the Gram matrix is formed: "cpu" or a torch device.
-    memory_limit
-        Bytes that the sweep may take (default: half of the machine's memory). Where one thread
-        needs more, the fits are approximate, which each of them says.
+    memory_limit : float | None
+        Bytes that the sweep may take; None is half of the machine's memory. Where one thread needs
+        more, the fits are approximate, as their field `approximate` says.
+
+    Returns
+    -------
+    Sweep
+        All fits with their test scores.
 
     Raises
     ------
     ValueError
         If a kernel is unknown, a C or a scale is not positive, labels are not 0 and 1 with both
-        present, a feature is not finite, all are constant, or shapes do not fit together.
+        present, a feature is not finite, all are constant, shapes do not fit together, or memory is
+        too small even for approximate fits.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> X = np.array([[0.0, 1.0], [1.0, 0.0], [3.0, 4.0], [4.0, 3.0]])
+    >>> found = sweep(X, [0, 0, 1, 1], [[0.0, 0.0], [4.0, 4.0]], ["linear"], C=[0.1, 10])
+    >>> found.scores["linear", 10] > 0
+    array([False,  True])
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
@@ -118,7 +136,27 @@ def sweep(
 
 
 def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> Sweep:
-    """`sweep` on a Gram matrix that exists: a fused one, one of principal components."""
+    """`sweep` on an existing Gram matrix, such as a fused one or one of principal components.
+
+    Parameters
+    ----------
+    gram : Gram
+        Inner products of n training and m test rows.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    settings : SweepSettings
+        Kernels, C, scales and solver.
+
+    Returns
+    -------
+    Sweep
+        All fits with their test scores.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not 0 and 1 with both present, or not one for each training row.
+    """
     labels = binary_labels(train_labels, len(gram.train))
     table = kernels_named(settings.kernels)
     grid = [(kernel, multiple) for kernel in table for multiple in settings.scale]

@@ -20,28 +20,32 @@ def decision_in_torch(
 
     Parameters
     ----------
-    svm : fitted.
-    device : where the features will lie.
+    svm : KernelSVC
+        A fitted estimator.
+    device : str
+        The torch device of the features.
 
     Returns
     -------
-    A function from features (B, P), not standardised, to decision values (B,). It computes in
-    float64, whatever the features are in (in float32 where the device has no such type).
+    Callable[[torch.Tensor], torch.Tensor]
+        A function from features, shape (B, P), not standardised, to decision values, shape (B,). It
+        computes in float64, whatever the type of the features (in float32 where the device has no
+        float64).
     """
     import torch
 
     check_is_fitted(svm)
     kind = torch.float32 if device.startswith("mps") else torch.float64
     parts = svm.fitted_parts()
-    mean, reciprocal, train, weights = (
-        torch.as_tensor(part, dtype=kind, device=device) for part in parts.arrays
+    arrays = parts.mean, parts.reciprocal, parts.support_vectors, parts.coefficients
+    mean, reciprocal, support, coefficients = (
+        torch.as_tensor(array, dtype=kind, device=device) for array in arrays
     )
-    kernel, scale, intercept = parts.kernel, parts.scale, parts.intercept
 
     def decision(features: torch.Tensor) -> torch.Tensor:
         points = (features.to(kind) - mean) * reciprocal
-        norms = points.square().sum(1, keepdim=True), train.square().sum(1)
-        matrix: torch.Tensor = kernel.function(torch, points @ train.T, *norms, scale)
-        return matrix @ weights + intercept
+        norms = points.square().sum(1, keepdim=True), support.square().sum(1)
+        matrix: torch.Tensor = parts.kernel.function(torch, points @ support.T, *norms, parts.scale)
+        return matrix @ coefficients + parts.intercept
 
     return decision

@@ -1,7 +1,7 @@
 """Choosing C and the kernel scale inside the training rows, patients kept together.
 
-Every kernel, C and scale is judged by its mean AUC on grouped inner folds (`inner_folds`), and each
-kernel is then fitted to all training rows with the setting that did best.
+Every kernel, C and scale is evaluated by its mean AUC on grouped inner folds (`inner_folds`), and
+each kernel is then fitted to all training rows with the setting that did best.
 """
 
 import time
@@ -35,11 +35,11 @@ class Choice:
 
     Attributes
     ----------
-    inner
-        The chosen setting with its worth on the inner folds.
-    fit
+    inner : InnerScore
+        The chosen setting with its AUC on the inner folds.
+    fit : Fit
         The fit to all training rows, with the scores of the test rows.
-    seconds
+    seconds : float
         Time of every inner fit of this kernel and of the fit, without the shared Gram matrix.
     """
 
@@ -50,7 +50,17 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tuning:
-    """Choices by kernel name, the table they were made from, time for the Gram matrix."""
+    """The result of tuning several kernels.
+
+    Attributes
+    ----------
+    choices : Mapping[str, Choice]
+        By kernel name.
+    table : tuple[InnerScore, ...]
+        Every setting that was evaluated.
+    gram_seconds : float
+        Time for the Gram matrix; 0 where it existed before.
+    """
 
     choices: Mapping[str, Choice]
     table: tuple[InnerScore, ...]
@@ -75,14 +85,35 @@ def tune(
 ) -> Tuning:
     """Choose C and scale for each kernel by inner folds, then fit to all training rows.
 
-    Parameters are those of `sweep`, and:
-
     Parameters
     ----------
-    groups
-        The patient of each training row, shape (n,); one patient's rows stay together.
-    folds, seed
+    train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
+        Not standardised: that is done here, by the training rows.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    groups : ArrayLike, shape (n,)
+        The patient of each training row; one patient's rows stay together.
+    kernels : Sequence[str]
+        Names out of `KERNELS`.
+    C : Sequence[float]
+        Box constraints to choose from, positive.
+    scale : Sequence[float]
+        Kernel scales to choose from, as multiples of each kernel's preset.
+    folds, seed : int
         Number of inner folds and seed of their shuffling.
+    jobs : int
+        Threads; they share the Gram matrix. Where memory is short, fewer are used.
+    tol : float
+        Stopping tolerance of the solver.
+    max_iter : int
+        Iteration limit of the solver for one fit.
+    device : str
+        Where the Gram matrix is formed: "cpu" or a torch device.
+
+    Returns
+    -------
+    Tuning
+        The choice for each kernel.
 
     Raises
     ------
@@ -90,6 +121,10 @@ def tune(
         As `sweep`; and if the patients are too few for the folds, an inner fold would train on one
         class, or the Gram matrix does not fit into half of the machine's memory (there is no
         approximate tuning).
+
+    See Also
+    --------
+    platt : Probabilities from the out-of-fold scores of a choice.
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
     labels, codes = binary_labels(train_labels), group_codes(groups, len(train))
@@ -113,7 +148,32 @@ def tune_gram(
     folds: int = 5,
     seed: int = 0,
 ) -> Tuning:
-    """`tune` on a Gram matrix that exists: a fused one, one of principal components."""
+    """`tune` on an existing Gram matrix, such as a fused one or one of principal components.
+
+    Parameters
+    ----------
+    gram : Gram
+        Inner products of n training and m test rows.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    groups : ArrayLike, shape (n,)
+        The patient of each training row; one patient's rows stay together.
+    settings : SweepSettings
+        Kernels, the C and scales to choose from, and the solver.
+    folds, seed : int
+        Number of inner folds and seed of their shuffling.
+
+    Returns
+    -------
+    Tuning
+        The choice for each kernel; its `gram_seconds` is 0.
+
+    Raises
+    ------
+    ValueError
+        If labels or groups are unusable, the patients are too few for the folds, or an inner fold
+        would train on one class.
+    """
     labels = binary_labels(train_labels, len(gram.train))
     splits = inner_folds(labels, groups, folds, seed)
     table, seconds = inner_scores(gram, labels, splits, settings)

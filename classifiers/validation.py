@@ -1,4 +1,4 @@
-"""What every classifier here asks of its arguments, said in one line where it is not so."""
+"""Checks of the arguments that every classifier here takes."""
 
 from collections.abc import Iterable
 

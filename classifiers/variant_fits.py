@@ -35,23 +35,27 @@ INNER_SEED = 0
 
 @dataclass(frozen=True)
 class VariantFit:
-    """What one named SVM gave.
+    """The result of one named SVM.
 
     Attributes
     ----------
-    score, threshold
-        Scores of the test rows, shape (m,); above the threshold is the positive class.
-    gram_seconds, fit_seconds
+    score : FloatArray, shape (m,)
+        Scores of the test rows.
+    threshold : float
+        A score above it is called positive.
+    gram_seconds, fit_seconds : float
         Time for the shared matrix, and for all that this SVM needs besides.
-    iterations, n_support, converged, approximate
-        As in `Fit`.
-    chosen_C, chosen_scale, inner_auc
-        What tuning chose (the scale as a multiple of the preset), and its mean AUC on the inner
-        folds; None without tuning.
-    components
+    iterations, n_support : int
+        Iterations of libsvm (of liblinear in an approximate fit) and number of support vectors.
+    converged, approximate : bool
+        Whether the solver finished, and whether the kernel was replaced by sampled features.
+    chosen_C, chosen_scale, inner_auc : float | None
+        C and scale that tuning chose (the scale as a multiple of the preset), and their mean AUC on
+        the inner folds; None without tuning.
+    components : int | None
         Number of principal components; None without them.
-    note
-        What a reader must know of the fit.
+    note : str
+        What a reader must know of the fit; mostly empty.
     """
 
     score: FloatArray
@@ -71,7 +75,17 @@ class VariantFit:
 
 @dataclass(frozen=True)
 class Judgement:
-    """A kernel's mean AUC on inner folds, whether all their fits converged, seconds they took."""
+    """The evaluation of a kernel on inner folds.
+
+    Attributes
+    ----------
+    auc : float
+        Mean AUC on the held-out rows.
+    converged : bool
+        Whether all inner fits converged.
+    seconds : float
+        Time of the inner fits, without the Gram matrix.
+    """
 
     auc: float
     converged: bool
@@ -93,22 +107,33 @@ def fit_variants(
 
     Parameters
     ----------
-    train_features, test_features
-        One matrix a backbone, shapes (n, P) and (m, P); several are fused.
-    train_labels
-        Shape (n,), 1 for the positive class and 0 for the other.
-    groups
-        The patient of each training row, shape (n,).
-    names
+    train_features, test_features : Sequence[ArrayLike], shapes (n, P) and (m, P) each
+        One matrix for each backbone, not standardised; several are fused.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    groups : ArrayLike, shape (n,)
+        The patient of each training row.
+    names : Sequence[str]
         Names out of `VARIANTS`.
-    jobs, device, memory_limit
-        As in `sweep`. Where one thread needs more than the limit, plain kernels are fitted
-        approximately, and say so; the others are not.
+    jobs : int
+        Threads; they share the Gram matrix. Where memory is short, fewer are used.
+    device : str
+        Where the Gram matrix is formed: "cpu" or a torch device.
+    memory_limit : float | None
+        Bytes that the fits may take; None is half of the machine's memory. Where one thread needs
+        more, plain kernels are fitted approximately, as their field `approximate` says; the others
+        are not fitted.
+
+    Returns
+    -------
+    dict[str, VariantFit | str]
+        By name, in the order of `names`: the fit, or why there is none.
 
     Raises
     ------
     ValueError
-        If features or labels are unusable for any SVM; of several backbones it tells which.
+        If features or labels are unusable for any SVM; of several backbones the message names the
+        first that is.
     """
     train, test = ([np.asarray(one) for one in part] for part in (train_features, test_features))
     labels = binary_labels(train_labels, len(train[0]))
@@ -133,19 +158,30 @@ def judge_kernels(
     jobs: int = 1,
     device: str = "cpu",
 ) -> dict[str, Judgement]:
-    """What each kernel, with C = 1 and its preset scale, is worth on folds of the training rows.
+    """Evaluate kernels, with C = 1 and their preset scales, on inner folds of the training rows.
 
     No test row is seen. The folds are those of tuning and of the sigmoids: the same for all
-    features of the same rows, so that their figures may be set against each other.
+    features of the same rows, so that their figures can be compared.
 
     Parameters
     ----------
-    train_features
-        One matrix a backbone, shape (n, P); several are fused.
-    train_labels, groups
-        As in `fit_variants`.
-    kernels
+    train_features : Sequence[ArrayLike], shape (n, P) each
+        One matrix for each backbone, not standardised; several are fused.
+    train_labels : ArrayLike, shape (n,)
+        1 for the positive class and 0 for the other.
+    groups : ArrayLike, shape (n,)
+        The patient of each training row.
+    kernels : Sequence[str]
         Names out of `KERNELS`.
+    jobs : int
+        Threads; they share the Gram matrix. Where memory is short, fewer are used.
+    device : str
+        Where the Gram matrix is formed: "cpu" or a torch device.
+
+    Returns
+    -------
+    dict[str, Judgement]
+        By kernel name.
 
     Raises
     ------
@@ -158,7 +194,7 @@ def judge_kernels(
     splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
     require_memory(needed, f"inner folds of {len(labels)} training rows")
-    # A Gram matrix has test rows; any will do, because none of their scores is looked at.
+    # A Gram matrix has test rows; any will do, because none of their scores is used.
     gram = _fused_gram(train, [one[:1] for one in train], device)
     threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
     settings = SweepSettings(kernels, jobs=threads)
@@ -198,7 +234,7 @@ def _exact_fits(
 
 
 def _warm_up(device: str) -> None:
-    """What takes a second once a process, and would count as the time of its first fit."""
+    """Do what takes a second once in a process and would count as time of its first fit."""
     import sklearn.svm  # noqa: F401
 
     if device != "cpu":
@@ -210,20 +246,20 @@ def _fused_gram(
 ) -> Gram:
     """The Gram of all backbones, added up one by one."""
 
-    def one(position: int) -> Gram:
+    def gram_of(position: int) -> Gram:
         with _naming_backbone(position, len(train)):
             return Gram.of(train[position], test[position], device=device)
 
-    gram = one(0)
+    gram = gram_of(0)
     for position in range(1, len(train)):
         # The new one has no name: it would live on while the next is formed.
-        gram = gram + one(position)
+        gram = gram + gram_of(position)
     return gram
 
 
 @contextmanager
 def _naming_backbone(position: int, count: int) -> Iterator[None]:
-    """Of several backbones say which one a ValueError is of: the first is number 1."""
+    """Put the number of the backbone, from 1, into a ValueError if there are several."""
     try:
         yield
     except ValueError as error:
@@ -334,8 +370,8 @@ def _as_probability(
 ) -> VariantFit:
     """The fit with probabilities in place of scores, by a sigmoid that never falls.
 
-    Every inner fold has an intercept of its own, which follows the class balance of its training
-    rows and so runs against that of the rows held out. Where scores vary less within folds than
+    The intercept differs between inner folds: it follows the class balance of the training rows and
+    so runs against that of the rows held out. Where scores vary less within folds than
     between them (as a fine Gaussian's do), a sigmoid sees that alone and falls, although each fold
     may rank its rows rightly. Such scores cannot be turned into probabilities.
     """

@@ -17,7 +17,18 @@ from classifiers.kernels import KERNELS
 
 @dataclass(frozen=True)
 class Variant:
-    """A named SVM taken apart."""
+    """A named SVM.
+
+    Attributes
+    ----------
+    name : str
+        The name on the command line and in every table.
+    kernel : str
+        A name out of `KERNELS`.
+    pca, tuned, platt : bool
+        Whether its features are principal components, whether C and scale are chosen on inner
+        folds, and whether its scores are probabilities.
+    """
 
     name: str
     kernel: str

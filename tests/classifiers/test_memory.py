@@ -1,4 +1,4 @@
-"""What is said to be needed of memory is what is taken, and how results depend on what there is."""
+"""The memory that is computed is the memory that is taken, and how results depend on the limit."""
 
 import gc
 import tracemalloc
@@ -35,7 +35,7 @@ def peak(widths, names, **named):
 
 
 @pytest.mark.parametrize(
-    ("widths", "names", "patience", "least"),
+    ("widths", "names", "budget", "least"),
     [
         ([256], ["linear", "cubic", "medium_gaussian"], None, 0.6),
         ([4096], ["medium_gaussian"], None, 0.9),
@@ -47,10 +47,10 @@ def peak(widths, names, **named):
     ],
     ids=["one", "wide", "fusion", "wide fusion", "components", "low rank", "full rank"],
 )
-def test_one_thread_takes_what_the_formula_says(monkeypatch, widths, names, patience, least):
+def test_one_thread_takes_what_the_formula_says(monkeypatch, widths, names, budget, least):
     fit_variants(*data([3]), ["linear+tuned+platt"])  # imports are no part of it
-    if patience is not None:
-        monkeypatch.setattr(solver, "iteration_budget", lambda n, rank: patience)
+    if budget is not None:
+        monkeypatch.setattr(solver, "iteration_budget", lambda n, rank: budget)
     share = peak(widths, names) / gram_bytes(N, M, max(widths), len(widths))
     assert least < share < 1.02
 
@@ -79,7 +79,7 @@ def test_threads_are_as_many_as_there_is_room_for():
 
 
 def test_the_number_of_threads_decides_nothing():
-    """With room for one thread only, two are asked for: exact all the same, and the same."""
+    """With room for one thread only, two are requested: exact all the same, and the same."""
     (train,), labels, (test,), groups = data([20])
     limit = gram_bytes(N, M, 20)
     one, two = (
@@ -117,7 +117,7 @@ def test_no_more_threads_run_than_there_is_room_for(monkeypatch, room):
 
 
 def test_unfinished_fits_in_threads_are_not_warned_of():
-    """Filters of warnings are the process's: a thread's own would undo another's."""
+    """Warning filters belong to the process: one thread's would undo another's."""
     (train,), labels, (test,), _ = data([5])
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -71,8 +71,8 @@ def searched(x, z, labels, groups):
 def test_permuted_labels_give_one_half(system):
     rng = np.random.default_rng(0)
     groups = np.repeat(np.arange(60), np.arange(60) % 2 + 1)
-    own = np.arange(60) % 3 == 0
-    labels = own[groups].astype(int)
+    positive = np.arange(60) % 3 == 0
+    labels = positive[groups].astype(int)
     features = rng.normal(size=(60, 30))[groups] + rng.normal(size=(90, 30))
     train, test = np.arange(N_TRAIN), np.arange(N_TRAIN, 90)
     areas = []

@@ -47,11 +47,11 @@ def test_no_fit_has_more_columns_than_there_is_room_for(monkeypatch, columns):
 def test_a_linear_kernel_on_sampled_features_is_the_linear_kernel():
     """32 sampled rows span features of rank 8."""
     little = 8 * ((N + M) * WIDTH + (3 * N + M) * 32)
-    sampled, own = (scores(limit, ["linear"])["linear"] for limit in (little, np.inf))
-    np.testing.assert_allclose(sampled, own, atol=1e-3)
-    assert np.std(own) > 0.1
+    sampled, exact = (scores(limit, ["linear"])["linear"] for limit in (little, np.inf))
+    np.testing.assert_allclose(sampled, exact, atol=1e-3)
+    assert np.std(exact) > 0.1
 
 
-def test_too_little_memory_is_said():
+def test_too_little_memory_is_reported():
     with pytest.raises(ValueError, match="300 training and 60 test rows of 200 features do not"):
         scores(8 * (N + M) * WIDTH)

@@ -21,7 +21,7 @@ def relu_like(rng, n, width):
 
 
 # libsvm stops within `tol` of the optimum, and rounding turns its path there: the same optimum to
-# 1e-6 shows only where both are told to come that near to it.
+# 1e-6 shows only where both have to come that near to it.
 NEAR = 1e-9
 
 

@@ -138,7 +138,7 @@ def test_what_cannot_be_tuned_keeps_the_others(data):
     assert all(isinstance(found[name], VariantFit) for name in ("linear", "linear+pca"))
 
 
-def test_a_gram_that_does_not_fit_is_approximated_and_said(data):
+def test_a_gram_that_does_not_fit_is_approximated_and_labelled(data):
     names = ["medium_gaussian", "medium_gaussian+tuned", "linear+pca"]
     found = fitted(data, names, memory_limit=80_000)
     assert found["medium_gaussian"].approximate
@@ -158,7 +158,7 @@ def test_no_test_row_changes_a_choice(data):
 
 
 @pytest.mark.parametrize("memory_limit", [None, 80_000], ids=["exact", "approximate"])
-def test_a_backbone_that_cannot_be_used_is_told_by_its_place(data, memory_limit):
+def test_a_backbone_that_cannot_be_used_is_named_by_its_place(data, memory_limit):
     train, labels, test, _, patients = data
     parts = [slice(0, 5), slice(5, 12)]
     constant = train.copy()
@@ -173,17 +173,17 @@ def test_a_backbone_that_cannot_be_used_is_told_by_its_place(data, memory_limit)
         fit_variants(rows[1:], labels, others[1:], patients, ["linear"], memory_limit=memory_limit)
 
 
-def test_the_gram_is_formed_on_the_device_asked_for(data, monkeypatch):
+def test_the_gram_is_formed_on_the_requested_device(data, monkeypatch):
     train, labels, test, _, patients = data
-    asked = []
+    devices = []
 
     def elsewhere(device, rows, others):
-        asked.append((device, rows.shape))
+        devices.append((device, rows.shape))
         return products_on("cpu", rows, others)
 
     monkeypatch.setattr("classifiers.gram.products_on", elsewhere)
     monkeypatch.setattr("classifiers.variant_fits.products_on", elsewhere)
     parts = [train[:, :5], train[:, 5:]], [test[:, :5], test[:, 5:]]
     found = fit_variants(parts[0], labels, parts[1], patients, ["cubic"], device="cuda:1")
-    assert asked == [("cuda:1", (1, 1)), ("cuda:1", (70, 5)), ("cuda:1", (70, 7))]
+    assert devices == [("cuda:1", (1, 1)), ("cuda:1", (70, 5)), ("cuda:1", (70, 7))]
     np.testing.assert_allclose(found["cubic"].score, fitted(data, ["cubic"])["cubic"].score)
