@@ -268,7 +268,7 @@ def _is_two_valued(path: Path) -> bool | None:
     try:
         if path.suffix.lower() in JPEG_ENDINGS:
             return has_two_values(_thumbnail(path))
-        return has_two_values(decode(path.read_bytes(), path.name))
+        return has_two_values(decode(path.read_bytes(), path.name).pixels)
     except (UnreadableImage, OSError):
         return None
 

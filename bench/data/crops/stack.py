@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from bench.data.crops import stack_files
 from bench.data.crops.regions import RegionCut, cut_out, fit_square, plan_cuts, square_around
 from bench.data.crops.settings import CropSettings
-from bench.data.images.decoding import decode, has_window
+from bench.data.images.decoding import decode
 from bench.data.images.pixels import INSTALL, MAX_BYTES, UnreadableImage
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
 from bench.store import digest
@@ -246,8 +246,8 @@ def _cut_squares(
     path = rows[0][1].image
     if isinstance(image, str):
         raise UnreadableImage(image)
-    pixels = decode(image, path, settings.window)
-    windowed = settings.window != "voi" or has_window(image, path)
+    decoded = decode(image, path, settings.window)
+    pixels, windowed = decoded.pixels, decoded.windowed or settings.window != "voi"
     found: list[tuple[int, _Square | str]] = []
     for place, cut in rows:
         try:
@@ -269,7 +269,7 @@ def _mask(data: bytes | str, path: str) -> NDArray[Any]:
     try:
         if isinstance(data, str):
             raise UnreadableImage(data)
-        return decode(data, path)
+        return decode(data, path).pixels
     except UnreadableImage as error:
         raise UnreadableImage(f"its mask: {error}") from error
 

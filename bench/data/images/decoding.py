@@ -9,7 +9,7 @@ import warnings
 
 import numpy as np
 
-from bench.data.images.pixels import Pixels, UnreadableImage, check_size, reason
+from bench.data.images.pixels import Decoded, Pixels, UnreadableImage, check_size, reason
 
 # Formats that Pillow decodes by itself; others may start programs or nest files.
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
@@ -17,21 +17,25 @@ PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
 WINDOWS = ("own", "voi")
 
 
-def decode(data: bytes, name: str, window: str = "own") -> Pixels:
-    """The one channel of an image, native size, in the file's own range.
+def decode(data: bytes, name: str, window: str = "own") -> Decoded:
+    """The one channel of an image, at native size and in the file's own range.
 
     Parameters
     ----------
-    data : the file's bytes.
-    name : the file's name; only its ending is looked at, for DICOM without a preamble.
-    window : "own" for the values as stored, or "voi" for those that the DICOM file's own rescale
-        and VOI table or window make of them; other formats, and DICOM with neither, know "own"
-        alone.
+    data : bytes
+        The content of the file.
+    name : str
+        The file's name; only its ending is used, for DICOM without a preamble.
+    window : str, default "own"
+        "own" for the values as stored, or "voi" for those that the DICOM file's own rescale and
+        VOI table or window make of them. Other formats, and DICOM with neither, keep the values
+        as stored.
 
     Returns
     -------
-    array (height, width), uint8, or a wider type for images of more than 8 bits. Under a window it
-    is uint8 over the window's output range.
+    Decoded
+        Its pixels are uint8, or of a wider type for images of more than 8 bits; under a window
+        they are uint8 over the window's output range.
 
     Raises
     ------
@@ -47,23 +51,17 @@ def decode(data: bytes, name: str, window: str = "own") -> Pixels:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            pixels = decode_dicom(data, window) if _is_dicom(data, name) else _decode_picture(data)
+            if _is_dicom(data, name):
+                decoded = decode_dicom(data, window)
+            else:
+                decoded = Decoded(_decode_picture(data))
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # hostile files make decoders raise anything
         raise UnreadableImage(reason(error)) from error
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+    if decoded.pixels.dtype.kind == "f" and not np.isfinite(decoded.pixels).all():
         raise UnreadableImage("it holds values that are not finite")
-    return pixels
-
-
-def has_window(data: bytes, name: str) -> bool:
-    """Whether an image that decodes has grey values of its own to show: DICOM's VOI alone."""
-    from bench.data.images.dicom import is_windowed
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _is_dicom(data, name) and is_windowed(data)
+    return decoded
 
 
 def _is_dicom(data: bytes, name: str) -> bool:

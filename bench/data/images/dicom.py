@@ -24,7 +24,15 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPE
 from bench.data.cbis_ddsm.case_tables import kind_of
 from bench.data.images.dicom_codestream import check_codestream
 from bench.data.images.dicom_grey_values import has_window, windowed
-from bench.data.images.pixels import INSTALL, MAX_BYTES, Pixels, UnreadableImage, check_size, reason
+from bench.data.images.pixels import (
+    INSTALL,
+    MAX_BYTES,
+    Decoded,
+    Pixels,
+    UnreadableImage,
+    check_size,
+    reason,
+)
 
 # What pydicom may ask a file for before it is stopped. A header of a hundred elements takes some
 # two hundred reads; lengths that lie can cost one for every eight bytes, over and over.
@@ -116,7 +124,7 @@ def read_header(file: Path) -> Header:
         raise UnreadableImage(reason(error)) from error
 
 
-def decode_dicom(data: bytes, window: str) -> Pixels:
+def decode_dicom(data: bytes, window: str) -> Decoded:
     """The one channel of a DICOM image, dense tissue bright; `window` as for `decoding.decode`.
 
     Raises
@@ -128,17 +136,13 @@ def decode_dicom(data: bytes, window: str) -> Pixels:
     record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
     _check_pixels(record, announced)
     check_codestream(record)
-    pixels, falls = _stored_values(record), False
+    pixels, is_descending = _stored_values(record), False
     if window == "voi":
-        pixels, falls = windowed(pixels, record)
+        pixels, is_descending = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
-    return _inverted(pixels) if lowest_is_white != falls else pixels
-
-
-def is_windowed(data: bytes) -> bool:
-    """Whether a DICOM file that decodes has a VOI table or window of its own."""
-    record, _ = _read(io.BytesIO(data), len(data), (*_SHAPE, *_GREY_VALUES), pixels=True)
-    return has_window(record)
+    if lowest_is_white != is_descending:
+        pixels = _inverted(pixels)
+    return Decoded(pixels, windowed=window == "voi" and has_window(record))
 
 
 @dataclass(frozen=True)

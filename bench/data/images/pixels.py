@@ -1,6 +1,7 @@
 """What decoders share: limits, the scaling to 8 bits, and the error for an unreadable image."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,22 @@ INSTALL = "pip install 'vit-svm-bench[dicom]'"
 MOST_BETWEEN = 0.03
 
 Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a decoder makes of one file.
+
+    Attributes
+    ----------
+    pixels : Pixels, shape (height, width)
+        One channel at native size.
+    windowed : bool
+        Whether a VOI table or window of the file was applied.
+    """
+
+    pixels: Pixels
+    windowed: bool = False
 
 
 class UnreadableImage(Exception):

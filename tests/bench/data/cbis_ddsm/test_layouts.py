@@ -128,7 +128,7 @@ def test_without_what_describes_the_files(
 def convert(root: Path, bits: int) -> None:
     """Every DICOM file of a tree to PNG in its place, as users do."""
     for file in sorted(root.rglob("*.dcm")):
-        pixels = decode(file.read_bytes(), file.name)
+        pixels = decode(file.read_bytes(), file.name).pixels
         if bits == 8 and pixels.dtype == np.uint16:
             pixels = (pixels >> 8).astype(np.uint8)
         Image.fromarray(pixels).save(file.with_suffix(".png"))
@@ -200,7 +200,7 @@ def test_the_richest_format_is_taken(layouts: dict[str, Path], tmp_path: Path) -
     shutil.copytree(layouts["uid"], root)
     expected = load_lesions(root).table
     for file in sorted(root.rglob("*.dcm")):
-        pixels = decode(file.read_bytes(), file.name)
+        pixels = decode(file.read_bytes(), file.name).pixels
         Image.fromarray((pixels >> 8).astype(np.uint8)).save(file.with_suffix(".png"))
     pd.testing.assert_frame_equal(load_lesions(root).table, expected)
 

@@ -130,7 +130,7 @@ def test_the_real_files(shared_data: Path, tmp_path: Path) -> None:
         "Calc-Test_P_00562_LEFT_CC_2": "loose/Calc_Test_ROI_11317_1-1.png",
     }
     for path in found.table["path"]:
-        pixels = decode((root / path).read_bytes(), path)
+        pixels = decode((root / path).read_bytes(), path).pixels
         assert pixels.dtype == np.uint16
         assert int(pixels.max()) > 255
     stack = build_stack(found, CropSettings(), tmp_path)

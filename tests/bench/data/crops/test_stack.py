@@ -1,13 +1,18 @@
 """The crop stack: what is in it, what it is looked up by, and what it survives."""
 
+import io
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmwrite
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from bench.data import CropSettings, CropStack, build_stack, load_lesions
 from bench.errors import UnusableInput
@@ -93,6 +98,50 @@ def test_crops_without_the_window_asked_for_are_counted(classes: Path, cache: Pa
     for _ in ("decoded", "from the cache"):
         (notice,) = build(classes, cache, CropSettings(size=32, window="voi")).notices
         assert notice.startswith("window voi: 6 of 6 crops come from files without a window")
+
+
+@pytest.mark.parametrize("window", ["own", "voi"])
+def test_a_dicom_file_is_parsed_once(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, window: str
+) -> None:
+    from bench.data.images import dicom
+
+    root = tmp_path / "set"
+    for name in ("benign", "malignant"):
+        (root / name).mkdir(parents=True)
+        (root / name / "windowed.dcm").write_bytes(dicom_file(WindowCenter=900, WindowWidth=700))
+        (root / name / "plain.dcm").write_bytes(dicom_file())
+    parse, calls = dicom.read_partial, []
+
+    def count(*arguments: Any, **named: Any) -> Any:
+        calls.append(arguments)
+        return parse(*arguments, **named)
+
+    monkeypatch.setattr(dicom, "read_partial", count)
+    stack = build(root, cache, CropSettings(size=32, window=window))
+    assert len(stack.table) == len(calls) == 4
+    # It is known all the same which of them have a window.
+    assert [notice.split(" crops")[0] for notice in stack.notices] == (
+        ["window voi: 2 of 4"] if window == "voi" else []
+    )
+
+
+def dicom_file(**elements: int) -> bytes:
+    """Twelve bits of noise, and what `elements` adds to the header."""
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    record = FileDataset("x.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
+    record.SOPClassUID, record.SOPInstanceUID = SecondaryCaptureImageStorage, "2.25.1"
+    record.Rows, record.Columns = 12, 16
+    record.BitsAllocated, record.BitsStored, record.HighBit = 16, 12, 11
+    record.SamplesPerPixel, record.PixelRepresentation = 1, 0
+    record.PhotometricInterpretation = "MONOCHROME2"
+    record.PixelData = np.random.default_rng(3).integers(0, 4096, (12, 16), np.uint16).tobytes()
+    for keyword, value in elements.items():
+        setattr(record, keyword, value)
+    stream = io.BytesIO()
+    dcmwrite(stream, record, enforce_file_format=True)
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize("place", ["decode", "fit_square"])

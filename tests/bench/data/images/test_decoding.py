@@ -56,13 +56,13 @@ PIXELS = np.arange(12, dtype=np.uint8).reshape(3, 4) * 20
 
 @pytest.mark.parametrize("kind", ["PNG", "PPM", "TIFF", "BMP"])
 def test_eight_bits_come_back_as_they_are(kind: str) -> None:
-    np.testing.assert_array_equal(decode(encoded(PIXELS, kind), "x"), PIXELS)
+    np.testing.assert_array_equal(decode(encoded(PIXELS, kind), "x").pixels, PIXELS)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "PPM", "TIFF"])
 def test_sixteen_bits_are_scaled_by_their_own_range(kind: str) -> None:
     pixels = np.array([[37455, 65535], [51495, 37455]], np.uint16)
-    eight = to_eight_bit(decode(encoded(pixels, kind), "x"))
+    eight = to_eight_bit(decode(encoded(pixels, kind), "x").pixels)
     assert eight.tolist() == [[0, 255], [128, 0]]
 
 
@@ -124,22 +124,22 @@ def test_nothing_is_warned_of() -> None:
     palette.save(stream, "PNG", transparency=bytes(range(4)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert decode(stream.getvalue(), "x.png").shape == PIXELS.shape
+        assert decode(stream.getvalue(), "x.png").pixels.shape == PIXELS.shape
 
 
 def test_colour_becomes_one_channel() -> None:
-    pixels = decode(encoded(np.full((5, 6, 3), 77, np.uint8)), "x")
+    pixels = decode(encoded(np.full((5, 6, 3), 77, np.uint8)), "x").pixels
     assert pixels.shape == (5, 6)
     assert (pixels == 77).all()
 
 
 def test_dicom_and_its_inverted_form() -> None:
     pixels = np.array([[100, 300], [200, 100]], np.uint16)
-    assert to_eight_bit(decode(dicom(pixels), "x")).tolist() == [[0, 255], [128, 0]]
-    inverted = to_eight_bit(decode(dicom(pixels, "MONOCHROME1"), "x"))
+    assert to_eight_bit(decode(dicom(pixels), "x").pixels).tolist() == [[0, 255], [128, 0]]
+    inverted = to_eight_bit(decode(dicom(pixels, "MONOCHROME1"), "x").pixels)
     assert inverted.tolist() == [[255, 0], [128, 255]]
     eight = np.array([[0, 10], [20, 255]], np.uint8)
-    assert decode(dicom(eight, "MONOCHROME1"), "x").tolist() == [[255, 245], [235, 0]]
+    assert decode(dicom(eight, "MONOCHROME1"), "x").pixels.tolist() == [[255, 245], [235, 0]]
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_real_sixteen_bit_crops(shared_data: Path, name: str) -> None:
     if not file.is_file():
         pytest.skip(f"no {name} in the shared data")
     data = file.read_bytes()
-    pixels = decode(data, name)
+    pixels = decode(data, name).pixels
     # The PNG's own header: width, height, bits.
     width, height, bits = struct.unpack_from(">IIB", data, 16)
     assert (*pixels.shape, pixels.dtype.itemsize * 8) == (height, width, bits)
@@ -240,6 +240,6 @@ def test_a_tiff_whose_zero_is_white_is_turned_over(tmp_path: Path) -> None:
     plain, turned = tmp_path / "a.tif", tmp_path / "b.tif"
     Image.fromarray(pixels).save(plain)
     Image.fromarray(pixels).save(turned, tiffinfo={262: 0})
-    np.testing.assert_array_equal(decode(plain.read_bytes(), plain.name), pixels)
-    found = decode(turned.read_bytes(), turned.name).astype(int)
+    np.testing.assert_array_equal(decode(plain.read_bytes(), plain.name).pixels, pixels)
+    found = decode(turned.read_bytes(), turned.name).pixels.astype(int)
     assert (np.diff(found.ravel()) == -20).all()

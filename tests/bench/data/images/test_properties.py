@@ -93,7 +93,7 @@ def outcome(data: bytes, name: str, window: str = "own") -> Array | None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            pixels = decode(data, name, window=window)
+            pixels = decode(data, name, window=window).pixels
     except UnreadableImage as error:
         _is_one_line(str(error))
     _, peak = tracemalloc.get_traced_memory()
