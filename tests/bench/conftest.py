@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from pydicom import dcmwrite
+from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from bench.data import write_phantom
 from bench.data.cbis_ddsm.case_tables import find_tables, read_tables
@@ -123,6 +126,30 @@ def save() -> Callable[..., Path]:
         rng = np.random.default_rng(list(path.name.encode("utf-8", "surrogateescape")))
         Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8)).save(path)
         return path
+
+    return write
+
+
+@pytest.fixture
+def dicom_file() -> Callable[..., bytes]:
+    """Write a DICOM file of 12 bits of noise; arguments by keyword go into its header."""
+
+    def write(**elements: int | str) -> bytes:
+        meta = FileMetaDataset()
+        meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        record = FileDataset("x.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
+        record.SOPClassUID, record.SOPInstanceUID = SecondaryCaptureImageStorage, "2.25.1"
+        record.Rows, record.Columns = 12, 16
+        record.BitsAllocated, record.BitsStored, record.HighBit = 16, 12, 11
+        record.SamplesPerPixel, record.PixelRepresentation = 1, 0
+        record.PhotometricInterpretation = "MONOCHROME2"
+        noise = np.random.default_rng(3).integers(0, 4096, (12, 16), np.uint16)
+        record.PixelData = noise.tobytes()
+        for keyword, value in elements.items():
+            setattr(record, keyword, value)
+        stream = io.BytesIO()
+        dcmwrite(stream, record, enforce_file_format=True)
+        return stream.getvalue()
 
     return write
 

@@ -59,7 +59,6 @@ _ABSENT = ("", "N/A", "NA")
 _UID = r"[0-9]+(?:\.[0-9]+)+"
 # The name of a full mammogram; that of a lesion in it ends in its number.
 CASE = r"(?:Mass|Calc)-(?:Training|Test)_P_[0-9]{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
-_KINDS = {"croppedimages": "crop", "roimaskimages": "mask", "fullmammogramimages": "film"}
 # Case folder, study, series and a base name that does not predict the file's.
 _CELL = rf"{CASE}_[0-9]+/{_UID}/{_UID}/[^/]+"
 _FILM_CELL = rf"{CASE}/{_UID}/{_UID}/[^/]+"
@@ -93,11 +92,6 @@ class CaseTables:
 def is_series(name: str) -> bool:
     """Whether a folder's name is a DICOM series UID."""
     return re.fullmatch(r"[0-9]+(\.[0-9]+){2,}|2\.25\.[0-9]+", name) is not None
-
-
-def kind_of(description: str) -> str:
-    """What a file's own SeriesDescription calls it: crop, mask, film, or "" for anything else."""
-    return _KINDS.get("".join(description.lower().split()), "")
 
 
 def find_tables(folder: Path) -> dict[tuple[str, str], Path]:

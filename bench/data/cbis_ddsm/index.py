@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import warnings
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,13 @@ ENDINGS = (*DICOM_ENDINGS, ".png", ".tif", ".tiff", *JPEG_ENDINGS)
 
 # The series of a file whose header names one that the case tables do not know.
 OTHER_SERIES = "other"
+
+_KINDS = {"croppedimages": "crop", "roimaskimages": "mask", "fullmammogramimages": "film"}
+
+# PatientID names the case; a few files have a file's ending there.
+_PATIENT_ID = re.compile(
+    r"(mass|calc)-(training|test)_(p_\d{5})_(left|right)_(cc|mlo)(_\d+)?(?:\.dcm)?", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,26 @@ class Facts:
     columns: int = 0
     problem: str = ""
     two_valued: bool | None = None
+
+
+def kind_of(description: str) -> str:
+    """What a SeriesDescription calls a file: crop, mask, film, or "" for anything else."""
+    return _KINDS.get("".join(description.lower().split()), "")
+
+
+def _case_of(patient_id: str) -> str:
+    """The lesion that a PatientID names, in one spelling; "" if it names none.
+
+    As in Mass-Training_P_00001_LEFT_CC_1; a film's has no last number.
+    """
+    match = _PATIENT_ID.fullmatch(patient_id)
+    if match is None:
+        return ""
+    kind, split, number, side, view, lesion = match.groups(default="")
+    return (
+        f"{kind.capitalize()}-{split.capitalize()}_{number.upper()}"
+        f"_{side.upper()}_{view.upper()}{lesion}"
+    )
 
 
 class ImageIndex:
@@ -168,8 +196,8 @@ class ImageIndex:
             return Facts(problem=_line(error))
         return Facts(
             header.series if header.series in self._known else OTHER_SERIES * bool(header.series),
-            header.case,
-            header.kind,
+            _case_of(header.patient_id),
+            kind_of(header.series_description),
             header.rows,
             header.columns,
             header.problem,

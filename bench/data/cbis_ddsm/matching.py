@@ -13,8 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.data.cbis_ddsm.case_tables import CASE, PUBLISHED_ROWS, is_series, kind_of
-from bench.data.cbis_ddsm.index import DICOM_ENDINGS, JPEG_ENDINGS, Facts, ImageIndex, IndexedFile
+from bench.data.cbis_ddsm.case_tables import CASE, PUBLISHED_ROWS, is_series
+from bench.data.cbis_ddsm.index import (
+    DICOM_ENDINGS,
+    JPEG_ENDINGS,
+    Facts,
+    ImageIndex,
+    IndexedFile,
+    kind_of,
+)
 from bench.data.lesions import unusable
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """DICOM files: their headers without their pixels, and their pixels in one channel.
 
-Of a header only the few fields of `Header` leave this module. Files may be hostile: whatever they
-announce, reading one is over soon, takes little memory, and ends in a result or `UnreadableImage`.
+Of a header only the few fields of `Header` are handed on. Files may be hostile: whatever they
+announce, reading one ends soon, takes little memory, and gives a result or `UnreadableImage`.
 """
 
 import io
@@ -10,7 +10,7 @@ import re
 import stat
 import warnings
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,7 +21,6 @@ from pydicom.filereader import read_partial
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
-from bench.data.cbis_ddsm.case_tables import kind_of
 from bench.data.images.dicom_codestream import check_codestream
 from bench.data.images.dicom_grey_values import has_window, windowed
 from bench.data.images.pixels import (
@@ -72,28 +71,31 @@ _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _UNDEFINED = 0xFFFFFFFF
 
 _UID = re.compile(r"[0-9.]{1,64}")
-_CASE = re.compile(
-    r"(mass|calc)-(training|test)_(p_\d{5})_(left|right)_(cc|mlo)(_\d+)?(?:\.dcm)?", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What is kept of a file's header.
+    """The fields of a file's header that are read.
+
+    `patient_id` and `series_description` are free text and may identify a person: whoever reads a
+    header keeps what they mean, not the text.
 
     Attributes
     ----------
-    series : SeriesInstanceUID; "" if absent.
-    kind : "crop", "mask" or "film" by the file's own SeriesDescription, else "".
-    case : the lesion that PatientID names, as "Mass-Training_P_00001_LEFT_CC_1" (a film's without
-        the last number); "" if it does not fit.
-    rows, columns : pixels; 0 if absent.
-    problem : why the pixels cannot be read, as far as header and size of the file tell; else "".
+    series : str
+        SeriesInstanceUID; "" if absent or not a UID.
+    patient_id, series_description : str
+        The element's text, without spaces around it, of at most `MAX_VALUE` characters; "" if
+        absent.
+    rows, columns : int
+        In pixels; 0 if absent.
+    problem : str
+        Why the pixels cannot be read, as far as header and size of the file show; else "".
     """
 
     series: str
-    kind: str
-    case: str
+    patient_id: str = field(repr=False)
+    series_description: str = field(repr=False)
     rows: int
     columns: int
     problem: str
@@ -243,8 +245,8 @@ def _header(stream: BinaryIO, size: int) -> Header:
     series = _text(record, "SeriesInstanceUID")
     return Header(
         series=series if _UID.fullmatch(series) else "",
-        kind=kind_of(_text(record, "SeriesDescription")),
-        case=_case(_text(record, "PatientID")),
+        patient_id=_text(record, "PatientID"),
+        series_description=_text(record, "SeriesDescription"),
         rows=_count(record, "Rows"),
         columns=_count(record, "Columns"),
         problem=problem,
@@ -263,18 +265,6 @@ def _count(record: FileDataset, keyword: str) -> int:
         return int(record.get(keyword) or 0)
     except Exception:  # as above
         return 0
-
-
-def _case(patient: str) -> str:
-    """PatientID of CBIS-DDSM in one spelling; a few files carry a file's ending there."""
-    match = _CASE.fullmatch(patient)
-    if match is None:
-        return ""
-    kind, split, number, side, view, lesion = match.groups(default="")
-    return (
-        f"{kind.capitalize()}-{split.capitalize()}_{number.upper()}"
-        f"_{side.upper()}_{view.upper()}{lesion}"
-    )
 
 
 def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:

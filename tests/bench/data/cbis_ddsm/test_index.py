@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.data.cbis_ddsm.index import ImageIndex
+from bench.data.cbis_ddsm.index import Facts, ImageIndex
 
 
 @pytest.fixture
@@ -151,3 +151,63 @@ def test_two_values_and_many(tmp_path: Path) -> None:
         index = ImageIndex(tmp_path, tmp_path / "cache", ())
         (file,) = (one for one in index.files if one.path == name)
         assert index.is_two_valued(file) == two_valued, name
+
+
+def facts_of_dicom(folder: Path, data: bytes) -> Facts:
+    (folder / "set").mkdir()
+    (folder / "set" / "x.dcm").write_bytes(data)
+    index = ImageIndex(folder / "set", folder / "cache", ())
+    return index.facts(*index.files)
+
+
+@pytest.mark.parametrize(
+    ("description", "kind"),
+    [
+        ("ROI mask images", "mask"),
+        ("full mammogram images", "film"),
+        (" CROPPED  Images ", "crop"),
+        ("", ""),
+        ("cropped", ""),
+        ("images of Jane Doe", ""),
+    ],
+)
+def test_the_kind_is_that_of_the_file(
+    tmp_path: Path, dicom_file: Callable[..., bytes], description: str, kind: str
+) -> None:
+    data = dicom_file(SeriesDescription=description)
+    assert facts_of_dicom(tmp_path, data).kind == kind
+
+
+@pytest.mark.parametrize(
+    ("patient", "case"),
+    [
+        ("Calc-Test_P_00038_RIGHT_MLO", "Calc-Test_P_00038_RIGHT_MLO"),
+        ("calc-TEST_p_00038_right_mlo_12 ", "Calc-Test_P_00038_RIGHT_MLO_12"),
+        ("Mass-Training_P_00001_LEFT_CC_1.dcm", "Mass-Training_P_00001_LEFT_CC_1"),
+        ("P_00562_LEFT_CC_2.dcm", ""),  # which table it is of cannot be told
+        ("Mass-Training_P_0001_LEFT_CC_1", ""),
+        ("Mass-Training_P_00001_LEFT_CC_1_2", ""),
+        ("Jane Doe", ""),
+        ("", ""),
+    ],
+)
+def test_the_case_is_parsed_or_empty(
+    tmp_path: Path, dicom_file: Callable[..., bytes], patient: str, case: str
+) -> None:
+    data = dicom_file(PatientID=patient)
+    assert facts_of_dicom(tmp_path, data).case == case
+
+
+def test_only_the_meaning_of_a_headers_text_is_kept(
+    tmp_path: Path, dicom_file: Callable[..., bytes]
+) -> None:
+    texts = {"PatientID": "Jane Doe", "SeriesDescription": "for Dr Who"}
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "x.dcm").write_bytes(dicom_file(**texts, SeriesInstanceUID="1.2.3.4"))
+    index = ImageIndex(tmp_path / "set", tmp_path / "cache", ())
+    index.read_headers()
+    index.save()
+    (kept,) = (tmp_path / "cache" / "index").iterdir()
+    for text in (*texts.values(), "1.2.3.4"):
+        assert text not in kept.read_text()
+        assert text not in repr(index.facts(*index.files))

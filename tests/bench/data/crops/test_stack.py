@@ -1,6 +1,5 @@
 """The crop stack: what is in it, what it is looked up by, and what it survives."""
 
-import io
 import os
 import shutil
 from collections.abc import Callable
@@ -10,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from pydicom import dcmwrite
-from pydicom.dataset import FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from bench.data import CropSettings, CropStack, build_stack, load_lesions
 from bench.errors import UnusableInput
@@ -102,7 +98,11 @@ def test_crops_without_the_window_asked_for_are_counted(classes: Path, cache: Pa
 
 @pytest.mark.parametrize("window", ["own", "voi"])
 def test_a_dicom_file_is_parsed_once(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, window: str
+    tmp_path: Path,
+    cache: Path,
+    dicom_file: Callable[..., bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    window: str,
 ) -> None:
     from bench.data.images import dicom
 
@@ -124,24 +124,6 @@ def test_a_dicom_file_is_parsed_once(
     assert [notice.split(" crops")[0] for notice in stack.notices] == (
         ["window voi: 2 of 4"] if window == "voi" else []
     )
-
-
-def dicom_file(**elements: int) -> bytes:
-    """Twelve bits of noise, and what `elements` adds to the header."""
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    record = FileDataset("x.dcm", {}, file_meta=meta, preamble=b"\0" * 128)
-    record.SOPClassUID, record.SOPInstanceUID = SecondaryCaptureImageStorage, "2.25.1"
-    record.Rows, record.Columns = 12, 16
-    record.BitsAllocated, record.BitsStored, record.HighBit = 16, 12, 11
-    record.SamplesPerPixel, record.PixelRepresentation = 1, 0
-    record.PhotometricInterpretation = "MONOCHROME2"
-    record.PixelData = np.random.default_rng(3).integers(0, 4096, (12, 16), np.uint16).tobytes()
-    for keyword, value in elements.items():
-        setattr(record, keyword, value)
-    stream = io.BytesIO()
-    dcmwrite(stream, record, enforce_file_format=True)
-    return stream.getvalue()
 
 
 @pytest.mark.parametrize("place", ["decode", "fit_square"])

@@ -38,7 +38,7 @@ from pydicom.uid import (
 )
 
 from bench.data.images.decoding import decode
-from bench.data.images.dicom import Header, read_header
+from bench.data.images.dicom import MAX_VALUE, Header, read_header
 from bench.data.images.pixels import UnreadableImage, to_eight_bit
 
 Array = NDArray[Any]
@@ -104,43 +104,10 @@ def test_a_header_says_what_is_kept_and_no_more(tmp_path: Path) -> None:
     )
     header = read_header(file_of(tmp_path, saved(record)))
     assert header == Header(
-        "1.2.3.4", "crop", "Mass-Training_P_00001_LEFT_CC_1", 37, 23, problem=""
+        "1.2.3.4", "Mass-Training_P_00001_LEFT_CC_1", "cropped images", 37, 23, problem=""
     )
-    assert "Doe" not in repr(header)
-
-
-@pytest.mark.parametrize(
-    ("description", "kind"),
-    [
-        ("ROI mask images", "mask"),
-        ("full mammogram images", "film"),
-        (" CROPPED  Images ", "crop"),
-        ("", ""),
-        ("cropped", ""),
-        ("images of Jane Doe", ""),
-    ],
-)
-def test_the_kind_is_that_of_the_file(tmp_path: Path, description: str, kind: str) -> None:
-    data = saved(dicom(NOISE, SeriesDescription=description))
-    assert read_header(file_of(tmp_path, data)).kind == kind
-
-
-@pytest.mark.parametrize(
-    ("patient", "case"),
-    [
-        ("Calc-Test_P_00038_RIGHT_MLO", "Calc-Test_P_00038_RIGHT_MLO"),
-        ("calc-TEST_p_00038_right_mlo_12 ", "Calc-Test_P_00038_RIGHT_MLO_12"),
-        ("Mass-Training_P_00001_LEFT_CC_1.dcm", "Mass-Training_P_00001_LEFT_CC_1"),
-        ("P_00562_LEFT_CC_2.dcm", ""),  # which table it is of cannot be told
-        ("Mass-Training_P_0001_LEFT_CC_1", ""),
-        ("Mass-Training_P_00001_LEFT_CC_1_2", ""),
-        ("Jane Doe", ""),
-        ("", ""),
-    ],
-)
-def test_the_case_is_parsed_or_empty(tmp_path: Path, patient: str, case: str) -> None:
-    data = saved(dicom(NOISE, PatientID=patient))
-    assert read_header(file_of(tmp_path, data)).case == case
+    for text in ("Doe", "P_00001", "cropped"):
+        assert text not in repr(header)
 
 
 def test_a_series_is_a_uid_or_nothing(tmp_path: Path) -> None:
@@ -205,7 +172,8 @@ def test_a_field_that_is_far_too_long_hides_no_other(tmp_path: Path) -> None:
         record.PatientID = "x" * 200_000
         data = saved(record)
     header = read_header(file_of(tmp_path, data))
-    assert (header.series, header.case, header.rows, header.problem) == ("1.2.3", "", 37, "")
+    assert (header.series, header.rows, header.problem) == ("1.2.3", 37, "")
+    assert header.patient_id == "x" * MAX_VALUE
 
 
 PROBLEMS: list[tuple[dict[str, Any], str]] = [
@@ -725,9 +693,9 @@ def test_the_real_crops(shared_data: Path, real_crops_of: Callable[[Path], list[
     files = real_crops_of(shared_data / "cbis-ddsm")
     for file in files:
         header, said = read_header(file), pydicom.dcmread(file)
-        assert header.kind == "crop"
+        assert header.series_description == "cropped images"
         assert header.series == said.SeriesInstanceUID
-        assert header.case == said.PatientID
+        assert header.patient_id == said.PatientID
         assert (header.rows, header.columns) == (said.Rows, said.Columns)
         assert header.problem == ""
         data = file.read_bytes()
