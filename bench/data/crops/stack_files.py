@@ -1,6 +1,6 @@
-"""How a crop stack lies on disk: the raw squares in one file, and a JSON beside it, written last.
+"""A crop stack on disk: the raw squares in one file, and a JSON file beside it, written last.
 
-The JSON carries the checksum of the squares and of itself; whatever does not fit is removed and
+The JSON file holds the checksum of the squares and of itself. What does not match is removed and
 counts as absent, so that it is decoded again.
 """
 
@@ -20,10 +20,19 @@ Record = dict[str, Any]
 
 
 class StackWriter:
-    """Takes crops in any order and remembers what became of every row.
+    """Takes squares in any order and records for every row its square or why it has none.
 
     Squares go through plain writes, not a memory map: on a full disk a write is an error that can
-    be told, a memory map ends the process.
+    be reported, a memory map ends the process.
+
+    Parameters
+    ----------
+    stream : BinaryIO
+        Where the squares go.
+    rows : int
+        Number of rows.
+    size : int
+        Side of a square in pixels.
     """
 
     def __init__(self, stream: BinaryIO, rows: int, size: int) -> None:
@@ -32,21 +41,21 @@ class StackWriter:
         self.records: list[Record] = [{} for _ in range(rows)]
 
     def put(
-        self, place: int, square: NDArray[np.uint8], shape: tuple[int, int], told: Record
+        self, row: int, square: NDArray[np.uint8], shape: tuple[int, int], facts: Record
     ) -> None:
-        """Keep the square of a row with its native shape and what else is told of it."""
-        self._stream.seek(place * self._bytes)
+        """Keep the square of a row with its native shape and further facts."""
+        self._stream.seek(row * self._bytes)
         self._stream.write(square.tobytes())
-        self.records[place] = {
+        self.records[row] = {
             "digest": array_digest(square),
             "height": shape[0],
             "width": shape[1],
-            **told,
+            **facts,
         }
 
-    def skip(self, place: int, reason: str) -> None:
+    def skip(self, row: int, reason: str) -> None:
         """Note that a row has no square."""
-        self.records[place] = {"reason": reason}
+        self.records[row] = {"reason": reason}
 
     def readable(self) -> list[bool]:
         """For every row whether it has a square."""
@@ -55,10 +64,10 @@ class StackWriter:
     def close_gaps(self) -> None:
         """Move squares together where rows were skipped, and cut the file to its length."""
         kept = 0
-        for place, has_square in enumerate(self.readable()):
+        for row, has_square in enumerate(self.readable()):
             if has_square:
-                if kept != place:
-                    self._stream.seek(place * self._bytes)
+                if kept != row:
+                    self._stream.seek(row * self._bytes)
                     square = self._stream.read(self._bytes)
                     self._stream.seek(kept * self._bytes)
                     self._stream.write(square)
@@ -68,27 +77,27 @@ class StackWriter:
 
 @contextlib.contextmanager
 def writing(file: Path, rows: int, size: int) -> Iterator[StackWriter]:
-    """A writer whose stack stands at `file` once the block has ended well, and nowhere before."""
-    note = file.with_suffix(".json")
+    """A writer whose stack appears at `file` once the block has ended without an error."""
+    sidecar = file.with_suffix(".json")
     with atomic_path(file) as temporary:
         with temporary.open("w+b") as stream:
             writer = StackWriter(stream, rows, size)
             yield writer
             writer.close_gaps()
         body = {"records": writer.records, "images": file_digest(temporary)}
-    write_atomically(note, json.dumps({"body": body, "sha256": digest(body)}))
+    write_atomically(sidecar, json.dumps({"body": body, "sha256": digest(body)}))
 
 
 def forget(file: Path) -> None:
-    """Let a stack count as absent; what has loaded it keeps it."""
+    """Make a stack count as absent; whoever has opened it can go on reading."""
     file.with_suffix(".json").unlink(missing_ok=True)
 
 
-def load(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Record]] | None:
+def open_stack(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Record]] | None:
     """The squares (read-only) and every row's record, or None where they are not whole."""
-    note = file.with_suffix(".json")
+    sidecar = file.with_suffix(".json")
     try:
-        content = json.loads(note.read_text())
+        content = json.loads(sidecar.read_text())
         body = content["body"]
         records: list[Record] = body["records"]
         kept = sum("digest" in record for record in records)
@@ -105,5 +114,5 @@ def load(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Reco
     except (OSError, ValueError, KeyError, TypeError):
         pass
     with contextlib.suppress(OSError):
-        note.unlink(missing_ok=True)
+        sidecar.unlink(missing_ok=True)
     return None

@@ -31,7 +31,7 @@ def no_decoding(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
         def fail(*_: object) -> None:
             raise AssertionError("a crop was decoded")
 
-        monkeypatch.setattr("bench.data.crops.stack.decode", fail)
+        monkeypatch.setattr("bench.data.crops.squares.decode", fail)
 
     return forbid
 
@@ -130,9 +130,9 @@ def test_a_dicom_file_is_parsed_once(
 def test_a_crop_that_memory_has_no_room_for(
     classes: Path, cache: Path, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    from bench.data.crops import stack as stack_module
+    from bench.data.crops import squares
 
-    work, calls = getattr(stack_module, place), []
+    work, calls = getattr(squares, place), []
 
     def short_of_memory(*arguments: object) -> object:
         calls.append(arguments)
@@ -140,7 +140,7 @@ def test_a_crop_that_memory_has_no_room_for(
             raise MemoryError
         return work(*arguments)
 
-    monkeypatch.setattr(stack_module, place, short_of_memory)
+    monkeypatch.setattr(squares, place, short_of_memory)
     stack = build(classes, cache)
     assert list(stack.left_out["reason"]) == ["the file cannot be read (too little memory)"]
     monkeypatch.undo()

@@ -1,0 +1,164 @@
+"""From a data set's files to the square of every row: read, decode, cut, resize.
+
+Files are read one after another, since an archive can only be read forwards, and decoded in a few
+threads; a short queue between the two bounds the memory.
+"""
+
+import os
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.crops.regions import RegionCut, cut_out, fit_square, square_around
+from bench.data.crops.settings import CropSettings
+from bench.data.images.decoding import decode
+from bench.data.images.pixels import INSTALL, MAX_BYTES, UnreadableImage
+from bench.data.lesions import Dataset
+
+UNREADABLE = "the file cannot be read"
+
+# Reasons that another machine, or another moment, might not give.
+TRANSIENT_REASONS = (UNREADABLE, INSTALL)
+
+# Size in bytes and time of the last change in nanoseconds by path; None for a missing file.
+FileStats = dict[str, tuple[int, int] | None]
+
+
+@dataclass(frozen=True)
+class SquareCrop:
+    """A row's crop as a square.
+
+    Attributes
+    ----------
+    pixels : NDArray[np.uint8], shape (size, size)
+        The square.
+    height, width : int
+        Native size of the crop in pixels.
+    mean : float
+        Mean of the native crop, 0 to 255.
+    windowed : bool
+        False where the file's window was requested and it has none.
+    """
+
+    pixels: NDArray[np.uint8]
+    height: int
+    width: int
+    mean: float
+    windowed: bool
+
+
+def file_stats(dataset: Dataset, cuts: list[RegionCut | str]) -> FileStats:
+    """Size and time of every file that is needed."""
+    stats: FileStats = {"": None}
+    for cut in cuts:
+        for path in (cut.image, cut.mask) if isinstance(cut, RegionCut) else ():
+            if path not in stats:
+                try:
+                    stats[path] = dataset.source.stat(path)
+                except OSError:
+                    stats[path] = None
+    return stats
+
+
+def square_crops(
+    dataset: Dataset, settings: CropSettings, cuts: list[RegionCut | str], stats: FileStats
+) -> Iterator[tuple[int, SquareCrop | str]]:
+    """Each row's number with its square, or the reason why it has none.
+
+    Rows come in the order that reads fastest; those of one image are cut from it together.
+    """
+    by_image: dict[str, list[tuple[int, RegionCut]]] = {}
+    for row, cut in enumerate(cuts):
+        if isinstance(cut, str):
+            yield row, cut
+        else:
+            by_image.setdefault(cut.image, []).append((row, cut))
+    order = sorted(by_image, key=lambda path: dataset.source.position(path) if stats[path] else 0)
+    workers = min(4, os.cpu_count() or 1)
+    waiting: deque[Future[list[tuple[int, SquareCrop | str]]]] = deque()
+    with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
+        warnings.simplefilter("ignore")
+        for path in order:
+            image = _read(dataset, path, stats[path])
+            masks = {
+                cut.mask: _read(dataset, cut.mask, stats[cut.mask])
+                for _, cut in by_image[path]
+                if cut.mask
+            }
+            waiting.append(pool.submit(_crops_of, image, masks, by_image[path], settings))
+            # The call holds the bytes now; a name that lives on would hold them twice.
+            del image, masks
+            if len(waiting) > workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+
+
+def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | str:
+    """A file's bytes, or the reason why it is not read."""
+    if stat is None:
+        return "the file is missing"
+    if stat[0] > MAX_BYTES:
+        return f"the file has {stat[0]} bytes, more than {MAX_BYTES // 10**6} million"
+    try:
+        return dataset.source.read(path)
+    except (OSError, EOFError) as error:
+        return f"{UNREADABLE} ({getattr(error, 'strerror', None) or error})"
+
+
+def _crops_of(
+    image: bytes | str,
+    masks: dict[str, bytes | str],
+    rows: list[tuple[int, RegionCut]],
+    settings: CropSettings,
+) -> list[tuple[int, SquareCrop | str]]:
+    """The squares of all rows that are cut from one image, or the reason why there are none."""
+    try:
+        return _cut_crops(image, masks, rows, settings)
+    except UnreadableImage as error:
+        return [(row, str(error)) for row, _ in rows]
+    except MemoryError:
+        return [(row, f"{UNREADABLE} (too little memory)") for row, _ in rows]
+
+
+def _cut_crops(
+    image: bytes | str,
+    masks: dict[str, bytes | str],
+    rows: list[tuple[int, RegionCut]],
+    settings: CropSettings,
+) -> list[tuple[int, SquareCrop | str]]:
+    """The squares; a row whose mask or place is bad has the reason instead."""
+    path = rows[0][1].image
+    if isinstance(image, str):
+        raise UnreadableImage(image)
+    decoded = decode(image, path, settings.window)
+    windowed = decoded.windowed or settings.window != "voi"
+    found: list[tuple[int, SquareCrop | str]] = []
+    for row, cut in rows:
+        try:
+            square = cut.square
+            if cut.mask:
+                mask = _mask(masks[cut.mask], cut.mask)
+                square = square_around(mask, decoded.pixels.shape, settings.margin)
+            crop = cut_out(decoded.pixels, square)
+        except UnreadableImage as error:
+            found.append((row, str(error)))
+            continue
+        pixels = fit_square(crop, settings.size, settings.fit)
+        found.append((row, SquareCrop(pixels, *crop.shape, float(crop.mean()), windowed)))
+    return found
+
+
+def _mask(data: bytes | str, path: str) -> NDArray[Any]:
+    try:
+        if isinstance(data, str):
+            raise UnreadableImage(data)
+        return decode(data, path).pixels
+    except UnreadableImage as error:
+        raise UnreadableImage(f"its mask: {error}") from error
