@@ -1,1 +1,1 @@
-"""Many image files to one stack of square crops."""
+"""From many image files to one stack of square crops."""

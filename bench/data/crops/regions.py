@@ -1,7 +1,7 @@
-"""Which pixels show a lesion: its crop, a square around it in the full mammogram, or all of that.
+"""Which pixels show a lesion: its crop, a square around it in the full mammogram, or all of it.
 
 The square of the region "context" is centred on the bounding box of the lesion's mask, and its side
-is the longer one of the box times a margin; beyond the film's border it is zero.
+is the longer side of the box times a margin; beyond the film's border it is zero.
 """
 
 import math
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 REGIONS = ("crop", "context", "full")
 
-# Height and width of mask and mammogram may differ by one factor; two factors that differ by more
-# than this share would move the lesion within the film.
+# Mask and mammogram may differ in scale. If the factors of height and width differ by more than
+# this, relatively, the mask would mark another place of the film.
 PROPORTION_TOLERANCE = 0.02
 
 Square = tuple[int, int, int]  # row and column of the centre, half the side
@@ -29,9 +29,14 @@ Square = tuple[int, int, int]  # row and column of the centre, half the side
 
 @dataclass(frozen=True)
 class RegionCut:
-    """What is read for one row: the image, and the square to cut or the mask that gives it.
+    """What is read for one row.
 
-    With neither square nor mask the whole image is taken.
+    Attributes
+    ----------
+    image, mask : str
+        Paths relative to the data root; the mask gives the square, "" where it is not needed.
+    square : Square | None
+        The square to cut. With neither square nor mask the whole image is taken.
     """
 
     image: str
@@ -40,7 +45,7 @@ class RegionCut:
 
 
 def plan_cuts(table: "pd.DataFrame", region: str, margin: float) -> list[RegionCut | str]:
-    """For every row what to read for a region, or why the row has no such region."""
+    """For every row what to read for a region, or the reason why it has no such region."""
     return [_cut(row, region, margin) for row in _rows(table)]
 
 
@@ -82,7 +87,7 @@ def _square(row: dict[str, Any]) -> Square | None:
 def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square:
     """The square around a mask's lesion in an image of `shape` (rows, columns).
 
-    A mask of another size than the image is taken as the same picture at another scale.
+    A mask of another size than the image is taken as the same view at another scale.
 
     Raises
     ------
@@ -107,9 +112,10 @@ def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square
 
 
 def cut_out(pixels: Pixels, square: Square | None) -> NDArray[np.uint8]:
-    """The square as 8 bits, scaled by what it shows of the image; zero beyond the border.
+    """The square as 8 bits, scaled by the pixels that it shows; zero beyond the border.
 
-    It holds the rows `row - half` … `row + half - 1`, columns alike; None takes the whole image.
+    It holds the rows `row - half` … `row + half - 1` and the columns alike; None takes the whole
+    image.
     """
     if square is None:
         return to_eight_bit(pixels)
@@ -130,9 +136,9 @@ def fit_square(pixels: NDArray[np.uint8], size: int, fit: str) -> NDArray[np.uin
     """The crop as a square of `size` pixels.
 
     Bilinear interpolation as Pillow does it: the filter widens with the reduction, which keeps fine
-    structures from aliasing. With fit "pad" the longest side becomes `size`, the other keeps its
-    proportion, and zeros fill the rest evenly (the odd one below or right). "stretch" ignores
-    proportions.
+    structures from aliasing. With fit "pad" the longest side becomes `size`, the other side keeps
+    the proportions, and zeros fill the rest evenly (an odd row or column goes below or right).
+    "stretch" ignores proportions.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""The crop stack as rotated protocols see it: four copies, each rotated by another quarter."""
+"""The crop stack of rotated protocols: four copies, rotated by 0, 90, 180 and 270 degrees."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
@@ -15,21 +15,21 @@ if TYPE_CHECKING:
 
 Positions = NDArray[np.int64]
 
-# Degrees, anticlockwise, by which the rotated protocols quarter each crop.
+# Degrees, anticlockwise, by which the rotated protocols rotate each crop.
 ROTATIONS = (0, 90, 180, 270)
 
 
 def rotated(stack: "CropStack") -> "CropStack":
     """Four copies of a stack of N crops: at k·N + i stands crop i, rotated k times by 90 degrees.
 
-    The table has the column `rotation` in degrees, anticlockwise; height and width of a crop change
-    places with every quarter. A crop that is rotated by 0 degrees keeps its digest, and with it its
-    features. No picture is copied: `images` rotates those that are asked for.
+    The table has the column `rotation` in degrees, anticlockwise; height and width of a crop are
+    exchanged at 90 and 270 degrees. A crop that is rotated by 0 degrees keeps its digest, and with
+    it its features. No image is copied: `images` rotates those that are read.
     """
     table = rotated_rows(stack.table)
-    lying = table["rotation"].isin((90, 270))
-    table.loc[lying, ["crop_height", "crop_width"]] = table.loc[
-        lying, ["crop_width", "crop_height"]
+    exchanged = table["rotation"].isin((90, 270))
+    table.loc[exchanged, ["crop_height", "crop_width"]] = table.loc[
+        exchanged, ["crop_width", "crop_height"]
     ].to_numpy()
     digests = [
         # The word "turned" is part of the keys of stored features.
@@ -37,28 +37,28 @@ def rotated(stack: "CropStack") -> "CropStack":
         for degrees in ROTATIONS
         for crop in stack.digests
     ]
-    # Whoever reads a stack's pixels asks for rows of them, and knows no more of what holds them.
+    # A stack's pixels are only ever read by rows.
     images = cast("NDArray[np.uint8]", _RotatedImages(stack.images))
     return replace(stack, images=images, table=table, digests=tuple(digests))
 
 
 class _RotatedImages:
-    """Pictures (N, H, H) as 4·N pictures, rotated when they are read."""
+    """Images (N, H, H) as 4·N images, rotated when they are read."""
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
         self._images = images
 
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
         quarters, crops = np.divmod(positions, len(self._images))
-        found = np.array(self._images[crops])
+        images = np.array(self._images[crops])
         for quarter in range(1, len(ROTATIONS)):
             rows = quarters == quarter
-            found[rows] = np.rot90(found[rows], quarter, axes=(1, 2))
-        return found
+            images[rows] = np.rot90(images[rows], quarter, axes=(1, 2))
+        return images
 
 
 def rotation_of(table: "pd.DataFrame") -> NDArray[np.int64]:
-    """By how many degrees the crop of each row is rotated; 0 for a stack as it is."""
+    """The rotation of each row's crop in degrees; 0 in a stack that is not `rotated`."""
     if "rotation" not in table:
         return np.zeros(len(table), dtype=np.int64)
     degrees: NDArray[np.int64] = table["rotation"].to_numpy()
@@ -66,7 +66,7 @@ def rotation_of(table: "pd.DataFrame") -> NDArray[np.int64]:
 
 
 def rotated_rows(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Four copies of a table, one below the other, with the column `rotation` in degrees."""
+    """Four copies of a table, one below another, with the column `rotation` in degrees."""
     import pandas as pd
 
     copies = [table.assign(rotation=degrees) for degrees in ROTATIONS]
@@ -74,5 +74,5 @@ def rotated_rows(table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def rotated_positions(positions: Positions, n_rows: int) -> Positions:
-    """Where rows of a table with `n_rows` rows stand in its `rotated_rows`, copy by copy."""
+    """The positions in `rotated_rows` of rows of a table with `n_rows` rows, copy by copy."""
     return np.concatenate([positions + n_rows * quarter for quarter in range(len(ROTATIONS))])

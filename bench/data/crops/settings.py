@@ -18,12 +18,23 @@ class CropSettings:
 
     Attributes
     ----------
-    size : side in pixels, 8 to 4096.
-    fit : "pad" (proportions are kept, zeros fill the rest) or "stretch".
-    region : "crop", "context" (around the lesion in the full mammogram) or "full" (all of that).
-    margin : side of the context in sides of the mask's bounding box, 1 to 20.
-    window : "own" (16-bit pixels are scaled by their own minimum and maximum) or "voi" (by the
-        window of the DICOM file, where it has one).
+    size : int, default 256
+        Side in pixels, 8 to 4096.
+    fit : str, default "pad"
+        "pad" (proportions are kept, zeros fill the rest) or "stretch".
+    region : str, default "crop"
+        "crop", "context" (around the lesion in the full mammogram) or "full" (the whole
+        mammogram).
+    margin : float, default 1.5
+        Side of the context relative to the longer side of the mask's bounding box, 1 to 20.
+    window : str, default "own"
+        "own" (16-bit pixels are scaled by their own minimum and maximum) or "voi" (by the window
+        of the DICOM file, where it has one).
+
+    Raises
+    ------
+    UnusableInput
+        If a value is out of range or not one of those.
     """
 
     size: int = 256
@@ -37,13 +48,19 @@ class CropSettings:
             raise UnusableInput(f"size {self.size}: the working size is 8 to 4096 pixels")
         for name, known in (("fit", FITS), ("region", REGIONS), ("window", WINDOWS)):
             if getattr(self, name) not in known:
-                asked = getattr(self, name)
-                raise UnusableInput(f"{name} {asked!r} is not one of {', '.join(known)}")
+                value = getattr(self, name)
+                raise UnusableInput(f"{name} {value!r} is not one of {', '.join(known)}")
         if not 1 <= self.margin <= 20:
             raise UnusableInput(f"margin {self.margin}: a context is 1 to 20 times the lesion")
 
     def as_key(self) -> dict[str, Any]:
-        """The settings that matter as a dictionary for a cache key."""
+        """The settings that change pixels, for a cache key.
+
+        Returns
+        -------
+        dict[str, Any]
+            By name; without the margin where the region is not "context".
+        """
         settings = asdict(self)
         if self.region != "context":
             del settings["margin"]

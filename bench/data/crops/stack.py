@@ -1,6 +1,6 @@
 """The crop stack: every crop decoded once, as squares of one size in one memory-mapped file.
 
-The stack is looked up by each file's path, size and time, so that a second look decodes nothing;
+The stack is looked up by each file's path, size and time, so that a second call decodes nothing;
 its fingerprint depends on the crops' pixels and their labels alone, wherever they lie.
 """
 
@@ -36,15 +36,23 @@ class CropStack:
 
     Attributes
     ----------
-    images : uint8 (N, size, size), read-only, memory-mapped.
-    table : N rows in the stack's order, index 0 … N - 1: the lesion table with `crop_height` and
+    images : NDArray[np.uint8], shape (n, size, size)
+        Read-only and memory-mapped.
+    table : pd.DataFrame
+        n rows in the stack's order, index 0 … n - 1: the lesion table with `crop_height` and
         `crop_width` (native pixels) and `mean_intensity` (0 … 255, before resizing and padding).
-    left_out : what the loader left out, then what could not be decoded; crop_id, path, reason.
-    digests : SHA-256 of each crop's stacked pixels.
-    fingerprint : SHA-256 over the digests and the rows' identities, labels and splits.
-    subsets : as the data set's.
-    settings : as asked for.
-    notices : what a reader must know of how the crops were decoded.
+    left_out : pd.DataFrame
+        What the loader left out, then what could not be decoded: crop_id, path, reason.
+    digests : tuple[str, ...]
+        SHA-256 of each square's pixels.
+    fingerprint : str
+        SHA-256 over the digests and the rows' identities, labels and splits.
+    subsets : dict[str, SubsetInfo]
+        Those of the data set.
+    settings : CropSettings
+        The settings that the squares were made with.
+    notices : tuple[str, ...]
+        What a reader must know of how the crops were decoded, one line each.
     """
 
     images: NDArray[np.uint8]
@@ -57,7 +65,23 @@ class CropStack:
     notices: tuple[str, ...] = ()
 
     def positions(self, subset: str) -> NDArray[np.int64]:
-        """Where in `images` and `table` the rows of a subset stand, ascending."""
+        """The rows of a subset as positions in `images` and `table`, ascending.
+
+        Parameters
+        ----------
+        subset : str
+            One of `subsets`.
+
+        Returns
+        -------
+        NDArray[np.int64], shape (n_subset,)
+            The positions.
+
+        Raises
+        ------
+        UnusableInput
+            If the data set has no such subset.
+        """
         wanted = set(select(self.table, self.subsets, subset)["crop_id"])
         return np.flatnonzero(self.table["crop_id"].isin(wanted).to_numpy())
 
@@ -68,12 +92,23 @@ def build_stack(
     cache: str | Path,
     progress: Callable[[int], None] | None = None,
 ) -> CropStack:
-    """The stack of a data set, from the cache folder where it stands there whole, else decoded.
+    """The stack of a data set, read from the cache folder if it is there, else decoded.
 
     Parameters
     ----------
-    cache : folder of the store; stacks lie in `crops/` below it.
-    progress : called with the number of crops done since the last call.
+    dataset : Dataset
+        From `load_lesions`.
+    settings : CropSettings
+        Size, region and grey values of the squares.
+    cache : str | Path
+        Folder of the store; stacks lie in `crops/` below it.
+    progress : Callable[[int], None] | None, optional
+        Called with the number of crops done since the last call.
+
+    Returns
+    -------
+    CropStack
+        All crops that could be decoded; the others are in its `left_out`.
 
     Raises
     ------
@@ -140,8 +175,8 @@ def _lookup_key(
         cut if isinstance(cut, str) else [*astuple(cut), stats[cut.image], stats[cut.mask]]
         for cut in cuts
     ]
-    # The root belongs in here: two copies of a set may agree in every name, size and time and still
-    # differ. The decoders' versions do too, since they decide the bytes.
+    # The root is part of it: two copies of a set may agree in every name, size and time and still
+    # differ. So are the decoders' versions, since they decide the bytes.
     root = os.path.realpath(dataset.source.root)
     versions = [version("pillow"), version("pydicom")]
     return digest([STACK_VERSION, versions, root, settings.as_key(), rows])
@@ -183,7 +218,7 @@ def _assemble(
 
 
 def _unwindowed(records: list[stack_files.Record]) -> tuple[str, ...]:
-    """How many crops were to be shown through their file's window, and have none."""
+    """How many crops have no window of their file, where windows were requested."""
     without = sum(not record["windowed"] for record in records)
     if not without:
         return ()

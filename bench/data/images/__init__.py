@@ -1,1 +1,1 @@
-"""One image file to pixels; nothing here knows a data set."""
+"""From one image file to pixels; nothing here knows a data set."""

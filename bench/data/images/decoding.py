@@ -1,7 +1,6 @@
-"""One image file to pixels, and pixels to the square of the stack. Nothing here knows a data set.
+"""From the bytes of one image file to its pixels, whatever the format.
 
-Every way in which a file can be bad ends in `UnreadableImage`, so that one bad crop never ends a
-run.
+Every defect of a file ends in `UnreadableImage`, so that one bad crop never ends a run.
 """
 
 import io
@@ -11,7 +10,7 @@ import numpy as np
 
 from bench.data.images.pixels import Decoded, Pixels, UnreadableImage, check_size, reason
 
-# Formats that Pillow decodes by itself; others may start programs or nest files.
+# Formats that Pillow decodes itself; others may start programs or nest files.
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
 
 WINDOWS = ("own", "voi")
@@ -76,7 +75,7 @@ def _decode_picture(data: bytes) -> Pixels:
         image.load()
         if image.mode.startswith(("I", "F")):
             pixels = np.array(image)
-            # Pillow turns over 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
+            # Pillow inverts 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
             white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
             return pixels.max() - pixels if white_is_zero else pixels
         return np.array(image.convert("L"))

@@ -33,12 +33,12 @@ from bench.data.images.pixels import (
     reason,
 )
 
-# What pydicom may ask a file for before it is stopped. A header of a hundred elements takes some
-# two hundred reads; lengths that lie can cost one for every eight bytes, over and over.
+# The number of reads after which pydicom is stopped. A header of a hundred elements takes some two
+# hundred; wrong lengths can cost a read for every eight bytes, again and again.
 MAX_READS = 20_000
-# A longer value of a field that is kept is nonsense; other elements are passed over unread.
+# A longer value of a field that is read is nonsense; other elements are skipped unread.
 MAX_VALUE = 2**16
-# As much of a deflated file as is inflated for its header.
+# The part of a deflated file that is inflated for its header.
 MAX_INFLATED = 2**20
 
 _IDENTITY = ("SeriesInstanceUID", "SeriesDescription", "PatientID")
@@ -120,8 +120,8 @@ def read_header(file: Path) -> Header:
         raise
     except OSError as error:
         # pydicom raises the same type, without a number, for what is wrong inside a file.
-        said = f"the file cannot be read ({error.strerror})" if error.errno else reason(error)
-        raise UnreadableImage(said) from error
+        cannot_read = f"the file cannot be read ({error.strerror})"
+        raise UnreadableImage(cannot_read if error.errno else reason(error)) from error
     except Exception as error:  # hostile files make pydicom raise anything
         raise UnreadableImage(reason(error)) from error
 
@@ -132,7 +132,7 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     Raises
     ------
     UnreadableImage
-        If the header tells why the pixels cannot be read; a damaged file may raise anything.
+        If the header shows that the pixels cannot be read; a damaged file may raise anything.
     """
     keywords = (*_SHAPE, *_GREY_VALUES, *_OFFSETS, *_PIXELS.values())
     record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
@@ -149,25 +149,25 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
 
 @dataclass(frozen=True)
 class _Announced:
-    """The element that holds the pixels: its length by the header, and bytes left in the file."""
+    """The element with the pixels: its length by the header, and the bytes left in the file."""
 
     length: int
     left: int
 
     @property
-    def there(self) -> int:
-        """The bytes that the file has of it."""
+    def present(self) -> int:
+        """The number of its bytes that the file holds."""
         return min(self.length, self.left)
 
 
 class _Deflated(Exception):
-    """pydicom asks for all the rest of a file, as it does to inflate it without a limit."""
+    """pydicom reads the whole rest of a file, as it does to inflate it without a limit."""
 
 
 class _Stream:
-    """What pydicom reads a file through: no header may take long, or much memory.
+    """The file as pydicom reads it: no header may take long, or much memory.
 
-    It counts the reads and cuts long ones off; what is passed over costs nothing.
+    Reads are counted and limited in length; what is skipped costs nothing.
     """
 
     def __init__(self, stream: BinaryIO, longest: int) -> None:
@@ -190,13 +190,13 @@ class _Stream:
 def _read(
     stream: BinaryIO, size: int, keywords: tuple[str, ...], pixels: bool
 ) -> tuple[FileDataset, _Announced | None]:
-    """The elements asked for, and what is said of the pixels; with `pixels` those are read too."""
+    """The requested elements, and the element with the pixels; with `pixels` they are read too."""
     try:
         record, announced = _parse(stream, size, keywords, pixels)
     except _Deflated:
         most = MAX_BYTES if pixels else MAX_INFLATED
         flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(most), most)
-        # Of a header's inflated beginning nobody can say how much would follow.
+        # From the inflated beginning it is not known how much would follow.
         size = len(flat) if pixels else MAX_BYTES
         record, announced = _parse(io.BytesIO(flat), size, keywords, pixels)
     if record.preamble is None and not any(keyword in record for keyword in keywords):
@@ -212,11 +212,11 @@ def _parse(
     last = max(_PIXELS)
 
     def is_end(tag: int, vr: str | None, length: int) -> bool:
-        place = int(tag)  # pydicom's own comparison of tags is slow
-        if place in _PIXELS:
+        number = int(tag)  # pydicom's own comparison of tags is slow
+        if number in _PIXELS:
             announced[:] = [_Announced(length, size - limited.tell())]
             return not pixels
-        return place > last  # nothing behind the pixels is wanted
+        return number > last  # nothing after the pixels is needed
 
     record = read_partial(
         limited,
@@ -268,7 +268,7 @@ def _count(record: FileDataset, keyword: str) -> int:
 
 
 def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
-    """Raise UnreadableImage if the header tells that there is no one image that can be decoded."""
+    """Raise UnreadableImage if by its header the file has no single image that can be decoded."""
     if "Rows" not in record or "Columns" not in record or announced is None:
         raise UnreadableImage("it is DICOM without an image")
     frames = int(record.get("NumberOfFrames") or 1)
@@ -289,10 +289,10 @@ def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
 def _check_length(needed: int, announced: _Announced) -> None:
     if announced.length == _UNDEFINED:
         raise UnreadableImage("its pixels are compressed, and its header denies it")
-    # One byte more makes the length even; as much again means that rows or columns are wrong.
-    if announced.there < needed or announced.there >= max(2 * needed, needed + 2):
+    # One more byte makes the length even; twice the length means that rows or columns are wrong.
+    if announced.present < needed or announced.present >= max(2 * needed, needed + 2):
         raise UnreadableImage(
-            f"it cannot be decoded: its pixels need {needed} bytes, {announced.there} are there"
+            f"it cannot be decoded: its pixels need {needed} bytes, {announced.present} are there"
         )
 
 
@@ -302,21 +302,21 @@ def _check_decoder(syntax: UID, bits_stored: int) -> None:
     except NotImplementedError:
         name = syntax.name if syntax.is_transfer_syntax else "unknown"
         raise UnreadableImage(f"its transfer syntax is not supported ({name})") from None
-    # Pillow claims this syntax, and decodes the 8-bit half of it.
+    # Pillow claims this syntax, but decodes only its 8-bit half.
     twelve_bits = syntax == JPEGExtended12Bit and bits_stored > 8
     if not decoder.is_available or (twelve_bits and decoder.available_plugins == ("pillow",)):
         raise UnreadableImage(f"it is compressed ({syntax.name}): {INSTALL}")
 
 
 def _stored_values(record: FileDataset) -> Pixels:
-    # No copy where every bit counts; else pydicom blanks the others, in a copy.
+    # No copy where every bit is stored; else pydicom clears the other bits, in a copy.
     view_only = record.get("BitsStored") == record.get("BitsAllocated")
     pixels: Pixels = pixel_array(record, raw=True, view_only=view_only, allow_excess_frames=False)
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 
 def _inverted(pixels: Pixels) -> Pixels:
-    """The pixels with white and black exchanged within the range that is used."""
+    """The pixels with white and black exchanged within the range that they use."""
     if pixels.dtype == np.uint8:
         return np.uint8(255) - pixels
     if pixels.dtype.kind == "i":

@@ -1,4 +1,4 @@
-"""Whether a compressed DICOM image has the size that its header announces, before it is decoded."""
+"""Check, before a compressed DICOM image is decoded, that it has the size that its header says."""
 
 import struct
 
@@ -12,7 +12,7 @@ from bench.data.images.pixels import UnreadableImage
 def check_codestream(record: FileDataset) -> None:
     """Raise UnreadableImage unless a compressed image is what the header announces.
 
-    Decoders believe the compressed image: one that claimed 60000 x 60000 pixels in a small file
+    Decoders rely on the compressed image: one that claimed 60000 x 60000 pixels in a small file
     kept a decoder busy for minutes and filled 14 GB.
     """
     syntax = record.file_meta.TransferSyntaxUID
@@ -44,7 +44,7 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
         if marker in start_of_frame:
             _, height, width, channels = struct.unpack_from(">BHHB", frame, place + 4)
             return width, height, channels
-        # Nothing but tables and comments may come before; a decoder may see more in other markers.
+        # Only tables and comments may come before; a decoder may see more in other markers.
         if not (0xFFC0 <= marker < 0xFFFF) or 0xFFD0 <= marker <= 0xFFDA:
             break
         place += 2 + length
@@ -53,7 +53,7 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
 
 def _jpeg_2000_size(frame: bytes) -> tuple[int, int, int]:
     """Width, height and channels of a JPEG 2000 codestream: ITU-T T.800 A.5.1."""
-    # A JP2 file around the codestream is forbidden (DICOM PS3.5 A.4.4); pydicom may loop there.
+    # A JP2 file around the codestream is forbidden (DICOM PS3.5 A.4.4); pydicom may loop on it.
     if not frame.startswith(b"\xff\x4f\xff\x51"):
         raise UnreadableImage("it cannot be decoded: its compressed image is not JPEG 2000")
     right, bottom, left, top = struct.unpack_from(">4I", frame, 8)

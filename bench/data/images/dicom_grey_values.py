@@ -1,4 +1,4 @@
-"""Stored values of a DICOM image to 8 bits by the file's own rescale and VOI table or window.
+"""From the stored values of a DICOM image to 8 bits, by the file's rescale and VOI table or window.
 
 DICOM PS3.3 C.11.1 (modality) and C.11.2 (VOI).
 """
@@ -14,10 +14,10 @@ from bench.data.images.pixels import Pixels, UnreadableImage, by_table
 
 
 def windowed(pixels: Pixels, record: FileDataset) -> tuple[Pixels, bool]:
-    """The pixels under the file's modality and VOI tables, and whether they still must be inverted.
+    """The pixels under the file's modality and VOI tables, and whether they must still be inverted.
 
-    DICOM PS3.3 C.11.1 and C.11.2. Without a VOI table or window the stored values are kept, as a
-    rescale would change nothing but the direction: that is where a negative slope counts.
+    Without a VOI table or window the stored values are kept: a rescale would change nothing but
+    their direction, so a negative slope inverts them.
     """
     if _has_voi_table(record):
         return by_table(pixels, _voi_table(record)), False
@@ -43,7 +43,7 @@ def _has_voi_window(record: FileDataset) -> bool:
 
 
 def _rescaled(stored: Pixels, record: FileDataset) -> Pixels:
-    """Stored values through the modality table or the rescale, as far as there is one."""
+    """Stored values through the modality table or the rescale, if there is one."""
     # Wide enough that no table's offset wraps around.
     wide = stored.astype(np.int64) if stored.dtype.kind in "iu" else stored
     values: Pixels = apply_modality_lut(wide, record)
@@ -71,8 +71,8 @@ def _voi_table(record: FileDataset) -> Callable[[Pixels], NDArray[np.uint8]]:
 
 def _voi_window(record: FileDataset) -> Callable[[Pixels], NDArray[np.uint8]]:
     """Stored values to 8 bits through the first window."""
-    # What lies far below and above the window gives its output range, which pydicom turns around
-    # where the rescale slope is negative.
+    # Values far below and far above the window give its output range, which pydicom inverts where
+    # the rescale slope is negative.
     with np.errstate(over="ignore"):
         black, white = apply_windowing(np.array([-1e30, 1e30]), record)
     if not np.isfinite([black, white]).all() or black == white:
