@@ -1,7 +1,7 @@
-"""The image files below a folder, and the few facts of each that tell a crop from a mask.
+"""The index of image files: the few facts of each file that distinguish a crop from a mask.
 
-One walk finds the files. What is learnt of a file (its header, or whether it has two values only)
-is kept in the cache and serves until the file's size or time changes.
+The facts (from a file's header, or whether it has two values only) are kept in the cache until the
+file's size or time changes.
 """
 
 import contextlib
@@ -17,18 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from bench.atomic_files import write_atomically
+from bench.data.cbis_ddsm.image_files import DICOM_ENDINGS, JPEG_ENDINGS, IndexedFile, Walk
 from bench.data.images.decoding import decode
 from bench.data.images.pixels import MAX_PIXELS, UnreadableImage, has_two_values
-from bench.data.phantom.cases import MARKER
 from bench.store import digest
 
 INDEX_VERSION = 1
-
-DICOM_ENDINGS = (".dcm", ".dicom")
-
-JPEG_ENDINGS = (".jpg", ".jpeg")
-
-ENDINGS = (*DICOM_ENDINGS, ".png", ".tif", ".tiff", *JPEG_ENDINGS)
 
 # The series of a file whose header names one that the case tables do not know.
 OTHER_SERIES = "other"
@@ -42,35 +36,24 @@ _PATIENT_ID = re.compile(
 
 
 @dataclass(frozen=True)
-class IndexedFile:
-    """A file found by the walk: POSIX path below the root, bytes, time of last change in ns."""
-
-    path: str
-    size: int
-    changed: int
-
-    @property
-    def name(self) -> str:
-        """The file's own name."""
-        return self.path.rsplit("/", 1)[-1]
-
-    @property
-    def folders(self) -> list[str]:
-        """The folders above the file, outermost first."""
-        return self.path.split("/")[:-1]
-
-    def ends_with(self, endings: tuple[str, ...]) -> bool:
-        """Whether the name ends so, whatever its case."""
-        return self.path.lower().endswith(endings)
-
-
-@dataclass(frozen=True)
 class Facts:
     """What is kept of a file's header and pixels; nothing else of a DICOM header is.
 
-    `series` is a series UID that the case tables name, too, OTHER_SERIES for any other one, "" for
-    none; `kind` is crop, mask, film or "" by the file's own description; `two_valued` is None where
-    the pixels were not looked at.
+    Attributes
+    ----------
+    series : str
+        A series UID that the case tables name, too, OTHER_SERIES for any other, "" for none.
+    case : str
+        The lesion that the file belongs to, as in Mass-Training_P_00001_LEFT_CC_1 (a film's has
+        no last number); "" if unknown.
+    kind : str
+        "crop", "mask" or "film" by the file's own description, else "".
+    rows, columns : int
+        In pixels; 0 if unknown.
+    problem : str
+        Why the file cannot be read; "" if it can, as far as its header shows.
+    two_valued : bool | None
+        Whether nearly every pixel has one of two values; None where that is not known.
     """
 
     series: str = ""
@@ -105,37 +88,44 @@ def _case_of(patient_id: str) -> str:
 class ImageIndex:
     """All image files below a root, with their facts.
 
-    Attributes
+    `files`, `links`, `unreadable` and `phantoms` are those of the `Walk` below the root.
+
+    Parameters
     ----------
-    files : in the order of their paths.
-    links : symbolic links that lead out of the root and are not followed.
-    unreadable : files and folders that cannot be looked at, with the reason.
-    phantoms : folders ("" is the root) that a phantom's marker stands in.
+    root : Path
+        The data root.
+    cache : Path
+        Folder of the store; the facts lie in `index/` below it.
+    known_series : Collection[str]
+        The series UIDs that the case tables name.
     """
 
     def __init__(self, root: Path, cache: Path, known_series: Collection[str]) -> None:
         self.root = root
-        walk = _Walk(root)
-        self.files, self.links = sorted(walk.files, key=lambda file: file.path), sorted(walk.links)
-        self.unreadable, self.phantoms = sorted(walk.unreadable), sorted(walk.phantoms)
+        walk = Walk(root)
+        self.files, self.links = walk.files, walk.links
+        self.unreadable, self.phantoms = walk.unreadable, walk.phantoms
         self._known = frozenset(known_series)
         # Another set of tables may know other series, so facts are kept for one set of them.
         name = digest([INDEX_VERSION, os.path.realpath(root), sorted(self._known)])
         self._file = cache / "index" / f"{name}.json"
-        self._facts = _read(self._file, self.files)
+        self._facts = _kept_facts(self._file, self.files)
         self._changed = False
 
     def read_headers(self, progress: Callable[[int], None] | None = None) -> None:
-        """Read the header of every DICOM file that is new; pixels are not touched.
+        """Read the header of every DICOM file that is new; pixels are not read.
 
-        progress : called with the number of files done since the last call.
+        Parameters
+        ----------
+        progress : Callable[[int], None] | None, optional
+            Called with the number of files done since the last call.
         """
         new = [
             file
             for file in self.files
             if file.ends_with(DICOM_ENDINGS) and file.path not in self._facts
         ]
-        # Files lie on slow disks; several threads wait for them at once. Warnings are silenced here
+        # Disks may be slow: several threads wait for files at once. Warnings are silenced here
         # because a thread that silences them for itself does so for all.
         with warnings.catch_warnings(), ThreadPoolExecutor(8) as pool:
             warnings.simplefilter("ignore")
@@ -145,12 +135,12 @@ class ImageIndex:
                     progress(1)
 
     def facts(self, file: IndexedFile) -> Facts:
-        """What the file's header tells."""
+        """The facts of a file, from its header if they are not known yet."""
         if file.path not in self._facts:
             self._keep(file, self._header(file))
         return self._facts[file.path]
 
-    def look_at(self, files: Iterable[IndexedFile]) -> None:
+    def check_values(self, files: Iterable[IndexedFile]) -> None:
         """Find out in a few threads whether files have two values only, where it is not known."""
         new = [file for file in files if self.facts(file).two_valued is None]
         if not new:
@@ -163,15 +153,15 @@ class ImageIndex:
 
     def is_two_valued(self, file: IndexedFile) -> bool | None:
         """Whether nearly every pixel has one of two values, as in a mask; None if unreadable."""
-        self.look_at([file])
+        self.check_values([file])
         return self.facts(file).two_valued
 
     def save(self) -> None:
-        """Keep the facts in the cache; a cache that cannot be written costs time, no more."""
+        """Keep the facts in the cache; if it cannot be written, that costs time only."""
         if not self._changed:
             return
         sizes = {file.path: (file.size, file.changed) for file in self.files}
-        # A problem may be this machine's or this moment's: it is looked into again every time.
+        # A problem may be one of this machine or this moment: it is checked again every time.
         body = {
             path: [*sizes[path], *astuple(facts)]
             for path, facts in self._facts.items()
@@ -204,65 +194,8 @@ class ImageIndex:
         )
 
 
-class _Walk:
-    """One walk over everything below a folder but what is hidden."""
-
-    def __init__(self, root: Path) -> None:
-        self.files: list[IndexedFile] = []
-        self.links: list[str] = []
-        self.unreadable: list[str] = []
-        self.phantoms: list[str] = []
-        self._real_root = os.path.realpath(root)
-        waiting = [""]
-        while waiting:
-            folder = waiting.pop()
-            try:
-                # Path.iterdir gives no file types, and each of thousands would be asked twice.
-                entries = list(os.scandir(f"{root}/{folder}"))
-            except OSError as error:
-                self.unreadable.append(f"{folder or '.'} ({error.strerror})")
-                continue
-            for entry in entries:
-                path = f"{folder}/{entry.name}" if folder else entry.name
-                if entry.name.startswith(".") or not _is_text(entry.name):
-                    continue
-                try:
-                    waiting += [path] if self._take(entry, path) else []
-                except OSError as error:
-                    self.unreadable.append(f"{path} ({error.strerror})")
-                if entry.name == MARKER:
-                    self.phantoms.append(folder)
-
-    def _take(self, entry: "os.DirEntry[str]", path: str) -> bool:
-        """Note a file or a link; whether it is a folder that is to be walked."""
-        if entry.is_dir(follow_symlinks=False):
-            return True
-        is_image = entry.name.lower().endswith(ENDINGS)
-        if entry.is_symlink() and not _is_within(self._real_root, entry.path):
-            if is_image or entry.is_dir():
-                self.links.append(path)
-        elif is_image and entry.is_file():
-            found = entry.stat()
-            changed = max(found.st_mtime_ns, found.st_ctime_ns)
-            self.files.append(IndexedFile(path, found.st_size, changed))
-        return False
-
-
-def _is_within(real_root: str, path: str) -> bool:
-    return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
-
-
-def _is_text(name: str) -> bool:
-    """Whether a name holds no bytes that are no text in the file system's encoding."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _read(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
-    """The kept facts of the files that are as they were; none where the cache is damaged."""
+def _kept_facts(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
+    """The cached facts of the files that have not changed; none where the cache is damaged."""
     try:
         content = json.loads(file.read_text())
         body = content["facts"]
@@ -270,12 +203,12 @@ def _read(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
             return {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
-    found: dict[str, list[Any]] = {
+    rows: dict[str, list[Any]] = {
         one.path: row
         for one in files
         if (row := body.get(one.path)) and row[:2] == [one.size, one.changed]
     }
-    return {path: Facts(*row[2:]) for path, row in found.items()}
+    return {path: Facts(*row[2:]) for path, row in rows.items()}
 
 
 def _picture_header(path: Path) -> Facts:
@@ -292,7 +225,7 @@ def _picture_header(path: Path) -> Facts:
 
 
 def _is_two_valued(path: Path) -> bool | None:
-    """None where the file cannot be read: that is no evidence of a mask."""
+    """Whether a file has two values only; None where it cannot be read, which proves nothing."""
     try:
         if path.suffix.lower() in JPEG_ENDINGS:
             return has_two_values(_thumbnail(path))

@@ -20,7 +20,8 @@ from bench.data.cbis_ddsm.case_tables import (
     is_series,
     read_tables,
 )
-from bench.data.cbis_ddsm.index import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS, ImageIndex
+from bench.data.cbis_ddsm.image_files import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS
+from bench.data.cbis_ddsm.index import ImageIndex
 from bench.data.cbis_ddsm.matching import Matched, match_files, read_descriptions
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
 from bench.data.phantom.cases import MARKER

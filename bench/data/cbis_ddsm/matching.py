@@ -14,14 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.cbis_ddsm.case_tables import CASE, PUBLISHED_ROWS, is_series
-from bench.data.cbis_ddsm.index import (
-    DICOM_ENDINGS,
-    JPEG_ENDINGS,
-    Facts,
-    ImageIndex,
-    IndexedFile,
-    kind_of,
-)
+from bench.data.cbis_ddsm.image_files import DICOM_ENDINGS, JPEG_ENDINGS, IndexedFile
+from bench.data.cbis_ddsm.index import Facts, ImageIndex, kind_of
 from bench.data.lesions import unusable
 
 if TYPE_CHECKING:
@@ -95,7 +89,7 @@ def match_files(
         for file in found.get(crop_id, ())
         if not describe(file) and not index.facts(file).problem
     ]
-    index.look_at(unknown)
+    index.check_values(unknown)
     resolved = []
     for crop_id, film_case, series in _cells(rows, "crop_id", "film_case", "crop_series"):
         film = _film(found.get(film_case, []), describe)
