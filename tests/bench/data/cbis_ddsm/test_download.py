@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import cli
+from bench.__main__ import main
 from bench.data.cbis_ddsm import download
 from bench.data.cbis_ddsm.case_tables import PUBLISHED_ROWS
 from bench.data.cbis_ddsm.loader import CITATION, LICENCE
-from bench.errors import UnusableInput
+from bench.errors import INTERRUPTED, UnusableInput
 
 TABLES = [f"{kind}_case_description_{split}_set.csv" for kind, split in PUBLISHED_ROWS]
 SERIES = ["1.3.6.1", "1.3.6.2", "1.3.6.3"]
@@ -424,7 +424,7 @@ def test_a_failure_is_one_line_with_its_cause(kagglehub, tmp_path, error, said):
 def run(monkeypatch, *words):
     monkeypatch.setattr(sys, "argv", ["bench", "data", "download", *map(str, words)])
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        main()
     return ended.value.code
 
 
@@ -447,6 +447,6 @@ def test_a_failure_ends_the_command_in_one_line_and_status_2(
 
 def test_ctrl_c_ends_the_command_with_status_130(monkeypatch, capsys, kagglehub, tmp_path):
     kagglehub.stops = KeyboardInterrupt()
-    assert run(monkeypatch, tmp_path) == cli.INTERRUPTED
+    assert run(monkeypatch, tmp_path) == INTERRUPTED
     assert "the same command goes on" in capsys.readouterr().err
     assert list(tmp_path.glob(".kagglehub/**/1.archive"))
