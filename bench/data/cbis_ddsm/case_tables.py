@@ -1,7 +1,7 @@
-"""The four case tables of CBIS-DDSM: what they say of every lesion, however images are named.
+"""The four case tables of CBIS-DDSM: every lesion with its labels and its series.
 
-The tables are those that TCIA publishes; their cells also name the series that image files belong
-to. The form of 2017, with other column names and backslashes, is read as well.
+They are read as TCIA publishes them, and in the form of 2017 with other column names and
+backslashes.
 """
 
 import re
@@ -23,8 +23,7 @@ PUBLISHED_ROWS = {
     ("calc", "test"): 326,
 }
 PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
-# Every name is read in lower case with its underscores as spaces: the density column is spelled in
-# two ways.
+# Names are compared in lower case, underscores as spaces: the density column has two spellings.
 _NEEDED = {
     "patient id": "patient_id",
     "left or right breast": "laterality",
@@ -35,7 +34,7 @@ _NEEDED = {
     "cropped image file path": "crop_cell",
     "roi mask file path": "mask_cell",
 }
-# A table without one of these still tells crops, labels and patients.
+# A table without one of these still has crops, labels and patients.
 _OPTIONAL = {
     "breast density": "density",
     "assessment": "assessment",
@@ -57,9 +56,9 @@ _NAMES_OF_2017 = {
 _TYPE_OF_KIND = {"mass": "mass", "calc": "calcification"}
 _ABSENT = ("", "N/A", "NA")
 _UID = r"[0-9]+(?:\.[0-9]+)+"
-# The name of a full mammogram; that of a lesion in it ends in its number.
+# The name of a full mammogram; that of a lesion in it ends in the lesion's number.
 CASE = r"(?:Mass|Calc)-(?:Training|Test)_P_[0-9]{5}_(?:LEFT|RIGHT)_(?:CC|MLO)"
-# Case folder, study, series and a base name that does not predict the file's.
+# Case folder, study, series, and a base name that need not be the file's.
 _CELL = rf"{CASE}_[0-9]+/{_UID}/{_UID}/[^/]+"
 _FILM_CELL = rf"{CASE}/{_UID}/{_UID}/[^/]+"
 _PATTERNS = {
@@ -80,8 +79,19 @@ _NUMBERS = ("abnormality_id", "density", "assessment", "subtlety")
 
 @dataclass(frozen=True)
 class CaseTables:
-    """The rows of all tables that were found, those in the wrong one, the files, and what they
-    lack."""
+    """The content of all case tables that were found.
+
+    Attributes
+    ----------
+    rows : pd.DataFrame
+        The rows of all tables, as from `read_tables`.
+    left_out : list[LeftOut]
+        Rows that are in the wrong table.
+    files : dict[tuple[str, str], Path]
+        The tables by kind (mass, calc) and split (train, test).
+    lacking : list[str]
+        A line of text for every optional column that a table lacks.
+    """
 
     rows: "pd.DataFrame"
     left_out: list[LeftOut]
@@ -116,10 +126,10 @@ def find_tables(folder: Path) -> dict[tuple[str, str], Path]:
 
 
 def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
-    """All rows of the tables, ready for the lesion table but for `path`.
+    """All rows of the tables, with the columns of the lesion table except `path`.
 
-    `crop_series`, `mask_series` and `film_series` are the series UIDs that the path cells name,
-    `film_case` is the case folder of the full mammogram; the last two are "" where unknown.
+    `crop_series`, `mask_series` and `film_series` are the series UIDs in the path cells, "" where a
+    cell is empty; `film_case` is the case folder of the full mammogram.
 
     Raises
     ------
@@ -135,13 +145,13 @@ def read_tables(files: dict[tuple[str, str], Path]) -> CaseTables:
     for (kind, split), file in sorted(files.items(), key=lambda item: _order(*item[0])):
         rows, absent = _read_table(file, kind)
         lacking += [f"{file.name} has no column {name}: unknown here" for name in absent]
-        strangers = rows["type_cell"] != _TYPE_OF_KIND[kind]
+        misplaced = rows["type_cell"] != _TYPE_OF_KIND[kind]
         reason = f"{file.name} holds it, though it is not a {_TYPE_OF_KIND[kind]} row"
         left_out += [
             LeftOut(cell.split("/")[0], file.name, reason)
-            for cell in rows.loc[strangers, "crop_cell"]
+            for cell in rows.loc[misplaced, "crop_cell"]
         ]
-        frames.append(_derive(rows[~strangers].reset_index(drop=True), kind, split, file))
+        frames.append(_derive(rows[~misplaced].reset_index(drop=True), kind, split, file))
     rows = pd.concat(frames, ignore_index=True)
     repeated = rows["crop_id"].duplicated()
     if repeated.any():
@@ -157,7 +167,7 @@ def _order(kind: str, split: str) -> tuple[bool, bool]:
 
 
 def _read_table(file: Path, kind: str) -> tuple["pd.DataFrame", list[str]]:
-    """The cells of a table under the names used here, and the optional columns it lacks."""
+    """The cells of a table under the names used here, and the optional columns that it lacks."""
     import pandas as pd
 
     try:
@@ -183,7 +193,7 @@ def _read_table(file: Path, kind: str) -> tuple["pd.DataFrame", list[str]]:
     table = pd.DataFrame([cells for _, cells in lines[1:]], columns=names, dtype=str)
     absent = [name for name in optional if name not in names]
     rows = pd.DataFrame(
-        # Every row has a line break inside one of its path cells.
+        # Every row has a line break within one of its path cells.
         {new: table[old].str.strip() if old in table else "" for old, new in wanted.items()}
     )
     for column in ("crop_cell", "mask_cell", "film_cell"):
@@ -229,14 +239,15 @@ def _derive(rows: "pd.DataFrame", kind: str, split: str, file: Path) -> "pd.Data
         film_series=[_series(cell) for cell in rows["film_cell"]],
         film_case=film_case,
     )
-    for column, own in (
+    for column, name_column in (
         ("crop_cell", "crop_id"),
         ("mask_cell", "crop_id"),
         ("film_cell", "film_case"),
     ):
         known = derived[column].map(lambda cell: isinstance(cell, str))
-        named = derived[column].where(known, derived[own]).astype(str).str.split("/").str[0]
-        wrong = named != derived[own]
+        cells = derived[column].where(known, derived[name_column]).astype(str)
+        named = cells.str.split("/").str[0]
+        wrong = named != derived[name_column]
         if wrong.any():
             # A table under another table's name would turn training rows into test rows.
             place, crop = int(wrong.argmax()) + 1, derived.loc[wrong, "crop_id"].iloc[0]
@@ -252,14 +263,15 @@ def _series(cell: object) -> str:
 
 
 def count_tables(cases: CaseTables) -> "dict[str, pd.DataFrame]":
-    """What the tables hold as they are, before any image is looked for.
+    """The content of the tables, before any image is looked for.
 
     Returns
     -------
-    dict with
-    "source_tables": table, rows, a column a pathology, patients, images (full mammograms);
-    "overlaps": first, second, patients - of every two tables that share a patient;
-    "conflicts": lesion_id and a column a view - lesions whose views differ in malignancy.
+    dict[str, pd.DataFrame]
+        "source_tables": table, rows, a column for each pathology, patients, images (full
+        mammograms); "overlaps": first, second, patients, a row for every two tables that share
+        patients; "conflicts": lesion_id and a column for each view, a row for each lesion whose
+        views differ in malignancy.
     """
     import itertools
 

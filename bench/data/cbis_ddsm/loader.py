@@ -1,7 +1,7 @@
-"""CBIS-DDSM, and the phantom that is written in its layouts: case tables plus image files.
+"""CBIS-DDSM, and the phantom that is written in its layouts: case tables and image files.
 
-Where the tables lie is found here; `cbis_tables` reads them, and `cbis_files` matches their rows to
-the image files, whichever of the usual layouts these have.
+The folder of the tables is found here; `case_tables` reads them, and `matching` finds the image
+files of their rows, in whichever of the usual layouts.
 """
 
 import dataclasses
@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from bench.data.cbis_ddsm.case_tables import (
     CASE,
-    PUBLISHED_ROWS,
     CaseTables,
     count_tables,
     find_tables,
     is_series,
     read_tables,
 )
-from bench.data.cbis_ddsm.image_files import DICOM_ENDINGS, ENDINGS, JPEG_ENDINGS
+from bench.data.cbis_ddsm.image_files import ENDINGS
 from bench.data.cbis_ddsm.index import ImageIndex
 from bench.data.cbis_ddsm.matching import Matched, match_files, read_descriptions
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, shared_patients, unusable
+from bench.data.cbis_ddsm.notices import count_notices, file_notices, link_notices, row_notices
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
 from bench.data.phantom.cases import MARKER
 from bench.data.sources import FolderSource
 
@@ -51,47 +51,46 @@ WORKING_COLUMNS = (
     "film_series",
     "film_case",
 )
-# Folders that the usual downloads consist of.
+# The folders of images in the usual downloads.
 _IMAGE_FOLDERS = ("jpeg", "dicom", "png", "cbis-ddsm")
 _CASE = re.compile(rf"{CASE}(_\d+)?")
-_LISTED_LINKS = 3
 
 
 @dataclass(frozen=True)
-class Found:
-    """A data root with the folder of its case tables."""
+class DataFolders:
+    """The data root, and the folder of its case tables."""
 
     root: Path
     tables: Path
 
 
-def find(root: Path) -> Found | None:
-    """The data root and the folder of its tables, given the root or a folder beside or below it."""
+def find(root: Path) -> DataFolders | None:
+    """The data root and the folder of its tables, given the root or a folder near it."""
     if not root.is_dir():
         return None
     # "." has no name and no parent.
     root = root.absolute()
     if root.name.lower() == "csv" and find_tables(root):
-        return Found(root.parent, root)
+        return DataFolders(root.parent, root)
     below = sorted(path for path in root.iterdir() if path.is_dir() and not _is_image_folder(path))
     near = (root, root / "csv", *below, *(path / "csv" for path in below))
     most = max(near, key=lambda folder: len(find_tables(folder)))
     if find_tables(most):
-        return Found(root, most)
-    # A folder of images alone: its tables may stand higher up, but then so may anything.
+        return DataFolders(root, most)
+    # A folder of images alone: its tables may lie higher up. Any other folder is not looked above.
     if root.name.lower() in _IMAGE_FOLDERS or has_images(root):
         for above in (root.parent, root.parent.parent):
             for folder in (above / "csv", above):
                 if find_tables(folder):
-                    return Found(root, folder)
+                    return DataFolders(root, folder)
     return None
 
 
-def _with_tables(root: Path, tables: Path) -> Found:
+def _with_tables(root: Path, tables: Path) -> DataFolders:
     """The data root with the tables that a user has named: in that folder, or in its `csv`."""
     for folder in (tables, tables / "csv"):
         if find_tables(folder):
-            return Found(root, folder)
+            return DataFolders(root, folder)
     there = sorted(path.name for path in tables.glob("*.csv"))[:4]
     raise unusable(
         tables,
@@ -118,36 +117,54 @@ def _is_image_folder(path: Path) -> bool:
 def load(
     root: Path, tables: Path | None, cache: Path, progress: Callable[[int], None] | None = None
 ) -> Dataset:
-    """The lesion table of CBIS-DDSM, or of a phantom (which a marker file tells apart).
+    """The lesion table of CBIS-DDSM, or of a phantom, which its marker file distinguishes.
 
     Parameters
     ----------
-    root : the data root, or a folder near it that `find` knows.
-    tables : the folder of the case tables where they lie elsewhere.
-    cache : folder of the store; what is learnt of each file is kept in `index/` below it.
-    progress : called with the number of DICOM headers read since the last call.
+    root : Path
+        The data root, or a folder near it that `find` accepts.
+    tables : Path | None
+        The folder of the case tables where they lie elsewhere.
+    cache : Path
+        Folder of the store; the facts of each file are kept in `index/` below it.
+    progress : Callable[[int], None] | None, optional
+        Called with the number of DICOM headers read since the last call.
+
+    Returns
+    -------
+    Dataset
+        The rows that have a crop; the others are in its `left_out`.
 
     Raises
     ------
     UnusableInput
         If there are no tables, a table cannot be understood, or no image file can be found.
     """
-    found = _with_tables(root, tables) if tables is not None else find(root)
-    if found is None:
+    folders = _with_tables(root, tables) if tables is not None else find(root)
+    if folders is None:
         hint = "; the images are there: name the tables' folder with --tables" * has_images(root)
         raise unusable(root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}{hint}")
-    cases = read_tables(find_tables(found.tables))
-    named = ("crop_series", "mask_series", "film_series")
-    index = ImageIndex(
-        found.root, cache, {uid for name in named for uid in cases.rows[name]} - {""}
-    )
+    cases = read_tables(find_tables(folders.tables))
+    index = ImageIndex(folders.root, cache, _series_of(cases.rows))
     if not index.files:
         reason = f"case tables, but no images; looked for files that end in {', '.join(ENDINGS)}"
-        raise unusable(found.root, "; ".join([reason, *_links(index)]))
+        raise unusable(folders.root, "; ".join([reason, *link_notices(index)]))
     index.read_headers(progress)
-    descriptions = read_descriptions((found.tables, found.root / "csv", found.root))
+    descriptions = read_descriptions((folders.tables, folders.root / "csv", folders.root))
     matched = match_files(index, cases.rows, descriptions)
     index.save()
+    return _dataset(folders, cases, index, matched)
+
+
+def _series_of(rows: "pd.DataFrame") -> set[str]:
+    """The series UIDs that the case tables name."""
+    columns = ("crop_series", "mask_series", "film_series")
+    return {uid for column in columns for uid in rows[column]} - {""}
+
+
+def _dataset(
+    folders: DataFolders, cases: CaseTables, index: ImageIndex, matched: Matched
+) -> Dataset:
     rows = cases.rows.assign(
         path=[one.path for one in matched.rows],
         mask_path=[one.mask_path for one in matched.rows],
@@ -160,14 +177,12 @@ def load(
     ]
     usable = rows[[not one.reason for one in matched.rows]].drop(columns=list(WORKING_COLUMNS))
     if usable.empty:
-        why = "; ".join(
-            ["no usable crop: no image file fits a row", *_file_notices(index, matched)]
-        )
-        raise unusable(found.root, why)
-    synthetic = _is_phantom(found, index.phantoms, list(usable["path"]))
+        reason = "no usable crop: no image file fits a row"
+        raise unusable(folders.root, "; ".join([reason, *file_notices(index, matched)]))
+    synthetic = _is_phantom(folders, index.phantoms, list(usable["path"]))
     dataset = finish(
         "cbis-ddsm",
-        FolderSource(found.root),
+        FolderSource(folders.root),
         usable,
         cases.left_out + missing,
         SUBSETS,
@@ -176,38 +191,38 @@ def load(
         notices=[
             *cases.lacking,
             # A phantom is never complete by the published counts, nor meant to be.
-            *([] if synthetic else _count_notices(cases)),
-            *_row_notices(usable),
-            *_file_notices(index, matched),
+            *([] if synthetic else count_notices(cases)),
+            *row_notices(usable),
+            *file_notices(index, matched),
         ],
         source_tables=count_tables(cases),
     )
     return _as_phantom(dataset) if synthetic else dataset
 
 
-def _is_phantom(found: Found, markers: list[str], crops: list[str]) -> bool:
-    """Whether the crops were made by `bench.data.phantom.writing`, whose marker stands above them.
+def _is_phantom(folders: DataFolders, markers: list[str], crops: list[str]) -> bool:
+    """Whether the crops were made by `bench.data.phantom.writing`, which leaves a marker file.
 
-    markers : folders below the root that hold one.
+    `markers` are the folders below the root that hold one.
 
     Raises
     ------
     UnusableInput
         If some crops are a phantom's and others are not.
     """
-    root = found.root.resolve()
+    root = folders.root.resolve()
     above = [root.parent] if root.name.lower() in _IMAGE_FOLDERS else []
     if any((place / MARKER).is_file() for place in (root, *above)):
         return True
-    made = [any(crop.startswith(f"{marker}/") for marker in markers) for crop in crops]
-    if any(made) and not all(made):
+    marked = [any(crop.startswith(f"{marker}/") for marker in markers) for crop in crops]
+    if any(marked) and not all(marked):
         raise unusable(
-            found.root / markers[0],
+            folders.root / markers[0],
             "is a phantom that lies among other images; move it away, or name one of them as data",
         )
-    tables = found.tables.resolve()
+    tables = folders.tables.resolve()
     by_tables = any((place / MARKER).is_file() for place in (tables, tables.parent))
-    return all(made) or by_tables
+    return all(marked) or by_tables
 
 
 def _as_phantom(dataset: Dataset) -> Dataset:
@@ -218,80 +233,3 @@ def _as_phantom(dataset: Dataset) -> Dataset:
         licence="synthetic; made by this program, no rights reserved",
         citation="synthetic lesion crops; figures from them mean nothing for mammography",
     )
-
-
-def _count_notices(cases: CaseTables) -> list[str]:
-    """Where the tables are not the published ones."""
-    rows, notices = cases.rows, []
-    for (kind, split), published in PUBLISHED_ROWS.items():
-        file = cases.files.get((kind, split))
-        count = int(((rows["subset"] == kind) & (rows["split"] == split)).sum())
-        if file is None:
-            notices.append(
-                f"there is no {kind} {split} table; the published one has {published} rows"
-            )
-        elif count != published:
-            notices.append(
-                f"{file.name} has {count} rows of its own, the published one {published}"
-            )
-    return notices
-
-
-def _row_notices(usable: "pd.DataFrame") -> list[str]:
-    """What a reader must know of the rows that have a crop."""
-    notices = []
-    labels = usable.groupby("lesion_id")["label"].nunique()
-    conflicting = list(labels.index[labels > 1])
-    if conflicting:
-        lesions = "lesion has" if len(conflicting) == 1 else "lesions have"
-        names = ", ".join(conflicting)
-        notices.append(f"{len(conflicting)} {lesions} conflicting pathology between views: {names}")
-    both = shared_patients(usable)
-    if both:
-        notices.append(
-            f"{len(both)} patients stand in both train and test once mass and calc are pooled"
-        )
-    return notices
-
-
-def _file_notices(index: ImageIndex, matched: Matched) -> list[str]:
-    """What a reader must know of the image files."""
-    notices = _links(index)
-    if index.unreadable:
-        listed = ", ".join(map(_plain, index.unreadable[:_LISTED_LINKS]))
-        more = " ..." * (len(index.unreadable) > _LISTED_LINKS)
-        notices.append(f"{len(index.unreadable)} places cannot be looked at: {listed}{more}")
-    if matched.strays:
-        files = "file belongs" if len(matched.strays) == 1 else "files belong"
-        notices.append(
-            f"{len(matched.strays)} image {files} to no row of the tables: "
-            f"{_plain(matched.strays[0])}{' ...' * (len(matched.strays) > 1)}"
-        )
-    crops = [one.path.lower() for one in matched.rows if not one.reason]
-    formats = {
-        "DICOM": sum(path.endswith(DICOM_ENDINGS) for path in crops),
-        "JPEG": sum(path.endswith(JPEG_ENDINGS) for path in crops),
-    }
-    formats["PNG or TIFF"] = len(crops) - sum(formats.values())
-    kinds = [f"{count} {name}" for name, count in formats.items() if count]
-    if len(kinds) > 1:
-        # Bit depth and compression could tell the classes apart where they go with them.
-        notices.append(f"the crops are of more than one format: {', '.join(kinds)}")
-    return notices
-
-
-def _plain(name: str) -> str:
-    """A file's name without what a terminal would act on."""
-    return "".join(letter if letter.isprintable() else "?" for letter in name)
-
-
-def _links(index: ImageIndex) -> list[str]:
-    if not index.links:
-        return []
-    names = ", ".join(map(_plain, index.links[:_LISTED_LINKS])) + " ..." * (
-        len(index.links) > _LISTED_LINKS
-    )
-    return [
-        f"symbolic links that lead out of the data root are not followed: {names}; give the folder "
-        "that they lead to as data, and that of the case tables with --tables"
-    ]

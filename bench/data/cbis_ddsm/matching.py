@@ -1,9 +1,9 @@
-"""Matches the rows of the case tables to image files, however these are named and laid out.
+"""Matches the rows of the case tables to image files, in any of the usual layouts.
 
-A file belongs to the row whose series or case folder its DICOM header, its folders or its name
-tell. Which of a row's files is the crop and which the mask is told by the file itself: by its own
-description where it has one, else by its pixels. Neither its name, nor the column that names its
-series, nor the description of the series is to be relied on.
+A file belongs to the row whose series or case its DICOM header, its folders or its name give. Which
+of a row's files is the crop and which the mask follows from the file itself: from its description
+where it has one, else from its pixels. Its name, the column that names its series, and the
+description of the series are not reliable.
 """
 
 import re
@@ -31,17 +31,24 @@ _FLAT = re.compile(
 )
 # The folder of a series as the NBIA Data Retriever names it ends in five digits of its UID.
 _NBIA = re.compile(r"[0-9.]+-.*-([0-9]{5})")
-# A file's name may begin with its case; a film's has no last number, and "CC_1-1" is none of these.
+# A file's name may begin with its case; a film's has no last number, and in "CC_1-1" there is none.
 _NAMED = re.compile(rf"({CASE}(?:_\d+)?)(?=[_. ]|$)")
 
-Describe = Callable[[IndexedFile], str]
+KindOf = Callable[[IndexedFile], str]
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """Where a row's crop, mask and full mammogram lie below the root, "" where there is none.
+class RowFiles:
+    """The files of a row, as paths relative to the root; "" where there is none.
 
-    `reason` says why there is no crop; `path` then is where it was looked for.
+    Attributes
+    ----------
+    path : str
+        The crop; where there is none, where it was looked for.
+    mask_path, film_path : str
+        The mask of the lesion, and the full mammogram.
+    reason : str
+        Why there is no crop; "" where there is one.
     """
 
     path: str
@@ -52,10 +59,10 @@ class Resolved:
 
 @dataclass(frozen=True)
 class Matched:
-    """What every row resolved to, and the files that belong to no row."""
+    """The files of every row, in the order of the rows, and the files that belong to no row."""
 
-    rows: list[Resolved]
-    strays: list[str]
+    rows: list[RowFiles]
+    unmatched: list[str]
 
 
 def match_files(
@@ -65,44 +72,52 @@ def match_files(
 
     Parameters
     ----------
-    index : the image files; the headers of DICOM files are read if they are not yet.
-    rows : from `cbis_tables.read_tables`.
-    descriptions : from `read_descriptions`.
+    index : ImageIndex
+        The image files; headers of DICOM files that are not read yet are read.
+    rows : pd.DataFrame
+        From `case_tables.read_tables`.
+    descriptions : Mapping[tuple[str, str], str]
+        From `read_descriptions`.
+
+    Returns
+    -------
+    Matched
+        One entry for every row.
     """
-    owners = _Owners(rows)
-    found: dict[str, list[IndexedFile]] = defaultdict(list)
-    strays = []
+    lookup = _RowLookup(rows)
+    files: dict[str, list[IndexedFile]] = defaultdict(list)
+    unmatched = []
     for file in index.files:
-        owner = owners.of(file, index)
-        if owner:
-            found[owner].append(file)
+        name = lookup.name_of(file, index)
+        if name:
+            files[name].append(file)
         else:
-            strays.append(file.path)
+            unmatched.append(file.path)
 
-    def describe(file: IndexedFile) -> str:
-        known = descriptions.get((file.folders[-1], file.name)) if file.folders else None
-        return known or (index.facts(file).kind if file.ends_with(DICOM_ENDINGS) else "")
+    def kind_of_file(file: IndexedFile) -> str:
+        described = descriptions.get((file.folders[-1], file.name)) if file.folders else None
+        return described or (index.facts(file).kind if file.ends_with(DICOM_ENDINGS) else "")
 
-    unknown = [
+    undescribed = [
         file
         for crop_id in rows["crop_id"]
-        for file in found.get(crop_id, ())
-        if not describe(file) and not index.facts(file).problem
+        for file in files.get(crop_id, ())
+        if not kind_of_file(file) and not index.facts(file).problem
     ]
-    index.check_values(unknown)
-    resolved = []
+    index.check_values(undescribed)
+    matched = []
     for crop_id, film_case, series in _cells(rows, "crop_id", "film_case", "crop_series"):
-        film = _film(found.get(film_case, []), describe)
-        one = _resolve(index, found.get(crop_id, []), film, describe)
-        if not one.path:
-            reason = AMBIGUOUS if crop_id in owners.ambiguous else one.reason
-            one = Resolved(series, reason=reason)
-        resolved.append(one)
-    return Matched(resolved, strays)
+        film = _film(files.get(film_case, []), kind_of_file)
+        row = _row_files(index, files.get(crop_id, []), film, kind_of_file)
+        if not row.path:
+            reason = AMBIGUOUS if crop_id in lookup.ambiguous else row.reason
+            row = RowFiles(series, reason=reason)
+        matched.append(row)
+    return Matched(matched, unmatched)
 
 
 def read_descriptions(folders: Iterable[Path]) -> dict[tuple[str, str], str]:
-    """(folder, file name) -> crop, mask or film, of the first dicom_info.csv; empty without one.
+    """(folder, file name) -> crop, mask or film, by the first dicom_info.csv; empty without one.
 
     Raises
     ------
@@ -121,20 +136,20 @@ def read_descriptions(folders: Iterable[Path]) -> dict[tuple[str, str], str]:
         raise unusable(
             file, f"cannot read the columns {' and '.join(columns)} ({error})"
         ) from error
-    found = {}
+    kinds = {}
     for path, description in table[columns].itertuples(index=False):
-        # The path begins with a folder that need not exist here; series and name are its end.
+        # The path begins with a folder that need not exist here, and ends in series and name.
         parts = path.replace("\\", "/").split("/")
         kind = kind_of(description)
         if len(parts) >= 2 and kind:
-            found[parts[-2], parts[-1]] = kind
-    return found
+            kinds[parts[-2], parts[-1]] = kind
+    return kinds
 
 
-class _Owners:
-    """Whose a file is: the `crop_id` of a row, or the `film_case` of a full mammogram.
+class _RowLookup:
+    """What a file belongs to: the `crop_id` of a row, or the `film_case` of a full mammogram.
 
-    `ambiguous` are those that a file's name fits, but others, too.
+    `ambiguous` are those whose file has a name that fits others, too.
     """
 
     def __init__(self, rows: "pd.DataFrame") -> None:
@@ -142,26 +157,26 @@ class _Owners:
         self._by_series: dict[str, str] = {}
         self._endings: dict[str, set[str]] = defaultdict(set)
         self._by_name: dict[tuple[str, str, str, str], set[str]] = defaultdict(set)
-        for column, owner, role in (
+        for column, name_column, role in (
             ("film_series", "film_case", "full"),
             ("crop_series", "crop_id", "roi"),
             ("mask_series", "crop_id", "roi"),
         ):
-            cells = _cells(rows, "abnormality", "split", column, owner)
+            cells = _cells(rows, "abnormality", "split", column, name_column)
             for abnormality, split, series, name in cells:
                 self._endings[name].add(series[-5:])
                 if series:
                     self._by_series[series] = name
                     self._by_name[abnormality, split, role, series[-5:]].add(name)
-        # A table that lacks rows cannot tell which of all rows five digits belong to.
+        # Five digits identify a series among all rows; a table that lacks rows cannot show that.
         counts = rows.groupby(["abnormality", "split"]).size().to_dict()
-        self._whole = {part for part, n in PUBLISHED_ROWS.items() if counts.get(part, 0) >= n}
+        self._complete = {part for part, n in PUBLISHED_ROWS.items() if counts.get(part, 0) >= n}
 
-    def of(self, file: IndexedFile, index: ImageIndex) -> str:
-        """The owner by the file's header, else by its folders, else by its name; "" for none."""
+    def name_of(self, file: IndexedFile, index: ImageIndex) -> str:
+        """`crop_id` or `film_case` by the file's header, else folders, else name; "" for none."""
         facts = index.facts(file) if file.ends_with(DICOM_ENDINGS) else Facts()
         if facts.series:
-            # A header that names a series of no row is that of a stranger, whatever its case.
+            # A header that names a series of no row is of another set, whatever its case.
             return self._by_series.get(facts.series, "")
         for folder in reversed(file.folders):
             if folder in self._by_series:
@@ -185,65 +200,66 @@ class _Owners:
         kind, split, role, digits = (text.lower() for text in match.groups())
         roles = (role,) if role in ("roi", "full") else ("roi", "full")
         fitting = {one for r in roles for one in self._by_name.get((kind, split, r, digits), ())}
-        if len(fitting) == 1 and (kind, split) in self._whole:
+        if len(fitting) == 1 and (kind, split) in self._complete:
             return fitting.pop()
         self.ambiguous |= fitting
         return ""
 
 
 def _cells(rows: "pd.DataFrame", *columns: str) -> Iterator[tuple[str, ...]]:
-    """The cells of some columns, row by row; many times faster than pandas' own rows of strings."""
+    """The cells of some columns, row by row; many times faster than `itertuples` for strings."""
     return zip(*(rows[column].tolist() for column in columns), strict=True)
 
 
-def _resolve(
-    index: ImageIndex, files: list[IndexedFile], film: str, describe: Describe
-) -> Resolved:
-    """The crop among a row's files, and its mask; of several formats the one that lost least."""
+def _row_files(
+    index: ImageIndex, files: list[IndexedFile], film: str, kind_of_file: KindOf
+) -> RowFiles:
+    """The crop among a row's files, and its mask; of several formats those with the least loss."""
     if not files:
-        return Resolved("", reason=MISSING)
-    found = Resolved(files[0].path, reason=NO_CROP)
+        return RowFiles("", reason=MISSING)
+    row = RowFiles(files[0].path, reason=NO_CROP)
     for loss in sorted({_loss(file) for file in files}):
-        found = _of_format(index, [file for file in files if _loss(file) == loss], film, describe)
-        if found.reason != NO_CROP:
+        of_format = [file for file in files if _loss(file) == loss]
+        row = _of_format(index, of_format, film, kind_of_file)
+        if row.reason != NO_CROP:
             break
-    return found
+    return row
 
 
 def _of_format(
-    index: ImageIndex, files: list[IndexedFile], film: str, describe: Describe
-) -> Resolved:
-    kinds = {file.path: describe(file) for file in files}
-    unknown = [file for file in files if not kinds[file.path]]
-    looks = {
+    index: ImageIndex, files: list[IndexedFile], film: str, kind_of_file: KindOf
+) -> RowFiles:
+    kinds = {file.path: kind_of_file(file) for file in files}
+    undescribed = [file for file in files if not kinds[file.path]]
+    two_valued = {
         file.path: None if index.facts(file).problem else index.is_two_valued(file)
-        for file in unknown
+        for file in undescribed
     }
     crops = [file for file in files if kinds[file.path] == "crop"]
-    crops = crops or [file for file in unknown if looks[file.path] is False]
-    # A damaged file that nothing describes may well be the crop, if there is no other.
-    crops = crops or [file for file in unknown if looks[file.path] is None][:1]
+    crops = crops or [file for file in undescribed if two_valued[file.path] is False]
+    # A damaged file without a description may be the crop, if there is no other.
+    crops = crops or [file for file in undescribed if two_valued[file.path] is None][:1]
     if len(crops) > 1:
         names = ", ".join(file.path for file in crops[:3])
-        return Resolved(crops[0].path, reason=f"more than one of its files is a crop: {names}")
+        return RowFiles(crops[0].path, reason=f"more than one of its files is a crop: {names}")
     if not crops:
-        return Resolved(files[0].path, reason=NO_CROP)
+        return RowFiles(files[0].path, reason=NO_CROP)
     crop = crops[0]
     masks = [file for file in files if kinds[file.path] == "mask"]
-    masks = masks or [file for file in unknown if looks[file.path]]
-    # The header of a picture that is described elsewhere need not be read at all.
+    masks = masks or [file for file in undescribed if two_valued[file.path]]
+    # The header of an image that is described elsewhere need not be read at all.
     described_elsewhere = kinds[crop.path] and not crop.ends_with(DICOM_ENDINGS)
     problem = "" if described_elsewhere else index.facts(crop).problem
-    return Resolved(crop.path, masks[0].path if len(masks) == 1 else "", film, problem)
+    return RowFiles(crop.path, masks[0].path if len(masks) == 1 else "", film, problem)
 
 
-def _film(files: list[IndexedFile], describe: Describe) -> str:
-    films = _best_format([file for file in files if describe(file) in ("film", "")])
+def _film(files: list[IndexedFile], kind_of_file: KindOf) -> str:
+    films = _best_format([file for file in files if kind_of_file(file) in ("film", "")])
     return films[0].path if len(films) == 1 else ""
 
 
 def _best_format(files: list[IndexedFile]) -> list[IndexedFile]:
-    """Of files in several formats those that lost least: DICOM, then PNG or TIFF, then JPEG."""
+    """Of files in several formats those with the least loss: DICOM, PNG or TIFF, then JPEG."""
     best = min((_loss(file) for file in files), default=0)
     return [file for file in files if _loss(file) == best]
 

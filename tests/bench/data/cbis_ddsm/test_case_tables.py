@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bench.data.cbis_ddsm.case_tables import CaseTables, count_tables, find_tables, read_tables
-from bench.data.cbis_ddsm.loader import _count_notices, _row_notices
+from bench.data.cbis_ddsm.notices import count_notices, row_notices
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
 
@@ -65,8 +65,8 @@ def test_the_real_conflicts(real: CaseTables) -> None:
         "mass_P_00419_LEFT_2": ["MALIGNANT", "BENIGN"],
         "mass_P_01623_RIGHT_1": ["MALIGNANT", "BENIGN"],
     }
-    assert _count_notices(real) == []
-    assert _row_notices(real.rows) == [
+    assert count_notices(real) == []
+    assert row_notices(real.rows) == [
         "3 lesions have conflicting pathology between views: "
         "mass_P_00419_LEFT_1, mass_P_00419_LEFT_2, mass_P_01623_RIGHT_1",
         "31 patients stand in both train and test once mass and calc are pooled",
@@ -125,7 +125,7 @@ def test_a_truncated_table_is_told_with_the_expected_count(
     variant: Callable[[str], CaseTables],
 ) -> None:
     cases = variant("truncated__calc_train.csv")
-    notices = [*_count_notices(cases), *cases.lacking]
+    notices = [*count_notices(cases), *cases.lacking]
     assert len(cases.rows) == 63
     name = "calc_case_description_train_set.csv"
     assert f"{name} has 63 rows of its own, the published one 1546" in notices
