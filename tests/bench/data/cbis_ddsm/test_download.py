@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from bench.__main__ import main
-from bench.data.cbis_ddsm import download
+from bench.data.cbis_ddsm import download, download_sources
 from bench.data.cbis_ddsm.case_tables import PUBLISHED_ROWS
 from bench.data.cbis_ddsm.loader import CITATION, LICENCE
 from bench.errors import INTERRUPTED, UnusableInput
@@ -113,7 +113,7 @@ def idc(monkeypatch):
     module.IDCClient = lambda: client
     monkeypatch.setitem(sys.modules, "idc_index", types.ModuleType("idc_index"))
     monkeypatch.setitem(sys.modules, "idc_index.index", module)
-    monkeypatch.setattr(download, "_check_reachable", lambda address: None)
+    monkeypatch.setattr(download_sources, "_check_reachable", lambda address: None)
     return client
 
 
@@ -207,7 +207,7 @@ def test_kaggle_goes_on_from_a_partial_archive(kagglehub, tmp_path):
 
 def test_kaggle_goes_on_with_a_move_that_was_interrupted(kagglehub, tmp_path):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(download, "_move_into", interrupt)
+        patch.setattr(download_sources, "_move_into", interrupt)
         with pytest.raises(KeyboardInterrupt):
             fetched("kaggle", tmp_path)
     unpacked = next(tmp_path.glob(".kagglehub/datasets/*/*/versions/1"))
@@ -262,7 +262,7 @@ def test_idc_asks_again_only_for_series_that_are_not_whole(idc, tmp_path):
 
 
 def test_idc_stops_after_the_first_call_that_brings_too_little(idc, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(download, "IDC_BATCH", 1)
+    monkeypatch.setattr(download_sources, "IDC_BATCH", 1)
     idc.lost = {SERIES[1]}
     message = refused("idc", tmp_path)
     assert "1 of 1 series did not come: dial tcp: no such host" in message
@@ -277,7 +277,7 @@ def test_idc_asks_nothing_where_nothing_answers(idc, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
     with pytest.raises(OSError, match="no such host"):
-        download.fetch_idc(tmp_path)
+        download_sources.fetch_idc(tmp_path)
     assert idc.asked == []
 
 
@@ -286,7 +286,7 @@ def test_any_answer_counts_as_reachable(monkeypatch):
         raise urllib.error.HTTPError(address, 403, "Forbidden", None, None)
 
     monkeypatch.setattr(urllib.request, "urlopen", denied)
-    download._check_reachable(download.IDC_BUCKET)
+    download_sources._check_reachable(download_sources.IDC_BUCKET)
 
 
 def no_network(address, timeout):
