@@ -18,6 +18,7 @@ from bench.execution.tasks import Answer, ExtractorWork
 from bench.planning.extractor import Extractor, check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
+from bench.planning.presets import SELECTED
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
 from bench.record.pictures import (
@@ -28,7 +29,6 @@ from bench.record.pictures import (
 )
 from bench.record.run_tables import APPROXIMATE, Results, extractor_row
 from bench.store import Store
-from extractors.names import SELECTED
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack

@@ -3,8 +3,8 @@
     from extractors import create_backbone, extract
     features = extract(create_backbone("random:timm:resnet18"), images)  # uint8 (N, H, W)
 
-`describe` says where a backbone's weights lie without building it, `available` lists the backbones
-of the default comparison and the plugins, `register` adds one. Torch, timm and torchvision are
+`describe` says where a backbone's weights lie without building it, `available` does so for several
+names and all plugins, `register` adds a plugin. Torch, timm and torchvision are
 imported when a function needs them, not before.
 """
 
@@ -13,7 +13,6 @@ from extractors.create import create_backbone
 from extractors.describe import available, describe
 from extractors.errors import BackboneError, MissingWeights, UnknownBackbone
 from extractors.extraction import extract
-from extractors.names import DEFAULT_EXTRACTORS
 from extractors.plugins import load_plugin_file, register
 from extractors.precision_choice import PrecisionChoice, choose_precision
 from extractors.pretrained.connectivity import is_online
@@ -21,7 +20,6 @@ from extractors.pretrained.downloads import download_weights
 from extractors.recipes import Augmentation, Recipe
 
 __all__ = [
-    "DEFAULT_EXTRACTORS",
     "Augmentation",
     "Backbone",
     "BackboneError",

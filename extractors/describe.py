@@ -1,13 +1,14 @@
-"""What is known of a backbone before it is built: `describe` for one, `available` for the list."""
+"""What is known of a backbone before it is built: `describe` for one, `available` for a list."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from extractors import plugins
 from extractors.backbone import BackboneInfo, InputSpec, Triple
 from extractors.errors import BackboneError
-from extractors.names import DEFAULT_EXTRACTORS, ExtractorName, parse
+from extractors.names import ExtractorName, parse
 from extractors.networks import NETWORKS
 from extractors.pretrained import catalogue
 from extractors.pretrained.catalogue import PublishedWeights
@@ -55,9 +56,9 @@ def describe(
     return _absent(parsed, published)
 
 
-def available(weights_dir: str | Path | None = None) -> list[BackboneInfo]:
-    """The default comparison, the networks from scratch, then all plugins; broken ones say why."""
-    infos = [describe(name, weights_dir) for name in (*DEFAULT_EXTRACTORS, *NETWORKS)]
+def available(names: Iterable[str], weights_dir: str | Path | None = None) -> list[BackboneInfo]:
+    """Describe the backbones of these names, then all plugins; broken ones say why."""
+    infos = [describe(name, weights_dir) for name in names]
     return infos + [_describe_plugin(parse(p.name), "auto", 0) for p in plugins.plugins()]
 
 

@@ -1,4 +1,4 @@
-"""The grammar of extractor names, and the names of the default comparison.
+"""The grammar of extractor names.
 
 timm:NAME[.TAG][@layer|@pixels]     torchvision:NAME[.TAG][@layer]
 bundled:efficientnet_lite0[@layer]  plugin-id[@layer]
@@ -16,31 +16,15 @@ from dataclasses import dataclass
 from extractors.errors import BackboneError, UnknownBackbone
 from extractors.networks import NETWORKS
 
-DEFAULT_EXTRACTORS: tuple[str, ...] = (
-    "torchvision:alexnet",
-    "torchvision:googlenet",
-    "torchvision:resnet18",
-    "torchvision:resnet50",
-    "torchvision:resnet101",
-    "timm:vit_tiny_patch16_224",
-    "timm:vit_small_patch16_224",
-    "timm:vit_base_patch16_224",
-    "timm:deit_small_patch16_224",
-    "timm:swin_tiny_patch4_window7_224",
-    "timm:convnext_tiny",
-    "timm:vit_small_patch14_dinov2",
-    "bundled:efficientnet_lite0",
-)
-
 # What may stand behind a name: how its network is trained.
 FINETUNED = ("finetuned", "finetuned-last")
 LOCALIZED = ("drloc", "drloc-released")
 
 LIBRARIES = ("timm", "torchvision", "bundled")
 FUSION = "fusion:"
-# Not one extractor, but whichever of a run's does best inside the training rows.
-SELECTED = "selected"
-RESERVED = frozenset({*LIBRARIES, "random", "fusion", SELECTED, *NETWORKS})
+# Words that tables have in place of an extractor's name: no plugin may take them.
+NO_EXTRACTORS = ("selected", "none")
+RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NO_EXTRACTORS, *NETWORKS})
 _PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")

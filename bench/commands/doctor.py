@@ -125,16 +125,15 @@ def _network() -> Check:
 
 
 def _weights(weights_dir: Path | None) -> Iterator[Check]:
+    from bench.planning.presets import DEFAULT_EXTRACTORS
     from extractors import BackboneError, available
 
     try:
-        infos = available(weights_dir)
+        infos = available(DEFAULT_EXTRACTORS, weights_dir)
     except BackboneError as error:
         yield Check("bad", "weights", str(error), "name another folder with --weights-dir")
         return
     for info in infos:
-        if info.kind == "network":
-            continue  # trained in the run, from no weights
         if info.problem is not None:
             yield Check("note", info.name, info.problem, info.hint)
         elif info.cached:

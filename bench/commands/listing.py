@@ -23,12 +23,14 @@ def list_extractors(
     ] = None,
 ) -> None:
     """The backbones and networks of the comparison and all plugins, with their weights."""
+    from bench.planning.presets import DEFAULT_EXTRACTORS
     from extractors import BackboneError, available, load_plugin_file
+    from extractors.networks import NETWORKS
 
     try:
         for file in plugin or ():
             load_plugin_file(file)
-        print_extractors(available(weights_dir))
+        print_extractors(available((*DEFAULT_EXTRACTORS, *NETWORKS), weights_dir))
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
 
@@ -109,7 +111,7 @@ def list_protocols() -> None:
 @app.command("presets")
 def list_presets() -> None:
     """How much work a run does by default."""
-    from bench.planning.config import PRESETS
+    from bench.planning.presets import PRESETS
     from extractors.recipes import RECIPES
 
     rows = [(n, ", ".join(p.protocols), p.repeats, p.description) for n, p in PRESETS.items()]

@@ -13,9 +13,9 @@ from bench.execution.site import Site
 from bench.execution.units import UnitResult, judge_fold
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Place, System, may_be_selected
+from bench.planning.presets import SELECTED
 from classifiers import KERNELS
 from classifiers.variant_fits import Judgement
-from extractors.names import SELECTED
 
 
 @dataclass(frozen=True)

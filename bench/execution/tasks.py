@@ -17,9 +17,9 @@ from bench.execution.trainings import Trainings
 from bench.execution.units import UnitResult, fit_fold
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Plan, System
+from bench.planning.presets import SELECTED
 from bench.store import Store
 from extractors import BackboneError
-from extractors.names import SELECTED
 
 T = TypeVar("T")
 

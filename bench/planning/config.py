@@ -1,81 +1,17 @@
-"""What a run is to do: the validated configuration and the presets."""
+"""What a run is to do: the validated configuration."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UnusableInput
-from extractors.names import DEFAULT_EXTRACTORS, SELECTED
-from extractors.networks import NETWORKS
+from bench.planning.presets import PRESETS
 
 if TYPE_CHECKING:
     from bench.data.crops.settings import CropSettings
-
-
-@dataclass(frozen=True)
-class Preset:
-    """How much work a run does where its options do not say otherwise.
-
-    `network_seeds` are the trainings of each network where a protocol has one split only;
-    `network_repeats` the repeats of patient-cv in which networks are trained.
-    """
-
-    description: str
-    protocols: tuple[str, ...]
-    repeats: int
-    extractors: tuple[str, ...]
-    network_seeds: int
-    network_repeats: int
-
-
-# Published as fine-tuned on this data, and the ViTs to set beside them.
-_FINETUNED = tuple(
-    f"{name}+finetuned"
-    for name in DEFAULT_EXTRACTORS
-    if name.startswith("torchvision:") or name in ("timm:vit_small_patch16_224",)
-)
-_LOCALIZED = tuple(f"{n}+drloc" for n, known in NETWORKS.items() if known.localization_weight)
-
-PRESETS: Mapping[str, Preset] = MappingProxyType(
-    {
-        "quick": Preset(
-            "the official split, one seed, networks trained for 10 epochs: minutes on the phantom",
-            ("official",),
-            1,
-            (*DEFAULT_EXTRACTORS, *NETWORKS, "swin_t+drloc", SELECTED),
-            1,
-            1,
-        ),
-        "thesis": Preset(
-            "the official split with 3 network seeds, and patient-cv repeated 10 times (once for "
-            "networks), trained as published where that is known",
-            ("official", "patient-cv"),
-            10,
-            (*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED, SELECTED),
-            3,
-            1,
-        ),
-        "full": Preset(
-            "as thesis, with patient-cv repeated 3 times for networks, trained longer with strong "
-            "augmentation",
-            ("official", "patient-cv"),
-            10,
-            (
-                *DEFAULT_EXTRACTORS,
-                *NETWORKS,
-                *_LOCALIZED,
-                *(f"{name}+finetuned" for name in DEFAULT_EXTRACTORS),
-                SELECTED,
-            ),
-            3,
-            3,
-        ),
-    }
-)
 
 
 @dataclass(frozen=True)

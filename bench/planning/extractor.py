@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UnusableInput
-from bench.planning.config import PRESETS, Configuration
+from bench.planning.config import Configuration
+from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
-from extractors.names import FUSION, SELECTED, split_fusion
+from extractors.names import FUSION, split_fusion
 
 if TYPE_CHECKING:
     from extractors.recipes import Recipe
@@ -113,8 +114,6 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
 
     try:
         registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
-        if NO_FEATURES in registered:
-            raise UnusableInput(f"--plugin: {NO_FEATURES!r} is the name of a reference point")
         names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
         for name in names:
             if names.count(name) > 1:

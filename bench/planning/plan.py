@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from bench.data.crops.rotated import rotated_positions, rotated_rows
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
+from bench.planning.presets import SELECTED
 from bench.planning.protocols import (
     PROTOCOLS,
     Protocol,
@@ -22,7 +23,7 @@ from bench.planning.protocols import (
     nested_training,
 )
 from bench.planning.reference_points import reference_points
-from extractors.names import FUSION, SELECTED
+from extractors.names import FUSION
 
 if TYPE_CHECKING:
     import pandas as pd

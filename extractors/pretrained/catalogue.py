@@ -12,7 +12,7 @@ from typing import Any
 
 from extractors.backbone import InputSpec, Triple
 from extractors.errors import UnknownBackbone
-from extractors.names import DEFAULT_EXTRACTORS, ExtractorName
+from extractors.names import ExtractorName
 
 BUNDLED = "efficientnet_lite0"
 # The architecture in timm that the bundled weights belong to.
@@ -79,7 +79,7 @@ def unknown(text: str, candidates: Iterable[str]) -> UnknownBackbone:
 def nearest_names(text: str, candidates: Iterable[str]) -> list[str]:
     """At most three names like `text`. A name that lacks only its prefix comes first."""
     text = text.removeprefix("random:").partition("@")[0]
-    names = dict.fromkeys([*DEFAULT_EXTRACTORS, *candidates])
+    names = dict.fromkeys(candidates)
     same = [n for n in names if n.partition(":")[2] == text]
     close = difflib.get_close_matches(text, names, n=3, cutoff=0.6)
     return list(dict.fromkeys([*same, *close]))[:3]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from extractors import BackboneError, UnknownBackbone, available, describe
-from extractors.names import DEFAULT_EXTRACTORS, parse, split_fusion
+from extractors import BackboneError, UnknownBackbone, describe
+from extractors.names import parse, split_fusion
 from extractors.networks import NETWORKS
 from extractors.recipes import THESIS_AUGMENTATION
 
@@ -70,17 +70,6 @@ def test_a_malformed_name_is_refused_in_one_line(text: str) -> None:
 def test_an_unknown_name_is_answered_with_the_nearest(text: str, near: str) -> None:
     with pytest.raises(UnknownBackbone, match=near):
         describe(text)
-
-
-def test_the_default_comparison_lists_its_thirteen_with_weights_and_input() -> None:
-    everything = available()
-    assert [info.name for info in everything] == [*DEFAULT_EXTRACTORS, *NETWORKS]
-    infos = everything[: len(DEFAULT_EXTRACTORS)]
-    assert len(infos) == 13
-    assert [info.name for info in infos if info.cached] == ["bundled:efficientnet_lite0"]
-    assert all(info.downloadable and info.hint for info in infos if not info.cached)
-    assert all(info.download_bytes for info in infos if info.downloadable)
-    assert all(info.input is not None and info.input.height == 224 for info in infos)
 
 
 def test_an_old_name_of_timm_stands_for_the_new_one() -> None:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from extractors import DEFAULT_EXTRACTORS, Backbone, create_backbone, describe
+from bench.planning.presets import DEFAULT_EXTRACTORS
+from extractors import Backbone, create_backbone, describe
 from extractors.backbone import Precision
 from extractors.batches import BATCH_SIZES, features_of, resize
 from extractors.precision import running

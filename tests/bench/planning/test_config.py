@@ -9,7 +9,8 @@ from bench.commands.all import run_all
 from bench.commands.options import with_options
 from bench.data import CropSettings
 from bench.errors import UnusableInput
-from bench.planning.config import PRESETS, Configuration, check_names
+from bench.planning.config import Configuration, check_names
+from bench.planning.presets import PRESETS
 from bench.planning.protocols import PROTOCOLS
 
 
