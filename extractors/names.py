@@ -1,11 +1,13 @@
 """The grammar of extractor names.
 
-timm:NAME[.TAG][@layer|@pixels]     torchvision:NAME[.TAG][@layer]
-bundled:efficientnet_lite0[@layer]  plugin-id[@layer]
+timm:NAME[.TAG][@LAYER|@PIXELS]     torchvision:NAME[.TAG][@LAYER]
+bundled:efficientnet_lite0[@LAYER]  a plugin's id[@LAYER]
 random:<any of these>               the same network with seeded random weights
 <a network's id>[+drloc|+drloc-released]      trained from scratch, with the localization loss
-<a backbone>[+finetuned|+finetuned-last]      trained on from its weights, whole or the last layers
+<a backbone>[+finetuned|+finetuned-last]      trained from its weights, whole or the last layers
 fusion:A+B                          the features of several of these side by side
+
+Only the text is looked at here; `extractors.resolve` finds what a name stands for.
 """
 
 from __future__ import annotations
@@ -13,34 +15,50 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from extractors.errors import BackboneError, UnknownBackbone
-from extractors.networks import NETWORKS
+from extractors.errors import BackboneError
 
 # What may stand behind a name: how its network is trained.
 FINETUNED = ("finetuned", "finetuned-last")
 LOCALIZED = ("drloc", "drloc-released")
+STEPS = (*FINETUNED, *LOCALIZED)
 
-LIBRARIES = ("timm", "torchvision", "bundled")
+RANDOM = "random:"
 FUSION = "fusion:"
 # Words that tables have in place of an extractor's name: no plugin may take them.
 NO_EXTRACTORS = ("selected", "none")
-RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NO_EXTRACTORS, *NETWORKS})
-_PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
+_LEAST_PIXELS, _MOST_PIXELS = 16, 4096
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ExtractorName:
-    """A name taken apart.
+    """The parts of a name.
 
-    `kind` is "timm", "torchvision", "bundled", "network" (one that is trained from scratch) or
-    "plugin"; `steps` is what stands behind a "+".
+    Attributes
+    ----------
+    text : str
+        The whole name.
+    prefix : str
+        The library, which stands before the colon; empty for networks of this package and plugins.
+    model : str
+        The architecture, or the id of a network or plugin.
+    tag : str | None
+        Which of several published weights.
+    layer : str | None
+        The layer whose output are the features; by default the one before the classifier.
+    pixels : int | None
+        Side of the input.
+    random : bool
+        Whether the weights are drawn.
+    steps : tuple[str, ...]
+        What stands behind "+".
     """
 
     text: str
-    kind: str
+    prefix: str
     model: str
     tag: str | None = None
     layer: str | None = None
@@ -50,47 +68,43 @@ class ExtractorName:
 
     @property
     def base(self) -> str:
-        """The name without `random:`, layer and pixels, as a weights file would be called."""
-        prefix = "" if self.kind in ("plugin", "network") else f"{self.kind}:"
+        """The name without `random:`, layer and pixels."""
+        prefix = f"{self.prefix}:" if self.prefix else ""
         return prefix + self.model + (f".{self.tag}" if self.tag else "")
 
 
 def parse(text: str) -> ExtractorName:
-    """Take an extractor name apart; says nothing of whether such a backbone exists.
+    """Take an extractor's name apart. Whether there is such a backbone is not looked up.
 
     Raises
     ------
-    UnknownBackbone
-        If the prefix is none of those above.
     BackboneError
         If a part is empty, or stands where it may not.
     """
     rest, *steps = text.split("+")
-    random = False
-    if rest.startswith("random:"):
-        rest, random = rest.removeprefix("random:"), True
-        if rest.startswith("random:"):
-            raise BackboneError(f"{text}: 'random:' stands twice")
+    random = rest.startswith(RANDOM)
+    rest = rest.removeprefix(RANDOM)
+    if rest.startswith(RANDOM):
+        raise BackboneError(f"{text}: 'random:' stands twice")
     rest, at, suffix = rest.partition("@")
     prefix, colon, model = rest.partition(":")
     if not colon:
-        prefix, model = "plugin", rest
-    elif prefix not in LIBRARIES:
-        raise UnknownBackbone(
-            f"{text}: unknown prefix '{prefix}:'; known are {', '.join(f'{p}:' for p in LIBRARIES)}"
-            " and random:"
-        )
-    if prefix == "plugin" and model in NETWORKS:
-        prefix = "network"
+        prefix, model = "", rest
     model, dot, tag = model.partition(".")
-    if not _MODEL.fullmatch(model) or (dot and not _TAG.fullmatch(tag)):
+    wrong_tag = dot and not _TAG.fullmatch(tag)
+    if (colon and not prefix) or not _MODEL.fullmatch(model) or wrong_tag:
         raise BackboneError(f"{text}: not a valid extractor name")
-    if dot and prefix not in ("timm", "torchvision"):
-        raise BackboneError(f"{text}: only timm and torchvision names carry a tag")
-    layer, pixels = _read_suffix(text, prefix, at, suffix)
-    _check_steps(text, prefix, model, layer, random, steps)
+    layer, pixels = _read_suffix(text, suffix) if at else (None, None)
+    _check_steps(text, layer, steps)
     return ExtractorName(
-        text, prefix, model, tag if dot else None, layer, pixels, random, tuple(steps)
+        text=text,
+        prefix=prefix,
+        model=model,
+        tag=tag or None,
+        layer=layer,
+        pixels=pixels,
+        random=random,
+        steps=tuple(steps),
     )
 
 
@@ -100,58 +114,31 @@ def split_fusion(text: str) -> list[str]:
         return [text]
     parts: list[str] = []
     for piece in text.removeprefix(FUSION).split("+"):
-        if parts and piece in (*FINETUNED, *LOCALIZED):
+        if parts and piece in STEPS:
             parts[-1] += f"+{piece}"
         else:
             parts.append(piece)
     return parts
 
 
-def _check_steps(
-    text: str, kind: str, model: str, layer: str | None, random: bool, steps: list[str]
-) -> None:
+def _check_steps(text: str, layer: str | None, steps: list[str]) -> None:
     if not steps:
         return
-    known = ", ".join(f"+{step}" for step in (*FINETUNED, *LOCALIZED))
-    if len(steps) > 1 or steps[0] not in (*FINETUNED, *LOCALIZED):
+    if len(steps) > 1 or steps[0] not in STEPS:
+        known = ", ".join(f"+{step}" for step in STEPS)
         raise BackboneError(f"{text}: behind a name may stand one of {known}")
     if layer is not None and steps[0] in FINETUNED:
         raise BackboneError(f"{text}: +{steps[0]} trains up to the last layer; leave @{layer} out")
-    if kind == "network" and steps[0] in FINETUNED:
-        raise BackboneError(f"{text}: {model} is trained from scratch; it has no weights to go on")
-    able = [name for name, network in NETWORKS.items() if network.localization_weight is not None]
-    if steps[0] in LOCALIZED and (random or model not in able):
-        raise BackboneError(f"{text}: +{steps[0]} is for {', '.join(able)}")
 
 
-def _read_suffix(text: str, kind: str, at: str, suffix: str) -> tuple[str | None, int | None]:
-    if not at:
-        return None, None
-    if kind == "network":
-        raise BackboneError(f"{text}: a network that is trained here takes nothing after '@'")
+def _read_suffix(text: str, suffix: str) -> tuple[str | None, int | None]:
+    """The layer or the input size that stands behind "@"."""
     if suffix.isdecimal() and suffix.isascii():
-        if kind != "timm":
-            raise BackboneError(f"{text}: only timm names take an input size after '@'")
-        if not 16 <= int(suffix) <= 4096:
-            raise BackboneError(f"{text}: input size must lie between 16 and 4096 pixels")
+        if not _LEAST_PIXELS <= int(suffix) <= _MOST_PIXELS:
+            raise BackboneError(
+                f"{text}: input size must lie between {_LEAST_PIXELS} and {_MOST_PIXELS} pixels"
+            )
         return None, int(suffix)
     if not _LAYER.fullmatch(suffix):
         raise BackboneError(f"{text}: '@' wants a layer's name or an input size in pixels")
     return suffix, None
-
-
-def check_plugin_id(name: str) -> None:
-    """Refuse a plugin id that the grammar could not tell from something else.
-
-    Raises
-    ------
-    BackboneError
-        If it is a reserved word or holds anything but letters, digits, `_` and `-`.
-    """
-    if name.casefold() in RESERVED or name.split(":", 1)[0].casefold() in RESERVED:
-        raise BackboneError(f"{name!r}: a plugin may not use the reserved prefix of another kind")
-    if not _PLUGIN_ID.fullmatch(name):
-        raise BackboneError(
-            f"{name!r}: a plugin's name holds letters, digits, '_' and '-' only "
-            "(':', '@', '.', '+' and ',' belong to the grammar of names)"
-        )

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING, TypeVar
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
-from extractors.names import check_plugin_id
+from extractors.names import NO_EXTRACTORS
+from extractors.networks import NETWORKS
+from extractors.pretrained import LIBRARIES
 from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     import torch
 
 ENTRY_POINT_GROUP = "bench.extractors"
+# What the grammar of names, or a table, would take for something else.
+RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NO_EXTRACTORS, *NETWORKS})
 
 Builder = Callable[[], "torch.nn.Module"]
 AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
@@ -59,6 +64,8 @@ class _Source:
     origin: str
     digest: str
 
+
+_PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 _plugins: dict[str, Plugin] = {}
 _broken: dict[str, BrokenPlugin] = {}
@@ -112,6 +119,23 @@ def register(
         return build
 
     return add
+
+
+def check_plugin_id(name: str) -> None:
+    """Refuse a plugin id that the grammar of names could not tell from something else.
+
+    Raises
+    ------
+    BackboneError
+        If it is a reserved word or holds anything but letters, digits, `_` and `-`.
+    """
+    if name.casefold() in RESERVED or name.split(":", 1)[0].casefold() in RESERVED:
+        raise BackboneError(f"{name!r}: the name is reserved; a plugin needs another one")
+    if not _PLUGIN_ID.fullmatch(name):
+        raise BackboneError(
+            f"{name!r}: a plugin's name holds letters, digits, '_' and '-' only "
+            "(':', '@', '.', '+' and ',' belong to the grammar of names)"
+        )
 
 
 def _check_recipe(name: str, recipe: object) -> None:

@@ -12,7 +12,7 @@ import typer
 from bench.atomic_files import write_atomically
 from bench.errors import UnusableInput
 from extractors.errors import BackboneError
-from extractors.names import check_plugin_id
+from extractors.plugins import check_plugin_id
 
 if TYPE_CHECKING:
     from extractors.conformance.report import Finding

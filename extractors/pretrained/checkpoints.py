@@ -11,6 +11,7 @@ from extractors.errors import BackboneError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
 StateDict = dict[str, "torch.Tensor"]
 
@@ -80,6 +81,14 @@ def explain_strict_error(path: Path, architecture: str, error: Exception) -> Bac
     return BackboneError(
         f"{path}: not a checkpoint of {architecture} ({type(error).__name__}: {reason})"
     )
+
+
+def load_strictly(network: nn.Module, checkpoint: Path, architecture: str) -> None:
+    """Load a checkpoint in which every tensor must find its place; BackboneError otherwise."""
+    try:
+        network.load_state_dict(read_state_dict(checkpoint))
+    except RuntimeError as error:
+        raise explain_strict_error(checkpoint, architecture, error) from error
 
 
 def _load_safetensors(path: Path) -> Mapping[str, Any]:

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from extractors.backbone import BackboneInfo
 from extractors.errors import MissingWeights
-from extractors.names import parse
-from extractors.pretrained import catalogue
 from extractors.pretrained.connectivity import is_online
 from extractors.pretrained.weights import hub_cache, torch_checkpoints, url_file_name
 
@@ -17,26 +15,33 @@ _HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.[a-z.]+$")
 
 
 def download_weights(info: BackboneInfo) -> Path:
-    """Fetch the published weights of a backbone; returns where they lie now.
+    """Fetch the published weights of a backbone.
 
-    timm's come from the Hugging Face Hub into its cache, torchvision's into that of torch.hub.
+    What is on the Hugging Face Hub comes into its cache, anything else into that of torch.hub.
+
+    Parameters
+    ----------
+    info : BackboneInfo
+        From `describe`.
+
+    Returns
+    -------
+    Path
+        Where the checkpoint lies now.
 
     Raises
     ------
     MissingWeights
         If none are published, if there is no network, or if the download fails: one line.
     """
-    name = parse(info.name)
-    published = catalogue.look_up(name) if name.kind in ("timm", "torchvision") else None
-    if published is None or not (published.repository or published.url):
+    if info.source is None:
         raise MissingWeights(f"{info.name}: there is nothing to download")
     if not is_online():
         raise MissingWeights(f"{info.name}: no network; {info.hint}")
     try:
-        if published.repository is not None:
-            return _first_of(published.repository, published.filenames)
-        assert published.url is not None
-        return fetch(published.url, torch_checkpoints() / url_file_name(published.url))
+        if info.download_files:
+            return _first_of(info.source, info.download_files)
+        return fetch(info.source, torch_checkpoints() / url_file_name(info.source))
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise MissingWeights(

@@ -12,15 +12,16 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from extractors import plugins
-from extractors.backbone import Backbone, InputSpec
+from extractors.backbone import Backbone, BackboneInfo, InputSpec
 from extractors.create import build_backbone, finish_backbone, seeded
-from extractors.describe import describe
+from extractors.describe import describe_resolved
 from extractors.errors import BackboneError
 from extractors.layers import find_classifier
-from extractors.names import parse
-from extractors.networks import NETWORKS, Grid
+from extractors.networks import Grid
+from extractors.plugins import Plugin
+from extractors.pretrained.library import Published
 from extractors.recipes import RECIPES, THESIS_AUGMENTATION, Localization, LocalizationForm, Recipe
+from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
 
 N_CLASSES = 2
 
@@ -45,31 +46,47 @@ class Trainable:
 
     Attributes
     ----------
-    name : the name it was asked for.
-    network : body and head.
-    input : the image it wants.
-    weights : label of the weights it starts from: `scratch`, or the backbone's own label.
-    grid : where its last token grid comes out, for the localization loss; else None.
-    source_digest : digest of a plugin's source; None for everything else.
+    info : BackboneInfo
+        What is known of its body; the input is the one that it was built for.
+    network : Classifier
+        Body and head.
+    grid : Grid | None
+        Where its last token grid comes out, for the localization loss; else None.
     """
 
-    name: str
+    info: BackboneInfo
     network: Classifier = field(repr=False)
-    input: InputSpec
-    weights: str
     grid: Grid | None = None
-    source_digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name by which it was created."""
+        return self.info.name
+
+    @property
+    def input(self) -> InputSpec:
+        """The image it wants."""
+        assert self.info.input is not None
+        return self.info.input
 
     def backbone(self, weights_digest: str, device: str = "cpu") -> Backbone:
         """Its body as a backbone, whose features enter the head.
 
-        weights_digest : what identifies the weights; a training's key.
+        Parameters
+        ----------
+        weights_digest : str
+            What identifies the weights: a training's key.
+        device : str
+            Where the network shall lie.
+
+        Returns
+        -------
+        Backbone
+            Shares its weights with this network.
         """
-        info = replace(
-            describe(self.name), input=self.input, weights=self.weights,
-            weights_digest=weights_digest,
-        )  # fmt: skip
-        return finish_backbone(info, self.network.body, device)
+        return finish_backbone(
+            replace(self.info, weights_digest=weights_digest), self.network.body, device
+        )
 
 
 def create_trainable(
@@ -80,13 +97,23 @@ def create_trainable(
     weights: str | Path = "auto",
     weights_dir: str | Path | None = None,
 ) -> Trainable:
-    """Build a network to be trained; see `extractors.names` for the grammar.
+    """Build a network to be trained.
 
     Parameters
     ----------
-    recipe : its `input_size` takes the place of the network's own, where the network is built here.
-    seed : of all weights that are drawn.
-    weights, weights_dir : of a backbone that is fine-tuned, as for `create_backbone`.
+    name : str
+        Its name; see `extractors.names` for the grammar.
+    recipe : Recipe
+        Its `input_size` takes the place of the network's own, where the network is built here.
+    seed : int
+        Of all weights that are drawn.
+    weights, weights_dir : str | Path | None
+        Of a backbone that is fine-tuned, as for `create_backbone`.
+
+    Returns
+    -------
+    Trainable
+        With a linear head of two classes.
 
     Raises
     ------
@@ -94,41 +121,43 @@ def create_trainable(
         If there is no such network, it is not one that trains, or its weights are missing or do not
         fit.
     """
-    parsed = parse(name)
-    if not trains(name):
+    resolved = resolve(name)
+    if not _is_trained(resolved):
         raise BackboneError(f"{name}: is not trained; +finetuned behind its name would do that")
-    info = describe(name, weights_dir, weights=weights, seed=seed)
-    if parsed.kind == "network":
-        network = NETWORKS[parsed.model]
+    info = describe_resolved(resolved, weights_dir, weights=weights, seed=seed)
+    if isinstance(resolved, FromScratch):
+        network = resolved.network
         size = recipe.input_size or network.input_size
         with seeded(seed):
             built = network.build(size)
         spec = replace(info.input or InputSpec(), height=size, width=size)
-        return Trainable(name, _split(built), spec, info.weights, network.grid)
+        return Trainable(replace(info, input=spec), _split(built), network.grid)
     with seeded(seed):
-        backbone = build_backbone(parsed, info)
-        if info.kind == "plugin":
-            _check_fresh(name, backbone.module, build_backbone(parsed, info).module)
+        backbone = build_backbone(resolved, info)
+        if isinstance(resolved, FromPlugin):
+            _check_fresh(name, backbone.module, build_backbone(resolved, info).module)
         head = nn.Linear(backbone.feature_width, N_CLASSES)
-    return Trainable(
-        name,
-        Classifier(backbone.module, head),
-        backbone.input,
-        info.weights,
-        source_digest=info.source_digest,
-    )
+    return Trainable(info, Classifier(backbone.module, head))
 
 
 def trains(name: str) -> bool:
     """Whether the suite trains what this name says."""
-    parsed = parse(name)
-    if parsed.kind == "network":
-        return not parsed.random
-    if parsed.steps:
-        return True
-    ours = parsed.kind == "plugin" and not parsed.random
-    plugin = plugins.find_plugin(parsed.model) if ours else None
-    return isinstance(plugin, plugins.Plugin) and plugin.recipe is not None
+    return _is_trained(resolve(name))
+
+
+def _is_trained(resolved: Resolved) -> bool:
+    match resolved:
+        case FromScratch(name=name):
+            return not name.random
+        case FromPlugin(name=name):
+            return bool(name.steps) or (not name.random and _recipe_of(resolved) is not None)
+        case Published(name=name):
+            return bool(name.steps)
+
+
+def _recipe_of(brought: FromPlugin) -> Recipe | None:
+    """The recipe that a plugin brings, if it does."""
+    return brought.plugin.recipe if isinstance(brought.plugin, Plugin) else None
 
 
 def recipe_for(name: str, preset: str) -> Recipe:
@@ -137,21 +166,27 @@ def recipe_for(name: str, preset: str) -> Recipe:
     A plugin's own recipe holds under every preset. `+drloc` and `+drloc-released` say the form of
     the localization loss; its weight is the network's.
     """
-    parsed = parse(name)
-    if parsed.kind == "network":
-        network = NETWORKS[parsed.model]
-        recipe = RECIPES[preset, network.section]
-        if network.augmented and recipe.augmentation is None:
-            recipe = replace(recipe, augmentation=THESIS_AUGMENTATION)
-        if parsed.steps and network.localization_weight is not None:
-            form: LocalizationForm = "paper" if parsed.steps == ("drloc",) else "released"
-            recipe = replace(recipe, localization=Localization(form, network.localization_weight))
-        return recipe
-    plugin = plugins.find_plugin(parsed.model) if parsed.kind == "plugin" else None
-    if isinstance(plugin, plugins.Plugin) and plugin.recipe is not None and not parsed.steps:
-        return plugin.recipe
+    resolved = resolve(name)
+    steps = resolved.name.steps
+    if isinstance(resolved, FromScratch):
+        return _recipe_from_scratch(resolved, preset)
+    if isinstance(resolved, FromPlugin) and not steps:
+        recipe = _recipe_of(resolved)
+        if recipe is not None:
+            return recipe
     recipe = RECIPES[preset, "C"]
-    return replace(recipe, layers="last") if "finetuned-last" in parsed.steps else recipe
+    return replace(recipe, layers="last") if "finetuned-last" in steps else recipe
+
+
+def _recipe_from_scratch(scratch: FromScratch, preset: str) -> Recipe:
+    network, steps = scratch.network, scratch.name.steps
+    recipe = RECIPES[preset, network.section]
+    if network.augmented and recipe.augmentation is None:
+        recipe = replace(recipe, augmentation=THESIS_AUGMENTATION)
+    if steps and network.localization_weight is not None:
+        form: LocalizationForm = "paper" if steps == ("drloc",) else "released"
+        recipe = replace(recipe, localization=Localization(form, network.localization_weight))
+    return recipe
 
 
 def _check_fresh(name: str, network: nn.Module, again: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""The grammar of names, and what is said to a name that does not exist."""
+"""The grammar of names, what they stand for, and the answer to a name that does not exist."""
 
 import pytest
 
@@ -6,10 +6,11 @@ from extractors import BackboneError, UnknownBackbone, describe
 from extractors.names import parse, split_fusion
 from extractors.networks import NETWORKS
 from extractors.recipes import THESIS_AUGMENTATION
+from extractors.resolve import resolve
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "model", "tag", "layer", "pixels", "random"),
+    ("text", "prefix", "model", "tag", "layer", "pixels", "random"),
     [
         ("timm:resnet18", "timm", "resnet18", None, None, None, False),
         ("timm:resnet18.a1_in1k", "timm", "resnet18", "a1_in1k", None, None, False),
@@ -18,13 +19,13 @@ from extractors.recipes import THESIS_AUGMENTATION
         ("torchvision:alexnet@fc6", "torchvision", "alexnet", None, "fc6", None, False),
         ("bundled:efficientnet_lite0", "bundled", "efficientnet_lite0", None, None, None, False),
         ("random:timm:resnet18", "timm", "resnet18", None, None, None, True),
-        ("random:my-net", "plugin", "my-net", None, None, None, True),
-        ("my_net@blocks", "plugin", "my_net", None, "blocks", None, False),
+        ("random:my-net", "", "my-net", None, None, None, True),
+        ("my_net@blocks", "", "my_net", None, "blocks", None, False),
     ],
 )
-def test_a_name_is_taken_apart(text, kind, model, tag, layer, pixels, random) -> None:
+def test_a_name_is_taken_apart(text, prefix, model, tag, layer, pixels, random) -> None:
     name = parse(text)
-    assert (name.kind, name.model, name.tag) == (kind, model, tag)
+    assert (name.prefix, name.model, name.tag) == (prefix, model, tag)
     assert (name.layer, name.pixels, name.random) == (layer, pixels, random)
 
 
@@ -33,25 +34,38 @@ def test_a_name_is_taken_apart(text, kind, model, tag, layer, pixels, random) ->
     [
         "",
         "timm:",
+        ":resnet18",
         "timm:resnet18.",
         "timm:resnet18@",
         "timm:resnet18@a..b",
         "timm:../secret",
         "timm:a/b",
+        "timm:resnet18:a",
         "random:random:timm:resnet18",
         "random:",
-        "torchvision:resnet18@320",
-        "my_net@320",
-        "my.net",
-        "bundled:efficientnet_lite0.tag",
         "timm:resnet18@1",
         "timm:resnet18@99999",
-        "keras:resnet18",
     ],
 )
 def test_a_malformed_name_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(BackboneError) as caught:
         parse(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("torchvision:resnet18@320", "only timm names take an input size"),
+        ("my_net@320", "only timm names take an input size"),
+        ("my.net", "only timm and torchvision names carry a tag"),
+        ("bundled:efficientnet_lite0.tag", "only timm and torchvision names carry a tag"),
+        ("keras:resnet18", "unknown prefix 'keras:'; known are timm:, torchvision:, bundled: and"),
+    ],
+)
+def test_a_part_that_the_library_does_not_take_is_refused_in_one_line(text, reason) -> None:
+    with pytest.raises(BackboneError, match=reason) as caught:
+        resolve(text)
     assert "\n" not in str(caught.value)
 
 
@@ -77,7 +91,7 @@ def test_an_old_name_of_timm_stands_for_the_new_one() -> None:
     assert (info.architecture, info.weights) == ("convnext_tiny", "fb_in22k_ft_in1k")
 
 
-def test_the_input_size_is_the_weights_own_or_the_one_asked_for() -> None:
+def test_the_input_size_is_the_weights_own_or_the_one_requested() -> None:
     def size(name: str) -> int:
         spec = describe(name).input
         assert spec is not None
@@ -124,6 +138,7 @@ def test_steps_behind_a_name_say_how_it_is_trained() -> None:
     [
         ("cnn_baseline+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
         ("timm:resnet18+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
+        ("timm:swin_t+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
         ("random:swin_t+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
         ("swin_t+finetuned", "trained from scratch"),
         ("timm:resnet18+tuned", "behind a name may stand one of"),
@@ -134,7 +149,7 @@ def test_steps_behind_a_name_say_how_it_is_trained() -> None:
 )
 def test_steps_that_make_no_sense_are_refused(text: str, reason: str) -> None:
     with pytest.raises(BackboneError, match=reason.replace("+", r"\+")):
-        parse(text)
+        resolve(text)
 
 
 def test_a_fusion_keeps_steps_with_their_backbone() -> None:

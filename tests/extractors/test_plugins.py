@@ -191,6 +191,13 @@ def test_a_broken_entry_point_harms_only_itself(entry_points) -> None:
         create_backbone("broken")
 
 
+def test_an_entry_point_under_a_reserved_name_is_listed_with_the_reason(entry_points) -> None:
+    entry_points(means=GOOD, cnn_baseline=GOOD)
+    by_name = {info.name: info for info in available(())}
+    assert "the name is reserved" in (by_name["cnn_baseline"].problem or "")
+    assert create_backbone("means").input.height == 32
+
+
 def test_an_entry_point_is_identified_by_its_modules_source(entry_points, monkeypatch) -> None:
     entry_points(means=GOOD)
     before = describe("means").source_digest

@@ -17,7 +17,8 @@ from extractors import (
     download_weights,
     extract,
 )
-from extractors.pretrained import catalogue, connectivity, downloads
+from extractors.pretrained import connectivity, downloads
+from extractors.pretrained.timm import _DOWNLOAD_BYTES
 from extractors.pretrained.weights import checkpoint_digest
 
 NAME = "timm:test_vit"
@@ -261,7 +262,7 @@ def test_a_path_that_does_not_exist_is_named(tmp_path) -> None:
 def test_the_sizes_stated_for_downloads_are_those_of_the_networks() -> None:
     import timm
 
-    for name, size in catalogue._DOWNLOAD_BYTES.items():
+    for name, size in _DOWNLOAD_BYTES.items():
         with torch.device("meta"):
             network = timm.create_model(name)
         assert sum(p.numel() * 4 for p in network.parameters()) == size, name
