@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from extractors.errors import BackboneError
+from extractors.token_grid import Tap, is_channels_last
 
 
 class LayerFeatures(nn.Module):
@@ -17,8 +18,7 @@ class LayerFeatures(nn.Module):
 
     Vectors (B, C) are taken as they are. Token grids (B, N, C) are averaged over all N tokens,
     class and register tokens included. Maps are averaged over space, (B, C, H, W) as well as
-    channels-last (B, H, W, C): images are square here, so the two equal sides are space; where all
-    three are equal, the network's own word (`output_fmt` in timm) decides, else channels first.
+    channels-last (B, H, W, C).
     """
 
     def __init__(self, network: nn.Module, layer: str) -> None:
@@ -28,18 +28,9 @@ class LayerFeatures(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, D)."""
-        caught: list[torch.Tensor] = []
-        # Averaged or copied inside the hook: a later layer may work in place.
-        handle = self.network.get_submodule(self.layer).register_forward_hook(
-            lambda _module, _inputs, output: caught.append(self._flatten(output))
-        )
-        try:
+        with Tap(self.network, self.layer, self._flatten) as tap:
             self.network(images)
-        finally:
-            handle.remove()
-        if not caught:
-            raise BackboneError(f"layer {self.layer} is not used by the network")
-        return caught[-1]
+            return tap.take()
 
     def _flatten(self, output: Any) -> torch.Tensor:
         if not isinstance(output, torch.Tensor):
@@ -49,14 +40,9 @@ class LayerFeatures(nn.Module):
         if output.ndim == 3:
             return output.float().mean(1)
         if output.ndim == 4:
-            return output.float().mean((1, 2) if self._channels_last(output) else (2, 3))
+            space = (1, 2) if is_channels_last(self.network, output) else (2, 3)
+            return output.float().mean(space)
         raise BackboneError(f"layer {self.layer} gives {output.ndim} axes, wants 2, 3 or 4")
-
-    def _channels_last(self, output: torch.Tensor) -> bool:
-        _, first, second, third = output.shape
-        if first == second == third:
-            return "NHWC" in str(getattr(self.network, "output_fmt", "NCHW"))
-        return first == second
 
 
 def resolve_layer(network: nn.Module, title: str, layer: str, aliases: Mapping[str, str]) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.layers import LayerFeatures
 from extractors.precision import running
+from extractors.token_grid import TokenGrid, is_channels_last
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,45 +28,10 @@ if TYPE_CHECKING:
 Score = Callable[[torch.Tensor], torch.Tensor]
 # Images at a time: gradients want more memory than features.
 _BATCH = 4
-# A class token. More tokens in front of the grid are believed only if the network tells them.
-_MOST_UNTOLD = 1
+# A class token. More tokens in front of the grid are believed only if the network states them.
+_MOST_UNSTATED = 1
 # What they give is no map, or the map of the layer before.
 _NO_MAPS = (nn.Softmax, nn.Dropout, nn.Identity)
-
-
-@dataclass(frozen=True)
-class MapLayer:
-    """A layer whose output has places in the image.
-
-    Attributes
-    ----------
-    path : of the submodule.
-    layout : of its output; "NLC" is a list of tokens, row by row.
-    grid : places along a side.
-    before : tokens in front of such a list that are no place: class and register tokens.
-    """
-
-    path: str
-    layout: Literal["NCHW", "NHWC", "NLC"]
-    grid: int
-    before: int = 0
-
-    def to_map(self, output: torch.Tensor) -> torch.Tensor:
-        """The output as (B, C, grid, grid)."""
-        if self.layout == "NCHW":
-            return output
-        if self.layout == "NHWC":
-            return output.permute(0, 3, 1, 2)
-        places = output[:, self.before :].transpose(1, 2)
-        return places.reshape(*places.shape[:2], self.grid, self.grid)
-
-    def from_map(self, places: torch.Tensor, output: torch.Tensor) -> torch.Tensor:
-        """`output` with another map, (B, C, grid, grid), in the place of its own."""
-        if self.layout == "NCHW":
-            return places
-        if self.layout == "NHWC":
-            return places.permute(0, 2, 3, 1)
-        return torch.cat([output[:, : self.before], places.flatten(2).transpose(1, 2)], dim=1)
 
 
 @dataclass(frozen=True)
@@ -74,40 +40,56 @@ class Saliency:
 
     Attributes
     ----------
-    maps : (N, side, side) float32, 0 where nothing raises the score; each in its own unit.
-    scores : (N,) float64, as they came out of the passes that made the maps.
-    layer : where the maps were taken.
+    maps : NDArray[np.float32], shape (n, side, side)
+        0 where nothing raises the score; each in its own unit.
+    scores : NDArray[np.float64], shape (n,)
+        As they came out of the passes that made the maps.
+    grid : TokenGrid
+        Where the maps were taken.
     """
 
     maps: NDArray[np.float32]
     scores: NDArray[np.float64]
-    layer: MapLayer
+    grid: TokenGrid
 
 
 def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: int) -> Saliency:
     """Grad-CAM of a score that is a function of a backbone's features.
 
     The channels of the layer's map are added up, each weighted by the mean gradient of the score by
-    it; what is below 0, places that lower the score, is set to 0 (Selvaraju et al., ICCV 2017,
-    equations 1 and 2; here with tokens as places, too). Computed by captum, in 32 bits.
+    it; what is below 0, places that lower the score, is set to 0. Computed by captum, in 32 bits.
 
     Parameters
     ----------
-    score : from features (B, D), float32 on the backbone's device, to (B,).
-    images : uint8 (N, H, H), as for `extract`.
-    side : pixels along a side of the maps, which are interpolated from the layer's grid.
+    backbone : Backbone
+        The network that gives the features.
+    score : Score
+        From features (B, D), float32 on the backbone's device, to (B,).
+    images : NDArray[np.uint8], shape (n, h, h)
+        As for `extract`.
+    side : int
+        Pixels along a side of the maps, which are interpolated from the layer's grid.
+
+    Returns
+    -------
+    Saliency
+        The maps, and the scores that they explain.
 
     Raises
     ------
     BackboneError
         If no layer has places in the image, or the score does not depend on it smoothly.
+
+    References
+    ----------
+    Selvaraju et al., "Grad-CAM", ICCV 2017, equations 1 and 2; here with tokens as places, too.
     """
     import numpy as np
     from captum.attr import LayerAttribution, LayerGradCam
 
-    with _at_work(backbone):
-        layer = map_layer(backbone)
-        explained = _Explained(backbone, score, layer)
+    with _explaining(backbone):
+        grid = find_grid(backbone)
+        explained = _Explained(backbone, score, grid)
         cam = LayerGradCam(explained, explained.map)
         maps, scores = [], []
         for start in range(0, len(images), _BATCH):
@@ -116,15 +98,15 @@ def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: 
             fine = LayerAttribution.interpolate(coarse, (side, side), "bilinear")
             maps.append(fine[:, 0].detach().float().cpu().numpy())
             scores.append(explained.last.double().cpu().numpy())
-    found = Saliency(np.concatenate(maps), np.concatenate(scores), layer)
+    found = Saliency(np.concatenate(maps), np.concatenate(scores), grid)
     if not np.isfinite(found.maps).all():
         raise BackboneError(f"{backbone.name}: its saliency is not finite")
     return found
 
 
 @contextmanager
-def _at_work(backbone: Backbone) -> Iterator[None]:
-    """Eval mode, 32 bits, gradients; and a guard around a plugin's code."""
+def _explaining(backbone: Backbone) -> Iterator[None]:
+    """Eval mode, 32 bits, gradients; a plugin's code is isolated."""
     with ExitStack() as stack:
         guard = isolated(backbone.name) if backbone.source_digest else nullcontext()
         stack.enter_context(guard)
@@ -135,49 +117,50 @@ def _at_work(backbone: Backbone) -> Iterator[None]:
 
 
 class _Explained(nn.Module):
-    """Image to score, with the layer's output led through `map` as (B, C, grid, grid)."""
+    """Image to score, with the layer's output led through `map` as (B, C, k, k)."""
 
     last: torch.Tensor
 
-    def __init__(self, backbone: Backbone, score: Score, layer: MapLayer) -> None:
+    def __init__(self, backbone: Backbone, score: Score, grid: TokenGrid) -> None:
         super().__init__()
         self.network = backbone.module
         self.input = backbone.input
         self.score = score
-        self.layer = layer
+        self.grid = grid
         self.map = nn.Identity()
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, 1, H, W) on [0, 255] to (B,)."""
-        handle = self.network.get_submodule(self.layer.path).register_forward_hook(self._led)
-        try:
+        layer = self.network.get_submodule(self.grid.layer)
+        with layer.register_forward_hook(self._replace):
             scores = self.score(self.network(normalise(pixels, self.input)).float())
-        finally:
-            handle.remove()
         self.last = scores.detach()
         return scores
 
-    def _led(self, _module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    def _replace(self, _module: nn.Module, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
         # Cut off from what comes before: nothing there needs a gradient.
-        places = self.layer.to_map(output).detach().requires_grad_()
-        return self.layer.from_map(self.map(places), output.detach())
+        places = self.grid.to_map(output).detach().requires_grad_()
+        return self.grid.from_map(self.map(places), output.detach())
 
 
-def map_layer(backbone: Backbone) -> MapLayer:
+def find_grid(backbone: Backbone) -> TokenGrid:
     """The last layer with places in the image on which the features depend.
 
     Of a CNN that is its last map with spatial extent. Of a transformer only norms and whole blocks
-    are asked, so that no query or attention is taken for tokens: where a head looks at all tokens
-    it is the last of them, and where it looks at the class token alone, which the patches reach
+    are considered, so that no query or attention is taken for tokens: where a head reads all tokens
+    it is the last of them, and where it reads the class token alone, which the patches reach
     through attention only, the norm before the last attention. Two images of noise decide, no crop.
 
-    Raises BackboneError where there is none.
+    Raises
+    ------
+    BackboneError
+        If there is none.
     """
     size = (backbone.input.height, backbone.input.width)
     generator = torch.Generator().manual_seed(0)
     pixels = (255 * torch.rand(2, 1, *size, generator=generator)).to(backbone.device)
-    seen: list[tuple[MapLayer, torch.Tensor]] = []
-    with _at_work(backbone), _watched(backbone.module, seen) as calls:
+    seen: list[tuple[TokenGrid, torch.Tensor]] = []
+    with _explaining(backbone), _collecting(backbone.module, seen) as calls:
         features = backbone.module(normalise(pixels, backbone.input).requires_grad_()).float()
         # Any direction but that of equal weights, in which features behind a norm never move.
         weights = torch.randn(features.shape[1], generator=generator).to(features)
@@ -185,44 +168,43 @@ def map_layer(backbone: Backbone) -> MapLayer:
         if seen and features.requires_grad:
             outputs = [output for _, output in seen]
             grads = torch.autograd.grad((features @ weights).sum(), outputs, allow_unused=True)
-    for (layer, _), grad in reversed(list(zip(seen, grads, strict=False))):
+    for (grid, _), grad in reversed(list(zip(seen, grads, strict=False))):
         # A module that is called again (one activation for all layers) is no one place of the pass.
-        once = calls[layer.path] == 1
-        if once and grad is not None and bool((layer.to_map(grad) != 0).any()):
-            return layer
+        once = calls[grid.layer] == 1
+        if once and grad is not None and bool((grid.to_map(grad) != 0).any()):
+            return grid
     raise BackboneError(
         f"{backbone.name}: has no layer with places in the image on which its features depend"
     )
 
 
 @contextmanager
-def _watched(
-    network: nn.Module, seen: list[tuple[MapLayer, torch.Tensor]]
+def _collecting(
+    network: nn.Module, seen: list[tuple[TokenGrid, torch.Tensor]]
 ) -> Iterator[Counter[str]]:
     """Collects, in the order of the pass, the outputs that have places in the image.
 
-    Gives how often each module was called.
+    Yields how often each module was called.
     """
     whole = network.network if isinstance(network, LayerFeatures) else network
     blocks = _blocks(network)
     calls: Counter[str] = Counter()
 
-    def watch(path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def keep(module: nn.Module, _inputs: Any, output: Any) -> None:
+    def hook_of(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def collect(module: nn.Module, _inputs: Any, output: Any) -> None:
             calls[path] += 1
             if isinstance(output, torch.Tensor) and len(output) == 2 and output.requires_grad:
-                layer = _places(whole, module, path, output, path in blocks)
-                if layer is not None:
-                    seen.append((layer, output))
+                grid = _grid_of(whole, module, path, output, path in blocks)
+                if grid is not None:
+                    seen.append((grid, output))
 
-        return keep
+        return collect
 
-    handles = [m.register_forward_hook(watch(p)) for p, m in network.named_modules() if p]
-    try:
+    with ExitStack() as stack:
+        for path, module in network.named_modules():
+            if path:
+                stack.enter_context(module.register_forward_hook(hook_of(path)))
         yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
 def _blocks(network: nn.Module) -> set[str]:
@@ -236,28 +218,23 @@ def _blocks(network: nn.Module) -> set[str]:
     return found
 
 
-def _places(
-    network: nn.Module, module: nn.Module, path: str, output: torch.Tensor, block: bool
-) -> MapLayer | None:
+def _grid_of(
+    network: nn.Module, module: nn.Module, path: str, output: torch.Tensor, is_block: bool
+) -> TokenGrid | None:
+    """How a module's output lies in the image; None where it does not."""
     if isinstance(module, _NO_MAPS):
         return None
     if output.ndim == 4:
-        return _of_map(network, path, output)
-    if output.ndim == 3 and (block or "norm" in type(module).__name__.lower()):
-        told: int | None = getattr(network, "num_prefix_tokens", None)
-        grid = math.isqrt(max(output.shape[1] - (told or 0), 0))
-        before = output.shape[1] - grid**2
-        plain = before == told if told is not None else before <= _MOST_UNTOLD
-        return MapLayer(path, "NLC", grid, before) if plain and grid > 1 else None
-    return None
-
-
-def _of_map(network: nn.Module, path: str, output: torch.Tensor) -> MapLayer | None:
-    """Images are square here, so two equal sides are space; see `layers.LayerFeatures`."""
-    _, first, second, third = output.shape
-    last = "NHWC" in str(getattr(network, "output_fmt", "NCHW"))
-    if second == third > 1 and not (first == second and last):
-        return MapLayer(path, "NCHW", second)
-    if first == second > 1:
-        return MapLayer(path, "NHWC", first)
+        last = is_channels_last(network, output)
+        height, width = output.shape[1:3] if last else output.shape[2:]
+        square = height == width > 1
+        return TokenGrid(path, "NHWC" if last else "NCHW", side=height) if square else None
+    if output.ndim == 3 and (is_block or "norm" in type(module).__name__.lower()):
+        stated: int | None = getattr(network, "num_prefix_tokens", None)
+        side = math.isqrt(max(output.shape[1] - (stated or 0), 0))
+        prefix = output.shape[1] - side**2
+        plain = prefix == stated if stated is not None else prefix <= _MOST_UNSTATED
+        return (
+            TokenGrid(path, "NLC", prefix_tokens=prefix, side=side) if plain and side > 1 else None
+        )
     return None

@@ -117,7 +117,7 @@ class Explanations:
         peak = made.maps.max(axis=(1, 2))
         share = np.rint(255 * made.maps / np.where(peak > 0, peak, 1)[:, None, None])
         arrays = {"share": share.astype(np.uint8), "peak": peak}
-        meta = {"layer": f"{made.layer.path}, {made.layer.grid} × {made.layer.grid}"}
+        meta = {"layer": f"{made.grid.layer}, {made.grid.side} × {made.grid.side}"}
         self.store.put("saliency", key, arrays, meta)
         return Artifact(arrays, meta)
 

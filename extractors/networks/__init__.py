@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from extractors.errors import BackboneError
+from extractors.token_grid import TokenGrid
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,41 +21,30 @@ if TYPE_CHECKING:
 SMALLEST_INPUT = 32
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Where the last grid of tokens of a network comes out.
-
-    Attributes
-    ----------
-    layer : dotted path of the submodule whose output it is.
-    layout : of that output; "NLC" is a list of tokens, row by row.
-    class_token : whether the first token of such a list is no place in the image.
-    pooled : whether the released code of the localization loss pools the grid before it samples
-        from it (window 3, stride 2, padding 1, which is not counted in the mean).
-    """
-
-    layer: str
-    layout: Literal["NCHW", "NHWC", "NLC"]
-    class_token: bool = False
-    pooled: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Network:
     """A network that is trained from scratch.
 
     Attributes
     ----------
-    id : its name on the command line and in every table.
-    section : "A", the thesis' own networks, or "B", hybrids for small data.
-    title : short name for people.
-    input_size : pixels of the full form.
-    build : `build(input_size, classes=2)` returns a module that maps (B, 3, H, W) to logits
+    id : str
+        Its name on the command line and in every table.
+    section : Literal["A", "B"]
+        "A", the thesis' own networks, or "B", hybrids for small data.
+    title : str
+        Short name for people.
+    input_size : int
+        Side of the input of the full form, in pixels.
+    build : Callable[..., nn.Module]
+        `build(input_size, classes=2)` returns a module that maps (B, 3, H, W) to logits
         (B, classes); its last linear layer is the head. All weights are drawn from torch's global
         generator. Raises BackboneError for a size that it cannot take.
-    grid : its last grid of tokens; None where the localization loss is not offered.
-    localization_weight : λ of that loss; None likewise.
-    augmented : whether the thesis trained it with augmentation.
+    grid : TokenGrid | None
+        Its last grid of tokens; None where the localization loss is not offered.
+    localization_weight : float | None
+        λ of that loss; None likewise.
+    augmented : bool
+        Whether the thesis trained it with augmentation.
     """
 
     id: str
@@ -62,7 +52,7 @@ class Network:
     title: str
     input_size: int
     build: Callable[..., nn.Module]
-    grid: Grid | None = None
+    grid: TokenGrid | None = None
     localization_weight: float | None = None
     augmented: bool = False
 
@@ -82,64 +72,95 @@ def _build(
     return network
 
 
+_cnn = partial(_build, "thesis.cnn_baseline")
 _vit = partial(_build, "thesis.ThesisViT")
 
 # λ is that of Liu et al. (2021): 0.1 for CvT and T2T, 0.5 for Swin.
 _ALL = (
-    Network("cnn_baseline", "A", "Small CNN", 256, partial(_build, "thesis.cnn_baseline", 1)),
-    Network("vit_256_p32", "A", "ViT, 256 px, patch 32", 256, partial(_vit, 32, patch=32)),
-    Network("vit_256_p16", "A", "ViT, 256 px, patch 16", 256, partial(_vit, 16, patch=16)),
-    Network("vit_128_p16", "A", "ViT, 128 px, patch 16", 128, partial(_vit, 16, patch=16)),
     Network(
-        "vit_128_p16_aug",
-        "A",
-        "ViT, 128 px, patch 16, augmented",
-        128,
-        partial(_vit, 16, patch=16),
+        id="cnn_baseline",
+        section="A",
+        title="Small CNN",
+        input_size=256,
+        build=partial(_cnn, 1),
+    ),
+    Network(
+        id="vit_256_p32",
+        section="A",
+        title="ViT, 256 px, patch 32",
+        input_size=256,
+        build=partial(_vit, 32, patch=32),
+    ),
+    Network(
+        id="vit_256_p16",
+        section="A",
+        title="ViT, 256 px, patch 16",
+        input_size=256,
+        build=partial(_vit, 16, patch=16),
+    ),
+    Network(
+        id="vit_128_p16",
+        section="A",
+        title="ViT, 128 px, patch 16",
+        input_size=128,
+        build=partial(_vit, 16, patch=16),
+    ),
+    Network(
+        id="vit_128_p16_aug",
+        section="A",
+        title="ViT, 128 px, patch 16, augmented",
+        input_size=128,
+        build=partial(_vit, 16, patch=16),
         augmented=True,
     ),
     Network(
-        "vit_128_p16_aug_l12",
-        "A",
-        "ViT, 128 px, patch 16, augmented, 12 layers",
-        128,
-        partial(_vit, 16, patch=16, layers=12),
+        id="vit_128_p16_aug_l12",
+        section="A",
+        title="ViT, 128 px, patch 16, augmented, 12 layers",
+        input_size=128,
+        build=partial(_vit, 16, patch=16, layers=12),
         augmented=True,
     ),
     Network(
-        "cvt_13",
-        "B",
-        "CvT-13",
-        224,
-        partial(_build, "small_data.cvt_13", 16),
-        Grid("layers.2", "NCHW", pooled=True),
-        0.1,
+        id="cvt_13",
+        section="B",
+        title="CvT-13",
+        input_size=224,
+        build=partial(_build, "small_data.cvt_13", 16),
+        grid=TokenGrid("layers.2", "NCHW", pooled=True),
+        localization_weight=0.1,
     ),
     Network(
-        "swin_t",
-        "B",
-        "Swin-T",
-        224,
-        partial(_build, "small_data.swin_t", 16),
-        Grid("norm", "NHWC"),
-        0.5,
+        id="swin_t",
+        section="B",
+        title="Swin-T",
+        input_size=224,
+        build=partial(_build, "small_data.swin_t", 16),
+        grid=TokenGrid("norm", "NHWC"),
+        localization_weight=0.5,
     ),
     Network(
-        "t2t_vit_14",
-        "B",
-        "T2T-ViT-14",
-        224,
-        partial(_build, "t2t_vit.T2TViT", 16),
-        Grid("norm", "NLC", class_token=True, pooled=True),
-        0.1,
+        id="t2t_vit_14",
+        section="B",
+        title="T2T-ViT-14",
+        input_size=224,
+        build=partial(_build, "t2t_vit.T2TViT", 16),
+        grid=TokenGrid("norm", "NLC", prefix_tokens=1, pooled=True),
+        localization_weight=0.1,
     ),
-    Network("cct_7", "B", "CCT-7/7×2", 224, partial(_build, "small_data.cct_7", 16)),
     Network(
-        "spt_lsa_vit",
-        "B",
-        "ViT with SPT and LSA",
-        224,
-        partial(_build, "small_data.spt_lsa_vit", 16),
+        id="cct_7",
+        section="B",
+        title="CCT-7/7×2",
+        input_size=224,
+        build=partial(_build, "small_data.cct_7", 16),
+    ),
+    Network(
+        id="spt_lsa_vit",
+        section="B",
+        title="ViT with SPT and LSA",
+        input_size=224,
+        build=partial(_build, "small_data.spt_lsa_vit", 16),
     ),
 )
 

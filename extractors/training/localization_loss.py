@@ -7,18 +7,11 @@ which a network learns about places without labels; at inference nothing of it i
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Literal
-
 import torch
 from torch import nn
 from torch.nn import functional
 
-from extractors.errors import BackboneError
-
-if TYPE_CHECKING:
-    from extractors.networks import Grid
-    from extractors.recipes import Localization
+from extractors.recipes import Localization
 
 # m of the paper: pairs of places that are drawn from each image's grid.
 PAIRS = 64
@@ -118,73 +111,3 @@ def _embeddings(grid: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     flat = (places[..., 0] * side + places[..., 1]).flatten(1).to(grid.device)
     chosen = tokens.gather(1, flat[..., None].expand(-1, -1, channels))
     return chosen.reshape(images, PAIRS, 2 * channels)
-
-
-def as_grid(
-    output: torch.Tensor, layout: Literal["NCHW", "NHWC", "NLC"], class_token: bool = False
-) -> torch.Tensor:
-    """A layer's output as a grid (B, C, k, k).
-
-    Raises
-    ------
-    BackboneError
-        If it is none: other axes than the layout's, or places that make no square.
-    """
-    if output.ndim != len(layout):
-        raise BackboneError(f"a token grid {layout} has {len(layout)} axes, not {output.ndim}")
-    if layout == "NHWC":
-        output = output.permute(0, 3, 1, 2)
-    elif layout == "NLC":
-        tokens = output[:, 1:] if class_token else output
-        side = math.isqrt(tokens.shape[1])
-        if side**2 != tokens.shape[1]:
-            raise BackboneError(f"{tokens.shape[1]} tokens make no square grid")
-        output = tokens.transpose(1, 2).reshape(len(tokens), -1, side, side)
-    if output.shape[2] != output.shape[3]:
-        raise BackboneError(f"a token grid of {output.shape[2]} × {output.shape[3]} is no square")
-    return output
-
-
-class GridTap:
-    """Keeps the last grid of tokens that a network computed, until it is asked for.
-
-    The network's output is not changed. `remove` leaves it as it was.
-
-    Raises
-    ------
-    BackboneError
-        If the network has no such layer.
-    """
-
-    def __init__(self, network: nn.Module, place: Grid) -> None:
-        self._place = place
-        self._caught: torch.Tensor | None = None
-        try:
-            layer = network.get_submodule(place.layer)
-        except AttributeError:
-            raise BackboneError(
-                f"{type(network).__name__} has no layer {place.layer} to take a token grid from"
-            ) from None
-        self._handle = layer.register_forward_hook(self._catch)
-
-    def _catch(self, _layer: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        # A copy: a later layer may work in place.
-        self._caught = as_grid(output, self._place.layout, self._place.class_token).clone()
-
-    def grid(self) -> torch.Tensor:
-        """The grid (B, C, k, k) of the last batch, once, so that it is not kept in memory.
-
-        Raises
-        ------
-        BackboneError
-            If no batch has passed the layer since the last call.
-        """
-        if self._caught is None:
-            raise BackboneError(f"no batch has passed layer {self._place.layer}")
-        grid, self._caught = self._caught, None
-        return grid
-
-    def remove(self) -> None:
-        """Take the tap off the network."""
-        self._handle.remove()
-        self._caught = None

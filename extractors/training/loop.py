@@ -24,7 +24,8 @@ from extractors.costs import KeptTensors
 from extractors.isolation import isolated
 from extractors.precision import computes_bfloat16
 from extractors.recipes import Recipe
-from extractors.training.localization_loss import GridTap, LocalizationLoss
+from extractors.token_grid import Tap, tap_grid
+from extractors.training.localization_loss import LocalizationLoss
 from extractors.training.rows import (
     CHUNK,
     TrainingFailed,
@@ -155,19 +156,19 @@ class _Loop:
         self.result.learnt = sum(p.numel() for p in self.network.parameters() if p.requires_grad)
         self.kept: dict[str, torch.Tensor] | None = None
 
-    def _localization(self, trainable: Trainable) -> tuple[GridTap | None, LocalizationLoss | None]:
+    def _localization(self, trainable: Trainable) -> tuple[Tap | None, LocalizationLoss | None]:
         """The tap on the last token grid and the loss on it, where the recipe asks for them."""
         if self.recipe.localization is None:
             return None, None
         if trainable.grid is None:
             raise TrainingFailed(f"{self.name}: has no token grid for the localization loss")
-        tap = GridTap(self.network.body, trainable.grid)
+        tap = tap_grid(self.network.body, trainable.grid)
         with evaluating(self.network), torch.no_grad():
             self.network(self._pixels(torch.arange(1)))
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(self.seed)
             loss = LocalizationLoss(
-                tap.grid().shape[1], self.recipe.localization, pooled=trainable.grid.pooled
+                tap.take().shape[1], self.recipe.localization, pooled=trainable.grid.pooled
             )
         return tap, loss.to(self.device)
 
@@ -245,7 +246,7 @@ class _Loop:
         shown = functional.cross_entropy(logits.detach(), labels)
         extra = torch.zeros((), device=self.device)
         if self.tap is not None and self.localization is not None:
-            extra = self.localization(self.tap.grid().float(), epoch, self.recipe.epochs)
+            extra = self.localization(self.tap.take().float(), epoch, self.recipe.epochs)
         share = len(part) / of
         torch.autograd.backward((loss + extra) * share)
         correct = (logits.detach().argmax(1) == labels).sum()

@@ -17,11 +17,11 @@ from extractors.create import build_backbone, finish_backbone, seeded
 from extractors.describe import describe_resolved
 from extractors.errors import BackboneError
 from extractors.layers import find_classifier
-from extractors.networks import Grid
 from extractors.plugins import Plugin
 from extractors.pretrained.library import Published
 from extractors.recipes import RECIPES, THESIS_AUGMENTATION, Localization, LocalizationForm, Recipe
 from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
+from extractors.token_grid import TokenGrid
 
 N_CLASSES = 2
 
@@ -50,13 +50,13 @@ class Trainable:
         What is known of its body; the input is the one that it was built for.
     network : Classifier
         Body and head.
-    grid : Grid | None
+    grid : TokenGrid | None
         Where its last token grid comes out, for the localization loss; else None.
     """
 
     info: BackboneInfo
     network: Classifier = field(repr=False)
-    grid: Grid | None = None
+    grid: TokenGrid | None = None
 
     @property
     def name(self) -> str:

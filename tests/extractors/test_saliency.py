@@ -12,7 +12,8 @@ from extractors import extract, plugins
 from extractors.backbone import Backbone, InputSpec
 from extractors.create import create_backbone
 from extractors.errors import BackboneError
-from extractors.saliency import MapLayer, map_layer, saliency
+from extractors.saliency import find_grid, saliency
+from extractors.token_grid import TokenGrid
 
 SIDE, HALF = 32, 16
 HALVES = (slice(0, HALF), slice(HALF, SIDE))
@@ -77,7 +78,7 @@ def test_a_cnn_s_map_is_where_the_cause_is_and_turns_with_the_sign(quadrant):
         found = saliency(backbone, lambda f, sign=sign: sign * (f[:, 0] - f[:, 1]), images, SIDE)
         inside, outside = within(found.maps[0], place)
         assert inside > 20 * outside
-        assert found.layer == MapLayer("maps", "NCHW", 8)
+        assert found.grid == TokenGrid("maps", "NCHW", side=8)
 
 
 class Tokens(nn.Module):
@@ -102,7 +103,7 @@ class Tokens(nn.Module):
 @pytest.mark.parametrize("quadrant", QUADRANTS)
 def test_a_grid_of_tokens_is_read_row_by_row_behind_the_class_token(quadrant):
     found = saliency(backbone_of(Tokens()), lambda f: f[:, 0], planted(quadrant)[None], 4)
-    assert found.layer == MapLayer("norm", "NLC", 4, 1)
+    assert found.grid == TokenGrid("norm", "NLC", side=4, prefix_tokens=1)
     means = planted(quadrant).reshape(4, 8, 4, 8).mean((1, 3))
     # The patches' own brightness, in one unit; the class token's value is in no place.
     assert found.maps[0] / found.maps[0].max() == pytest.approx(means / means.max(), abs=1e-5)
@@ -113,23 +114,29 @@ def test_a_grid_of_tokens_is_read_row_by_row_behind_the_class_token(quadrant):
 
 def test_the_last_tokens_that_count_are_looked_at():
     at_class_token = backbone_of(TRANSFORMER(reg_tokens=2))
-    assert map_layer(at_class_token) == MapLayer("blocks.2.norm1", "NLC", 4, 3)
-    at_mean = map_layer(backbone_of(TRANSFORMER(global_pool="avg")))
+    assert find_grid(at_class_token) == TokenGrid("blocks.2.norm1", "NLC", side=4, prefix_tokens=3)
+    at_mean = find_grid(backbone_of(TRANSFORMER(global_pool="avg")))
     # Behind the last block there is no norm but that of the mean.
-    assert at_mean == MapLayer("blocks", "NLC", 4, 1) or at_mean.path == "blocks.2"
+    assert (
+        at_mean == TokenGrid("blocks", "NLC", side=4, prefix_tokens=1)
+        or at_mean.layer == "blocks.2"
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"),
+    ("name", "grid"),
     [
-        ("random:cnn_baseline", MapLayer("11", "NCHW", 15)),
-        ("random:vit_128_p16", MapLayer("norm", "NLC", 8)),
-        ("random:timm:resnet18", MapLayer("layer4", "NCHW", 7)),
-        ("random:timm:vit_tiny_patch16_224@blocks.5", MapLayer("network.blocks.5", "NLC", 14, 1)),
+        ("random:cnn_baseline", TokenGrid("11", "NCHW", side=15)),
+        ("random:vit_128_p16", TokenGrid("norm", "NLC", side=8)),
+        ("random:timm:resnet18", TokenGrid("layer4", "NCHW", side=7)),
+        (
+            "random:timm:vit_tiny_patch16_224@blocks.5",
+            TokenGrid("network.blocks.5", "NLC", side=14, prefix_tokens=1),
+        ),
     ],
 )
-def test_layers_of_real_networks(name, layer):
-    assert map_layer(create_backbone(name)) == layer
+def test_grids_of_real_networks(name, grid):
+    assert find_grid(create_backbone(name)) == grid
 
 
 def test_a_module_that_serves_twice_is_no_place():
@@ -142,7 +149,7 @@ def test_a_module_that_serves_twice_is_no_place():
             return self.act(self.last(self.act(self.conv(images)).mean((2, 3))))
 
     backbone = backbone_of(Shared())
-    assert map_layer(backbone).path == "conv"
+    assert find_grid(backbone).layer == "conv"
     images = np.random.default_rng(1).integers(0, 256, (2, SIDE, SIDE)).astype(np.uint8)
     assert saliency(backbone, lambda features: features.sum(1), images, 16).maps.shape == (
         2,

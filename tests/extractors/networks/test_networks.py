@@ -98,7 +98,7 @@ def test_the_last_grid_is_where_the_table_says(name: str, at_224: int, at_112: i
             network(images(1, size))
         shape = tuple(seen[-1].shape)
         if grid.layout == "NLC":
-            assert shape[1] == side**2 + grid.class_token
+            assert shape[1] == side**2 + grid.prefix_tokens
         else:
             assert (shape[2:] if grid.layout == "NCHW" else shape[1:3]) == (side, side)
 

@@ -1,20 +1,15 @@
 """The dense relative localization loss, against arithmetic by hand and loops in numpy."""
 
-import copy
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from extractors.errors import BackboneError
-from extractors.networks import Grid
 from extractors.recipes import Localization
+from extractors.token_grid import TokenGrid, tap_grid
 from extractors.training import localization_loss
 from extractors.training.localization_loss import (
-    GridTap,
     LocalizationLoss,
-    as_grid,
     draw_pairs,
     localization_weight,
 )
@@ -233,15 +228,15 @@ class Tiny(nn.Module):
         return self.head(self.after(self.body(images)).mean((2, 3)))
 
 
-BODY = Grid("body", "NCHW")
+BODY = TokenGrid("body", "NCHW")
 
 
 @BOTH
 def test_the_gradient_reaches_the_backbone_and_not_the_head(localization) -> None:
     network, loss = Tiny(), LocalizationLoss(16, localization)
-    tap = GridTap(network, BODY)
+    tap = tap_grid(network, BODY)
     network(torch.rand(4, 1, 28, 28))
-    loss(tap.grid(), 30, 100).backward()
+    loss(tap.take(), 30, 100).backward()
     for part in (network.body[0], network.body[2], *loss.predictor[::2]):
         assert part.weight.grad.abs().sum() > 0
     assert network.head.weight.grad is None
@@ -250,7 +245,7 @@ def test_the_gradient_reaches_the_backbone_and_not_the_head(localization) -> Non
 @BOTH
 def test_the_offset_error_falls_in_a_short_training(localization) -> None:
     network, loss = Tiny(), LocalizationLoss(16, localization)
-    tap = GridTap(network, BODY)
+    tap = tap_grid(network, BODY)
     # Each image brighter towards its lower right corner, more so downwards.
     rows, columns = own_places(1, 28)[0] / 28
     images = (rows + 0.5 * columns + 0.02 * torch.randn(8, 28, 28))[:, None]
@@ -260,7 +255,7 @@ def test_the_offset_error_falls_in_a_short_training(localization) -> None:
     for _ in range(40):
         optimizer.zero_grad()
         network(images)
-        error = loss.offset_error(tap.grid())
+        error = loss.offset_error(tap.take())
         error.backward()
         optimizer.step()
         errors.append(error.item())
@@ -271,62 +266,3 @@ def test_the_offset_error_falls_in_a_short_training(localization) -> None:
     blind /= 7 if localization is PAPER else 1
     assert errors[0] > 0.95 * blind
     assert np.mean(errors[-5:]) < 0.75 * blind
-
-
-def test_a_network_is_the_same_with_the_tap_on_and_after_it_is_off() -> None:
-    network = Tiny().eval()
-    images = torch.rand(3, 1, 28, 28)
-    alone = network(images)
-    hooks = copy.copy(network.body._forward_hooks)
-    names = list(network.state_dict())
-    tap = GridTap(network, BODY)
-    assert torch.equal(network(images), alone)
-    assert list(network.state_dict()) == names
-    tap.remove()
-    assert torch.equal(network(images), alone)
-    assert network.body._forward_hooks == hooks
-    assert not any(module._forward_hooks for module in network.modules())
-    with pytest.raises(BackboneError, match="no batch has passed layer body"):
-        tap.grid()
-
-
-def test_a_tap_gives_what_the_layer_gave_and_gives_it_once() -> None:
-    network = Tiny().eval()
-    images = torch.rand(3, 1, 28, 28)
-    tap = GridTap(network, BODY)
-    network(torch.rand(2, 1, 28, 28))
-    network(images)
-    # Negative values are there only before the ReLU that works in place.
-    assert torch.equal(tap.grid(), network.body(images))
-    tap.grid()
-    with pytest.raises(BackboneError, match="no batch has passed"):
-        tap.grid()
-
-
-def test_a_layer_that_is_not_there_is_named() -> None:
-    with pytest.raises(BackboneError, match=r"Tiny has no layer stages\.3 to take"):
-        GridTap(Tiny(), Grid("stages.3", "NCHW"))
-
-
-def test_every_layout_becomes_the_same_grid() -> None:
-    grid = torch.randn(2, 5, 3, 3)
-    channels_last = grid.permute(0, 2, 3, 1)
-    tokens = channels_last.reshape(2, 9, 5)
-    with_class = torch.cat([torch.full((2, 1, 5), 9.0), tokens], 1)
-    assert torch.equal(as_grid(grid, "NCHW"), grid)
-    assert torch.equal(as_grid(channels_last, "NHWC"), grid)
-    assert torch.equal(as_grid(tokens, "NLC"), grid)
-    assert torch.equal(as_grid(with_class, "NLC", class_token=True), grid)
-
-
-@pytest.mark.parametrize(
-    ("shape", "layout", "message"),
-    [
-        ((2, 10, 5), "NLC", "10 tokens make no square grid"),
-        ((2, 5, 3, 4), "NCHW", "3 × 4 is no square"),
-        ((2, 5), "NLC", "NLC has 3 axes, not 2"),
-    ],
-)
-def test_what_is_no_grid_is_refused(shape, layout, message) -> None:
-    with pytest.raises(BackboneError, match=message):
-        as_grid(torch.zeros(shape), layout)

@@ -10,9 +10,9 @@ from torch import nn
 from extractors import plugins
 from extractors.backbone import normalise, state_digest
 from extractors.errors import BackboneError
-from extractors.networks import Grid
 from extractors.precision import running
 from extractors.recipes import Augmentation, Localization, Recipe
+from extractors.token_grid import TokenGrid
 from extractors.training.loop import Checkpoint, learning_rate, train
 from extractors.training.rows import TrainingFailed, TrainingRows, inner_rows, stack_on_device
 from extractors.training.trainable import create_trainable
@@ -203,7 +203,7 @@ def test_localization_loss_trains_the_body_and_leaves_nothing_behind(tiny):
     recipe = replace(RECIPE, epochs=2, localization=Localization("paper", 0.5))
     plain, _ = trained(tiny, replace(recipe, localization=None))
     trainable = tiny(recipe=recipe)
-    trainable.grid = Grid("last", "NCHW")
+    trainable.grid = TokenGrid("last", "NCHW")
     training = train(trainable, rows(), recipe)
     assert training.history[-1]["localization_loss"] > 0
     assert weights(trainable) != weights(plain)
