@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Literal
 
@@ -13,20 +13,28 @@ from extractors.errors import BackboneError
 LocalizationForm = Literal["paper", "released"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Augmentation:
     """How training images are varied, afresh for each image and epoch.
 
     Attributes
     ----------
-    flip_horizontal, flip_vertical : mirror every second image.
-    brightness : ± what is added to values on [0, 1].
-    contrast : ± share by which differences from the image's mean grow or shrink.
-    rotation : ± part of a turn.
-    zoom : ± share by which height and, independently, width shrink or grow.
-    shift : ± share of the image's side.
-    erase : probability that a rectangle of 2 to 20 % of the area is blanked.
-    strength : factor on all of them; at 0 images stay as they are.
+    flip_horizontal, flip_vertical : bool
+        Mirror every second image.
+    brightness : float
+        ± what is added to values on [0, 1].
+    contrast : float
+        ± share by which differences from the image's mean grow or shrink.
+    rotation : float
+        ± part of a turn.
+    zoom : float
+        ± share by which height and, independently, width shrink or grow.
+    shift : float
+        ± share of the image's side.
+    erase : float
+        Probability that a rectangle of 2 to 20 % of the area is blanked.
+    strength : float
+        Factor on all of them; at 0 images stay as they are.
     """
 
     flip_horizontal: bool = False
@@ -44,7 +52,12 @@ class Augmentation:
 class Localization:
     """The dense relative localization loss; see `extractors.training.localization_loss`.
 
-    form : "paper" or "released" (the authors' code as run). weight : λ.
+    Attributes
+    ----------
+    form : LocalizationForm
+        "paper", or "released" as in the authors' code.
+    weight : float
+        λ, the weight of the loss.
     """
 
     form: LocalizationForm
@@ -57,23 +70,46 @@ class Recipe:
 
     Attributes
     ----------
-    name : as in every table.
-    epochs, batch_size : passes over the training rows; images a step.
-    learning_rate, weight_decay : of AdamW; the learning rate at its highest.
-    schedule : "constant", or "cosine" down to zero at the last step.
-    warmup_epochs : epochs in which the learning rate rises linearly from zero.
-    label_smoothing : share of a label that is given to the other class.
-    clip_norm : largest norm of all gradients together; None leaves them as they are.
-    augmentation, localization : None where there is none.
-    input_size : pixels, instead of the network's own; None keeps that.
-    layers : "all" trains every layer, "last" only the last quarter of those that have parameters
-        (and the head); batch norms among the frozen ones keep their statistics, too.
-    inner_validation : share of the training patients, in steps of 1/2, 1/3, 1/4 …, that is held out
-        inside the training rows; the weights kept are those of the epoch with the lowest loss on
-        them. 0 keeps the last epoch's.
+    name : str
+        As in every table.
+    epochs : int
+        Passes over the training rows.
+    batch_size : int
+        Images a step.
+    learning_rate : float
+        Of AdamW, at its highest.
+    weight_decay : float
+        Of AdamW.
+    schedule : Literal["constant", "cosine"]
+        "constant", or "cosine" down to zero at the last step.
+    warmup_epochs : int
+        Epochs in which the learning rate rises linearly from zero.
+    label_smoothing : float
+        Share of a label that is given to the other class.
+    clip_norm : float | None
+        Largest norm of all gradients together; None leaves them as they are.
+    augmentation : Augmentation | None
+        How training images are varied; None leaves them as they are.
+    localization : Localization | None
+        An auxiliary loss; None where there is none.
+    input_size : int | None
+        Side of the input in pixels, instead of the network's own; None keeps that.
+    layers : Literal["all", "last"]
+        "all" trains every layer, "last" only the last quarter of those that have parameters (and
+        the head); batch norms among the frozen ones keep their statistics, too.
+    inner_validation : float
+        Share of the training patients, in steps of 1/2, 1/3, 1/4 …, that is held out inside the
+        training rows; the weights kept are those of the epoch with the lowest loss on them. 0 keeps
+        the last epoch's.
+
+    Raises
+    ------
+    BackboneError
+        If a field has another type, or a value that makes no sense.
     """
 
     name: str
+    _: KW_ONLY
     epochs: int
     batch_size: int
     learning_rate: float
@@ -89,7 +125,6 @@ class Recipe:
     inner_validation: float = 0.0
 
     def __post_init__(self) -> None:
-        """Raise BackboneError for a recipe that cannot be followed."""
         _check_types(self)
         wants = {
             "a name other than frozen": self.name.strip() not in ("", "frozen"),
@@ -154,27 +189,97 @@ Section = Literal["A", "B", "C"]
 RECIPES: Mapping[tuple[str, Section], Recipe] = MappingProxyType(
     {
         # Minutes on two cores: it shows that everything runs, not what a network can do.
-        (QUICK, "A"): Recipe(QUICK, 10, 16, 5e-4, 1e-4, clip_norm=1.0, warmup_epochs=1),
-        (QUICK, "B"): Recipe(
-            QUICK, 10, 16, 5e-4, 0.05, clip_norm=1.0, warmup_epochs=1, input_size=112
+        (QUICK, "A"): Recipe(
+            QUICK,
+            epochs=10,
+            batch_size=16,
+            learning_rate=5e-4,
+            weight_decay=1e-4,
+            warmup_epochs=1,
+            clip_norm=1.0,
         ),
-        (QUICK, "C"): Recipe(QUICK, 5, 16, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=1),
+        (QUICK, "B"): Recipe(
+            QUICK,
+            epochs=10,
+            batch_size=16,
+            learning_rate=5e-4,
+            weight_decay=0.05,
+            warmup_epochs=1,
+            clip_norm=1.0,
+            input_size=112,
+        ),
+        (QUICK, "C"): Recipe(
+            QUICK,
+            epochs=5,
+            batch_size=16,
+            learning_rate=1e-4,
+            weight_decay=0.05,
+            warmup_epochs=1,
+            clip_norm=1.0,
+        ),
         # What was published. The source gives no settings for its CNN; it gets those of its ViTs.
-        (THESIS, "A"): Recipe(THESIS, 50, 256, 1e-3, 1e-4, "constant"),
+        (THESIS, "A"): Recipe(
+            THESIS,
+            epochs=50,
+            batch_size=256,
+            learning_rate=1e-3,
+            weight_decay=1e-4,
+            schedule="constant",
+        ),
         # Liu et al. (2021), section 5: 100 epochs with AdamW and a cosine. The rest is our choice,
         # as is all of fine-tuning.
-        (THESIS, "B"): Recipe(THESIS, 100, 64, 5e-4, 0.05, clip_norm=5.0, warmup_epochs=10),
-        (THESIS, "C"): Recipe(THESIS, 30, 32, 1e-4, 0.05, clip_norm=1.0, warmup_epochs=2),
+        (THESIS, "B"): Recipe(
+            THESIS,
+            epochs=100,
+            batch_size=64,
+            learning_rate=5e-4,
+            weight_decay=0.05,
+            warmup_epochs=10,
+            clip_norm=5.0,
+        ),
+        (THESIS, "C"): Recipe(
+            THESIS,
+            epochs=30,
+            batch_size=32,
+            learning_rate=1e-4,
+            weight_decay=0.05,
+            warmup_epochs=2,
+            clip_norm=1.0,
+        ),
         # What small data want: more epochs, stronger augmentation.
         (FULL, "A"): Recipe(
-            FULL, 300, 64, 5e-4, 0.05, "cosine", 20, 0.1, 1.0, STRONG_AUGMENTATION
+            FULL,
+            epochs=300,
+            batch_size=64,
+            learning_rate=5e-4,
+            weight_decay=0.05,
+            warmup_epochs=20,
+            label_smoothing=0.1,
+            clip_norm=1.0,
+            augmentation=STRONG_AUGMENTATION,
         ),
         (FULL, "B"): Recipe(
-            FULL, 300, 64, 5e-4, 0.05, "cosine", 20, 0.1, 5.0, STRONG_AUGMENTATION
+            FULL,
+            epochs=300,
+            batch_size=64,
+            learning_rate=5e-4,
+            weight_decay=0.05,
+            warmup_epochs=20,
+            label_smoothing=0.1,
+            clip_norm=5.0,
+            augmentation=STRONG_AUGMENTATION,
         ),
         (FULL, "C"): Recipe(
-            FULL, 40, 32, 1e-4, 0.05, "cosine", 4, 0.1, 1.0, STRONG_AUGMENTATION,
+            FULL,
+            epochs=40,
+            batch_size=32,
+            learning_rate=1e-4,
+            weight_decay=0.05,
+            warmup_epochs=4,
+            label_smoothing=0.1,
+            clip_norm=1.0,
+            augmentation=STRONG_AUGMENTATION,
             inner_validation=0.2,
         ),
     }
-)  # fmt: skip
+)

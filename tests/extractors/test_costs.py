@@ -118,7 +118,9 @@ def test_tensors_of_a_training_are_counted(name):
     from extractors.training.rows import TrainingRows
     from extractors.training.trainable import create_trainable
 
-    recipe = Recipe("r", 1, 4, 1e-3, 0.0, input_size=64)
+    recipe = Recipe(
+        "r", epochs=1, batch_size=4, learning_rate=1e-3, weight_decay=0.0, input_size=64
+    )
     trainable = create_trainable(name, recipe)
     rows = TrainingRows(np.zeros((8, 64, 64), np.uint8), np.arange(8) % 2)
     training = train(trainable, rows, recipe)

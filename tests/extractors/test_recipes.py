@@ -51,8 +51,16 @@ def test_a_field_of_another_kind_is_refused_by_its_name(field, value):
 def test_register_takes_a_recipe_and_nothing_else():
     with pytest.raises(BackboneError, match="recipe must be a Recipe, not str"):
         register("mine", recipe="quick")
+    sized = Recipe(
+        "own", epochs=5, batch_size=8, learning_rate=1e-3, weight_decay=0.0, input_size=64
+    )
     with pytest.raises(BackboneError, match="input size is register's"):
-        register("mine", recipe=Recipe("own", 5, 8, 1e-3, 0.0, input_size=64))
+        register("mine", recipe=sized)
+
+
+def test_every_field_but_the_name_is_given_by_its_keyword():
+    with pytest.raises(TypeError, match="positional"):
+        Recipe("own", 5, 8, 1e-3, 0.0)
 
 
 def test_every_preset_trains_every_section_and_carries_its_name():
@@ -64,4 +72,11 @@ def test_every_preset_trains_every_section_and_carries_its_name():
 
 def test_the_thesis_recipe_is_that_of_its_listing():
     """AdamW, learning rate 1e-3, weight decay 1e-4, batch 256, 50 epochs, nothing else."""
-    assert RECIPES["thesis", "A"] == Recipe("thesis", 50, 256, 1e-3, 1e-4, "constant")
+    assert RECIPES["thesis", "A"] == Recipe(
+        "thesis",
+        epochs=50,
+        batch_size=256,
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        schedule="constant",
+    )

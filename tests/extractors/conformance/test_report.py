@@ -20,7 +20,7 @@ from torch.nn import functional
 from extractors import register
 from extractors.recipes import Recipe
 
-RECIPE = Recipe("short", 3, 8, 1e-2, 0.0)
+RECIPE = Recipe("short", epochs=3, batch_size=8, learning_rate=1e-2, weight_decay=0.0)
 
 class Net(nn.Module):
     def __init__(self):
@@ -242,7 +242,7 @@ FAULTS_IN_TRAINING = {
     ),
     "steps too large": (
         _forward("return (1e3 * self.features(x)).sin()"),
-        "RECIPE = Recipe('r', 3, 8, 1e3, 0.0)",
+        "RECIPE = Recipe('r', epochs=3, batch_size=8, learning_rate=1e3, weight_decay=0.0)",
         "learns",
         "bad",
         "the loss goes from",

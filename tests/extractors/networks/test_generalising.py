@@ -12,7 +12,7 @@ from extractors.training.trainable import create_trainable
 from reports import measures, patient_bootstrap
 
 # A lesion has no upright position; without that, 180 crops are soon known by heart.
-TURNED = Augmentation(flip_horizontal=True, flip_vertical=True, rotation=0.5, zoom=0.1)
+ROTATED = Augmentation(flip_horizontal=True, flip_vertical=True, rotation=0.5, zoom=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,16 @@ def test_auc_on_held_out_patients_is_clear_of_chance(stack, name, size, epochs, 
     unseen = ~stack.table["patient_id"].isin(stack.table["patient_id"].iloc[test])
     training = np.flatnonzero(mass & (stack.table["split"] == "train") & unseen)
     recipe = Recipe(
-        "held out", epochs, 16, learning_rate, 1e-3, "cosine", 2, clip_norm=1.0,
-        augmentation=TURNED, input_size=size,
-    )  # fmt: skip
+        "held out",
+        epochs=epochs,
+        batch_size=16,
+        learning_rate=learning_rate,
+        weight_decay=1e-3,
+        warmup_epochs=2,
+        clip_norm=1.0,
+        augmentation=ROTATED,
+        input_size=size,
+    )
     trainable = create_trainable(name, recipe, seed=0)
     train(trainable, rows(stack, training), recipe)
     held_out = rows(stack, test)

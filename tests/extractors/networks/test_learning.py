@@ -15,7 +15,16 @@ from extractors.training.loop import Checkpoint, train
 from extractors.training.rows import TrainingRows
 from extractors.training.trainable import create_trainable
 
-RECIPE = Recipe("learn", 60, 16, 5e-4, 1e-4, "constant", warmup_epochs=2, clip_norm=1.0)
+RECIPE = Recipe(
+    "learn",
+    epochs=60,
+    batch_size=16,
+    learning_rate=5e-4,
+    weight_decay=1e-4,
+    schedule="constant",
+    warmup_epochs=2,
+    clip_norm=1.0,
+)
 # Pixels: as few as each takes and still has some tokens.
 SMALL = {"cnn_baseline": 64, "vit_256_p32": 128, "vit_256_p16": 64, "vit_128_p16": 64}
 
