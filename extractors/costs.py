@@ -61,12 +61,15 @@ def smallest_gpu(tensor_bytes: int) -> int | None:
     return fitting[0] if fitting else None
 
 
-class KeptTensors:
-    """Counts inside a `with` block what a way forward keeps for the way back.
+class SavedTensors:
+    """Counts inside a `with` block what a forward pass saves for the backward pass.
 
-    Attributes
+    Its `bytes` are those of all saved tensors, each memory once, without the network's parameters.
+
+    Parameters
     ----------
-    bytes : of all tensors that were kept, each memory once, without the network's parameters.
+    network : nn.Module
+        The network that is run.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -74,9 +77,9 @@ class KeptTensors:
 
         self.bytes = 0
         self._seen = {p.untyped_storage().data_ptr() for p in network.parameters()}
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._keep, lambda kept: kept)
+        self._hooks = torch.autograd.graph.saved_tensors_hooks(self._count, lambda saved: saved)
 
-    def _keep(self, tensor: torch.Tensor) -> torch.Tensor:
+    def _count(self, tensor: torch.Tensor) -> torch.Tensor:
         memory = tensor.untyped_storage()
         if memory.data_ptr() not in self._seen:
             self._seen.add(memory.data_ptr())

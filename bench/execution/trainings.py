@@ -16,8 +16,8 @@ from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
     from extractors import Backbone
-    from extractors.training.loop import Checkpoint, Training
     from extractors.training.rows import TrainingRows
+    from extractors.training.state import Checkpoint, Training
     from extractors.training.trainable import Trainable
 
 
@@ -199,7 +199,7 @@ class Trainings:
         )
 
     def _checkpoint(self, key: str) -> "Checkpoint":
-        from extractors.training.loop import Checkpoint
+        from extractors.training.state import Checkpoint
 
         def load() -> Any:
             found = self.store.get("checkpoints", key)
@@ -215,8 +215,8 @@ def _spent(training: "Training", peak: PeakMemory) -> dict[str, Any]:
     size = peak.device if peak.device is not None else training.tensor_bytes
     return {
         "kept_epoch": training.kept_epoch,
-        "accumulation": training.parts,
-        "trainable_parameters": training.learnt,
+        "accumulation": training.accumulation_steps,
+        "trainable_parameters": training.trainable_parameters,
         "network_time_s": training.seconds,
         "images_per_s": training.images_per_s,
         "peak_device_bytes": peak.device,

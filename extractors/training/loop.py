@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, fields
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from torch.nn import functional
 
 from extractors.backbone import Precision, evaluating, normalise
 from extractors.batches import resize
-from extractors.costs import KeptTensors
+from extractors.costs import SavedTensors
 from extractors.isolation import isolated
 from extractors.precision import computes_bfloat16
 from extractors.recipes import Recipe
@@ -33,56 +33,8 @@ from extractors.training.rows import (
     inner_rows,
     stack_on_device,
 )
-from extractors.training.state import Arrays, pack, unpack
+from extractors.training.state import Checkpoint, StateDict, Training, pack, unpack
 from extractors.training.trainable import Trainable
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where a training that is cut short goes on.
-
-    load : what was saved last, or None. save : keeps arrays and a JSON-able dictionary, atomically.
-    every_s : seconds between two, counted at the ends of epochs.
-    """
-
-    load: Callable[[], tuple[Mapping[str, NDArray[Any]], dict[str, Any]] | None]
-    save: Callable[[Arrays, dict[str, Any]], None]
-    every_s: float = 20.0
-
-
-@dataclass
-class Training:
-    """How a training went. The network that was given holds the weights.
-
-    Attributes
-    ----------
-    history : a row an epoch: epoch (from 1), learning_rate (its last), train_loss, train_accuracy
-        (means over the epoch's steps, in training mode), localization_loss, test_loss,
-        test_accuracy, inner_loss; the last four only where there is such a thing.
-    seconds : spent until the weights stood: resizing, training and inner validation, without the
-        looks at held-out rows.
-    images_per_s : after the first epoch, where there is a second.
-    kept_epoch : whose weights were kept.
-    learnt : number of parameters that were changed.
-    tensor_bytes : what the first batch of all needed at once: weights, gradients and moments of the
-        optimiser, what the way forward kept for the way back, and the crop stack.
-    precision, parts : autocast's type; the passes into which a batch had to be divided.
-    notes : what a reader of the results must know.
-    """
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    seconds: float = 0.0
-    first_epoch_seconds: float = 0.0  # with what came before it
-    images_per_s: float = 0.0
-    kept_epoch: int = 0
-    learnt: int = 0
-    tensor_bytes: int = 0
-    precision: Precision = "float32"
-    parts: int = 1
-    notes: list[str] = field(default_factory=list)
 
 
 def train(
@@ -100,16 +52,34 @@ def train(
 
     Parameters
     ----------
-    seed : of the order of rows, augmentation, dropout and the pairs of the localization loss. The
-        same seed gives the same weights on a CPU with the same number of threads.
-    held_out : rows on which loss and accuracy are taken after each epoch. Nothing depends on them.
-    progress : called after each epoch with 1.
+    trainable : Trainable
+        The network, with its head.
+    rows : TrainingRows
+        What it is trained on.
+    recipe : Recipe
+        How.
+    seed : int
+        Of the order of rows, augmentation, dropout and the pairs of the localization loss. The same
+        seed gives the same weights on a CPU with the same number of threads.
+    device : str
+        Where to train: "cpu", "cuda", "cuda:1".
+    held_out : TrainingRows | None
+        Rows on which loss and accuracy are taken after each epoch. Nothing depends on them.
+    checkpoint : Checkpoint | None
+        Where a training that was cut short goes on.
+    progress : Callable[[int], None] | None
+        Called after each epoch with 1.
+
+    Returns
+    -------
+    Training
+        The record: curves, time, memory, notes.
 
     Raises
     ------
     TrainingFailed
-        If a class is missing, the loss is not finite, a recipe asks for what the network lacks, or
-        not even one image fits into the device's memory.
+        If a class is missing, the loss is not finite, a recipe wants what the network lacks, or not
+        even one image fits into the device's memory.
     """
     loop = _Loop(trainable, rows, recipe, seed, device)
     with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name):
@@ -118,7 +88,8 @@ def train(
         for epoch in range(start, recipe.epochs):
             loop.run_epoch(epoch, held_out)
             if checkpoint and time.monotonic() - saved > checkpoint.every_s:
-                checkpoint.save(*loop.state(epoch + 1))
+                arrays = pack(loop.modules, loop.optimizer, loop.kept)
+                checkpoint.save(arrays, {"epochs": epoch + 1, **asdict(loop.result)})
                 saved = time.monotonic()
             if progress is not None:
                 progress(1)
@@ -139,27 +110,33 @@ class _Loop:
         self.labels = torch.from_numpy(fitted.labels.astype(np.int64)).to(device)
         started = time.perf_counter()
         self.stack = stack_on_device(fitted.images, self.input, device)
-        self._spent(started, 0)
+        self._count_time(started, 0)
         self.network = trainable.network.to(device).to(memory_format=torch.channels_last)
-        self.frozen, self.asleep = _freeze(self.network.body, recipe)
+        self.frozen_layers, self.frozen_parameters = _freeze(self.network.body, recipe)
         self.augment = _augmentation(recipe)
-        self.tap, self.localization = self._localization(trainable)
-        modules = [self.network, *filter(None, [self.localization])]
-        learnt = [p for module in modules for p in module.parameters() if p.requires_grad]
+        self.modules: dict[str, nn.Module] = {"network": self.network}
+        self.tap: Tap | None = None
+        self.localization: LocalizationLoss | None = None
+        if recipe.localization is not None:
+            self.tap, self.localization = self._localize(trainable)
+            self.modules["localization"] = self.localization
+        self.trainable_parameters = [
+            p for module in self.modules.values() for p in module.parameters() if p.requires_grad
+        ]
         self.optimizer = torch.optim.AdamW(
-            learnt,
+            self.trainable_parameters,
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             fused=device.partition(":")[0] in ("cpu", "cuda"),
         )
-        self.learnt = learnt
-        self.result.learnt = sum(p.numel() for p in self.network.parameters() if p.requires_grad)
-        self.kept: dict[str, torch.Tensor] | None = None
+        self.result.trainable_parameters = sum(
+            p.numel() for p in self.network.parameters() if p.requires_grad
+        )
+        self.kept: StateDict | None = None
 
-    def _localization(self, trainable: Trainable) -> tuple[Tap | None, LocalizationLoss | None]:
-        """The tap on the last token grid and the loss on it, where the recipe asks for them."""
-        if self.recipe.localization is None:
-            return None, None
+    def _localize(self, trainable: Trainable) -> tuple[Tap, LocalizationLoss]:
+        """A tap on the last token grid, and the loss on it."""
+        assert self.recipe.localization is not None
         if trainable.grid is None:
             raise TrainingFailed(f"{self.name}: has no token grid for the localization loss")
         tap = tap_grid(self.network.body, trainable.grid)
@@ -173,12 +150,26 @@ class _Loop:
         return tap, loss.to(self.device)
 
     def run_epoch(self, epoch: int, held_out: TrainingRows | None) -> None:
-        """All rows once, in an order of their own; then the look at the rows that are held out."""
+        """One epoch (from 0), and a row of the history."""
+        started = time.perf_counter()
+        row = {"epoch": epoch + 1, **self._train_epoch(epoch)}
+        self._count_time(started, epoch)
+        if held_out is not None:
+            loss, row["test_accuracy"] = self._evaluate(held_out)
+            # What happens on these rows must not end a training, nor change it.
+            if np.isfinite(loss):
+                row["test_loss"] = loss
+        started = time.perf_counter()
+        self._keep_weights(row, epoch)
+        self._count_time(started, epoch)
+        self.result.history.append(row)
+
+    def _train_epoch(self, epoch: int) -> dict[str, float]:
+        """Train on all rows once, in an order drawn for this epoch; means over its steps."""
         torch.manual_seed(_epoch_seed(self.seed, epoch))
         self.network.train()
-        for module in self.frozen:
+        for module in self.frozen_layers:
             module.training = False  # not eval(): what lies inside may be trained
-        started = time.perf_counter()
         count = len(self.labels)
         # Parts of nearly equal size, and none of one image: that would break batch normalisation.
         steps = min(-(-count // self.recipe.batch_size), max(count // 2, 1))
@@ -192,23 +183,13 @@ class _Loop:
         loss, correct, localization = (sums / count).tolist()
         if not np.isfinite(loss + localization):
             raise TrainingFailed(f"{self.name}: the loss is not finite in epoch {epoch + 1}")
-        self._spent(started, epoch)
-        row = {"epoch": epoch + 1, "learning_rate": rate, "train_loss": loss}
-        row["train_accuracy"] = correct
+        means = {"learning_rate": rate, "train_loss": loss, "train_accuracy": correct}
         if self.localization is not None:
-            row["localization_loss"] = localization
-        if held_out is not None:
-            seen, row["test_accuracy"] = self._look_at(held_out)
-            # What happens on these rows must not end a training, nor change it.
-            if np.isfinite(seen):
-                row["test_loss"] = seen
-        started = time.perf_counter()
-        self._keep(row, epoch)
-        self._spent(started, epoch)
-        self.result.history.append(row)
+            means["localization_loss"] = localization
+        return means
 
-    def _spent(self, started: float, epoch: int) -> None:
-        """Count the time since `started`: all that the weights needed, held-out rows apart."""
+    def _count_time(self, started: float, epoch: int) -> None:
+        """Add the time since `started`: all that the weights needed, held-out rows apart."""
         self.result.seconds += time.perf_counter() - started
         if epoch == 0:
             self.result.first_epoch_seconds = self.result.seconds
@@ -219,26 +200,26 @@ class _Loop:
             try:
                 self.optimizer.zero_grad(set_to_none=True)
                 sums = torch.zeros(3, device=self.device)
-                for part in batch.tensor_split(min(self.result.parts, len(batch))):
+                for part in batch.tensor_split(min(self.result.accumulation_steps, len(batch))):
                     sums += self._backward(part, len(batch), epoch)
                 if self.recipe.clip_norm is not None:
-                    nn.utils.clip_grad_norm_(self.learnt, self.recipe.clip_norm)
+                    nn.utils.clip_grad_norm_(self.trainable_parameters, self.recipe.clip_norm)
                 # The first step allocates the moments before it changes anything.
                 self.optimizer.step()
                 return sums
             except torch.cuda.OutOfMemoryError:
-                if self.result.parts >= len(batch):
+                if self.result.accumulation_steps >= len(batch):
                     raise TrainingFailed(
                         f"{self.name}: not even one image fits into the memory of {self.device}"
                     ) from None
                 torch.cuda.empty_cache()
-                self.result.parts *= 2
+                self.result.accumulation_steps *= 2
 
-    def _backward(self, part: torch.Tensor, of: int, epoch: float) -> torch.Tensor:
-        """Gradients of some images of a batch of `of`, added to those that are there."""
+    def _backward(self, part: torch.Tensor, batch_size: int, epoch: float) -> torch.Tensor:
+        """Gradients of some images of a batch, added to those that are there."""
         labels = self.labels[part.to(self.device)]
         images = self._pixels(part, self.augment)
-        with self._autocast(), self._counted():
+        with self._autocast(), self._measuring_memory():
             logits = self.network(images).float()
         smoothing = self.recipe.label_smoothing
         loss = functional.cross_entropy(logits, labels, label_smoothing=smoothing)
@@ -247,23 +228,23 @@ class _Loop:
         extra = torch.zeros((), device=self.device)
         if self.tap is not None and self.localization is not None:
             extra = self.localization(self.tap.take().float(), epoch, self.recipe.epochs)
-        share = len(part) / of
+        share = len(part) / batch_size
         torch.autograd.backward((loss + extra) * share)
         correct = (logits.detach().argmax(1) == labels).sum()
         return torch.stack([shown * len(part), correct.float(), extra.detach() * len(part)])
 
     @contextlib.contextmanager
-    def _counted(self) -> Iterator[None]:
-        """On the way of the first batch, count what it needs."""
+    def _measuring_memory(self) -> Iterator[None]:
+        """In the forward pass of the first batch, count the bytes that it needs."""
         if self.result.tensor_bytes:
             yield
             return
-        with KeptTensors(self.network) as kept:
+        with SavedTensors(self.network) as saved:
             yield
         weights = sum(p.numel() * p.element_size() for p in self.network.parameters())
-        # A gradient and two moments of the optimiser for each that is learnt.
-        learning = 3 * sum(p.numel() * p.element_size() for p in self.learnt)
-        self.result.tensor_bytes = kept.bytes + weights + learning + self.stack.nbytes
+        # A gradient and two moments of the optimiser for each trainable parameter.
+        training = 3 * sum(p.numel() * p.element_size() for p in self.trainable_parameters)
+        self.result.tensor_bytes = saved.bytes + weights + training + self.stack.nbytes
 
     def _pixels(
         self,
@@ -284,7 +265,7 @@ class _Loop:
             kind, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
 
-    def _look_at(self, rows: TrainingRows) -> tuple[float, float]:
+    def _evaluate(self, rows: TrainingRows) -> tuple[float, float]:
         """Mean loss and accuracy on rows that take no part in the training."""
         loss = correct = 0.0
         with evaluating(self.network), torch.no_grad(), self._autocast():
@@ -296,12 +277,12 @@ class _Loop:
                 correct += float((logits.argmax(1) == labels).sum())
         return loss / len(rows.labels), correct / len(rows.labels)
 
-    def _keep(self, row: dict[str, float], epoch: int) -> None:
-        """Keep these weights if the inner rows like them best; without inner rows the last stay."""
+    def _keep_weights(self, row: dict[str, float], epoch: int) -> None:
+        """Keep these weights if their loss on the inner rows is the lowest; else the last stay."""
         if self.inner is None:
             self.result.kept_epoch = epoch + 1
             return
-        row["inner_loss"], _ = self._look_at(self.inner)
+        row["inner_loss"], _ = self._evaluate(self.inner)
         if not np.isfinite(row["inner_loss"]):
             raise TrainingFailed(
                 f"{self.name}: the loss on the inner validation is not finite in epoch {epoch + 1}"
@@ -312,34 +293,31 @@ class _Loop:
             self.kept = {name: tensor.detach().clone() for name, tensor in state.items()}
             self.result.kept_epoch = epoch + 1
 
-    def state(self, epochs: int) -> tuple[Arrays, dict[str, Any]]:
-        """All that a training needs to go on after so many epochs."""
-        arrays = pack(self._modules(), self.optimizer, self.kept)
-        return arrays, {"epochs": epochs, **asdict(self.result)}
-
     def resume(self, checkpoint: Checkpoint) -> int:
-        """Take up what was saved last; the number of epochs that are done."""
+        """Go on from what was saved last; the number of epochs that are done."""
         found = checkpoint.load()
         if found is None:
             return 0
-        arrays, told = found
-        self.kept = unpack(arrays, self._modules(), self.optimizer, self.device)
-        epochs = int(told.pop("epochs"))
-        self.result = Training(**told)
-        return epochs
-
-    def _modules(self) -> dict[str, nn.Module]:
-        extra = {} if self.localization is None else {"localization": self.localization}
-        return {"network": self.network, **extra}
+        arrays, record = found
+        state = unpack(arrays, self.modules)
+        if state is None or record.keys() != {"epochs", *(f.name for f in fields(Training))}:
+            return 0
+        for name, module in self.modules.items():
+            module.load_state_dict(state["modules"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if state["kept"] is not None:
+            self.kept = {name: value.to(self.device) for name, value in state["kept"].items()}
+        self.result = Training(**{k: value for k, value in record.items() if k != "epochs"})
+        return int(record["epochs"])
 
     def finish(self) -> Training:
-        """The weights to keep in place, in eval mode, with nothing of the training left on it."""
+        """Leave the final weights in eval mode, with nothing of the training on the network."""
         if self.kept is not None:
             self.network.load_state_dict(self.kept)
         if self.tap is not None:
             self.tap.remove()
         self.network.eval()
-        for parameter in self.asleep:
+        for parameter in self.frozen_parameters:
             parameter.requires_grad_(True)
         self.network.zero_grad(set_to_none=True)
         result = self.result
@@ -348,8 +326,8 @@ class _Loop:
         result.images_per_s = (
             later / seconds if later else len(self.labels) / max(result.seconds, 1e-9)
         )
-        if result.parts > 1:
-            size = -(-self.recipe.batch_size // result.parts)
+        if result.accumulation_steps > 1:
+            size = -(-self.recipe.batch_size // result.accumulation_steps)
             result.notes.append(
                 f"batch of {self.recipe.batch_size} in parts of {size}: not enough memory on "
                 f"{self.device}"
@@ -370,15 +348,15 @@ def learning_rate(recipe: Recipe, epoch: int, done: float) -> float:
 
 
 def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:
-    """Stop the layers that the recipe does not train; they, and the parameters stopped."""
+    """Freeze the layers that the recipe does not train; these layers, and their parameters."""
     if recipe.layers == "all":
         return [], []
     layers = [m for m in body.modules() if any(True for _ in m.parameters(recurse=False))]
     frozen = layers[: len(layers) - max(len(layers) // 4, 1)]
-    stopped = [p for m in frozen for p in m.parameters(recurse=False) if p.requires_grad]
-    for parameter in stopped:
+    parameters = [p for m in frozen for p in m.parameters(recurse=False) if p.requires_grad]
+    for parameter in parameters:
         parameter.requires_grad_(False)
-    return frozen, stopped
+    return frozen, parameters
 
 
 def _augmentation(recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor] | None:

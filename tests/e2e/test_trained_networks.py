@@ -180,7 +180,7 @@ def test_killed_training_goes_on_and_ends_with_the_same_weights(
     # Epochs long enough to be hit, and a checkpoint after each.
     slow = PLUGIN.format(epochs=12).replace(
         "@register(\"learner\"",
-        "from extractors.training.loop import Checkpoint\n"
+        "from extractors.training.state import Checkpoint\n"
         "Checkpoint.__init__.__defaults__ = (-1.0,)\n\n\n@register(\"learner\"",
     )  # fmt: skip
     plugin.write_text(slow)

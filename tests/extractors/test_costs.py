@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from extractors.backbone import InputSpec
-from extractors.costs import CONTEXT, KeptTensors, PeakMemory, forward_flops, smallest_gpu
+from extractors.costs import CONTEXT, PeakMemory, SavedTensors, forward_flops, smallest_gpu
 
 
 def test_flops_of_a_convolution_and_a_linear_layer():
@@ -66,7 +66,7 @@ def test_kept_tensors_are_let_go_after_a_way_that_failed():
             kept_alive.append(weakref.ref(out))
             raise RuntimeError
 
-    with pytest.raises(RuntimeError), KeptTensors(nn.Linear(1, 1)):
+    with pytest.raises(RuntimeError), SavedTensors(nn.Linear(1, 1)):
         Fails()(torch.zeros(4))
     assert kept_alive[0]() is None
 
@@ -82,11 +82,11 @@ def test_smallest_gpu_leaves_room_for_its_context():
 def test_kept_tensors_are_those_of_the_way_back_each_once():
     network = nn.Sequential(nn.Linear(100, 50), nn.ReLU(), nn.Linear(50, 2))
     images = torch.zeros(8, 100)
-    with KeptTensors(network) as kept:
+    with SavedTensors(network) as kept:
         network(images)
     # The input, and what the ReLU gave: it serves the ReLU itself and the layer behind it.
     assert kept.bytes == 4 * (8 * 100 + 8 * 50)
-    with KeptTensors(network) as nothing, torch.no_grad():
+    with SavedTensors(network) as nothing, torch.no_grad():
         network(images)
     assert nothing.bytes == 0
 

@@ -11,8 +11,9 @@ import torch
 
 from extractors.networks import NETWORKS
 from extractors.recipes import Recipe
-from extractors.training.loop import Checkpoint, train
+from extractors.training.loop import train
 from extractors.training.rows import TrainingRows
+from extractors.training.state import Checkpoint
 from extractors.training.trainable import create_trainable
 
 RECIPE = Recipe(
@@ -58,9 +59,9 @@ def reached(name, rows, recipe):
     trainable = create_trainable(name, recipe, seed=0)
     assert trainable.input.height == (recipe.input_size or network.input_size)
 
-    def look(arrays, told):
-        if told["history"][-1]["test_accuracy"] == 1.0:
-            raise Reached(str(told["epochs"]))
+    def look(arrays, record):
+        if record["history"][-1]["test_accuracy"] == 1.0:
+            raise Reached(str(record["epochs"]))
 
     try:
         train(

@@ -1,5 +1,6 @@
 """The training loop: what it learns, that it can be repeated and resumed, and what it refuses."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,9 @@ from extractors.errors import BackboneError
 from extractors.precision import running
 from extractors.recipes import Augmentation, Localization, Recipe
 from extractors.token_grid import TokenGrid
-from extractors.training.loop import Checkpoint, learning_rate, train
+from extractors.training.loop import learning_rate, train
 from extractors.training.rows import TrainingFailed, TrainingRows, inner_rows, stack_on_device
+from extractors.training.state import Checkpoint, pack
 from extractors.training.trainable import create_trainable
 
 RECIPE = Recipe("short", epochs=4, batch_size=8, learning_rate=3e-3, weight_decay=1e-4)
@@ -131,8 +133,8 @@ def test_resumed_training_ends_with_the_same_weights(tiny, recipe, killed_after)
     whole, undisturbed = trained(tiny, recipe)
     kept = {}
 
-    def save(arrays, told):
-        kept["state"] = {k: np.array(v, order="C") for k, v in arrays.items()}, dict(told)
+    def save(arrays, record):
+        kept["state"] = {k: np.array(v) for k, v in arrays.items()}, dict(record)
 
     class Killed(Exception):
         pass
@@ -154,6 +156,47 @@ def test_resumed_training_ends_with_the_same_weights(tiny, recipe, killed_after)
     assert weights(resumed) == weights(whole)
     assert training.history == undisturbed.history
     assert training.kept_epoch == undisturbed.kept_epoch
+
+
+def of_another_network(trainable):
+    optimizer = torch.optim.AdamW(trainable.network.head.parameters())
+    return pack({"network": trainable.network.head}, optimizer, None)
+
+
+def of_another_format(trainable):
+    buffer = io.BytesIO()
+    torch.save({"network": trainable.network.state_dict()}, buffer)
+    return {"state": np.frombuffer(buffer.getvalue(), dtype=np.uint8)}
+
+
+@pytest.mark.parametrize(
+    "arrays_of",
+    [
+        of_another_network,
+        of_another_format,
+        lambda trainable: {"state": np.zeros(0, dtype=np.uint8)},
+        lambda trainable: {"state": np.arange(200, dtype=np.uint8)},
+        lambda trainable: {"network.body.last.bias": np.zeros(8, dtype=np.float32)},
+    ],
+    ids=["another network", "another format", "nothing", "no file of torch", "an array a tensor"],
+)
+def test_a_checkpoint_of_something_else_is_ignored(tiny, arrays_of):
+    whole, undisturbed = trained(tiny)
+    saved = []
+    checkpoint = Checkpoint(lambda: None, lambda *found: saved.append(found), every_s=-1.0)
+    trained(tiny, checkpoint=checkpoint)
+    record = saved[0][1]
+    foreign = Checkpoint(lambda: (arrays_of(tiny()), record), lambda *found: None)
+    afresh, training = trained(tiny, checkpoint=foreign)
+    assert weights(afresh) == weights(whole)
+    assert training.history == undisturbed.history
+    # The state is right, and its record is one of another version.
+    older = {**record, "learnt": 1}
+    afresh, training = trained(
+        tiny, checkpoint=Checkpoint(lambda: (saved[0][0], older), lambda *found: None)
+    )
+    assert weights(afresh) == weights(whole)
+    assert len(training.history) == RECIPE.epochs
 
 
 def test_inner_validation_keeps_the_epoch_that_its_patients_like_best(tiny):
@@ -195,7 +238,7 @@ def test_only_the_last_layers_move_when_the_recipe_says_so(tiny):
     moved = {k for k, v in trainable.network.state_dict().items() if not torch.equal(v, before[k])}
     # Three layers of the body have parameters; a quarter of them is at least one: the last.
     assert moved == {"body.last.weight", "body.last.bias", "head.weight", "head.bias"}
-    assert training.learnt == sum(before[name].numel() for name in moved)
+    assert training.trainable_parameters == sum(before[name].numel() for name in moved)
     assert all(parameter.requires_grad for parameter in trainable.network.parameters())
 
 
@@ -318,7 +361,7 @@ def test_batch_that_does_not_fit_is_divided_and_said_so(tiny, monkeypatch):
 
     monkeypatch.setattr(body, "forward", too_large)
     training = train(trainable, rows(), replace(RECIPE, epochs=1))
-    assert training.parts == 2
+    assert training.accumulation_steps == 2
     assert training.notes == ["batch of 8 in parts of 4: not enough memory on cpu"]
     monkeypatch.undo()
 
@@ -349,8 +392,8 @@ def test_divided_batch_gives_the_gradients_of_the_whole(monkeypatch):
     recipe = replace(RECIPE, clip_norm=1e9)
     whole, divided = (create_trainable("plain", recipe) for _ in range(2))
     divided.network.body.most = 3
-    assert train(whole, rows(), recipe).parts == 1
-    assert train(divided, rows(), recipe).parts == 4
+    assert train(whole, rows(), recipe).accumulation_steps == 1
+    assert train(divided, rows(), recipe).accumulation_steps == 4
     steps = len(norms) // 2
     assert norms[steps:] == pytest.approx(norms[:steps], rel=1e-3)
     for name, value in whole.network.state_dict().items():
