@@ -8,7 +8,7 @@ from pathlib import Path
 from extractors.backbone import BackboneInfo
 from extractors.errors import MissingWeights
 from extractors.pretrained.connectivity import is_online
-from extractors.pretrained.weights import hub_cache, torch_checkpoints, url_file_name
+from extractors.pretrained.weights import torch_hub_file
 
 # torch.hub's convention: the first digits of the file's SHA-256 stand in its name.
 _HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.[a-z.]+$")
@@ -41,7 +41,7 @@ def download_weights(info: BackboneInfo) -> Path:
     try:
         if info.download_files:
             return _first_of(info.source, info.download_files)
-        return fetch(info.source, torch_checkpoints() / url_file_name(info.source))
+        return fetch(info.source, torch_hub_file(info.source))
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         raise MissingWeights(
@@ -76,11 +76,13 @@ def fetch(source: str, destination: Path) -> Path:
 
 def _first_of(repository: str, filenames: tuple[str, ...]) -> Path:
     """The first of the files that the repository holds."""
+    from huggingface_hub import constants
     from huggingface_hub.errors import EntryNotFoundError
 
+    cache = Path(constants.HF_HUB_CACHE)
     for filename in filenames[:-1]:
         try:
-            return fetch(f"{repository}:{filename}", hub_cache())
+            return fetch(f"{repository}:{filename}", cache)
         except EntryNotFoundError:
             continue
-    return fetch(f"{repository}:{filenames[-1]}", hub_cache())
+    return fetch(f"{repository}:{filenames[-1]}", cache)

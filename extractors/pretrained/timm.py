@@ -19,7 +19,7 @@ from extractors.pretrained.checkpoints import (
     read_state_dict,
 )
 from extractors.pretrained.library import Library, Published, unknown
-from extractors.pretrained.weights import cached_in_hub, cached_in_torch_hub
+from extractors.pretrained.weights import cached_in_hub, torch_hub_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -136,7 +136,8 @@ class Timm(Library):
         """The caches of the Hugging Face Hub, then of torch.hub."""
         for filename in published.filenames:
             yield from cached_in_hub(published.repository, filename)
-        yield from cached_in_torch_hub(published.url)
+        if published.url is not None:
+            yield torch_hub_file(published.url)
 
 
 def _hub_filenames(filename: str | None) -> tuple[str, ...]:

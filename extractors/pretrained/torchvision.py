@@ -13,7 +13,7 @@ from extractors.errors import BackboneError
 from extractors.names import ExtractorName
 from extractors.pretrained.checkpoints import StateDict, explain_mismatch, read_state_dict
 from extractors.pretrained.library import Library, Published, unknown
-from extractors.pretrained.weights import cached_in_torch_hub
+from extractors.pretrained.weights import torch_hub_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -79,7 +79,8 @@ class Torchvision(Library):
 
     def cached(self, published: Published) -> Iterator[Path]:
         """The cache of torch.hub."""
-        yield from cached_in_torch_hub(published.url)
+        assert published.url is not None
+        yield torch_hub_file(published.url)
 
 
 def _builder_arguments(published: Published) -> dict[str, Any]:

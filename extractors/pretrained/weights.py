@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
@@ -34,54 +33,36 @@ def checkpoint_digest(path: Path) -> str:
     return _digests[key]
 
 
-def hub_cache() -> Path:
-    """The Hugging Face cache folder, by its own environment variables, read now."""
-    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
-        if os.environ.get(variable):
-            return Path(os.environ[variable]).expanduser()
-    if os.environ.get("HF_HOME"):
-        return Path(os.environ["HF_HOME"]).expanduser() / "hub"
-    return _user_cache() / "huggingface" / "hub"
-
-
-def torch_checkpoints() -> Path:
-    """The checkpoints folder of torch.hub, by its own environment variables, read now."""
-    home = os.environ.get("TORCH_HOME")
-    return (Path(home).expanduser() if home else _user_cache() / "torch") / "hub" / "checkpoints"
-
-
 def url_file_name(url: str) -> str:
     """The file that torch.hub keeps a download under."""
     return Path(urlparse(url).path).name
 
 
-def cached_in_torch_hub(url: str | None) -> Iterator[Path]:
+def torch_hub_file(url: str) -> Path:
     """Where torch.hub keeps what it downloads from a URL."""
-    if url:
-        yield torch_checkpoints() / url_file_name(url)
+    import torch
+
+    return Path(torch.hub.get_dir()) / "checkpoints" / url_file_name(url)
 
 
 def cached_in_hub(
     repository: str | None, filename: str, cache: Path | None = None
 ) -> Iterator[Path]:
-    """A file of a repository in a cache laid out as the Hub's client does, newest revision known.
+    """Where a file of a repository, `owner/name[@revision]`, lies in a cache of the Hub's client.
 
-    The revision that `refs/main` points at comes first; then, for a folder copied without its refs,
-    whatever snapshot there is.
+    What the client itself would take comes first; then, for a folder copied without its references
+    and where no revision is named, the file of any snapshot. `cache` None is the client's own.
     """
     if repository is None:
         return
-    owner_and_name, _, revision = repository.partition("@")
-    folder = (cache or hub_cache()) / f"models--{owner_and_name.replace('/', '--')}"
-    reference = folder / "refs" / (revision or "main")
-    if reference.is_file():
-        known = reference.read_text(errors="replace").strip()
-        yield folder / "snapshots" / known / filename
-    elif revision:
-        yield folder / "snapshots" / revision / filename
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = cache or Path(constants.HF_HUB_CACHE)
+    name, _, revision = repository.partition("@")
+    found = try_to_load_from_cache(name, filename, folder, revision or None)
+    if isinstance(found, str):
+        yield Path(found)
     if not revision:
-        yield from sorted(folder.glob(f"snapshots/*/{filename}"))
-
-
-def _user_cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
+        snapshots = folder / repo_folder_name(repo_id=name, repo_type="model") / "snapshots"
+        yield from sorted(snapshots.glob(f"*/{filename}"))

@@ -9,7 +9,7 @@ def test_the_default_comparison_lists_its_thirteen_with_weights_and_input(tmp_pa
     from extractors import plugins
 
     monkeypatch.setattr(plugins, "_plugins", {})
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     everything = available((*DEFAULT_EXTRACTORS, *NETWORKS))
     assert [info.name for info in everything] == [*DEFAULT_EXTRACTORS, *NETWORKS]
