@@ -191,12 +191,14 @@ def _write(
     path = folder.path
     manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
     manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
+    manifest["extractors"] = described
+    manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
+    # What a report asks for is read from the folder, where an earlier run's manifest may stand.
+    folder.write_manifest(manifest)
     manifest["data"]["mistakes"] = write_mistakes(path, stack, crops_to_show(path))
     manifest["saliency"] = [
         write_explanation(path, explanations.stack, explanations.explain(wanted))
         for wanted in to_explain(path)
     ]
-    manifest["extractors"] = described
-    manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     folder.write_manifest(manifest)
     return RunOutcome(build_report(folder.path), len(results.units), results.failed())

@@ -15,14 +15,9 @@ from bench.data.crops.rotated import rotated_positions, rotated_rows
 from bench.data.lesions import shared_patients
 from bench.errors import UnusableInput
 from bench.planning.presets import SELECTED
-from bench.planning.protocols import (
-    PROTOCOLS,
-    Protocol,
-    RowSplit,
-    has_official_split,
-    nested_training,
-)
+from bench.planning.protocols import PROTOCOLS
 from bench.planning.reference_points import reference_points
+from bench.planning.splits import Protocol, RowSplit, has_official_split, nested_training
 from extractors.names import FUSION
 
 if TYPE_CHECKING:

@@ -1,334 +1,177 @@
-"""From a lesion table to training and test rows.
+"""The table of protocols: everything that is said or asked of one stands here and nowhere else.
 
-An honest protocol never has a patient on both sides; an audit does, and says so. Functions here are
-pure: a table in, positions of rows out, the same for the same seed.
+The command line, the plan and the manifest read it; a report finds the protocols of its run in the
+manifest. How each divides rows is in `bench.planning.splits`.
 """
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from bench.planning.splits import (
+    N_FOLDS,
+    Protocol,
+    Twin,
+    image_cv,
+    image_holdout,
+    official,
+    patient_cv,
+    pooled_official,
+    reused_network,
+    rotated_split,
+)
+from reports.systems.schema import SHARED, UNSHARED
 
-from bench.data.crops.rotated import ROTATIONS, Positions
-from bench.data.lesions import shared_patients
-from bench.errors import UnusableInput
+OFFICIAL = Protocol(
+    "official",
+    "the data set's own split",
+    "the data set's own split into training and test rows",
+    official,
+    headline=True,
+    needs_official_split=True,
+)
 
-if TYPE_CHECKING:
-    import pandas as pd
+_CROPS_BESIDES = (
+    "training has the crops of the shared patients besides; the test crops are the same"
+)
 
-N_FOLDS = 5
+POOLED_OFFICIAL = Protocol(
+    "pooled-official",
+    "audit: the own split, with the patients that stand on both sides",
+    "the pooled official splits with the patients of both left in (audit)",
+    pooled_official,
+    audit=True,
+    twins=(
+        Twin("official", _CROPS_BESIDES),
+        Twin("official", _CROPS_BESIDES, SHARED, SHARED),
+        Twin(
+            "pooled-official",
+            "the test crops are other crops of other patients, who may be easier or harder; the "
+            "classifier is the same",
+            SHARED,
+            UNSHARED,
+        ),
+    ),
+    needs_official_split=True,
+    needs_shared_patients=True,
+)
 
-# What a hold-out keeps for training, and what a reused network is trained on.
-TRAINING_SHARE = 0.7
+PATIENT_CV = Protocol(
+    "patient-cv",
+    f"{N_FOLDS} folds by patient, stratified by label, repeated",
+    "five-fold cross-validation, stratified by label and grouped by patient",
+    patient_cv,
+    headline=True,
+    repeated=True,
+)
 
+IMAGE_CV = Protocol(
+    "image-cv",
+    f"audit: {N_FOLDS} folds by crop, stratified by label, repeated",
+    "five-fold cross-validation that splits by image (audit)",
+    image_cv,
+    audit=True,
+    twins=(Twin("patient-cv", "nothing by design: the same crops, in other folds"),),
+    repeated=True,
+)
 
-@dataclass(frozen=True)
-class RowSplit:
-    """One training and test split: positions in the table that was split.
+ROTATED_HOLDOUT = Protocol(
+    "rotated-holdout",
+    "audit: the training crops rotated by quarters, 70/30 by rotated crop, repeated",
+    "a hold-out of crops rotated by quarters, split by rotated image (audit)",
+    rotated_split(image_holdout),
+    audit=True,
+    twins=(
+        Twin(
+            "rotated-by-patient",
+            "one split of 70 to 30 a repeat in place of five folds: fewer training rows, and not "
+            "every row is tested",
+        ),
+    ),
+    repeated=True,
+    rotated=True,
+)
 
-    network : the training rows of a network and the rows held out from it, where these are not the
-        fold's own.
-    """
+ROTATED_IMAGE_CV = Protocol(
+    "rotated-image-cv",
+    f"audit: the same rotated crops, {N_FOLDS} folds by rotated crop, repeated",
+    "cross-validation of crops rotated by quarters, split by image (audit)",
+    rotated_split(image_cv),
+    audit=True,
+    twins=(
+        Twin("rotated-by-patient", "nothing by design: the same rotated crops, in other folds"),
+    ),
+    repeated=True,
+    rotated=True,
+)
 
-    repeat: int
-    number: int
-    train: Positions
-    test: Positions
-    network: tuple[Positions, Positions] | None = None
+# Honest, but no headline: it is there to be compared with.
+ROTATED_BY_PATIENT = Protocol(
+    "rotated-by-patient",
+    f"the same rotated crops, {N_FOLDS} folds by patient, repeated",
+    "cross-validation of crops rotated by quarters, split by patient",
+    rotated_split(patient_cv),
+    repeated=True,
+    rotated=True,
+)
 
-
-@dataclass(frozen=True)
-class Split:
-    """All folds of a protocol over one table, and what a reader must know of them."""
-
-    folds: tuple[RowSplit, ...]
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A named way to split a lesion table.
-
-    Attributes
-    ----------
-    split : takes the table (that of `rotated_rows` where `rotated`), the repeats and a seed.
-    needs_official_split, needs_shared_patients : what a table without has no row for.
-    repeated : it draws anew for each repeat.
-    audit : it puts patients on both sides on purpose, to measure what that alone gives.
-    rotated : it splits four copies of each crop, each rotated by another quarter.
-    reuses_network : one network serves all folds of a repeat; frozen features have no row.
-    """
-
-    name: str
-    description: str
-    split: Callable[["pd.DataFrame", int, int], Split]
-    needs_official_split: bool = False
-    needs_shared_patients: bool = False
-    repeated: bool = False
-    audit: bool = False
-    rotated: bool = False
-    reuses_network: bool = False
-
-
-def _official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """The data set's own split; patients that stand in both are taken out of training."""
-    test = (table["split"] == "test").to_numpy()
-    test_patients = set(table.loc[test, "patient_id"])
-    shared = table["patient_id"].isin(test_patients).to_numpy()
-    marked = (table["split"] == "train").to_numpy()
-    train = marked & ~shared
-    notices: tuple[str, ...] = ()
-    if (marked & shared).any():
-        patients = table.loc[marked & shared, "patient_id"].nunique()
-        notices = (
-            f"{patients} patients stand in both splits: their {int((marked & shared).sum())} "
-            "training crops are left out of training",
-        )
-    fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
-    _check_classes(table, fold)
-    return Split((fold,), notices)
-
-
-def _pooled_official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """The data set's own split as it is, with the patients that stand on both sides."""
-    train, test = ((table["split"] == name).to_numpy() for name in ("train", "test"))
-    shared = table["patient_id"].isin(shared_patients(table)).to_numpy()
-    fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
-    _check_classes(table, fold)
-    patients = table.loc[shared, "patient_id"].nunique()
-    notice = (
-        f"an audit: {patients} patients stand on both sides, with {int((train & shared).sum())} "
-        f"training and {int((test & shared).sum())} test crops"
-    )
-    return Split((fold,), (notice,))
-
-
-def _patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """Five folds, stratified by label and grouped by patient, drawn anew for each repeat."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    patients = table["patient_id"].to_numpy()
-    n_patients = len(set(patients))
-    if n_patients < N_FOLDS:
-        raise UnusableInput(
-            f"it needs at least {N_FOLDS} patients, one a fold; there are {n_patients}"
-        )
-    return Split(tuple(_drawn_folds(StratifiedGroupKFold, table, repeats, seed, patients)))
-
-
-def _image_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """Five folds by row, stratified by label; whose the rows are is not looked at."""
-    from sklearn.model_selection import StratifiedKFold
-
-    labels = table["label"].to_numpy()
-    fewest = int(np.bincount(labels, minlength=2).min())
-    if fewest < N_FOLDS:
-        raise UnusableInput(
-            f"it needs at least {N_FOLDS} crops of each class, one a fold; one has {fewest}"
-        )
-    folds = _drawn_folds(StratifiedKFold, table, repeats, seed)
-    return Split(tuple(folds), (_audit_notice(table, folds),))
-
-
-def _drawn_folds(
-    splitter: Callable[..., Any],
-    table: "pd.DataFrame",
-    repeats: int,
-    seed: int,
-    groups: NDArray[Any] | None = None,
-) -> list[RowSplit]:
-    """The folds that one of scikit-learn's splitters draws, anew for each repeat."""
-    labels = table["label"].to_numpy()
-    folds = []
-    for repeat in range(repeats):
-        drawn = splitter(N_FOLDS, shuffle=True, random_state=_state(seed, repeat))
-        with warnings.catch_warnings():
-            # Too few patients of a class are refused below, fold by fold.
-            warnings.simplefilter("ignore", UserWarning)
-            pairs = list(drawn.split(labels, labels, groups))
-        for number, (train, test) in enumerate(pairs):
-            fold = RowSplit(repeat, number, np.sort(train), np.sort(test))
-            _check_classes(table, fold)
-            folds.append(fold)
-    return folds
-
-
-def _image_holdout(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """70 % of the rows of each class for training; whose they are is not looked at."""
-    labels = table["label"].to_numpy()
-    folds = []
-    for repeat in range(repeats):
-        fold = RowSplit(repeat, 0, *_share_of_each_class(labels, _state(seed, repeat)))
-        _check_classes(table, fold)
-        folds.append(fold)
-    return Split(tuple(folds), (_audit_notice(table, folds),))
-
-
-def _reused_network(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-    """The folds of `image-cv`, with one network a repeat, trained on 70 % of all rows."""
-    split = _image_cv(table, repeats, seed)
-    labels = table["label"].to_numpy()
-    rows = [_share_of_each_class(labels, _state(seed, repeat)) for repeat in range(repeats)]
-    notice = (
-        f"one network a repeat, trained on {len(rows[0][0])} of the {len(table)} crops, gives the "
-        "features of all folds; frozen features have no row"
-    )
-    folds = tuple(replace(fold, network=rows[fold.repeat]) for fold in split.folds)
-    return Split(folds, (*split.notices, notice))
-
-
-def _rotated(
-    divide: Callable[["pd.DataFrame", int, int], Split],
-) -> Callable[["pd.DataFrame", int, int], Split]:
-    """The same protocol on the official training rows of a table of `rotated_rows`."""
-
-    def split(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
-        official = has_official_split(table)
-        used = np.flatnonzero(table["split"] == "train") if official else np.arange(len(table))
-        found = divide(table.iloc[used], repeats, seed)
-        folds = [replace(f, train=used[f.train], test=used[f.test]) for f in found.folds]
-        which = "training crops" if official else "crops (there is no official split)"
-        notice = (
-            f"the {len(used) // len(ROTATIONS)} {which}, each rotated by "
-            f"{', '.join(map(str, ROTATIONS))} degrees, make {len(used)} rows"
-        )
-        return Split(tuple(folds), (*found.notices, notice))
-
-    return split
-
-
-def _state(seed: int, repeat: int) -> int:
-    """What seeds the draws of one repeat."""
-    return int(np.random.SeedSequence([seed, repeat]).generate_state(1)[0])
-
-
-def _share_of_each_class(labels: NDArray[np.int64], state: int) -> tuple[Positions, Positions]:
-    """70 % of the rows of each class, drawn, and the rest; both ascending.
-
-    The number is rounded class by class. On 2,724 and 2,548 rows (the official mass training crops
-    of CBIS-DDSM four times over) that makes 3,691 and 1,581.
-    """
-    random = np.random.default_rng(state)
-    drawn = [random.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
-    cuts = [round(TRAINING_SHARE * len(rows)) for rows in drawn]
-    kept = np.concatenate([rows[:cut] for rows, cut in zip(drawn, cuts, strict=True)])
-    rest = np.concatenate([rows[cut:] for rows, cut in zip(drawn, cuts, strict=True)])
-    return np.sort(kept), np.sort(rest)
-
-
-def _audit_notice(table: "pd.DataFrame", folds: Sequence[RowSplit]) -> str:
-    """How many patients the first repeat tears apart."""
-    patients = table["patient_id"].to_numpy()
-    torn: set[str] = set()
-    for fold in folds:
-        if fold.repeat == 0:
-            torn |= set(patients[fold.train]) & set(patients[fold.test])
-    return f"an audit: {len(torn)} of {len(set(patients))} patients stand on both sides of a fold"
-
-
-def _check_classes(table: "pd.DataFrame", fold: RowSplit) -> None:
-    if not len(fold.test):
-        raise UnusableInput(f"fold {fold.number + 1} has no test crop")
-    if not len(fold.train):
-        raise UnusableInput("every patient of the training rows stands in test, too")
-    present = set(table["label"].to_numpy()[fold.train])
-    if present != {0, 1}:
-        raise UnusableInput(
-            f"the training rows of fold {fold.number + 1} hold one class only: "
-            "too few patients of the other"
-        )
-
+REUSED_NETWORK = Protocol(
+    "reused-network",
+    f"audit: a network trained once on 70 %, its features in {N_FOLDS} folds by crop",
+    "a network trained on one split whose features of all rows are then cross-validated (audit)",
+    reused_network,
+    audit=True,
+    twins=(
+        Twin(
+            "patient-cv",
+            "one network serves all folds of a repeat, trained on 70 % of all crops with their "
+            "labels; the folds are by crop",
+        ),
+        Twin(
+            "image-cv",
+            "the network alone, trained on 70 % of all crops with their labels; folds and crops "
+            "are the same, and both sides are audits",
+        ),
+    ),
+    repeated=True,
+    reuses_network=True,
+)
 
 PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
     {
         protocol.name: protocol
         for protocol in (
-            Protocol("official", "the data set's own split", _official, needs_official_split=True),
-            Protocol(
-                "pooled-official",
-                "audit: the own split, with the patients that stand on both sides",
-                _pooled_official,
-                needs_official_split=True,
-                needs_shared_patients=True,
-                audit=True,
-            ),
-            Protocol(
-                "patient-cv",
-                f"{N_FOLDS} folds by patient, stratified by label, repeated",
-                _patient_cv,
-                repeated=True,
-            ),
-            Protocol(
-                "image-cv",
-                f"audit: {N_FOLDS} folds by crop, stratified by label, repeated",
-                _image_cv,
-                repeated=True,
-                audit=True,
-            ),
-            Protocol(
-                "rotated-holdout",
-                "audit: the training crops rotated by quarters, 70/30 by rotated crop, repeated",
-                _rotated(_image_holdout),
-                repeated=True,
-                audit=True,
-                rotated=True,
-            ),
-            Protocol(
-                "rotated-image-cv",
-                f"audit: the same rotated crops, {N_FOLDS} folds by rotated crop, repeated",
-                _rotated(_image_cv),
-                repeated=True,
-                audit=True,
-                rotated=True,
-            ),
-            Protocol(
-                "rotated-by-patient",
-                f"the same rotated crops, {N_FOLDS} folds by patient, repeated",
-                _rotated(_patient_cv),
-                repeated=True,
-                rotated=True,
-            ),
-            Protocol(
-                "reused-network",
-                f"audit: a network trained once on 70 %, its features in {N_FOLDS} folds by crop",
-                _reused_network,
-                repeated=True,
-                audit=True,
-                reuses_network=True,
-            ),
+            OFFICIAL,
+            POOLED_OFFICIAL,
+            PATIENT_CV,
+            IMAGE_CV,
+            ROTATED_HOLDOUT,
+            ROTATED_IMAGE_CV,
+            ROTATED_BY_PATIENT,
+            REUSED_NETWORK,
         )
     }
 )
 
 
-def nested_training(table: "pd.DataFrame", train: Positions, share: float, seed: int) -> Positions:
-    """The training rows of a share of the training patients.
+def manifest_rows(names: Iterable[str]) -> list[dict[str, Any]]:
+    """What a report has to know of these protocols, for manifest["protocols"].
 
-    With the same seed the rows of a smaller share are among those of a larger one. Patients with
-    and without a malignant crop keep their proportion, and each kind at least one patient.
-
-    Raises
-    ------
-    UnusableInput
-        If the rows that are left hold one class only.
+    They stand in the order in which a report sets protocols side by side: headlines first, then
+    each audit behind its honest twin.
     """
-    rows = table.iloc[train]
-    malignant = rows.groupby("patient_id")["label"].max()
-    kept: set[str] = set()
-    random = np.random.default_rng(seed)
-    for label in (0, 1):
-        patients = random.permutation(np.sort(malignant.index[malignant == label].to_numpy()))
-        kept |= set(patients[: int(np.ceil(share * len(patients)))])
-    chosen: Positions = train[rows["patient_id"].isin(kept).to_numpy()]
-    if set(table["label"].to_numpy()[chosen]) != {0, 1}:
-        raise UnusableInput(f"{share:g} of the training patients hold one class only")
-    return chosen
-
-
-def has_official_split(table: "pd.DataFrame") -> bool:
-    """Whether the table has rows for training and for test."""
-    return {"train", "test"} <= set(table["split"])
+    chosen = set(names)
+    honest_first: dict[str, None] = {p.name: None for p in PROTOCOLS.values() if p.headline}
+    for protocol in PROTOCOLS.values():
+        honest_first |= dict.fromkeys([*(t.protocol for t in protocol.twins[:1]), protocol.name])
+    return [
+        {
+            "name": name,
+            "in_methods": PROTOCOLS[name].in_methods,
+            "headline": PROTOCOLS[name].headline,
+            "twins": [asdict(twin) for twin in PROTOCOLS[name].twins],
+        }
+        for name in honest_first
+        if name in chosen
+    ]

@@ -13,7 +13,8 @@ from bench.data.lesions import shared_patients
 from bench.data.summary import left_out_notice
 from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Plan
-from bench.planning.protocols import PROTOCOLS, has_official_split
+from bench.planning.protocols import PROTOCOLS, manifest_rows
+from bench.planning.splits import has_official_split
 from bench.store import digest
 from classifiers import KERNELS
 from extractors.recipes import QUICK
@@ -77,6 +78,10 @@ def make_manifest(
             "thumbnails": [],
         },
         "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
+        # What takes the place of the official split was not chosen.
+        "protocols": manifest_rows(
+            [*options.chosen_protocols(), *(fold.protocol for fold in plan.folds)]
+        ),
         "environment": provenance.environment(job.device),
         "recipes": _recipes(job),
         "extractors": [],
@@ -181,9 +186,10 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     return [
         {
             "what": what,
-            "command": _changed(command, {**changes, "--out": f"{job.out}-{ending}"}),
+            "topic": topic,
+            "command": _changed(command, {**changes, "--out": f"{job.out}-{topic}"}),
         }
-        for what, ending, changes in left
+        for what, topic, changes in left
     ]
 
 

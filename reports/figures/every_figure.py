@@ -11,9 +11,10 @@ from reports.systems.focus import close_groups
 from reports.systems.groups import slugs, titles
 from reports.systems.kinds import is_reference
 from reports.systems.names import names
+from reports.systems.pairs import Pair, pairs
 from reports.systems.pooling import PooledSystem
+from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run
-from reports.tables.leakage_audit import Comparison, Pair, called, pairs
 from reports.tables.mistakes import hardest
 from reports.values import clean
 
@@ -76,7 +77,7 @@ def draw_audits(
         audited = [pair.system for pair, _ in own]
         group = FigureGroup(
             slug=slug_of[key] if taken[key] == 1 else f"{slug_of[key]}-against-{taken[key]}",
-            title=f"{title_of[key]}; {called(comparison, run.audits)}",
+            title=f"{title_of[key]}; {comparison.title(run.audits)}",
             entries=[
                 Entry(system, name, row)
                 for system, name, (_, row) in zip(audited, names(audited), own, strict=True)
@@ -85,6 +86,6 @@ def draw_audits(
             synthetic=run.synthetic,
             audit=True,
         )
-        compared = called(comparison, run.audits)
+        compared = comparison.title(run.audits)
         drawings.append(drawn("audit", group, partial(difference_forest, compared=compared)))
     return [drawing for drawing in drawings if drawing is not None]

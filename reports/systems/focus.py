@@ -10,12 +10,10 @@ from typing import TypeVar
 from reports.systems.groups import GroupKey, by_network, groups
 from reports.systems.kinds import KERNEL, MAJORITY, OWN_HEAD
 from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
+from reports.systems.protocols import headline_protocols
 from reports.systems.run_folder import Run
 
 T = TypeVar("T")
-
-# The protocols whose figures are headlines; a rotated twin of an audit is honest, but none.
-PROTOCOLS = ("official", "patient-cv")
 
 
 def by_rule(classifiers: Iterable[tuple[str, T]]) -> list[T]:
@@ -69,10 +67,9 @@ def headline_groups(
     run: Run, systems: Iterable[PooledSystem]
 ) -> dict[GroupKey, list[PooledSystem]]:
     """The systems that may stand in a headline, by comparison: never an audit, all patients."""
+    protocols = headline_protocols(run)
     return groups(
         system
         for system in systems
-        if system.whole
-        and system.identity["protocol"] in PROTOCOLS
-        and system.identity["protocol"] not in run.audits
+        if system.whole and str(system.identity["protocol"]) in protocols
     )

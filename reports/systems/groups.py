@@ -23,9 +23,17 @@ def groups(systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]
 
 def any_share(key: GroupKey) -> GroupKey:
     """The key of a group without its share of the training patients."""
+    return _without("train_fraction", key)
+
+
+def any_protocol(key: GroupKey) -> GroupKey:
+    """The key of a group without its protocol: what may be set side by side under several."""
+    return _without("protocol", key)
+
+
+def _without(column: str, key: GroupKey) -> GroupKey:
     return tuple(
-        "" if name == "train_fraction" else value
-        for name, value in zip(GROUP_COLUMNS, key, strict=True)
+        "" if name == column else value for name, value in zip(GROUP_COLUMNS, key, strict=True)
     )
 
 

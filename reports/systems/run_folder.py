@@ -112,8 +112,10 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         raise RunFolderError(f"{path}: must hold one JSON object")
     schema = manifest.get("schema", MANIFEST_SCHEMA)
     if schema != MANIFEST_SCHEMA:
+        older = isinstance(schema, int) and schema < MANIFEST_SCHEMA
+        hint = "; the same `bench all` command renews the folder" if older else ""
         raise RunFolderError(
-            f"{path}: written with schema {schema}, this version reads {MANIFEST_SCHEMA}"
+            f"{path}: written with schema {schema}, this version reads {MANIFEST_SCHEMA}{hint}"
         )
     return manifest
 

@@ -4,8 +4,8 @@ A run folder is the only input of a report. `bench` writes these tables, `report
 columns are declared here, where they are consumed.
 """
 
-# The version of manifest.json that is written and read.
-MANIFEST_SCHEMA = 1
+# The version of manifest.json that is written and read. 2: it has the words for its protocols.
+MANIFEST_SCHEMA = 2
 
 # Identity of one row of the comparison: two units of work with the same values in all of these
 # belong to the same system under the same conditions and are averaged over folds and repeats.
@@ -28,6 +28,9 @@ SYSTEM_COLUMNS = (
 
 # What has to be said of a protocol that leaks on purpose; in summary.csv the notes begin with it.
 AUDIT_MARK = "audit: patients on both sides"
+
+# manifest["protocols"]: which test rows of a subset an audit and its twin are compared on.
+ALL_ROWS, SHARED, UNSHARED = "all", "of patients in both splits", "of patients in test alone"
 
 # The five measures of summary.csv, in its order.
 SUMMARY_MEASURES = ("accuracy", "auc", "sensitivity", "specificity", "mcc")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from reports.systems.focus import close_groups, honest
+from reports.systems.pairs import pairs
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import AUDIT_MARK
@@ -13,13 +14,14 @@ from reports.tables.checklist import checklist
 from reports.tables.comparisons import comparisons
 from reports.tables.costs import costs, fits, tuning
 from reports.tables.frames import frame
-from reports.tables.leakage_audit import leakage_audit, side_by_side
+from reports.tables.leakage_audit import leakage_audit
 from reports.tables.levels import levels
 from reports.tables.mistakes import errors
 from reports.tables.operating_points import operating_points
 from reports.tables.published import beside_published
 from reports.tables.ranks import ranks
 from reports.tables.run_facts import data_counts, data_tables, left_out, provenance
+from reports.tables.side_by_side import side_by_side
 from reports.tables.subgroups import subgroups
 from reports.tables.summary import confusion_table, further_measures, summary
 from reports.tables.trainings import learning_curves, recipes, trainings
@@ -73,9 +75,13 @@ def _audits(
     run: Run, systems: list[PooledSystem], compared: "pd.DataFrame"
 ) -> "dict[str, pd.DataFrame]":
     """Each audit beside the other protocols; nothing for a run without one."""
-    beside = side_by_side(run, systems, compared)
-    tables = {} if beside is None else {"protocols_side_by_side": beside}
-    return tables | _unless_empty({"leakage_audit": leakage_audit(run, systems)})
+    rows = dict(zip(map(id, systems), compared.to_dict("records"), strict=True))
+    return _unless_empty(
+        {
+            "protocols_side_by_side": side_by_side(run, systems, rows),
+            "leakage_audit": leakage_audit(pairs(run, systems)),
+        }
+    )
 
 
 def _closer_look(run: Run, systems: list[PooledSystem]) -> "dict[str, pd.DataFrame]":

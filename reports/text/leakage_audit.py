@@ -9,8 +9,9 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.kinds import OWN_HEAD, names_reference
+from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run
-from reports.tables.leakage_audit import ALL_ROWS, Comparison, called
+from reports.systems.schema import ALL_ROWS
 from reports.tables.published import nearest_published
 from reports.values import missing, number
 
@@ -52,7 +53,7 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
     told_of = []
     for key, own in seen.groupby(keys, sort=False, dropna=False):
         subset, *_, audit, twin, rows, twin_rows = map(str, key)
-        name = called(Comparison(audit, twin, "", rows, twin_rows), run.audits)
+        name = Comparison(audit, twin, "", rows, twin_rows).title(run.audits)
         told = [text for measure in measures if (text := _spread(own, measure))]
         if told:
             counted = f"{len(own)} system{'s' if len(own) > 1 else ''}"
@@ -130,7 +131,7 @@ def _shares(run: Run, key: tuple[str, str, str], rows: Sequence[Row]) -> str:
         if gap > 0 and not missing(row["accuracy_difference"]):
             gaps.append(gap)
             shares.append(100 * row["accuracy_difference"] / gap)
-    name = called(Comparison(audit, twin, ""), run.audits)
+    name = Comparison(audit, twin, "").title(run.audits)
     if not gaps:
         return f"mass, {extractor}: under {twin} no accuracy is below the published one."
     kernels = f"{len(gaps)} kernel{'s' if len(gaps) > 1 else ''}"

@@ -10,24 +10,13 @@ from typing import TYPE_CHECKING, Any
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.kinds import is_reference, is_selected
 from reports.systems.pooling import PooledSystem
+from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.references import statistics
 from reports.values import missing, short
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_PROTOCOLS = {
-    "official": "the data set's own split into training and test rows",
-    "patient-cv": "five-fold cross-validation, stratified by label and grouped by patient",
-    "image-cv": "five-fold cross-validation that splits by image (audit)",
-    "rotated-holdout": "a hold-out of crops rotated by quarters, split by rotated image (audit)",
-    "rotated-image-cv": "cross-validation of crops rotated by quarters, split by image (audit)",
-    "rotated-by-patient": "cross-validation of crops rotated by quarters, split by patient",
-    "reused-network": "a network trained on one split whose features of all rows are then "
-    "cross-validated (audit)",
-    "pooled-official": "the pooled official splits with the patients of both left in (audit)",
-}
 
 
 def methods(
@@ -102,12 +91,13 @@ def _crops(run: Run) -> list[str]:
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
     said = []
+    words = methods_words(run)
     for name in dict.fromkeys(str(system.identity["protocol"]) for system in systems):
         repeats = max(
             (len(s.repeats) for s in systems if s.identity["protocol"] == name), default=0
         )
         times = f", {repeats} repeats" if repeats > 1 else ""
-        said.append(f"Protocol {name}: {_PROTOCOLS.get(name, 'as configured')}{times}.")
+        said.append(f"Protocol {name}: {words.get(name, 'as configured')}{times}.")
     if run.audits:
         said.append("Audits have patients on both sides on purpose and estimate no performance.")
     said.append(

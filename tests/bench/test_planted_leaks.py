@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bench.data.crops.rotated import rotated_rows
-from bench.planning.protocols import PROTOCOLS
+from bench.planning.protocols import PROTOCOLS, manifest_rows
 from classifiers import Gram, sweep
+from reports.systems.pairs import pairs
 from reports.systems.pooling import pool
 from reports.systems.run_folder import Run
 from reports.systems.schema import PREDICTION_COLUMNS, SYSTEM_COLUMNS, UNIT_COLUMNS
@@ -51,14 +52,17 @@ def measured(table: pd.DataFrame, features: np.ndarray, names: tuple[str, str]) 
             scores.append(rows.assign(repeat=0, fold=fold.number)[list(PREDICTION_COLUMNS)])
     run = Run(
         folder=Path("run"),
-        manifest={"audits": [name for name in names if PROTOCOLS[name].audit]},
+        manifest={
+            "audits": [name for name in names if PROTOCOLS[name].audit],
+            "protocols": manifest_rows(names),
+        },
         units=pd.DataFrame(units),
         predictions=pd.concat(scores, ignore_index=True),
         lesions=table,
         trainings=pd.DataFrame(),
         history=pd.DataFrame(),
     )
-    (row,) = leakage_audit(run, pool(run)).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
     return row
 
 

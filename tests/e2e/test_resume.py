@@ -1,5 +1,6 @@
 """A run that is killed loses nothing that was finished, computes nothing twice, ends the same."""
 
+import json
 import random
 import re
 import signal
@@ -93,6 +94,21 @@ def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path):
     assert artifacts(tmp_path) == first
     # Times too: a resumed run keeps the first measurement.
     assert (tmp_path / "run/tables/summary.csv").read_bytes() == summary
+
+
+def test_the_same_command_renews_a_folder_of_an_older_schema(bench, phantom, plugin, tmp_path):
+    command = arguments(phantom, plugin, tmp_path / "run")
+    assert bench(*command).status == 0
+    before, file = tables(tmp_path / "run"), tmp_path / "run" / "manifest.json"
+    manifest = json.loads(file.read_text())
+    del manifest["protocols"]
+    file.write_text(json.dumps(manifest | {"schema": 1}))
+    refused = bench("report", tmp_path / "run")
+    assert refused.status == 2
+    assert "the same `bench all` command renews the folder" in refused.err
+    assert bench(*command).status == 0
+    assert tables(tmp_path / "run") == before
+    assert bench("report", tmp_path / "run").status == 0
 
 
 def test_an_altered_artifact_is_computed_again(bench, phantom, plugin, tmp_path):

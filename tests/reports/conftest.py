@@ -10,9 +10,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from bench.planning.protocols import manifest_rows
 from reports import build_report
 from reports.systems.schema import (
     HISTORY_COLUMNS,
+    MANIFEST_SCHEMA,
     PREDICTION_COLUMNS,
     RECIPE_COLUMNS,
     TRAINING_COLUMNS,
@@ -144,6 +146,7 @@ def write_run(
     Image.fromarray(slope).save(folder / "images" / "patches.png")
     everything = (*extractors, *([failed] if failed else []))
     manifest = _manifest(everything, failed, tables, units, synthetic)
+    manifest["protocols"] = manifest_rows(name for name, _, _ in protocols)
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
@@ -324,7 +327,7 @@ def _manifest(
         for label, positive in (("benign", 0), ("malignant", 1))
     ]
     return {
-        "schema": 1,
+        "schema": MANIFEST_SCHEMA,
         "suite": {"name": "vit-svm-bench", "version": "0.1.0"},
         "run": {
             "name": "phantom-quick",
@@ -397,6 +400,7 @@ def _manifest(
         "not_run": [
             {
                 "what": "the leakage audit on all networks",
+                "topic": "audit",
                 "command": "python -m bench all --preset full",
             }
         ],

@@ -170,6 +170,13 @@ def test_broken_manifests(own_copy: Path, text: str) -> None:
     assert "manifest.json" in refused(own_copy)
 
 
+def test_a_folder_of_an_older_schema_says_how_to_renew_it(own_copy: Path) -> None:
+    (own_copy / "manifest.json").write_text('{"schema": 1}')
+    assert "the same `bench all` command renews the folder" in refused(own_copy)
+    (own_copy / "manifest.json").write_text('{"schema": 99}')
+    assert "renews" not in refused(own_copy)
+
+
 def test_missing_column(own_copy: Path) -> None:
     path = own_copy / "predictions.parquet"
     pd.read_parquet(path).drop(columns="score").to_parquet(path)

@@ -1,6 +1,9 @@
 """Protocols: patients on both sides in audits only, the same folds for a seed, nothing learnt from
 chance."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,10 +13,12 @@ from sklearn.metrics import roc_auc_score
 
 from bench.data.crops.rotated import rotated_positions, rotated_rows
 from bench.errors import UnusableInput
-from bench.planning.protocols import PROTOCOLS, has_official_split, nested_training
+from bench.planning.protocols import PROTOCOLS, manifest_rows
+from bench.planning.splits import has_official_split, nested_training
 from classifiers import fit_reference, sweep
 from reports import measures
 
+DOCS = Path(__file__).parents[3] / "docs" / "protocols-and-measures.md"
 HONEST = [name for name, protocol in PROTOCOLS.items() if not protocol.audit]
 AUDITS = [name for name, protocol in PROTOCOLS.items() if protocol.audit]
 TURNED = [name for name, protocol in PROTOCOLS.items() if protocol.rotated]
@@ -340,3 +345,49 @@ def test_a_share_of_the_patients_keeps_the_proportion_of_both_kinds(share):
 def test_a_small_share_has_a_patient_of_each_kind():
     table = lesions(list("ABCDEFGH"), [1, 0, 0, 0, 0, 0, 0, 1])
     assert set(table["label"][nested_training(table, np.arange(8), 0.01, 0)]) == {0, 1}
+
+
+def test_an_audit_is_compared_with_an_honest_twin_on_like_rows():
+    for name, protocol in PROTOCOLS.items():
+        assert bool(protocol.twins) == protocol.audit, name
+        for twin in protocol.twins:
+            assert twin.protocol in PROTOCOLS
+        if protocol.audit:
+            honest = PROTOCOLS[protocol.twins[0].protocol]
+            assert not honest.audit
+            assert honest.rotated == protocol.rotated
+            assert not protocol.headline
+
+
+def test_words_call_an_audit_one():
+    for protocol in PROTOCOLS.values():
+        assert protocol.description.startswith("audit: ") == protocol.audit
+        assert protocol.in_methods.endswith(" (audit)") == protocol.audit
+
+
+def test_the_manifest_has_the_protocols_of_the_run_headlines_first_and_audits_behind_their_twins():
+    rows = manifest_rows(reversed(PROTOCOLS))
+    assert [row["name"] for row in rows] == [
+        *("official", "patient-cv", "pooled-official", "image-cv"),
+        *("rotated-by-patient", "rotated-holdout", "rotated-image-cv", "reused-network"),
+    ]
+    assert [row["name"] for row in manifest_rows(["image-cv", "official"])] == [
+        "official",
+        "image-cv",
+    ]
+
+
+def test_the_docs_have_a_row_for_each_protocol_and_for_each_difference():
+    text = DOCS.read_text(encoding="utf-8")
+    described = dict(re.findall(r"^\| `([a-z-]+)` \| (.*?) \| ", text, re.MULTILINE))
+    assert set(PROTOCOLS) <= set(described)
+    for name, protocol in PROTOCOLS.items():
+        assert ("**audit**" in described[name]) == protocol.audit, name
+    documented = set(re.findall(r"`([a-z-]+)` − `([a-z-]+)`", text))
+    apart = {
+        (name, twin.protocol)
+        for name, protocol in PROTOCOLS.items()
+        for twin in protocol.twins
+        if twin.protocol != name
+    }
+    assert documented == apart

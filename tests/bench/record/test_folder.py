@@ -25,6 +25,12 @@ def test_the_same_configuration_goes_on_and_keeps_the_first_date(tmp_path):
     assert folder.manifest_file.read_bytes() == before
 
 
+def test_a_folder_of_an_older_schema_is_gone_on_with(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.claim(manifest("2026-01-01") | {"schema": 0})
+    assert folder.claim(manifest("2026-02-02"))["run"]["created"] == "2026-01-01"
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"extractors": ["a"]}, {"new": True}])
 def test_another_configuration_is_refused_by_name_and_nothing_changes(tmp_path, change):
     folder = RunFolder(tmp_path / "run")

@@ -2,28 +2,28 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from bench.planning.protocols import PROTOCOLS
+from bench.planning.protocols import PROTOCOLS, manifest_rows
 from reports import build_report, measures
 from reports.statistics.bootstrap import draw_patients
+from reports.systems.pairs import pairs
 from reports.systems.pooling import pool
+from reports.systems.protocols import Comparison, audit_comparisons, headline_protocols
 from reports.systems.run_folder import Run, read_run
+from reports.systems.schema import ALL_ROWS, SHARED, UNSHARED
 from reports.tables.every_table import every_table
 from reports.tables.leakage_audit import (
     COLUMNS,
-    COMPARISONS,
     DRAWN,
     DRAWN_AND_GIVEN,
-    SHARED,
-    UNSHARED,
     leakage_audit,
 )
-from reports.tables.leakage_audit import PROTOCOLS as ORDER
 from reports.text.answers import answers
 from reports.text.leakage_audit import said
 
@@ -88,13 +88,35 @@ def by_loop(one: pd.DataFrame, other: pd.DataFrame, name: str) -> list[float]:
     return list(np.nanquantile(differences, [0.025, 0.975]))
 
 
-def test_comparisons_name_the_protocols_there_are() -> None:
-    assert sorted(ORDER) == sorted(PROTOCOLS)
-    assert {comparison.audit for comparison in COMPARISONS} == set(AUDITS)
-    first = {comparison.audit: comparison.twin for comparison in reversed(COMPARISONS)}
-    for audit, twin in first.items():
-        assert not PROTOCOLS[twin].audit
-        assert PROTOCOLS[twin].rotated == PROTOCOLS[audit].rotated
+def made_up(manifest: dict[str, object], folder: Path) -> Run:
+    run = read_run(folder)
+    return replace(run, manifest=run.manifest | manifest)
+
+
+def test_what_an_audit_is_compared_with_stands_in_the_manifest(made_run: Path) -> None:
+    rows = manifest_rows(PROTOCOLS)
+    run = made_up({"audits": AUDITS, "protocols": rows}, made_run)
+    wanted = [
+        Comparison(name, twin.protocol, twin.besides, twin.rows, twin.twin_rows)
+        for name in AUDITS
+        for twin in PROTOCOLS[name].twins
+    ]
+    assert audit_comparisons(run) == wanted
+    assert headline_protocols(run) == {"official", "patient-cv"}
+    # It is one only if the manifest calls it one, and a headline never.
+    assert audit_comparisons(replace(run, manifest=run.manifest | {"audits": []})) == []
+    one = replace(run, manifest=run.manifest | {"audits": ["official"]})
+    assert headline_protocols(one) == {"patient-cv"}
+
+
+@pytest.mark.parametrize(
+    "twin", [None, [], {"protocol": "a"}, {"protocol": "a", "rows": "some", "twin_rows": ALL_ROWS}]
+)
+def test_a_twin_that_is_none_compares_nothing(made_run: Path, twin: object) -> None:
+    row = {"name": "image-cv", "twins": [twin]}
+    run = made_up({"audits": ["image-cv"], "protocols": [row, 7]}, made_run)
+    assert audit_comparisons(run) == []
+    assert headline_protocols(run) == set()
 
 
 def test_differences_and_intervals_equal_a_plain_loop(tmp_path: Path, make_run: MakeRun) -> None:
@@ -108,7 +130,7 @@ def test_differences_and_intervals_equal_a_plain_loop(tmp_path: Path, make_run: 
     kept = (twin & (scores["patient_id"] != last)) | (~twin & (scores["patient_id"] != first))
     scores[kept].to_parquet(folder / "predictions.parquet")
     run = read_run(folder)
-    table = leakage_audit(run, pool(run))
+    table = leakage_audit(pairs(run, pool(run)))
     assert tuple(table.columns) == COLUMNS
     (row,) = table.to_dict("records")
     assert (row["audit"], row["twin"]) == ("image-cv", "patient-cv")
@@ -136,7 +158,7 @@ def test_the_interval_of_the_auc_takes_the_same_patients_for_both(
     protocols = (("official", 1, 1), ("pooled-official", 1, 1))
     folder = audited(make_run, tmp_path / "run", protocols, subset="all", n=60)
     run = read_run(folder)
-    (row,) = leakage_audit(run, pool(run)).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
     one, other = (scores_of(folder, name) for name in ("pooled-official", "official"))
     ends = [row[f"auc_difference_ci_{end}"] for end in ("low", "high")]
     assert ends == pytest.approx(by_loop(one, other, "auc"))
@@ -148,12 +170,12 @@ def test_rotated_rows_go_with_their_patient(tmp_path: Path, make_run: MakeRun) -
     protocols = (("rotated-by-patient", 1, 2), ("rotated-image-cv", 1, 2))
     folder = audited(make_run, tmp_path / "run", protocols, n=30)
     run = read_run(folder)
-    upright = leakage_audit(run, pool(run))
+    upright = leakage_audit(pairs(run, pool(run)))
     scores = pd.read_parquet(folder / "predictions.parquet")
     turned = [scores.assign(rotation=degrees) for degrees in (0, 90, 180, 270)]
     pd.concat(turned).to_parquet(folder / "predictions.parquet")
     run = read_run(folder)
-    copied = leakage_audit(run, pool(run))
+    copied = leakage_audit(pairs(run, pool(run)))
     assert (copied["n_test"] == 4 * upright["n_test"]).all()
     assert (copied["n_patients"] == upright["n_patients"]).all()
     columns = [name for name in COLUMNS if "difference" in name]
@@ -178,7 +200,7 @@ def pooled(tmp_path: Path, make_run: MakeRun) -> Path:
 
 def test_shared_patients_are_set_apart(pooled: Path) -> None:
     run = read_run(pooled)
-    table = leakage_audit(run, pool(run))
+    table = leakage_audit(pairs(run, pool(run)))
     assert list(table["extractor"]) == [ALEXNET, "bundled:a"] * 3
     own = table[table["extractor"] == ALEXNET].to_dict("records")
     assert [(row["twin"], row["rows"], row["twin_rows"]) for row in own] == [
@@ -265,14 +287,14 @@ def test_columns_say_which_protocol_is_an_audit_and_published_stays_apart(
 
 def sentences(folder: Path) -> tuple[Run, list[str], list[str]]:
     run = read_run(folder)
-    return run, *said(run, leakage_audit(run, pool(run)))
+    return run, *said(run, leakage_audit(pairs(run, pool(run))))
 
 
 def test_the_share_of_the_gap_is_that_of_the_figures(tmp_path: Path, make_run: MakeRun) -> None:
     protocols = (("patient-cv", 1, 2), ("image-cv", 1, 2))
     folder = audited(make_run, tmp_path / "run", protocols, synthetic=False)
     run, heading, found = sentences(folder)
-    (row,) = leakage_audit(run, pool(run)).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
     gap = 0.913 - row["twin_accuracy"]
     assert gap > 0
     share = round(100 * row["accuracy_difference"] / gap)

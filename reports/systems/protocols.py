@@ -1,0 +1,75 @@
+"""What the manifest says of the protocols of its run: words, headlines, and the twins of audits.
+
+Which protocols there are is known to the program that ran them; nothing here names one.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from reports.systems.run_folder import Run, manifest_records
+from reports.systems.schema import ALL_ROWS, SHARED, UNSHARED
+from reports.values import short
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An audit and what it is compared with.
+
+    Attributes
+    ----------
+    audit, twin : str
+        Names of two protocols, or of one whose test rows are compared in two parts.
+    besides : str
+        What the two differ in besides patients on both sides; the numbers of training rows stand
+        in the table.
+    rows, twin_rows : str
+        Which test rows of each side are measured: ALL_ROWS, SHARED or UNSHARED.
+    """
+
+    audit: str
+    twin: str
+    besides: str
+    rows: str = ALL_ROWS
+    twin_rows: str = ALL_ROWS
+
+    def title(self, audits: Collection[str]) -> str:
+        """'image-cv (audit) less patient-cv', with the rows where they are not all."""
+        one, other = (
+            f"{short(name)} (audit)" if name in audits else short(name)
+            for name in (self.audit, self.twin)
+        )
+        if self.rows == self.twin_rows == ALL_ROWS:
+            return f"{one} less {other}"
+        if self.audit == self.twin:
+            return f"{one}, test rows {self.rows} less those {self.twin_rows}"
+        return f"{one} less {other}, test rows {self.rows}"
+
+
+def protocol_order(run: Run) -> list[str]:
+    """The protocols of a run in the order in which they are set side by side."""
+    return [str(row.get("name")) for row in manifest_records(run.manifest, "protocols")]
+
+
+def headline_protocols(run: Run) -> set[str]:
+    """The protocols whose figures are headlines: never an audit, nor a rotated twin of one."""
+    rows = manifest_records(run.manifest, "protocols")
+    return {str(row.get("name")) for row in rows if row.get("headline") is True} - set(run.audits)
+
+
+def methods_words(run: Run) -> dict[str, str]:
+    """For each protocol what it is, in the words of a methods section."""
+    rows = manifest_records(run.manifest, "protocols")
+    return {str(row.get("name")): str(row.get("in_methods")) for row in rows}
+
+
+def audit_comparisons(run: Run) -> list[Comparison]:
+    """What each audit of a run is compared with; the first of an audit is its honest twin."""
+    found = []
+    for row in manifest_records(run.manifest, "protocols"):
+        audit = str(row.get("name"))
+        for twin in manifest_records(row, "twins") if audit in run.audits else []:
+            rows, twin_rows = (str(twin.get(side)) for side in ("rows", "twin_rows"))
+            if {rows, twin_rows} <= {ALL_ROWS, SHARED, UNSHARED}:
+                words = str(twin.get("protocol")), str(twin.get("besides"))
+                found.append(Comparison(audit, *words, rows, twin_rows))
+    return found
