@@ -3,9 +3,7 @@
 The public names are loaded when they are first used, so that importing the package stays light.
 """
 
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -35,22 +33,3 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'reports' has no attribute {name!r}")
     return getattr(import_module(f"reports.{_HOMES[name]}"), name)
-
-
-class _Package(ModuleType):
-    """Keeps `reports.statistics.measures` the function.
-
-    Python binds a submodule to its name in the package when it is first imported, and one of ours
-    is called like the function in it. Importing that one at once would avoid this, but loads numpy.
-    """
-
-    @property
-    def measures(self) -> Any:
-        return __getattr__("measures")
-
-    @measures.setter
-    def measures(self, module: ModuleType) -> None:
-        """The submodule stays reachable through sys.modules, which is where imports look."""
-
-
-sys.modules[__name__].__class__ = _Package
