@@ -1,7 +1,7 @@
 """BibTeX for what a run used: data set, networks, libraries, methods, and the suite itself."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from reports.statistics.difference import BY_FOLDS
@@ -16,6 +16,7 @@ from reports.text.bibliography import (
     STATISTICS,
     SVM,
     Reference,
+    bibliography,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def statistics(systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
         "brier": "calibration" in tables,
         "decision": "decision_curves" in tables,
     }
-    return {name: ", ".join(p.key for p in STATISTICS[name]) for name in used if used[name]}
+    return {name: ", ".join(STATISTICS[name]) for name in used if used[name]}
 
 
 def references(
@@ -48,9 +49,7 @@ def references(
     dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
     packages = section(section(run.manifest, "environment"), "packages")
     networks = [
-        paper
-        for pattern, paper in NETWORKS.items()
-        if any(re.search(pattern, name) for name in names)
+        key for pattern, key in NETWORKS.items() if any(re.search(pattern, name) for name in names)
     ]
     imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
     explained = manifest_records(run.manifest, "saliency")
@@ -58,28 +57,32 @@ def references(
     svm = any(
         name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
     )
-    return [
+    keys = [
         *DATA_SETS.get(dataset, ()),
         *networks,
         *([IMAGENET] if imagenet else []),
         *(SVM if svm else ()),
-        *(paper for name, paper in LIBRARIES.items() if name in packages),
-        *(paper for name in statistics(systems, tables) for paper in STATISTICS[name]),
+        *(key for name, key in LIBRARIES.items() if name in packages),
+        *(key for name in statistics(systems, tables) for key in STATISTICS[name]),
         *(SALIENCY if any(manifest_records(row, "crops") for row in explained) else ()),
-        _suite(run),
     ]
+    return [*(bibliography()[key] for key in keys), _suite(run)]
 
 
 def _suite(run: Run) -> Reference:
     suite = section(run.manifest, "suite")
-    name = str(suite.get("name", "vit-svm-bench"))
-    fields = {"author": f"{{The authors of {_plain(name)}}}", "title": f"{{{_plain(name)}}}"}
-    version = str(suite.get("version", ""))
-    made = str(section(run.manifest, "run").get("created", ""))[:4]
-    fields |= {"version": _plain(version)} if version else {}
-    fields |= {"year": made} if made.isdigit() else {}
-    fields["note"] = "Benchmark software"
-    return Reference("vitsvmbench", "software", fields)
+    name = _plain(suite.get("name", "vit-svm-bench"))
+    version, made = str(suite.get("version", "")), section(run.manifest, "run").get("created", "")
+    year = str(made)[:4]
+    fields = {
+        "author": f"{{The authors of {name}}}",
+        "title": f"{{{name}}}",
+        **({"version": _plain(version)} if version else {}),
+        **({"year": year} if year.isdigit() else {}),
+        "note": "Benchmark software",
+    }
+    lines = "".join(f"  {field} = {{{value}}},\n" for field, value in fields.items())
+    return Reference("vitsvmbench", f"@software{{vitsvmbench,\n{lines}}}\n")
 
 
 def _plain(text: Any) -> str:
@@ -87,10 +90,6 @@ def _plain(text: Any) -> str:
     return re.sub(r"[^\w .:+-]", "", str(text)).replace("_", r"\_")
 
 
-def to_bibtex(entries: list[Reference]) -> str:
+def to_bibtex(entries: Iterable[Reference]) -> str:
     """The entries as a .bib file."""
-    blocks = []
-    for key, kind, fields in entries:
-        lines = [f"  {name} = {{{value}}}," for name, value in fields.items()]
-        blocks.append("\n".join([f"@{kind}{{{key},", *lines, "}"]))
-    return "\n\n".join(blocks) + "\n"
+    return "\n".join(entry.bibtex for entry in entries)
