@@ -181,7 +181,7 @@ def _write(
 ) -> RunOutcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
-    from reports.wanted import crops_to_show, to_explain
+    from reports.wanted import read_wanted
 
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
@@ -195,10 +195,11 @@ def _write(
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
     # What a report asks for is read from the folder, where an earlier run's manifest may stand.
     folder.write_manifest(manifest)
-    manifest["data"]["mistakes"] = write_mistakes(path, stack, crops_to_show(path))
+    wanted = read_wanted(path)
+    manifest["data"]["mistakes"] = write_mistakes(path, stack, wanted.crops)
     manifest["saliency"] = [
-        write_explanation(path, explanations.stack, explanations.explain(wanted))
-        for wanted in to_explain(path)
+        write_explanation(path, explanations.stack, explanations.explain(system))
+        for system in wanted.systems
     ]
     folder.write_manifest(manifest)
     return RunOutcome(build_report(folder.path), len(results.units), results.failed())

@@ -16,9 +16,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.systems.pooling import PooledSystem, pool
+from reports.evaluation import Evaluation
 from reports.systems.run_folder import Run, read_run
-from reports.tables.every_table import every_table
 from reports.text.answers import answers
 from reports.values import estimate, missing
 
@@ -90,8 +89,8 @@ def _kept(task: Task) -> list[str]:
         _without_times(file).to_csv(place / file.name, index=False)
     for figure in _figures(run):
         shutil.copy(figure, place)
-    systems = pool(run)
-    tables = every_table(run, systems)
+    evaluation = Evaluation.of(run)
+    tables = evaluation.tables
     return [
         f"## {task.title}",
         _sizes(tables["summary"]),
@@ -101,7 +100,7 @@ def _kept(task: Task) -> list[str]:
         _protocols(tables["protocols_side_by_side"]),
         *_pictures(run, task, "audit-", "What an audit gave, with intervals"),
         "### The report's questions",
-        *_answered(run, systems, tables),
+        *_answered(evaluation),
     ]
 
 
@@ -157,9 +156,9 @@ def _pictures(run: Run, task: Task, beginning: str, words: str) -> list[str]:
     return [f"![{task.title}. {words}]({task.subset}/{name})" for name in names]
 
 
-def _answered(run: Run, systems: list[PooledSystem], tables: dict[str, pd.DataFrame]) -> list[str]:
+def _answered(evaluation: Evaluation) -> list[str]:
     parts = []
-    for answer in answers(run, systems, tables):
+    for answer in answers(evaluation):
         # Times are told in sentences, too, and are the machine's.
         if answer.question == "What does each system cost?":
             continue

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.systems.focus import close_groups
 from reports.systems.kinds import KERNEL, OWN_HEAD, is_reference, judged, transformer
-from reports.systems.pooling import PooledSystem, pool
+from reports.systems.pooled_run import PooledRun
+from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, read_run
 from reports.tables.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, hardest
 
@@ -18,19 +18,6 @@ VERDICTS = {FALSE_NEGATIVE: 4, FALSE_POSITIVE: 4, TRUE_POSITIVE: 2, TRUE_NEGATIV
 KINDS = ("CNN", "ViT")
 
 SIDE = 128  # pixels of a picture
-
-
-def crops_to_show(folder: Path) -> list[str]:
-    """The crop_ids whose pictures the figure of mistakes wants, each once.
-
-    What runs a benchmark calls this when units, predictions and lesions of a run folder stand, and
-    writes a thumbnail of each crop, to be listed in manifest["data"]["mistakes"] as
-    {"file": ..., "crop_id": ...}.
-    """
-    run = read_run(folder)
-    groups = close_groups(run, pool(run))
-    crops = (row["crop_id"] for systems in groups.values() for row in hardest(run, systems))
-    return list(dict.fromkeys(crops))
 
 
 class ExplainedCrop(NamedTuple):
@@ -55,26 +42,58 @@ class Explained(NamedTuple):
     crops: tuple[ExplainedCrop, ...]
 
 
-def to_explain(folder: Path) -> list[Explained]:
-    """One CNN and one ViT of each subset, on the first fold of the first repeat.
+class Wanted(NamedTuple):
+    """What a report asks of whoever ran the benchmark.
 
-    What runs a benchmark calls this when units, predictions and lesions of a run folder stand.
-    Where the run has judged systems on inner folds, as for the row `selected`, that decides.
+    Attributes
+    ----------
+    crops : list[str]
+        The crop_ids whose pictures the figure of mistakes shows, each once.
+    systems : list[Explained]
+        One CNN and one ViT of each subset, where there is one.
     """
-    run = read_run(folder)
+
+    crops: list[str]
+    systems: list[Explained]
+
+
+def read_wanted(folder: Path) -> Wanted:
+    """What the report of a run folder asks for beside its tables.
+
+    What runs a benchmark calls this when units, predictions, lesions and manifest of the folder
+    stand. It writes a picture of each crop, to be listed in manifest["data"]["mistakes"] as
+    {"file": ..., "crop_id": ...}, and saliency maps of each system, listed in
+    manifest["saliency"].
+
+    Raises
+    ------
+    RunFolderError
+        As `read_run`.
+    """
+    pooled = PooledRun.of(read_run(folder))
+    return Wanted(_crops_to_show(pooled), _to_explain(pooled))
+
+
+def _crops_to_show(pooled: PooledRun) -> list[str]:
+    groups = pooled.close.values()
+    crops = (row["crop_id"] for systems in groups for row in hardest(pooled.run, systems))
+    return list(dict.fromkeys(crops))
+
+
+def _to_explain(pooled: PooledRun) -> list[Explained]:
+    """Where the run has judged systems on inner folds, as for the row `selected`, that decides."""
     found = []
-    for systems in close_groups(run, pool(run)).values():
-        able = candidates_to_explain(systems)
-        figures = {
+    for systems in pooled.close.values():
+        candidates = candidates_to_explain(systems)
+        inner_auc = {
             _extractor(system): float(system.units["inner_auc"].astype("float64").mean())
-            for system in (one for of_kind in able.values() for one in of_kind)
+            for system in (one for of_kind in candidates.values() for one in of_kind)
             if judged(system)
         }
-        chosen = choose(able, figures)
-        found += [
-            Explained(kind, system, figures.get(_extractor(system)), *_first_fold(run, system))
-            for kind, system in chosen.items()
-        ]
+        for kind, system in choose(candidates, inner_auc).items():
+            unit, crops = _first_fold(pooled.run, system)
+            judgement = inner_auc.get(_extractor(system))
+            found.append(Explained(kind, system, judgement, unit, crops))
     return found
 
 

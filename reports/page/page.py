@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from reports.evaluation import Evaluation
 from reports.figures.drawing import Drawing
 from reports.page.cells import (
     audit_differences,
@@ -20,15 +21,12 @@ from reports.page.cells import (
     published_table,
 )
 from reports.page.saliency import FAINT, saliency_legend, shown
-from reports.systems.entries import FigureGroup
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.published import SOURCES
 from reports.tables.subgroups import FEWEST
 from reports.text.answers import answers
 from reports.text.leakage_audit import said
-from reports.text.methods import methods
-from reports.text.references import references, to_bibtex
 from reports.values import missing, short
 from reports.wanted import VERDICTS
 
@@ -88,13 +86,10 @@ def _on_page(name: str, table: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def render(
-    run: Run,
-    systems: list[PooledSystem],
-    groups: list[FigureGroup],
-    tables: "dict[str, pd.DataFrame]",
-    drawings: list[Drawing],
+    evaluation: Evaluation, drawings: list[Drawing], paragraphs: list[str], bibtex: str
 ) -> str:
-    """The page's HTML. tables : from `tables.every_table`; drawings : from `figures.draw_all`."""
+    """The page's HTML, with the paragraphs of `methods` and the text of references.bib."""
+    run, systems, tables = evaluation.run, evaluation.systems, evaluation.tables
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     # autoescape always: the default decides by file suffix, which is easy to get wrong.
@@ -114,12 +109,12 @@ def render(
         title=_title(run),
         banners=_banners(run, systems),
         facts=_facts(run, systems),
-        answers=answers(run, systems, tables),
-        methods=methods(run, systems, tables),
-        references=to_bibtex(references(run, systems, tables)),
+        answers=answers(evaluation),
+        methods=paragraphs,
+        references=bibtex,
         audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
         fewest=FEWEST,
-        groups=[comparison(group) for group in groups],
+        groups=[comparison(group) for group in evaluation.groups],
         some_ran=any(system.ran for system in systems),
         in_part=any(not system.whole for system in systems),
         sources=SOURCES,

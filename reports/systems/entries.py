@@ -1,15 +1,12 @@
 """Systems with their names and estimates, as figures show them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from reports.systems.groups import GroupKey, any_share, by_network, groups, slugs, titles
 from reports.systems.names import Name, names
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, section
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 class Entry(NamedTuple):
@@ -43,32 +40,29 @@ class FigureGroup(NamedTuple):
         return found
 
 
-def grouped(run: Run, systems: list[PooledSystem], summary: "pd.DataFrame") -> list[FigureGroup]:
-    """The groups of a run in order of appearance; `summary` has a row for each system.
+Rows = Mapping[int, Mapping[str, Any]]
+
+
+def grouped(run: Run, systems: list[PooledSystem], rows: Rows) -> list[FigureGroup]:
+    """The groups of a run in order of appearance; `rows` are the summary's, by `id` of the system.
 
     Without the systems that were trained on a part of the training patients: those are points of
     learning curves. All rows of one network stand together, its own head first.
     """
-    members = groups(system for system in systems if system.whole)
-    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
-    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+    return _groups(run, groups(system for system in systems if system.whole), rows)
 
 
-def curve_groups(
-    run: Run, systems: list[PooledSystem], summary: "pd.DataFrame"
-) -> list[FigureGroup]:
+def curve_groups(run: Run, systems: list[PooledSystem], rows: Rows) -> list[FigureGroup]:
     """A group for each comparison that holds parts of the training patients, all shares in it."""
     members: dict[GroupKey, list[PooledSystem]] = {}
     for system in systems:
         members.setdefault(any_share(system.group), []).append(system)
-    members = {key: own for key, own in members.items() if not all(s.whole for s in own)}
-    rows = dict(zip(map(id, systems), summary.to_dict("records"), strict=True))
-    return _groups(run, {key: by_network(own) for key, own in members.items()}, rows)
+    in_part = {key: some for key, some in members.items() if not all(s.whole for s in some)}
+    return _groups(run, in_part, rows)
 
 
-def _groups(
-    run: Run, by_key: dict[GroupKey, list[PooledSystem]], rows: dict[int, dict[Any, Any]]
-) -> list[FigureGroup]:
+def _groups(run: Run, found: dict[GroupKey, list[PooledSystem]], rows: Rows) -> list[FigureGroup]:
+    by_key = {key: by_network(members) for key, members in found.items()}
     slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
     return [
         FigureGroup(

@@ -21,7 +21,6 @@ from reports.statistics.difference import (
     holm,
     with_verdicts,
 )
-from reports.systems.focus import headline_groups
 from reports.systems.groups import GroupKey
 from reports.systems.kinds import (
     KERNEL,
@@ -33,7 +32,6 @@ from reports.systems.kinds import (
     transformer,
 )
 from reports.systems.pooling import FROZEN, GROUP_COLUMNS, PooledSystem
-from reports.systems.run_folder import Run
 from reports.values import missing, number
 
 if TYPE_CHECKING:
@@ -170,7 +168,7 @@ COLUMNS = (
 _COUNTS = ("comparisons", "n_runs", "reference_n_runs")
 
 
-def comparisons(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
+def comparisons(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.DataFrame":
     """Every declared comparison: a row each, with exactly the columns of COLUMNS.
 
     difference is `value - reference_value` with its 95 % interval over patients; p is the test's
@@ -181,13 +179,13 @@ def comparisons(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
     its status says why. A question that no system of the run is asked about is one row without a
     sentence.
 
-    systems : from `pool(run)`.
+    headline: from `headline_groups`.
     """
     import pandas as pd
 
     rows = [
         row
-        for key, members in headline_groups(run, systems).items()
+        for key, members in headline.items()
         for question in QUESTIONS
         for row in _family(question, key, members)
     ]

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from reports.systems.focus import close_groups, honest
-from reports.systems.pairs import pairs
-from reports.systems.pooling import PooledSystem
+from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import AUDIT_MARK
 from reports.tables.calibration import calibration, decision_curves
@@ -23,31 +21,38 @@ from reports.tables.ranks import ranks
 from reports.tables.run_facts import data_counts, data_tables, left_out, provenance
 from reports.tables.side_by_side import side_by_side
 from reports.tables.subgroups import subgroups
-from reports.tables.summary import confusion_table, further_measures, summary
+from reports.tables.summary import (
+    confusion_table,
+    further_measures,
+    rows_by_system,
+    summary,
+)
 from reports.tables.trainings import learning_curves, recipes, trainings
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def every_table(run: Run, systems: list[PooledSystem]) -> dict[str, "pd.DataFrame"]:
+def every_table(pooled: PooledRun) -> dict[str, "pd.DataFrame"]:
     """All tables by file name (without suffix), in the order in which a page shows them.
 
     What only some data sets and runs can tell is left out where there is nothing. Systems that were
     trained on a part of the training patients are in the summary and the learning curves alone.
     """
+    run, systems, whole = pooled.run, pooled.systems, pooled.whole
     compared = summary(run, systems)
-    whole = [system for system in systems if system.whole]
     tables = {
         "summary": compared,
-        **_unless_empty({"comparisons": comparisons(run, systems), "ranks": ranks(run, systems)}),
+        **_unless_empty(
+            {"comparisons": comparisons(pooled.headline), "ranks": ranks(pooled.headline)}
+        ),
         **_unless_empty({"candidates": candidates(systems)}),
-        **_audits(run, systems, compared),
+        **_audits(pooled, compared),
         **_unless_empty({"learning_curves": learning_curves(compared)}),
         "published": beside_published(run, compared),
         "further_measures": further_measures(whole),
         "confusion": confusion_table(whole),
-        **_unless_empty(_closer_look(run, systems)),
+        **_unless_empty(_closer_look(pooled)),
         **_unless_empty({"recipes": recipes(run), "trainings": trainings(run)}),
         "costs": costs(run),
         "fits": fits(whole),
@@ -71,22 +76,20 @@ def _marked(run: Run, table: "pd.DataFrame") -> "pd.DataFrame":
     return table.assign(audit=[AUDIT_MARK if row else None for row in leaks])
 
 
-def _audits(
-    run: Run, systems: list[PooledSystem], compared: "pd.DataFrame"
-) -> "dict[str, pd.DataFrame]":
+def _audits(pooled: PooledRun, compared: "pd.DataFrame") -> "dict[str, pd.DataFrame]":
     """Each audit beside the other protocols; nothing for a run without one."""
-    rows = dict(zip(map(id, systems), compared.to_dict("records"), strict=True))
+    rows = rows_by_system(pooled.systems, compared)
     return _unless_empty(
         {
-            "protocols_side_by_side": side_by_side(run, systems, rows),
-            "leakage_audit": leakage_audit(pairs(run, systems)),
+            "protocols_side_by_side": side_by_side(pooled.run, pooled.systems, rows),
+            "leakage_audit": leakage_audit(pooled.pairs),
         }
     )
 
 
-def _closer_look(run: Run, systems: list[PooledSystem]) -> "dict[str, pd.DataFrame]":
+def _closer_look(pooled: PooledRun) -> "dict[str, pd.DataFrame]":
     """What is shown of systems that a fixed rule picks, and of those with probabilities."""
-    close, of_probability = close_groups(run, systems), honest(run, systems)
+    run, close, of_probability = pooled.run, pooled.close, pooled.honest
     return {
         "operating_points": operating_points(close),
         "levels": levels(run, close),

@@ -5,17 +5,16 @@ over data sets here: a critical-difference diagram (Demšar, JMLR 7, 2006) wants
 run has one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, observed
-from reports.systems.focus import headline_groups
+from reports.systems.groups import GroupKey
 from reports.systems.kinds import is_selected
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats
-from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.comparisons import MEASURE
 
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = (*SYSTEM_COLUMNS, MEASURE, "rank", "rank_ci_low", "rank_ci_high", "n_systems")
 
 
-def ranks(run: Run, systems: Iterable[PooledSystem]) -> "pd.DataFrame":
+def ranks(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.DataFrame":
     """A row a system that ran, best first within its comparison: COLUMNS.
 
     rank is 1 for the highest AUC, ties sharing the mean of their places; its 95 % interval is that
@@ -34,12 +33,12 @@ def ranks(run: Run, systems: Iterable[PooledSystem]) -> "pd.DataFrame":
     Statist. 37, 2009). Audits and systems trained on a part of the patients have no rank, nor has
     the row `selected`.
 
-    systems : from `pool(run)`.
+    headline: from `headline_groups`.
     """
     import pandas as pd
 
     rows = []
-    for members in headline_groups(run, systems).values():
+    for members in headline.values():
         # The row `selected` is one of the others in every fold: it would shift their places.
         ran = [system for system in members if system.ran and not is_selected(system)]
         if not ran:

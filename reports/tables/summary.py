@@ -4,16 +4,16 @@ summary.csv has the columns of SUMMARY_COLUMNS, which other programs rely on; th
 what stands behind it. Nothing here formats or writes: see formats.py.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from reports.statistics.bootstrap import bootstrap, interval, std_over_repeats
 from reports.statistics.measures import MEASURES, auc, from_counts
 from reports.statistics.roc import rate_at
-from reports.systems.pooling import PooledSystem, pool
+from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FURTHER_MEASURES = (*MEASURES[len(SUMMARY_MEASURES) :], "sensitivity_at_90_specificity")
 
 
-def summary(run: Run, systems: list[PooledSystem] | None = None) -> "pd.DataFrame":
+def summary(run: Run, systems: list[PooledSystem]) -> "pd.DataFrame":
     """The comparison: one row a system, with exactly the columns of SUMMARY_COLUMNS.
 
     The folds of a repeat are pooled and measured as one (the AUC compares rows of one fold only);
@@ -35,7 +35,6 @@ def summary(run: Run, systems: list[PooledSystem] | None = None) -> "pd.DataFram
     the repeats that are measured. Times are means over folds, in seconds. Measures of a system
     that did not run are empty.
     """
-    systems = pool(run) if systems is None else systems
     intervals = _intervals(systems)
     rows = [
         {
@@ -50,6 +49,13 @@ def summary(run: Run, systems: list[PooledSystem] | None = None) -> "pd.DataFram
         for index, system in enumerate(systems)
     ]
     return frame(rows, SUMMARY_COLUMNS, whole=("n_train", "n_test", "n_patients", "n_runs"))
+
+
+def rows_by_system(
+    systems: Sequence[PooledSystem], table: "pd.DataFrame"
+) -> dict[int, Mapping[str, Any]]:
+    """The rows of the summary of these systems, by the `id` of the system."""
+    return dict(zip(map(id, systems), table.to_dict("records"), strict=True))
 
 
 def _notes(run: Run, system: PooledSystem) -> str:

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.systems.focus import close_groups
-from reports.systems.groups import GroupKey, titles
+from reports.evaluation import Evaluation
+from reports.systems.groups import titles
 from reports.systems.kinds import (
     KERNEL,
     OWN_HEAD,
@@ -58,15 +58,13 @@ class AnswerGroup(NamedTuple):
         return [pair for pair in self.members if all(test(pair[0]) for test in tests)]
 
 
-def answers(run: Run, systems: list[PooledSystem], tables: Tables) -> list[Answer]:
-    """The six answers. systems, tables : as `pooling.pool` and `tables.every_table` give them."""
-    rows = tables["summary"].to_dict("records")
-    of_system = dict(zip(map(id, systems), rows, strict=True))
-    close = close_groups(run, systems)
-    title = titles(close, run.audits)
+def answers(evaluation: Evaluation) -> list[Answer]:
+    """The answers to the six questions, in the order of the page."""
+    run, tables = evaluation.run, evaluation.tables
+    title = titles(evaluation.close, run.audits)
     groups = [
-        AnswerGroup(title[key], [(system, of_system[id(system)]) for system in members])
-        for key, members in close.items()
+        AnswerGroup(title[key], [(system, evaluation.rows[id(system)]) for system in members])
+        for key, members in evaluation.close.items()
     ]
     return [
         _scratch_or_pretrained(run, groups, tables),
@@ -74,7 +72,7 @@ def answers(run: Run, systems: list[PooledSystem], tables: Tables) -> list[Answe
         _costs(run, groups, tables),
         _how_few(run, tables),
         _protocol(run, tables),
-        _failures(run, close, tables),
+        _failures(run, tables),
     ]
 
 
@@ -306,7 +304,7 @@ def _protocol(run: Run, tables: Tables) -> Answer:
     return Answer(question, said, lacking, [("Leakage audit", "audit")] if said else [])
 
 
-def _failures(run: Run, close: dict[GroupKey, list[PooledSystem]], tables: Tables) -> Answer:
+def _failures(run: Run, tables: Tables) -> Answer:
     said = _subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
     links = [("Subgroups", "table-subgroups")] if said else []
     if "errors" in tables:

@@ -5,8 +5,9 @@ Only what the run folder tells is said. What a paper must say besides stands in 
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.kinds import is_reference, is_selected
 from reports.systems.pooling import PooledSystem
@@ -15,23 +16,19 @@ from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.references import statistics
 from reports.values import missing, short
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def methods(
-    run: Run, systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
-) -> list[str]:
+def methods(evaluation: Evaluation) -> list[str]:
     """Paragraphs of plain text: data, protocols, systems, statistics, software.
 
-    In square brackets stand the keys of references.bib. tables : from `tables.every_table`.
+    In square brackets stand the keys of references.bib.
     """
+    run, systems = evaluation.run, evaluation.systems
     paragraphs = [
         _data(run),
         _crops(run),
         _protocols(run, systems),
         _systems(run, systems),
-        _statistics(systems, statistics(systems, tables)),
+        _statistics(systems, statistics(evaluation)),
         _software(run),
     ]
     # Names may hold line breaks, which would end a paragraph.

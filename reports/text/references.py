@@ -1,11 +1,11 @@
 """BibTeX for what a run used: data set, networks, libraries, methods, and the suite itself."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
+from reports.evaluation import Evaluation
 from reports.statistics.difference import BY_FOLDS
-from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.bibliography import (
     DATA_SETS,
@@ -19,31 +19,27 @@ from reports.text.bibliography import (
     bibliography,
 )
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def statistics(systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]") -> dict[str, str]:
+def statistics(evaluation: Evaluation) -> dict[str, str]:
     """The statistics that the report of a run rests on, each with the keys of its papers."""
+    tables = evaluation.tables
     compared = tables.get("comparisons")
     used = {
         "bootstrap": True,
         "holm": compared is not None and compared["p_holm"].notna().any(),
         "folds": compared is not None and (compared["test"] == BY_FOLDS).any(),
-        "platt": any("+platt" in str(system.identity["classifier"]) for system in systems),
+        "platt": any(
+            "+platt" in str(system.identity["classifier"]) for system in evaluation.systems
+        ),
         "brier": "calibration" in tables,
         "decision": "decision_curves" in tables,
     }
     return {name: ", ".join(STATISTICS[name]) for name in used if used[name]}
 
 
-def references(
-    run: Run, systems: list[PooledSystem], tables: "Mapping[str, pd.DataFrame]"
-) -> list[Reference]:
-    """What this run used and its report rests on, each once; the suite last.
-
-    tables : from `tables.every_table`; which there are tells which statistics were used.
-    """
+def references(evaluation: Evaluation) -> list[Reference]:
+    """What this run used and its report rests on, each once; the suite last."""
+    run, systems = evaluation.run, evaluation.systems
     names = [str(system.identity["extractor"]) for system in systems]
     # The phantom has the layout of a data set, and none of its images.
     dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
@@ -63,7 +59,7 @@ def references(
         *([IMAGENET] if imagenet else []),
         *(SVM if svm else ()),
         *(key for name, key in LIBRARIES.items() if name in packages),
-        *(key for name in statistics(systems, tables) for key in STATISTICS[name]),
+        *(key for name in statistics(evaluation) for key in STATISTICS[name]),
         *(SALIENCY if any(manifest_records(row, "crops") for row in explained) else ()),
     ]
     return [*(bibliography()[key] for key in keys), _suite(run)]

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import brier_score_loss, roc_auc_score, roc_curve
 
+from reports.evaluation import Evaluation
 from reports.statistics.difference import BY_FOLDS
 from reports.statistics.probabilities import BINS, calibration_error, net_benefit, probabilities
 from reports.statistics.roc import rate_at
@@ -21,7 +22,6 @@ from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run, read_run
 from reports.tables.calibration import calibration
 from reports.tables.checklist import checklist
-from reports.tables.every_table import every_table
 from reports.tables.levels import levels
 from reports.tables.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, errors
 from reports.tables.operating_points import operating_points
@@ -29,7 +29,7 @@ from reports.tables.subgroups import FEWEST, subgroups
 from reports.text.answers import answers
 from reports.text.methods import methods
 from reports.text.references import references, statistics, to_bibtex
-from reports.wanted import crops_to_show
+from reports.wanted import read_wanted
 
 NAME = "timm:vit_small_patch16_224"
 
@@ -53,6 +53,13 @@ def run(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path])
 @pytest.fixture(scope="module")
 def systems(run: Run) -> list[PooledSystem]:
     return pool(run)
+
+
+def with_tables(evaluation: Evaluation, tables: dict[str, pd.DataFrame]) -> Evaluation:
+    """The same evaluation with other tables than those that it would compute."""
+    changed = Evaluation(evaluation.run, evaluation.systems)
+    vars(changed)["tables"] = tables
+    return changed
 
 
 def scored(run: Run, system: PooledSystem) -> pd.DataFrame:
@@ -239,7 +246,7 @@ def test_what_is_right_in_the_mean_over_repeats_is_no_mistake(
 def test_crops_to_show_are_mistakes_and_their_pictures_are_drawn(run: Run, tmp_path: Path) -> None:
     from reports import build_report
 
-    crops = crops_to_show(run.folder)
+    crops = read_wanted(run.folder).crops
     assert len(crops) == len(set(crops)) == 12
     folder = Path(shutil.copytree(run.folder, tmp_path / "run"))
     manifest = json.loads((folder / "manifest.json").read_text())
@@ -257,13 +264,14 @@ def test_crops_to_show_are_mistakes_and_their_pictures_are_drawn(run: Run, tmp_p
 def test_the_six_questions_are_answered_or_lead_to_a_command(
     run: Run, systems: list[PooledSystem]
 ) -> None:
-    found = answers(run, systems, every_table(run, systems))
+    evaluation = Evaluation(run, systems)
+    found = answers(evaluation)
     assert len(found) == 6
     for answer in found:
         assert answer.said or answer.missing
         for _, command in answer.missing:
             assert command.startswith("python -m bench all")
-    auc = every_table(run, systems)["summary"]
+    auc = evaluation.tables["summary"]
     auc = auc[(auc["protocol"] == "official") & (auc["classifier"] == "medium_gaussian")]["auc"]
     low, high = auc.dropna().min(), auc.dropna().max()
     assert any(f"AUC {low:.3f} to {high:.3f}" in text for text in found[0].said)
@@ -282,9 +290,9 @@ def test_declared_comparisons_open_their_answers(run: Run, systems: list[PooledS
             "sentence": ["one.", "two.", "three.", ""],
         }
     )
-    features, hybrids, *_ = answers(
-        run, systems, {**every_table(run, systems), "comparisons": made}
-    )
+    evaluation = Evaluation(run, systems)
+    given = {**evaluation.tables, "comparisons": made}
+    features, hybrids, *_ = answers(with_tables(evaluation, given))
     assert "1 higher, 1 not distinguishable; differences of AUC -0.020 to 0.100" in features.said[0]
     assert features.said[-2:] == ["one.", "two."]
     assert "1 lower" in hybrids.said[0]
@@ -297,39 +305,40 @@ def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[...,
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["audits"] = ["image-cv"]
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    run = read_run(folder)
-    systems = pool(run)
-    tables = every_table(run, systems)
+    evaluation = Evaluation.of(read_run(folder))
+    tables = evaluation.tables
     honest_auc, audit_auc = tables["summary"]["auc"]
-    said = answers(run, systems, tables)[4].said
+    said = answers(evaluation)[4].said
     assert f"AUC differs by {audit_auc - honest_auc:.3f} [" in said[0]
     assert set(tables["errors"]["protocol"]) == {"patient-cv"}
 
 
 def test_references_are_of_what_was_used(run: Run, systems: list[PooledSystem]) -> None:
-    tables = every_table(run, systems)
-    keys = [entry.key for entry in references(run, systems, tables)]
+    evaluation = Evaluation(run, systems)
+    keys = [entry.key for entry in references(evaluation)]
     assert len(keys) == len(set(keys))
     assert {"dosovitskiy2021image", "he2016deep", "cortes1995support"} <= set(keys)
     assert "szegedy2015going" not in keys
     # Made-up images are nobody's data set.
     assert "lee2017curated" not in keys
-    text = to_bibtex(references(run, systems, tables))
+    text = to_bibtex(references(evaluation))
     assert text.count("{") == text.count("}")
 
 
 def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[PooledSystem]) -> None:
-    tables = every_table(run, systems)
+    evaluation = Evaluation(run, systems)
+    tables = evaluation.tables
     of_folds = {"nadeau2003inference", "bouckaert2004evaluating"}
     by_folds = tables["comparisons"].assign(test=BY_FOLDS)
-    assert of_folds <= set(statistics(systems, {"comparisons": by_folds})["folds"].split(", "))
+    folded = with_tables(evaluation, {"comparisons": by_folds})
+    assert of_folds <= set(statistics(folded)["folds"].split(", "))
     of_comparisons = {"holm1979simple"}
     of_probabilities = {"brier1950verification", "vickers2006decision"}
-    keys = {entry.key for entry in references(run, systems, tables)}
+    keys = {entry.key for entry in references(evaluation)}
     assert of_comparisons | of_probabilities | {"efron1993bootstrap"} <= keys
     assert "platt1999probabilistic" not in keys
     # Every key in the text is in the file.
-    text = "\n".join(methods(run, systems, tables))
+    text = "\n".join(methods(evaluation))
     named = {key for found in re.findall(r"\[([a-z0-9, ]+)\]", text) for key in found.split(", ")}
     assert of_comparisons | of_probabilities <= named <= keys
     without = {
@@ -337,15 +346,16 @@ def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[Poole
         for name, table in tables.items()
         if name not in ("comparisons", "calibration", "decision_curves")
     }
-    keys = {entry.key for entry in references(run, systems, without)}
+    keys = {entry.key for entry in references(with_tables(evaluation, without))}
     assert not keys & (of_comparisons | of_probabilities)
 
 
 def test_methods_and_checklist_tell_the_manifest(run: Run, systems: list[PooledSystem]) -> None:
-    text = "\n".join(methods(run, systems, every_table(run, systems)))
+    evaluation = Evaluation(run, systems)
+    text = "\n".join(methods(evaluation))
     for words in ("synthetic", "Left out were 1 rows", "patient-cv", "3 repeats", "numpy 2.4.6"):
         assert words in text
-    tables = every_table(run, systems)
+    tables = evaluation.tables
     table = checklist(run, systems, tables)
     named = {name for cell in table["where"] for name in cell.split(", ") if name}
     assert named <= {*tables, "methods.txt"}

@@ -80,7 +80,7 @@ def test_the_mean_auc_of_patient_cv_is_one_half() -> None:
         score, fold = np.empty(len(y)), np.empty(len(y), dtype=int)
         for part in PROTOCOLS["patient-cv"].split(rows, 1, seed).folds:
             score[part.test] = scores(x, y, part.train, part.test)
-            fold[part.test] = part.fold
+            fold[part.test] = part.number
         values.append(measures(y, score, fold=fold)["auc"])
     error = np.std(values, ddof=1) / np.sqrt(len(values))
     assert abs(np.mean(values) - 0.5) < 2 * error

@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from reports.evaluation import Evaluation
 from reports.figures.fonts import SANS, families
 from reports.figures.layout import looks, shortened, spread, wrapped
 from reports.figures.panels import Box, Sheet, round_ticks
 from reports.figures.performance import roc_panels
 from reports.statistics.roc import MOST_POINTS, mean_roc
-from reports.systems.entries import grouped
 from reports.systems.groups import slugs, titles
 from reports.systems.names import names
 from reports.systems.pooling import pool
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import read_run
-from reports.tables.summary import measured, summary
+from reports.tables.summary import measured
 
 
 def rows_of(seed: int, n: int, folds: int = 1) -> ScoredRows:
@@ -77,9 +77,7 @@ def test_group_names_differ_and_are_safe_file_names() -> None:
 
 
 def test_every_classifier_of_a_group_looks_different(made_run: Path) -> None:
-    run = read_run(made_run)
-    systems = pool(run)
-    group = grouped(run, systems, summary(run, systems))[0]
+    group = Evaluation.of(read_run(made_run)).groups[0]
     look = looks(group)
     assert set(look) == {entry.name.classifier for entry in group.ran}
     assert len(set(look.values())) == len(look)
@@ -142,8 +140,7 @@ def test_the_majority_class_has_no_panel_of_its_own(made_run: Path) -> None:
     run = read_run(made_run)
     chosen = (run.units["extractor"] == "random:resnet18") & (run.units["classifier"] == "linear")
     run.units.loc[chosen, ["extractor", "classifier"]] = ["none", "majority"]
-    systems = pool(run)
-    group = grouped(run, systems, summary(run, systems))[0]
+    group = Evaluation.of(run).groups[0]
     assert "none" in [entry.name.extractor for entry in group.ran]
     figure = roc_panels(group)
     assert figure is not None

@@ -16,7 +16,7 @@ from reports import build_report
 from reports.page.saliency import FAINT, overlay, shown
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
-from reports.wanted import candidates_to_explain, choose, to_explain
+from reports.wanted import candidates_to_explain, choose, read_wanted
 
 NAMES = ("random:vit_tiny", "torchvision:alexnet", "timm:vit_small", "timm:resnet18")
 
@@ -68,7 +68,9 @@ def test_the_crops_are_the_furthest_of_each_verdict_in_the_first_fold(make_run, 
     cnn = (units["extractor"] == "timm:resnet18") & (units["classifier"] == "medium_gaussian")
     judged = {"inner_auc": np.where(cnn, 0.9, np.nan), "chosen_C": np.nan}
     units.assign(**judged).to_parquet(cut / "units.parquet")
-    for wanted in to_explain(cut):
+    found = read_wanted(cut).systems
+    assert {wanted.kind for wanted in found} == {"CNN", "ViT"}
+    for wanted in found:
         assert (wanted.unit["repeat"], wanted.unit["fold"]) == (0, 0)
         assert wanted.inner_auc == (pytest.approx(0.9) if wanted.kind == "CNN" else None)
         rows = pd.read_parquet(cut / "predictions.parquet")

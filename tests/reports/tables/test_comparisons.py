@@ -17,6 +17,7 @@ from reports.statistics.difference import (
     contrast,
     smallest_difference,
 )
+from reports.systems.focus import headline_groups
 from reports.systems.kinds import transformer
 from reports.systems.pooling import PooledSystem, pool
 from reports.systems.rows import ScoredRows
@@ -53,7 +54,11 @@ def single(systems: list[PooledSystem]) -> list[PooledSystem]:
 
 @pytest.fixture(scope="module")
 def table(run: Run, systems: list[PooledSystem]) -> pd.DataFrame:
-    return comparisons(run, systems)
+    return declared(run, systems)
+
+
+def declared(run: Run, systems: list[PooledSystem]) -> pd.DataFrame:
+    return comparisons(headline_groups(run, systems))
 
 
 def _on_the_same_folds(system: PooledSystem) -> PooledSystem:
@@ -125,7 +130,7 @@ def test_no_figure_has_a_say_in_it(
     run: Run, systems: list[PooledSystem], table: pd.DataFrame
 ) -> None:
     turned = [rescored(system, lambda rows: -rows.score) for system in systems]
-    found = comparisons(run, turned)
+    found = declared(run, turned)
     pd.testing.assert_frame_equal(found[["question", *PAIR]], table[["question", *PAIR]])
     assert (found["difference"] != table["difference"]).all()
 
@@ -134,7 +139,7 @@ def test_the_smallest_difference_counts_the_whole_family(
     run: Run, single: list[PooledSystem]
 ) -> None:
     by_name = {(s.identity["extractor"], s.identity["classifier"]): s for s in single}
-    row = of(comparisons(run, single), 0).iloc[0]
+    row = of(declared(run, single), 0).iloc[0]
     system, reference = (
         by_name[row[f"{side}extractor"], row[f"{side}classifier"]] for side in ("", "reference_")
     )
@@ -160,7 +165,7 @@ def test_a_difference_is_said_in_words(run: Run, single: list[PooledSystem]) -> 
         skill = 4.0 if system.identity["extractor"] == FROZEN[1] else 0.0
         return lambda rows: skill * rows.positive + noise[: len(rows.score)]
 
-    found = comparisons(run, [rescored(system, score(system)) for system in single])
+    found = declared(run, [rescored(system, score(system)) for system in single])
     rows = of(found, 0).set_index("extractor")
     good, same = rows.loc[FROZEN[1]], rows.loc[FROZEN[0]]
     assert good["verdict"] == HIGHER
@@ -182,7 +187,7 @@ def test_what_did_not_run_is_said_with_its_reason(run: Run, single: list[PooledS
             else system
             for system in single
         ]
-        return comparisons(run, broken)
+        return declared(run, broken)
 
     system = of(without("cct_7"), 3).set_index("extractor").loc["cct_7"]
     assert system["status"] == "cct_7 + softmax did not run: out of memory"
@@ -198,7 +203,7 @@ def test_what_did_not_run_is_said_with_its_reason(run: Run, single: list[PooledS
 
 def test_what_the_run_lacks_is_said(run: Run, single: list[PooledSystem]) -> None:
     only = [system for system in single if system.identity["extractor"] == FROZEN[1]]
-    found = comparisons(run, only)
+    found = declared(run, only)
     assert of(found, 0)["status"].tolist() == ["the run has no reference: cnn baseline + softmax"]
     assert of(found, 5)["status"].tolist() == ["the run has no such system"]
     assert found["verdict"].isna().all()
@@ -216,7 +221,7 @@ def test_only_the_preset_on_all_patients_with_real_weights_counts(
         else system
         for system in single
     ]
-    found = comparisons(run, changed)
+    found = declared(run, changed)
     assert FROZEN[2] in set(found["extractor"])
     # Neither a system nor the reference of one.
     assert not set(FROZEN[:2]) & {*found["extractor"], *found["reference_extractor"]}
@@ -226,18 +231,18 @@ def test_audits_and_rotated_rows_have_neither_headlines_nor_ranks(
     run: Run, systems: list[PooledSystem]
 ) -> None:
     audit = dataclasses.replace(run, manifest=run.manifest | {"audits": ["official"]})
-    assert set(comparisons(audit, systems)["protocol"]) == {"patient-cv"}
-    assert set(ranks(audit, systems)["protocol"]) == {"patient-cv"}
+    assert set(declared(audit, systems)["protocol"]) == {"patient-cv"}
+    assert set(ranks(headline_groups(audit, systems))["protocol"]) == {"patient-cv"}
     turned = [
         dataclasses.replace(s, identity=s.identity | {"protocol": "rotated-by-patient"})
         for s in systems
     ]
-    assert comparisons(run, turned).empty
-    assert ranks(run, turned).empty
+    assert declared(run, turned).empty
+    assert ranks(headline_groups(run, turned)).empty
 
 
 def test_ranks_order_each_comparison_by_itself(run: Run, systems: list[PooledSystem]) -> None:
-    found = ranks(run, systems)
+    found = ranks(headline_groups(run, systems))
     assert len(found) == len(systems)
     for _, group in found.groupby("protocol"):
         assert group["auc"].is_monotonic_decreasing

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from reports import measures, patient_bootstrap
+from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
 from reports.systems.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES
@@ -23,7 +24,8 @@ from reports.values import estimate, short
 
 @pytest.fixture(scope="module")
 def table(made_run: Path) -> pd.DataFrame:
-    return summary(read_run(made_run))
+    run = read_run(made_run)
+    return summary(run, pool(run))
 
 
 def one(table: pd.DataFrame, protocol: str, extractor: str = "random:resnet18") -> pd.Series:
@@ -122,8 +124,7 @@ def test_notes_are_joined_once(table: pd.DataFrame) -> None:
 
 
 def test_confusion_counts_add_up(made_run: Path) -> None:
-    run = read_run(made_run)
-    counts = every_table(run, pool(run))["confusion"][["tp", "fn", "fp", "tn"]]
+    counts = every_table(PooledRun.of(read_run(made_run)))["confusion"][["tp", "fn", "fp", "tn"]]
     np.testing.assert_allclose(counts.sum(axis=1), 60)
 
 
@@ -234,4 +235,4 @@ def test_what_tuning_chose_is_counted_over_folds(made_run: Path, tmp_path: Path)
         [10.0, 2.0, n - 1, n, 0.75],
         [1.0, 2.0, 1, n, 0.75],
     ]
-    assert "tuning" not in every_table(read_run(made_run), pool(read_run(made_run)))
+    assert "tuning" not in every_table(PooledRun.of(read_run(made_run)))

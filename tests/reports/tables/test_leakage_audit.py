@@ -11,13 +11,13 @@ import pytest
 
 from bench.planning.protocols import PROTOCOLS, manifest_rows
 from reports import build_report, measures
+from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import draw_patients
 from reports.systems.pairs import pairs
 from reports.systems.pooling import pool
 from reports.systems.protocols import Comparison, audit_comparisons, headline_protocols
 from reports.systems.run_folder import Run, read_run
 from reports.systems.schema import ALL_ROWS, SHARED, UNSHARED
-from reports.tables.every_table import every_table
 from reports.tables.leakage_audit import (
     COLUMNS,
     DRAWN,
@@ -327,11 +327,9 @@ def test_nothing_else_is_set_against_published_figures(
 
 def test_the_answer_has_the_interval(tmp_path: Path, make_run: MakeRun) -> None:
     folder = audited(make_run, tmp_path / "run", (("patient-cv", 1, 2), ("image-cv", 1, 2)))
-    run = read_run(folder)
-    systems = pool(run)
-    tables = every_table(run, systems)
-    row = tables["leakage_audit"].iloc[0]
-    answer = answers(run, systems, tables)[4]
+    evaluation = Evaluation.of(read_run(folder))
+    row = evaluation.tables["leakage_audit"].iloc[0]
+    answer = answers(evaluation)[4]
     low, high = row["auc_difference_ci_low"], row["auc_difference_ci_high"]
     assert f"AUC differs by {row['auc_difference']:.3f} [{low:.3f}, {high:.3f}]." in answer.said[0]
     assert answer.links == [("Leakage audit", "audit")]

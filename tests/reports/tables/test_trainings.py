@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,12 @@ import pandas as pd
 import pytest
 
 from reports import RunFolderError, build_report
-from reports.figures.every_figure import draw_all
+from reports.evaluation import Evaluation
+from reports.figures.drawing import drawn
+from reports.figures.trainings import training_panels
 from reports.page.cells import comparison
-from reports.systems.entries import grouped
 from reports.systems.groups import by_network
+from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import is_whole, pool
 from reports.systems.run_folder import Run, read_run
 from reports.systems.schema import RECIPE_COLUMNS, TRAINING_COLUMNS
@@ -81,20 +84,20 @@ def test_a_network_that_fits_no_usual_gpu_says_so(run: Run) -> None:
 
 
 def test_parts_of_the_patients_are_in_summary_and_curves_alone(run: Run) -> None:
-    systems = pool(run)
-    tables = every_table(run, systems)
+    evaluation = Evaluation.of(run)
+    tables = evaluation.tables
     assert set(tables["summary"]["train_fraction"]) == {0.25, 1.0}
     assert set(tables["learning_curves"]["train_fraction"]) == {0.25, 1.0}
     for name in ("further_measures", "confusion", "fits", "trainings"):
         shares = tables[name].get("train_fraction", pd.Series(1.0, tables[name].index))
         assert set(shares) == {1.0}, name
-    groups = grouped(run, systems, tables["summary"])
+    groups = evaluation.groups
     assert [group.slug for group in groups] == ["mass-official", "mass-patient-cv"]
     assert all(entry.system.whole for group in groups for entry in group.entries)
 
 
 def test_a_learning_curve_goes_through_the_rows_of_the_summary(run: Run) -> None:
-    compared = summary(run)
+    compared = summary(run, pool(run))
     table = learning_curves(compared)
     assert tuple(table.columns) == CURVE_COLUMNS
     assert len(table) == len(compared)
@@ -108,7 +111,7 @@ def test_a_learning_curve_goes_through_the_rows_of_the_summary(run: Run) -> None
 
 
 def test_comparisons_without_parts_have_no_learning_curve(run: Run) -> None:
-    compared = summary(run)
+    compared = summary(run, pool(run))
     official = compared["protocol"] == "official"
     kept = compared[(compared["train_fraction"] == 1) | official]
     assert set(learning_curves(kept)["protocol"]) == {"official"}
@@ -169,7 +172,7 @@ def test_published_figures_are_consistent_with_what_is_said_of_them() -> None:
 
 
 def test_published_and_measured_stand_side_by_side(run: Run) -> None:
-    compared = summary(run)
+    compared = summary(run, pool(run))
     table = beside_published(run, compared)
     assert not {"accuracy", "auc", "training_time_s"} & set(table)
     assert set(PUBLISHED[0].figures) <= {
@@ -206,7 +209,7 @@ def test_published_and_measured_stand_side_by_side(run: Run) -> None:
     [("subset", "calc"), ("dataset", "mias"), ("region", "full"), ("C", 10.0), ("status", "gone")],
 )
 def test_other_rows_stand_beside_no_published_figure(run: Run, column: str, value: object) -> None:
-    compared = summary(run).assign(**{column: value})
+    compared = summary(run, pool(run)).assign(**{column: value})
     table = beside_published(run, compared)
     assert len(table) == len(PUBLISHED)
     assert table["measured_extractor"].isna().all()
@@ -261,14 +264,12 @@ def test_a_training_curve_is_the_mean_over_trainings(run: Run) -> None:
 
 
 def test_history_without_figures_or_epochs_draws_without_a_word(run: Run) -> None:
-    systems = pool(run)
-    groups = grouped(run, systems, summary(run, systems))[:1]
+    group = Evaluation.of(run).groups[0]
     for column in ("train_loss", "test_loss", "epoch"):
-        bare = replace(run, history=run.history.assign(**{column: np.nan}))
-        kinds = [drawing.kind for drawing in draw_all(bare, groups, [])]
-        assert kinds.count("training") == 1
-    one = replace(run, history=run.history[run.history["epoch"] == 1])
-    assert draw_all(one, groups, [])[-1].kind == "training"
+        bare = run.history.assign(**{column: np.nan})
+        assert drawn("training", group, partial(training_panels, bare)) is not None
+    one = run.history[run.history["epoch"] == 1]
+    assert drawn("training", group, partial(training_panels, one)) is not None
 
 
 def test_inner_validation_gets_its_line(own_copy: Path) -> None:
@@ -297,8 +298,7 @@ def test_what_the_std_is_over_is_said_where_networks_trained_again(run: Run) -> 
     said = "what the seed alone changes"
     for recipe, times in (("quick", 1), ("frozen", 0)):
         units = run.units.assign(recipe=recipe)
-        systems = pool(replace(run, units=units))
-        groups = grouped(run, systems, summary(run, systems))
+        groups = Evaluation(run, pool(replace(run, units=units))).groups
         legends = [comparison(group)["legend"] for group in groups]
         assert [said in legend for legend in legends] == [times == 1, False]
 
@@ -356,4 +356,4 @@ def test_no_recipes_and_no_trainings_leave_no_table(
         pd.read_parquet(folder / f"{name}.parquet").iloc[:0].to_parquet(folder / f"{name}.parquet")
     read = read_run(folder)
     assert tuple(read.trainings.columns) == TRAINING_COLUMNS
-    assert not {"recipes", "trainings", "learning_curves"} & set(every_table(read, pool(read)))
+    assert not {"recipes", "trainings", "learning_curves"} & set(every_table(PooledRun.of(read)))

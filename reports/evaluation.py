@@ -1,0 +1,42 @@
+"""What a report shows of a run, computed once and handed on to figures, texts and page."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from reports.systems.entries import FigureGroup, curve_groups, grouped
+from reports.systems.pooled_run import PooledRun
+from reports.tables.every_table import every_table
+from reports.tables.summary import rows_by_system
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation(PooledRun):
+    """A run with its systems, its tables, and its groups of systems as figures show them.
+
+    Each part is computed when it is first asked for, and kept.
+    """
+
+    @cached_property
+    def tables(self) -> "dict[str, pd.DataFrame]":
+        """All tables by file name."""
+        return every_table(self)
+
+    @cached_property
+    def rows(self) -> dict[int, Mapping[str, Any]]:
+        """The summary's row of each system, by the `id` of the system."""
+        return rows_by_system(self.systems, self.tables["summary"])
+
+    @cached_property
+    def groups(self) -> list[FigureGroup]:
+        """The comparisons on all training patients."""
+        return grouped(self.run, self.systems, self.rows)
+
+    @cached_property
+    def curves(self) -> list[FigureGroup]:
+        """The comparisons that hold parts of the training patients."""
+        return curve_groups(self.run, self.systems, self.rows)
