@@ -35,7 +35,9 @@ NO_SPLIT = "no official split"
 
 
 def find(root: Path) -> bool:
-    """Whether the folder holds a CSV that may be a manifest, or two class folders of images."""
+    """Whether it is a CSV, or a folder with a CSV that may be a manifest or two class folders."""
+    if root.is_file():
+        return root.suffix.lower() == ".csv"
     tables = _tables(root)
     if len(tables) == 1 or any("path" in csv_manifest.column_names(file) for file in tables):
         return True

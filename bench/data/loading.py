@@ -1,19 +1,104 @@
-"""Finds out what kind of data set a path holds, and reads it."""
+"""Finds out which data set a path holds, and reads it: one table of all loaders."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from bench.data import folder, mias
-from bench.data.cbis_ddsm import loader
+from bench.data.cbis_ddsm import loader as cbis_ddsm
 from bench.data.lesions import Dataset, unusable
 from bench.store import cache_folder
 
-DATASETS = {
-    "cbis-ddsm": "case tables and images: Kaggle's JPEGs, TCIA's DICOMs, or PNGs made of them",
-    "mias": "mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
-    "folder": "one folder a class, or a CSV with path and label",
-    "phantom": "synthetic lesion crops that this program makes",
-}
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """One kind of data set, and how it is recognised and read.
+
+    Attributes
+    ----------
+    name : str
+        The name that a user gives.
+    title : str
+        What is read, in words.
+    find : Callable[[Path], bool]
+        Whether a path, which exists, holds such a data set. Raises UnusableInput if it holds one
+        that lacks an essential part.
+    load : Callable[[Path, Path | None, Path, Progress | None], Dataset]
+        Reads it: data root, folder of case tables, folder of the store, progress.
+    looked_for : str
+        What `find` looks for in a folder, in words; "" if it always returns False.
+    file : str
+        The single file that may take the place of a folder, in words; "" if there is none.
+    takes_tables : bool
+        Whether its case tables may lie in another folder.
+    """
+
+    name: str
+    title: str
+    find: Callable[[Path], bool]
+    load: Callable[[Path, Path | None, Path, Progress | None], Dataset]
+    looked_for: str = ""
+    file: str = ""
+    takes_tables: bool = False
+
+
+def _find_folder(path: Path) -> bool:
+    # CBIS-DDSM without its tables may look like two class folders.
+    if cbis_ddsm.has_images(path):
+        raise unusable(
+            path,
+            "images of CBIS-DDSM, but no case tables; looked for "
+            f"{cbis_ddsm.LOOKED_FOR}; name their folder with --tables",
+        )
+    return folder.find(path)
+
+
+def _load_phantom(
+    path: Path, tables: Path | None, cache: Path, progress: Progress | None
+) -> Dataset:
+    dataset = cbis_ddsm.load(path, tables, cache, progress)
+    if not dataset.synthetic:
+        raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
+    return dataset
+
+
+# In the order in which a path is tested: what fits many paths comes late.
+LOADERS = (
+    Loader(
+        name="cbis-ddsm",
+        title="case tables and images: Kaggle's JPEGs, TCIA's DICOMs, or PNGs made of them",
+        find=lambda path: cbis_ddsm.find(path) is not None,
+        load=cbis_ddsm.load,
+        looked_for=f"CBIS-DDSM: {cbis_ddsm.LOOKED_FOR}",
+        takes_tables=True,
+    ),
+    Loader(
+        name="mias",
+        title="mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
+        find=lambda path: mias.find(path) is not None,
+        load=lambda path, *_: mias.load(path),
+        looked_for=f"MIAS: {mias.LOOKED_FOR}",
+        file="a tar archive of mini-MIAS",
+    ),
+    Loader(
+        name="folder",
+        title="one folder a class, or a CSV with path and label",
+        find=_find_folder,
+        load=lambda path, *_: folder.load(path),
+        looked_for=folder.LOOKED_FOR,
+        file="a CSV manifest",
+    ),
+    Loader(
+        name="phantom",
+        title="synthetic lesion crops that this program makes",
+        find=lambda _: False,  # its layouts are those of CBIS-DDSM, whose loader finds it
+        load=_load_phantom,
+        takes_tables=True,
+    ),
+)
+DATASETS = {loader.name: loader.title for loader in LOADERS}
 
 
 def load_lesions(
@@ -28,17 +113,27 @@ def load_lesions(
 
     Parameters
     ----------
-    root : a folder, a tar archive (mini-MIAS), or a CSV manifest.
-    dataset : one of `DATASETS`, or "auto" to find out by looking.
-    tables : folder of the CBIS-DDSM case tables, where they do not lie by the images.
-    cache : folder of the store, where the index of CBIS-DDSM's files is kept; by default
-        $BENCH_CACHE, else the user's cache folder.
-    progress : called with the number of DICOM headers read since the last call.
+    root : str | Path
+        A folder, a tar archive (mini-MIAS), or a CSV manifest.
+    dataset : str, default "auto"
+        One of `DATASETS`, or "auto" to detect it.
+    tables : str | Path | None, optional
+        Folder of the CBIS-DDSM case tables, where they do not lie with the images.
+    cache : str | Path | None, optional
+        Folder of the store, where the index of CBIS-DDSM's files is kept; by default $BENCH_CACHE,
+        else the user's cache folder.
+    progress : Callable[[int], None] | None, optional
+        Called with the number of DICOM headers read since the last call.
+
+    Returns
+    -------
+    Dataset
+        One row a crop in its `table`, index 0 … n - 1; the files are not decoded yet.
 
     Raises
     ------
     UnusableInput
-        With one line, if there is nothing that can be read as asked.
+        With a message of one line, if there is no such data set at the path.
     """
     path = Path(root).expanduser()
     if dataset != "auto" and dataset not in DATASETS:
@@ -47,7 +142,9 @@ def load_lesions(
         if not path.exists():
             raise unusable(path, "there is no such file or folder")
         place = cache_folder(Path(cache) if cache is not None else None)
-        return _load(path, dataset, _tables_folder(tables), place, progress)
+        folder_of_tables = _tables_folder(tables)
+        loader = _loader(path, dataset, folder_of_tables)
+        return loader.load(path, folder_of_tables, place, progress)
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
 
@@ -61,56 +158,34 @@ def _tables_folder(tables: str | Path | None) -> Path | None:
     return path
 
 
-def _load(
-    path: Path,
-    dataset: str,
-    tables: Path | None,
-    cache: Path,
-    progress: Callable[[int], None] | None,
-) -> Dataset:
-    kind = detect(path) if dataset == "auto" and tables is None else dataset
-    if tables is not None and kind == "auto":
-        kind = "cbis-ddsm"
-    if tables is not None and kind in ("mias", "folder"):
-        raise unusable(tables, f"case tables belong to CBIS-DDSM, not to a {kind} data set")
-    if kind == "mias":
-        return mias.load(path)
-    if kind == "folder":
-        return folder.load(path)
-    found = loader.load(path, tables, cache, progress)
-    if dataset == "phantom" and not found.synthetic:
-        raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
-    return found
+def _loader(path: Path, dataset: str, tables: Path | None) -> Loader:
+    """The loader for a path, given the name of a data set or "auto"."""
+    if dataset != "auto":
+        loader = next(loader for loader in LOADERS if loader.name == dataset)
+    elif tables is None:
+        return detect(path)
+    else:
+        loader = next(loader for loader in LOADERS if loader.takes_tables)
+    if tables is not None and not loader.takes_tables:
+        raise unusable(tables, f"case tables belong to CBIS-DDSM, not to a {dataset} data set")
+    return loader
 
 
-def detect(path: Path) -> str:
-    """The kind of data set at a path that exists, one of the names in `DATASETS`.
+def detect(path: Path) -> Loader:
+    """The loader of the data set at a path that exists.
 
     Raises
     ------
     UnusableInput
-        If it is none of them; the line says what was looked for.
+        If there is none; the message says what was looked for.
     """
+    for loader in LOADERS:
+        if loader.find(path):
+            return loader
     if path.is_file():
-        if mias.is_archive(path):
-            return "mias"
-        if path.suffix.lower() == ".csv":
-            return "folder"
-        raise unusable(path, "is neither a folder, a tar archive of mini-MIAS, nor a CSV manifest")
-    found = loader.find(path)
-    if found is not None:
-        return "cbis-ddsm"
-    if mias.find(path) is not None:
-        return "mias"
-    if loader.has_images(path):
-        raise unusable(
-            path,
-            "images of CBIS-DDSM, but no case tables; looked for "
-            f"{loader.LOOKED_FOR}; name their folder with --tables",
-        )
-    if folder.find(path):
-        return "folder"
+        *files, last = [loader.file for loader in LOADERS if loader.file]
+        raise unusable(path, f"is neither a folder, {', '.join(files)}, nor {last}")
     if not any(path.iterdir()):
         raise unusable(path, "the folder is empty")
-    looked_for = f"CBIS-DDSM: {loader.LOOKED_FOR}; MIAS: {mias.LOOKED_FOR}; {folder.LOOKED_FOR}"
+    looked_for = "; ".join(loader.looked_for for loader in LOADERS if loader.looked_for)
     raise unusable(path, f"no data set known here; looked for {looked_for}")

@@ -151,7 +151,8 @@ def _cut_crops(
             found.append((row, str(error)))
             continue
         pixels = fit_square(crop, settings.size, settings.fit)
-        found.append((row, SquareCrop(pixels, *crop.shape, float(crop.mean()), windowed)))
+        height, width = crop.shape
+        found.append((row, SquareCrop(pixels, height, width, float(crop.mean()), windowed)))
     return found
 
 
