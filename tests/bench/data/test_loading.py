@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.data import load_lesions
+from bench.data import load_lesions, loading
 from bench.errors import UnusableInput
 
 
@@ -75,6 +75,28 @@ def test_tables_belong_to_one_kind(classes: Path, tmp_path: Path) -> None:
 def test_a_name_with_a_line_break_stays_on_one_line(tmp_path: Path) -> None:
     (tmp_path / "two\nlines").mkdir()
     assert "the folder is empty" in refusal(tmp_path / "two\nlines")
+
+
+def test_a_further_row_is_a_further_kind_of_data_set(
+    classes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = loading.Loader(
+        name="notes",
+        title="a folder of notes",
+        find=lambda path: (path / "notes.txt").is_file(),
+        load=lambda *_: load_lesions(classes),
+        looked_for="notes.txt",
+        file="a note",
+    )
+    with_notes, without = tmp_path / "with", tmp_path / "without"
+    for folder, name in ((with_notes, "notes.txt"), (without, "letter.txt")):
+        folder.mkdir()
+        (folder / name).write_text("nothing")
+    assert "notes.txt" not in refusal(with_notes)
+    monkeypatch.setattr(loading, "LOADERS", (row, *loading.LOADERS))
+    assert load_lesions(with_notes).source.root == classes
+    assert "looked for notes.txt; CBIS-DDSM: " in refusal(without)
+    assert "neither a folder, a note, a tar archive" in refusal(without / "letter.txt")
 
 
 def test_the_import_is_light() -> None:
