@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration, check_names
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
-from bench.planning.plan import SOFTMAX, NetworkWork, Plan, make_plan
+from bench.planning.plan import SOFTMAX, NetworkWork, Plan
+from bench.planning.planner import Request, make_plan
 from bench.planning.protocols import PROTOCOLS
 from bench.store import cache_folder
 from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
@@ -58,8 +59,7 @@ class Job:
 
     def plan_over(self, table: "pd.DataFrame") -> Plan:
         """The plan over another table of the same data set."""
-        return make_plan(
-            table,
+        request = Request(
             {name: self.dataset.subsets[name].parts for name in self.subsets},
             [extractor.name for extractor in self.extractors],
             self.classifiers,
@@ -70,6 +70,7 @@ class Job:
             self._network_work(),
             self.configuration.train_fraction,
         )
+        return make_plan(table, request)
 
     def _network_work(self) -> NetworkWork:
         """Which extractors are trained; within the budget of the built-in run on one subset."""

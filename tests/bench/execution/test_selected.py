@@ -15,7 +15,8 @@ from bench.execution.site import Site
 from bench.execution.units import UnitResult, fit_fold, judge_fold
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_extractors
-from bench.planning.plan import Fold, NetworkWork, System, make_plan
+from bench.planning.plan import Fold, NetworkWork, System
+from bench.planning.planner import Request, make_plan
 from bench.store import Store
 from classifiers import KERNELS, judge_kernels
 
@@ -161,10 +162,10 @@ def test_audits_and_parts_of_the_training_patients_have_no_such_row():
     )
 
     def plan(extractors, protocols, classifiers=("linear",), **more):
-        return make_plan(
-            table, {"mass": ("mass",)}, extractors, classifiers, tuple(KERNELS), protocols, 1, 0,
-            **more,
-        )  # fmt: skip
+        request = Request(
+            {"mass": ("mass",)}, extractors, classifiers, tuple(KERNELS), protocols, 1, 0, **more
+        )
+        return make_plan(table, request)
 
     laid = plan(("a", "selected"), ("official", "patient-cv", "image-cv", "rotated-by-patient"),
                 train_fractions=(0.5, 1.0))  # fmt: skip

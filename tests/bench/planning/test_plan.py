@@ -10,7 +10,8 @@ import pytest
 
 from bench.errors import UnusableInput
 from bench.planning import plan as plan_module
-from bench.planning.plan import LEARNING_DRAWS, SOFTMAX, NetworkWork, make_plan
+from bench.planning.plan import SOFTMAX, NetworkWork
+from bench.planning.planner import LEARNING_DRAWS, Request, make_plan
 
 KERNELS = ("linear", "cubic")
 
@@ -28,7 +29,7 @@ SUBSETS = {"mass": ("mass",), "calc": ("calc",), "all": ("mass", "calc")}
 
 def planned(rows, protocols=("official",), subsets=SUBSETS, classifiers=("linear", "knn")):
     extractors = ("a", "b")
-    return make_plan(rows, subsets, extractors, classifiers, KERNELS, protocols, 2, 0)
+    return make_plan(rows, Request(subsets, extractors, classifiers, KERNELS, protocols, 2, 0))
 
 
 def test_units_are_systems_times_cells_plus_the_reference_points():
@@ -82,6 +83,8 @@ def test_a_protocol_that_cannot_be_carried_out_names_subset_and_reason():
     "module",
     [
         "bench/planning/plan.py",
+        "bench/planning/planner.py",
+        "bench/planning/splits.py",
         "bench/planning/protocols.py",
         "classifiers/kernels.py",
         "reports/statistics/measures.py",
@@ -169,18 +172,11 @@ def test_a_subset_that_cannot_be_classified_is_refused_by_name(rows, said):
 
 
 def with_networks(rows, work, protocols=("official", "patient-cv"), fractions=(1.0,)):
-    return make_plan(
-        rows,
-        SUBSETS,
-        ("frozen", "net", "fusion:net+frozen"),
-        (SOFTMAX, "linear"),
-        KERNELS,
-        protocols,
-        4,
-        0,
-        work,
-        fractions,
+    extractors = ("frozen", "net", "fusion:net+frozen")
+    request = Request(
+        *(SUBSETS, extractors, (SOFTMAX, "linear"), KERNELS, protocols, 4, 0, work, fractions)
     )
+    return make_plan(rows, request)
 
 
 TRAINED = frozenset({"net", "fusion:net+frozen"})
@@ -206,7 +202,7 @@ def test_only_a_trained_network_has_a_head_of_its_own():
     plan = with_networks(table(), NetworkWork(TRAINED, 1, 1, frozenset(SUBSETS)))
     pairs = {(s.extractor, s.classifier) for s in plan.systems}
     assert (pairs & {(name, SOFTMAX) for name in plan.extractors()}) == {("net", SOFTMAX)}
-    with pytest.raises(UnusableInput, match="no extractor asked for has a head of its own"):
+    with pytest.raises(UnusableInput, match="no extractor requested has a head of its own"):
         planned(table(), classifiers=(SOFTMAX,))
 
 
@@ -279,8 +275,9 @@ def test_what_reuses_a_network_alone_leaves_no_work_to_frozen_features():
     plan = with_networks(table(n=80), work, ("reused-network",))
     assert plan.extractors() == ("net", "fusion:net+frozen")
     for networks, classifiers in ((NetworkWork(), ("linear",)), (work, (SOFTMAX,))):
+        request = Request(
+            *(SUBSETS, ("net", "frozen"), classifiers, KERNELS),
+            *(("reused-network",), 1, 0, networks),
+        )
         with pytest.raises(UnusableInput, match="nothing is left to run under reused-network"):
-            make_plan(
-                *(table(n=80), SUBSETS, ("net", "frozen"), (*classifiers,), KERNELS),
-                *(("reused-network",), 1, 0, networks),
-            )
+            make_plan(table(n=80), request)

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 
 from bench.data.cbis_ddsm.case_tables import find_tables, read_tables
 from bench.execution.features import _one_hot
-from bench.planning.plan import make_plan
+from bench.planning.planner import Request, make_plan
 from bench.planning.protocols import PROTOCOLS
 from bench.planning.reference_points import READERS
 from classifiers import KERNELS, fit_reference
@@ -47,10 +47,10 @@ def test_each_value_has_a_column_and_a_missing_one_is_a_value():
     ],
 )
 def test_there_is_a_row_where_the_data_set_tells_crops_apart(columns, expected):
-    plan = make_plan(
-        table(**columns), {"mass": ("mass",)}, ("a",), ("linear",), tuple(KERNELS),
-        ("patient-cv",), 1, 0,
-    )  # fmt: skip
+    request = Request(
+        {"mass": ("mass",)}, ("a",), ("linear",), tuple(KERNELS), ("patient-cv",), 1, 0
+    )
+    plan = make_plan(table(**columns), request)
     found = [system.extractor for system in plan.references["mass"]]
     assert [name for name in found if name in READERS] == expected
 
