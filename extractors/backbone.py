@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, final
 
 from extractors.errors import BackboneError
+from extractors.isolation import isolated
 
 if TYPE_CHECKING:
     import torch
@@ -140,8 +141,6 @@ class Backbone:
                 f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
                 f"got {tuple(pixels.shape)}"
             )
-        from extractors.isolation import isolated
-
         # A plugin has a source of its own; timm's and torchvision's networks need no guard.
         guard = isolated(self.name) if self.source_digest else contextlib.nullcontext()
         # Not inference_mode: under it autocast casts every weight anew with every batch.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, Precision
+from extractors.batches import features_of
 from extractors.precision import LOWEST_COSINE, computes_bfloat16
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ def choose_precision(backbone: Backbone, *, allow_bfloat16: bool = True) -> Prec
     ----------
     allow_bfloat16 : False keeps float32 whatever the device.
     """
-    from extractors.batches import features_of
-
     if not allow_bfloat16:
         return PrecisionChoice("float32", None, "bfloat16 is switched off")
     if not computes_bfloat16(backbone.device):
