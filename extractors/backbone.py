@@ -36,7 +36,15 @@ def as_triple(values: Iterable[float]) -> Triple:
 
 @dataclass(frozen=True)
 class InputSpec:
-    """The image a network wants: size in pixels, mean and std of the three channels on [0, 1]."""
+    """The image that a network wants.
+
+    Attributes
+    ----------
+    height, width : int
+        In pixels.
+    mean, std : Triple
+        Of the three channels on [0, 1], for normalisation.
+    """
 
     height: int = 224
     width: int = 224
@@ -50,21 +58,37 @@ class BackboneInfo:
 
     Attributes
     ----------
-    name : the name asked for.
-    kind : "timm", "torchvision", "bundled" or "plugin".
-    architecture : the architecture's name in its own library.
-    weights : label for tables: a tag, `imagenet`, `random`, `file:<12 hex>` or `plugin`.
-    weights_path, weights_digest : the checkpoint and its SHA-256; None where there is none on this
-        machine. The digest of random weights says how they were drawn. A plugin's weights are known
-        only once it is built: None here.
-    cached : whether `create_backbone` with the same arguments would find its weights.
-    downloadable, source : whether `download_weights` can fetch them, and the URL or Hub repository.
-    download_files : names that the checkpoint may have in a Hub repository.
-    download_bytes : size of that download, where it is known.
-    input : the image it wants; None for a plugin that cannot be imported.
-    source_digest : digest of a plugin's source; None for everything else.
-    problem : why it cannot be used, or None.
-    hint : one line that says what to do when it is not cached; empty otherwise.
+    name : str
+        The name that was described.
+    kind : str
+        The prefix of its library, "network" (of this package) or "plugin".
+    architecture : str
+        The architecture's name in its library; the id of a network or plugin.
+    weights : str
+        Label for tables: a tag, `imagenet`, `random`, `scratch`, `file:<12 hex>` or `plugin`.
+    weights_path : Path | None
+        The checkpoint; None where there is none on this machine.
+    weights_digest : str | None
+        SHA-256 of the checkpoint; of random weights, how they are drawn. None where the weights are
+        known only once the network is built (a plugin's), or are not cached.
+    cached : bool
+        Whether `create_backbone` with the same arguments would find its weights.
+    downloadable : bool
+        Whether `download_weights` can fetch them.
+    source : str | None
+        The URL or the repository on the Hugging Face Hub that they are published at.
+    download_files : tuple[str, ...]
+        Names that the checkpoint may have in that repository, the preferred one first.
+    download_bytes : int | None
+        Size of the download, where it is known.
+    input : InputSpec | None
+        The image it wants; None for a plugin that cannot be imported.
+    source_digest : str | None
+        SHA-256 of a plugin's source; None for everything else.
+    problem : str | None
+        Why it cannot be used; None where it can.
+    hint : str
+        What to do where it is not cached or cannot be used, in one line; else empty.
     """
 
     name: str
@@ -90,17 +114,29 @@ class Backbone:
 
     Attributes
     ----------
-    name : the name it was asked for.
-    module : maps a normalised float batch (B, 3, H, W) to (B, D).
-    input : the image it wants.
-    weights, weights_digest : label for tables, and what identifies the numbers behind it: SHA-256
-        of the checkpoint file, or, for random weights, how they were drawn.
-    device : where the module lies ("cpu", "cuda", "cuda:1", "mps").
-    parameters : number of parameters, without the classifier that was taken off.
-    feature_width : D, found by probing.
-    source_digest : digest of a plugin's source; None for everything else.
-    precision : the precision `extract` used last; "float32" before.
-    notes : what a reader of the results must know (batch halved, precision and why).
+    name : str
+        The name by which it was created.
+    module : torch.nn.Module
+        Maps a normalised float batch (B, 3, H, W) to (B, D).
+    input : InputSpec
+        The image it wants.
+    weights : str
+        Label for tables.
+    weights_digest : str
+        What identifies the weights: SHA-256 of the checkpoint, how random ones were drawn, or the
+        key of a training.
+    device : str
+        Where the module lies: "cpu", "cuda", "cuda:1", "mps".
+    parameters : int
+        Number of parameters, without the classifier that was removed.
+    feature_width : int
+        D, found by probing.
+    source_digest : str | None
+        SHA-256 of a plugin's source; None for everything else.
+    precision : Precision
+        The one that `extract` used last; "float32" before.
+    notes : list[str]
+        What a reader of the results must know (batch halved, precision and why).
     """
 
     name: str
@@ -121,12 +157,14 @@ class Backbone:
 
         Parameters
         ----------
-        pixels : (B, 1, H, W) or (B, 3, H, W) of floats on [0, 255], at the network's own input
-            size, on the backbone's device. One channel is repeated to three.
+        pixels : torch.Tensor, shape (B, 1, H, W) or (B, 3, H, W)
+            Floats on [0, 255] at the network's own input size, on the backbone's device. One
+            channel is repeated to three.
 
         Returns
         -------
-        (B, D) float32 on the same device.
+        torch.Tensor, shape (B, D)
+            float32 on the same device.
 
         Raises
         ------
@@ -141,7 +179,7 @@ class Backbone:
                 f"{self.name}: wants images (B, 1 or 3, {expected[0]}, {expected[1]}), "
                 f"got {tuple(pixels.shape)}"
             )
-        # A plugin has a source of its own; timm's and torchvision's networks need no guard.
+        # A plugin has a source of its own; the networks of libraries need no isolation.
         guard = isolated(self.name) if self.source_digest else contextlib.nullcontext()
         # Not inference_mode: under it autocast casts every weight anew with every batch.
         with guard, torch.no_grad(), evaluating(self.module):
@@ -149,7 +187,7 @@ class Backbone:
         if not isinstance(out, torch.Tensor) or out.ndim != 2 or len(out) != len(pixels):
             raise BackboneError(
                 f"{self.name}: must map a batch (B, 3, H, W) to features (B, D), "
-                f"but gave {_kind_of(out)} for a batch of {len(pixels)}"
+                f"but gave {_shape_or_type(out)} for a batch of {len(pixels)}"
             )
         return out.float()
 
@@ -187,7 +225,13 @@ class Backbone:
 
     @final
     def probe(self) -> int:
-        """Width D of the features, found by running a batch of two through the network."""
+        """Find the width of the features by running a batch of two through the network.
+
+        Returns
+        -------
+        int
+            The width D.
+        """
         import torch
 
         size = 2 * self.input.height * self.input.width
@@ -236,6 +280,6 @@ def state_digest(module: torch.nn.Module) -> str:
     return summary.hexdigest()
 
 
-def _kind_of(value: object) -> str:
+def _shape_or_type(value: object) -> str:
     shape = getattr(value, "shape", None)
     return str(tuple(shape)) if shape is not None else type(value).__name__

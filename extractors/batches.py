@@ -27,7 +27,7 @@ def features_of(
     batch_size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> NDArray[np.float32]:
-    """The loop itself: `extract` without the choice of precision and without checks."""
+    """`extract` without the choice of precision and without checks, float32 (N, D)."""
     import numpy as np
 
     features = np.empty((len(images), backbone.feature_width), dtype=np.float32)
@@ -108,5 +108,6 @@ def _run(backbone: Backbone, pixels: torch.Tensor) -> torch.Tensor:
 
 
 def add_note(backbone: Backbone, note: str) -> None:
+    """Add a note to a backbone, once."""
     if note not in backbone.notes:
         backbone.notes.append(note)

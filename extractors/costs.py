@@ -13,16 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
 
 GIB = 2**30
-# Memory of the GPUs that are usual, in GB as they are sold.
+# Memory of usual GPUs, in GB as they are sold.
 USUAL_GPUS = (4, 8, 12, 16, 24, 40, 80)
-# What the CUDA context and its libraries take beside the tensors, in bytes.
+# What the CUDA context and its libraries need besides the tensors, in bytes.
 CONTEXT = GIB // 2
-# Of a card's memory, what is there for a program.
+# The share of a card's memory that a program can use.
 USABLE = 0.95
 
 
 def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> int | None:
-    """Floating-point operations of one image's way through a network, by torch's own counter.
+    """Floating-point operations of one image's forward pass, by torch's own counter.
 
     A multiplication and an addition count as two; elementwise operations are not counted. None for
     a network that does not run under the counter.
@@ -47,7 +47,7 @@ def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> i
         ):
             network(image)
     except Exception:
-        # A plugin's network may do what the counter cannot follow; that costs it this figure only.
+        # A plugin's network may do what the counter cannot follow; only this figure is lost.
         return None
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
@@ -84,7 +84,7 @@ class SavedTensors:
         if memory.data_ptr() not in self._seen:
             self._seen.add(memory.data_ptr())
             self.bytes += memory.nbytes()
-        # Not the tensor itself: an output would keep itself alive after a way that failed.
+        # Not the tensor itself: an output would keep itself alive after a pass that failed.
         return tensor.detach()
 
     def __enter__(self) -> Self:
@@ -98,11 +98,14 @@ class SavedTensors:
 class PeakMemory:
     """Measures the memory of this process at its highest inside a `with` block.
 
-    Attributes
+    Its `host` is the resident memory of the whole process in bytes, sampled twenty times a second.
+    It includes what was used before: memory that was freed is often kept, and used again. Its
+    `device` is the highest number of bytes that torch held on the GPU; None without one.
+
+    Parameters
     ----------
-    host : bytes of resident memory of the whole process, sampled twenty times a second. What came
-        before is in it: memory that was freed is often kept, and taken again.
-    device : highest number of bytes that torch held on the GPU; None without one.
+    device : str
+        "cpu", "cuda", "cuda:1".
     """
 
     def __init__(self, device: str) -> None:

@@ -106,10 +106,10 @@ def _at_layer(
     return LayerFeatures(network, resolve_layer(network, title, layer, aliases))
 
 
-def _build_plugin(brought: FromPlugin, info: BackboneInfo) -> nn.Module:
+def _build_plugin(resolved: FromPlugin, info: BackboneInfo) -> nn.Module:
     from torch import nn
 
-    text, plugin = brought.name.text, brought.plugin
+    text, plugin = resolved.name.text, resolved.plugin
     assert isinstance(plugin, Plugin)
     try:
         with isolated(text):

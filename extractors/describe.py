@@ -187,8 +187,8 @@ def _describe_network(scratch: FromScratch, weights: str | Path, seed: int) -> B
     )
 
 
-def _describe_plugin(brought: FromPlugin, weights: str | Path) -> BackboneInfo:
-    name, plugin = brought.name, brought.plugin
+def _describe_plugin(resolved: FromPlugin, weights: str | Path) -> BackboneInfo:
+    name, plugin = resolved.name, resolved.plugin
     if isinstance(plugin, BrokenPlugin):
         return BackboneInfo(
             name=name.text,

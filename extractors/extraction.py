@@ -29,20 +29,28 @@ def extract(
 
     Parameters
     ----------
-    images : uint8 (N, H, W), an array or a memory map.
-    batch_size : images a batch; by default fixed for the device.
-    precision : "auto" asks `choose_precision`. The one that was used is kept in
+    backbone : Backbone
+        From `create_backbone`.
+    images : NDArray[np.uint8], shape (n, h, w)
+        An array or a memory map.
+    batch_size : int | None
+        Images in a batch; by default fixed for the device.
+    precision : Precision | Literal["auto"]
+        "auto" takes that of `choose_precision`. The one that was used is kept in
         `backbone.precision`, and what a reader should know in `backbone.notes`.
-    progress : called after each batch with the number of images it held.
+    progress : Callable[[int], None] | None
+        Called after each batch with the number of images it held.
 
     Returns
     -------
-    (N, D) float32.
+    NDArray[np.float32], shape (n, d)
+        The features.
 
     Raises
     ------
     BackboneError
-        If images is no such stack, or a feature is not finite (how many images is said).
+        If `images` is no such stack, or a feature is not finite; the message says of how many
+        images.
     """
     import numpy as np
 

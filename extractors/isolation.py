@@ -10,21 +10,21 @@ from extractors.errors import BackboneError
 
 @contextlib.contextmanager
 def isolated(name: str) -> Iterator[None]:
-    """Run code of a plugin: afterwards torch's defaults and the working folder are as before.
+    """Run a plugin's code: afterwards torch's defaults and the working folder are as before.
 
     A default that stayed changed (the type of floats, the device, gradients, threads, the state of
     the generator) would change the results of every other backbone, and they would be kept under
-    keys that know nothing of it.
+    keys that do not hold it. `name` names the plugin in an error.
 
     Raises
     ------
     BackboneError
         If the code ends the program by `sys.exit`.
     """
-    from extractors.process_state import put_back
+    from extractors.process_state import restoring_process
 
     try:
-        with put_back():
+        with restoring_process():
             yield
     except SystemExit as error:
         raise BackboneError(f"{name}: ends the program (sys.exit({error.code!r}))") from error

@@ -7,7 +7,7 @@ random:<any of these>               the same network with seeded random weights
 <a backbone>[+finetuned|+finetuned-last]      trained from its weights, whole or the last layers
 fusion:A+B                          the features of several of these side by side
 
-Only the text is looked at here; `extractors.resolve` finds what a name stands for.
+Only the text is read here; `extractors.resolve` finds what a name stands for.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from extractors.errors import BackboneError
 
-# What may stand behind a name: how its network is trained.
+# What may follow a name: how its network is trained.
 FINETUNED = ("finetuned", "finetuned-last")
 LOCALIZED = ("drloc", "drloc-released")
 STEPS = (*FINETUNED, *LOCALIZED)
@@ -42,7 +42,7 @@ class ExtractorName:
     text : str
         The whole name.
     prefix : str
-        The library, which stands before the colon; empty for networks of this package and plugins.
+        The library, before the colon; empty for networks of this package and plugins.
     model : str
         The architecture, or the id of a network or plugin.
     tag : str | None
@@ -54,7 +54,7 @@ class ExtractorName:
     random : bool
         Whether the weights are drawn.
     steps : tuple[str, ...]
-        What stands behind "+".
+        What follows "+".
     """
 
     text: str
@@ -85,7 +85,7 @@ def parse(text: str) -> ExtractorName:
     random = rest.startswith(RANDOM)
     rest = rest.removeprefix(RANDOM)
     if rest.startswith(RANDOM):
-        raise BackboneError(f"{text}: 'random:' stands twice")
+        raise BackboneError(f"{text}: 'random:' occurs twice")
     rest, at, suffix = rest.partition("@")
     prefix, colon, model = rest.partition(":")
     if not colon:
@@ -126,13 +126,13 @@ def _check_steps(text: str, layer: str | None, steps: list[str]) -> None:
         return
     if len(steps) > 1 or steps[0] not in STEPS:
         known = ", ".join(f"+{step}" for step in STEPS)
-        raise BackboneError(f"{text}: behind a name may stand one of {known}")
+        raise BackboneError(f"{text}: a name may be followed by one of {known}")
     if layer is not None and steps[0] in FINETUNED:
         raise BackboneError(f"{text}: +{steps[0]} trains up to the last layer; leave @{layer} out")
 
 
 def _read_suffix(text: str, suffix: str) -> tuple[str | None, int | None]:
-    """The layer or the input size that stands behind "@"."""
+    """The layer or the input size that follows "@"."""
     if suffix.isdecimal() and suffix.isascii():
         if not _LEAST_PIXELS <= int(suffix) <= _MOST_PIXELS:
             raise BackboneError(

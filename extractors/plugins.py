@@ -1,4 +1,4 @@
-"""Backbones that others bring: the `register` decorator, plugin files and entry points."""
+"""Backbones of users: the `register` decorator, plugin files and entry points."""
 
 from __future__ import annotations
 
@@ -37,9 +37,22 @@ AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered builder. `origin` names the file or distribution, `digest` its content.
+    """A registered builder.
 
-    recipe : how the suite trains it; None where its features are used as they come.
+    Attributes
+    ----------
+    name : str
+        The id under which it was registered.
+    build : Builder
+        Returns the network, with its weights.
+    input : InputSpec
+        The image it wants.
+    origin : str
+        The file or distribution that registered it.
+    digest : str
+        SHA-256 (hexadecimal) of that source.
+    recipe : Recipe | None
+        How the suite trains it; None where its features are used as they come.
     """
 
     name: str
@@ -52,7 +65,17 @@ class Plugin:
 
 @dataclass(frozen=True)
 class BrokenPlugin:
-    """An entry point that could not be imported or registered, and why, in one line."""
+    """An entry point that could not be imported or registered.
+
+    Attributes
+    ----------
+    name : str
+        The entry point's name.
+    origin : str
+        The distribution that has it.
+    problem : str
+        Why, in one line.
+    """
 
     name: str
     origin: str
@@ -81,21 +104,35 @@ def register(
     std: Triple = IMAGENET_STD,
     recipe: Recipe | None = None,
 ) -> Callable[[AnyBuilder], AnyBuilder]:
-    """Decorator: add a backbone under `name`.
+    """Decorator: add a backbone under a name.
 
     The decorated callable takes nothing and returns a `torch.nn.Module` that maps a normalised
-    batch (B, 3, input_size, input_size) to features (B, D). Resizing, normalisation with `mean` and
-    `std` (on [0, 1]), batching, device, precision and caching are not its business.
+    batch (B, 3, input_size, input_size) to features (B, D). Resizing, normalisation, batching,
+    device, precision and caching are not its business.
 
-    With a `recipe` the suite trains the network on the training rows of each fold, with a linear
-    head on its features, from the weights with which it was built. Its weights then should be drawn
-    from torch's global generator, which the suite seeds.
+    Parameters
+    ----------
+    name : str
+        Letters, digits, `_` and `-`.
+    input_size : int
+        Side of the images in pixels.
+    mean, std : Triple
+        Of the three channels on [0, 1], for normalisation.
+    recipe : Recipe | None
+        With one, the suite trains the network on the training rows of each fold, with a linear head
+        on its features, from the weights with which it was built. These then should be drawn from
+        torch's global generator, which the suite seeds.
+
+    Returns
+    -------
+    Callable[[AnyBuilder], AnyBuilder]
+        A decorator that leaves the callable as it is.
 
     Raises
     ------
     BackboneError
         If the name is taken (both sources are named), reserved, or not a valid name, or if
-        input_size, mean or std make no sense.
+        input_size, mean, std or recipe make no sense.
     """
     check_plugin_id(name)
     if input_size < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -142,7 +179,7 @@ def _check_recipe(name: str, recipe: object) -> None:
     if not isinstance(recipe, Recipe):
         raise BackboneError(f"{name}: recipe must be a Recipe, not {type(recipe).__name__}")
     if recipe.input_size is not None:
-        raise BackboneError(f"{name}: the input size is register's to say, not the recipe's")
+        raise BackboneError(f"{name}: the input size belongs into register, not into the recipe")
     if recipe.localization is not None:
         raise BackboneError(f"{name}: the localization loss is for the suite's own networks")
 
@@ -160,10 +197,20 @@ def plugins() -> list[Plugin | BrokenPlugin]:
 
 
 def load_plugin_file(path: str | Path) -> list[str]:
-    """Import a plugin file; returns the names it registered.
+    """Import a plugin file.
 
     The same file can be loaded again: what it registered before is replaced. A file that fails
     leaves nothing behind.
+
+    Parameters
+    ----------
+    path : str | Path
+        A Python file that uses `register`.
+
+    Returns
+    -------
+    list[str]
+        The names that it registered.
 
     Raises
     ------
@@ -197,6 +244,19 @@ def load_plugin_file(path: str | Path) -> list[str]:
     for name in names:
         _plugins[name] = replace(_plugins[name], digest=digest)
     return names
+
+
+def import_unregistered(file: Path) -> None:
+    """Import a plugin file and register nothing: to see what importing it does.
+
+    Raises whatever the file raises.
+    """
+    before = dict(_plugins)
+    _plugins.clear()
+    try:
+        _execute(file, f"bench_plugin_{file.stem}_unregistered")
+    finally:
+        _restore(before)
 
 
 def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
@@ -244,7 +304,7 @@ def _importing(source: _Source) -> Iterator[None]:
 
 
 def _read_entry_points() -> None:
-    """Load every entry point once; one that fails is put down and harms nothing else."""
+    """Load every entry point once; one that fails is recorded and harms nothing else."""
     global _entry_points_read
     if _entry_points_read:
         return

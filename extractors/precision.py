@@ -1,4 +1,4 @@
-"""Chooses between float32 and bfloat16: used where the device has it and the features agree."""
+"""Precision: whether a device computes in bfloat16, and running code in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Chooses between float32 and bfloat16: used where the device has it and the features agree."""
+"""Chooses between float32 and bfloat16: the latter where the features of a backbone agree."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PrecisionChoice:
-    """The precision, the lowest cosine seen between both (None if not compared), and why."""
+    """A precision, and why it was chosen.
+
+    Attributes
+    ----------
+    precision : Precision
+        The one to compute in.
+    min_cosine : float | None
+        Lowest cosine between features in float32 and bfloat16; None if they were not compared.
+    note : str
+        Why, in a few words.
+    """
 
     precision: Precision
     min_cosine: float | None
@@ -24,7 +34,7 @@ class PrecisionChoice:
 
 
 def choose_precision(backbone: Backbone, *, allow_bfloat16: bool = True) -> PrecisionChoice:
-    """bfloat16 if the device computes in it and features of eight images agree with float32.
+    """Choose bfloat16 if the device computes in it and features of eight images agree with float32.
 
     The images are made up, always the same: a choice that looked at the data would let test images
     decide how training images are read. Nothing is timed either, so the same machine and weights
@@ -32,7 +42,15 @@ def choose_precision(backbone: Backbone, *, allow_bfloat16: bool = True) -> Prec
 
     Parameters
     ----------
-    allow_bfloat16 : False keeps float32 whatever the device.
+    backbone : Backbone
+        Whose features are compared.
+    allow_bfloat16 : bool
+        False keeps float32 whatever the device.
+
+    Returns
+    -------
+    PrecisionChoice
+        The precision and why.
     """
     if not allow_bfloat16:
         return PrecisionChoice("float32", None, "bfloat16 is switched off")
@@ -52,7 +70,11 @@ def choose_precision(backbone: Backbone, *, allow_bfloat16: bool = True) -> Prec
 def probe_images() -> NDArray[np.uint8]:
     """Eight textures, uint8 (8, 256, 256): noise whose spectrum falls with f^0, f^-0.5 … f^-3.5.
 
-    Mammograms fall with about f^-1.5 (Burgess, Jacobson and Judy, Medical Physics 28, 2001).
+    Spectra of mammograms fall with about f^-1.5.
+
+    References
+    ----------
+    Burgess, Jacobson and Judy, Medical Physics 28, 2001.
     """
     import numpy as np
 

@@ -1,4 +1,4 @@
-"""What all code in a process shares, and what code of others may leave changed: defaults, switches,
+"""What all code in a process shares and foreign code may leave changed: defaults, switches,
 generators of random numbers, the working folder."""
 
 from __future__ import annotations
@@ -25,10 +25,13 @@ class _Part:
 
 
 @contextlib.contextmanager
-def put_back() -> Iterator[list[str]]:
+def restoring_process() -> Iterator[list[str]]:
     """Run a block; afterwards the process is as before it.
 
-    Yields a list that holds, once the block is over, the names of what it had changed.
+    Yields
+    ------
+    list[str]
+        Once the block is over, the names of what it had changed.
     """
     before = [(part, part.get()) for part in _PARTS]
     changed: list[str] = []

@@ -14,7 +14,7 @@ from extractors.pretrained.library import Library, Published, unknown
 
 @dataclass(frozen=True)
 class FromScratch:
-    """A network of this package, with the name that stands for it.
+    """A network of this package, and the name that was resolved.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class FromScratch:
 
 @dataclass(frozen=True)
 class FromPlugin:
-    """A backbone that a plugin brings.
+    """A plugin's backbone, and the name that was resolved.
 
     Attributes
     ----------

@@ -159,16 +159,16 @@ def find_grid(backbone: Backbone) -> TokenGrid:
     size = (backbone.input.height, backbone.input.width)
     generator = torch.Generator().manual_seed(0)
     pixels = (255 * torch.rand(2, 1, *size, generator=generator)).to(backbone.device)
-    seen: list[tuple[TokenGrid, torch.Tensor]] = []
-    with _explaining(backbone), _collecting(backbone.module, seen) as calls:
+    found: list[tuple[TokenGrid, torch.Tensor]] = []
+    with _explaining(backbone), _collecting(backbone.module, found) as calls:
         features = backbone.module(normalise(pixels, backbone.input).requires_grad_()).float()
         # Any direction but that of equal weights, in which features behind a norm never move.
         weights = torch.randn(features.shape[1], generator=generator).to(features)
         grads: tuple[torch.Tensor | None, ...] = ()
-        if seen and features.requires_grad:
-            outputs = [output for _, output in seen]
+        if found and features.requires_grad:
+            outputs = [output for _, output in found]
             grads = torch.autograd.grad((features @ weights).sum(), outputs, allow_unused=True)
-    for (grid, _), grad in reversed(list(zip(seen, grads, strict=False))):
+    for (grid, _), grad in reversed(list(zip(found, grads, strict=False))):
         # A module that is called again (one activation for all layers) is no one place of the pass.
         once = calls[grid.layer] == 1
         if once and grad is not None and bool((grid.to_map(grad) != 0).any()):
@@ -180,9 +180,9 @@ def find_grid(backbone: Backbone) -> TokenGrid:
 
 @contextmanager
 def _collecting(
-    network: nn.Module, seen: list[tuple[TokenGrid, torch.Tensor]]
+    network: nn.Module, found: list[tuple[TokenGrid, torch.Tensor]]
 ) -> Iterator[Counter[str]]:
-    """Collects, in the order of the pass, the outputs that have places in the image.
+    """Collects in `found`, in the order of the pass, the outputs that have places in the image.
 
     Yields how often each module was called.
     """
@@ -196,7 +196,7 @@ def _collecting(
             if isinstance(output, torch.Tensor) and len(output) == 2 and output.requires_grad:
                 grid = _grid_of(whole, module, path, output, path in blocks)
                 if grid is not None:
-                    seen.append((grid, output))
+                    found.append((grid, output))
 
         return collect
 

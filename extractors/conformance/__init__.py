@@ -1,1 +1,1 @@
-"""Tests that a backbone keeps the contract; the command `plugin check`."""
+"""Checks that a plugin keeps the contract of a backbone; the command `plugin check`."""

@@ -1,4 +1,4 @@
-"""The checks of a plugin's features: their shape, that images stay apart, that weights tell all."""
+"""The checks of a plugin's features: shape, independence of the batch, weights that say all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from extractors.backbone import state_digest
-from extractors.conformance.subject import BATCHES, NotKept, Subject, Watched
+from extractors.conformance.subject import BATCHES, ContractBroken, Subject, Watched
 from extractors.errors import BackboneError
 from extractors.precision import LOWEST_COSINE, running
 from extractors.precision_choice import lowest_cosine
@@ -31,19 +31,19 @@ def _shape(subject: Subject) -> str:
         try:
             widths.add(subject.features(subject.images[:count]).shape[1])
         except BackboneError as error:
-            raise NotKept(
+            raise ContractBroken(
                 str(error).removeprefix(f"{subject.plugin.name}: "),
                 "return one row of features an image, e.g. with torch.flatten(x, 1)",
             ) from error
         except Exception as error:
-            raise NotKept(
+            raise ContractBroken(
                 f"a batch of {count} images ({count}, 3, {spec.height}, {spec.width}) raises "
                 f"{type(error).__name__}: {' '.join(str(error).split())[:200]}",
                 "forward must take any number of images of the registered input_size; they lie "
                 "channels-last in memory, where reshape works and view may not",
             ) from error
     if len(widths) > 1 or 0 in widths:
-        raise NotKept(
+        raise ContractBroken(
             f"batches of {BATCHES} images have features of width {sorted(widths)}",
             "return the same number of features, at least one, for every batch",
         )
@@ -56,37 +56,37 @@ def _finite(subject: Subject) -> str:
     kinds = {"noise": noise, "black": torch.zeros_like(noise), "white": 0 * noise + 255}
     bad = [k for k, image in kinds.items() if not subject.features(image).isfinite().all()]
     if bad:
-        raise NotKept(
+        raise ContractBroken(
             f"features of an image that is {' or '.join(bad)} are not finite",
             "look for divisions by a spread that may be zero, logarithms, overflow",
         )
     return "for noise, black and white images"
 
 
-def _alone(subject: Subject) -> str:
+def _independent_of_batch(subject: Subject) -> str:
     images = subject.images
     together = subject.features(images)
     alone = torch.cat([subject.features(image[None]) for image in images])
-    apart = _distance(together, alone)
-    if not apart <= ALLOWED:
-        raise NotKept(
-            f"an image's features change with the other images of its batch (by {apart:.0%} of "
-            "the largest)",
+    difference = _difference(together, alone)
+    if not difference <= ALLOWED:
+        raise ContractBroken(
+            f"an image's features change with the other images of its batch (by {difference:.0%} "
+            "of the largest)",
             "that carries test images into training: take no mean or norm over the batch; "
             "BatchNorm must keep running statistics",
         )
     return "features are the same in a batch as for a single image"
 
 
-def _again(subject: Subject) -> str:
+def _repeatable(subject: Subject) -> str:
     images = subject.images
     torch.manual_seed(1)
     first = subject.features(images)
     torch.manual_seed(2)
-    apart = _distance(first, subject.features(images))
-    if not apart <= ALLOWED:
-        raise NotKept(
-            f"a second pass gives other features for the same images (by {apart:.0%} of the "
+    difference = _difference(first, subject.features(images))
+    if not difference <= ALLOWED:
+        raise ContractBroken(
+            f"a second pass gives other features for the same images (by {difference:.0%} of the "
             "largest)",
             "drop out or draw only in training: torch.nn.Dropout, or dropout(x, training="
             "self.training)",
@@ -94,29 +94,29 @@ def _again(subject: Subject) -> str:
     return "a second pass gives the same features"
 
 
-def _eval(subject: Subject) -> str:
+def _in_eval_mode(subject: Subject) -> str:
     watched = subject.backbone.module
     assert isinstance(watched, Watched)
     before = state_digest(watched)
     watched.left_eval = False
     subject.features(subject.images)
     if watched.left_eval:
-        raise NotKept(
+        raise ContractBroken(
             "parts of the network are in training mode during extraction",
             "do not call train() in forward; a train() or eval() of your own must reach all parts",
         )
     if state_digest(watched) != before:
-        raise NotKept(
+        raise ContractBroken(
             "extraction changes weights or buffers",
             "change buffers only where self.training is true",
         )
     return "kept, and weights and buffers stay as they are"
 
 
-def _apart(subject: Subject) -> str:
+def _distinct(subject: Subject) -> str:
     features = subject.features(subject.images)
-    if _distance(features, features[:1]) <= 1e-6:
-        raise NotKept(
+    if _difference(features, features[:1]) <= 1e-6:
+        raise ContractBroken(
             "five different images have the same features",
             "no classifier can learn from these; were the weights loaded?",
             "note",
@@ -132,10 +132,10 @@ def _bfloat16(subject: Subject) -> str:
             half = subject.features(subject.images)
     except Exception as error:
         text = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        raise NotKept(f"fails under autocast ({text})", hint, "note") from error
+        raise ContractBroken(f"fails under autocast ({text})", hint, "note") from error
     cosine = lowest_cosine(full.numpy(), half.numpy())
     if not cosine > LOWEST_COSINE:
-        raise NotKept(
+        raise ContractBroken(
             f"disagrees with float32 (lowest cosine {cosine:.4f})",
             "nothing to do: a run then computes in float32",
             "note",
@@ -148,25 +148,25 @@ def _seeded(subject: Subject) -> str:
     if not first.module.state_dict():
         return "there are no weights"
     if _storages(first.module) & _storages(again.module):
-        raise NotKept(
+        raise ContractBroken(
             "two builds share weights: training one would change the other",
             "make the network and load its weights inside the decorated function",
         )
     if state_digest(first.module) != state_digest(again.module):
-        raise NotKept(
+        raise ContractBroken(
             "the same seed gives other weights",
             "draw weights from torch's generator only, not from numpy, random or the time",
         )
     return "the same seed gives the same weights"
 
 
-def _saved(subject: Subject) -> str:
+def _loadable(subject: Subject) -> str:
     saved: dict[str, Any] = {}
     for name, value in subject.backbone.module.state_dict().items():
         try:
             saved[name] = value.detach().cpu().numpy().copy()
         except (AttributeError, TypeError) as error:
-            raise NotKept(
+            raise ContractBroken(
                 f"state_dict entry {name.removeprefix('network.')} cannot be kept "
                 f"({' '.join(str(error).split())})",
                 "keep weights as tensors of a type that numpy has, e.g. float32",
@@ -175,25 +175,25 @@ def _saved(subject: Subject) -> str:
     try:
         other.module.load_state_dict({k: torch.from_numpy(v) for k, v in saved.items()})
     except RuntimeError as error:
-        raise NotKept(
+        raise ContractBroken(
             f"its state_dict does not fit a second build ({' '.join(str(error).split())[:200]})",
             "build the same layers each time",
         ) from error
     images = subject.images
-    apart = _distance(subject.features(images), subject.features(images, other))
-    if not apart <= ALLOWED_LOADED:
-        raise NotKept(
-            f"features change after saving and loading (by {apart:.0%} of the largest)",
+    difference = _difference(subject.features(images), subject.features(images, other))
+    if not difference <= ALLOWED_LOADED:
+        raise ContractBroken(
+            f"features change after saving and loading (by {difference:.0%} of the largest)",
             "what they depend on must be in state_dict: nn.Parameter, register_buffer, "
             "nn.ModuleList instead of a list",
         )
     return "features are the same after saving and loading"
 
 
-def _distance(first: torch.Tensor, second: torch.Tensor) -> float:
+def _difference(first: torch.Tensor, second: torch.Tensor) -> float:
     """Largest difference, as a share of the largest feature; 0 for equal ones, else NaN stays."""
-    apart = float((first - second).abs().max())
-    return apart / float(first.abs().max()) if apart else 0.0
+    largest = float((first - second).abs().max())
+    return largest / float(first.abs().max()) if largest else 0.0
 
 
 def _storages(module: nn.Module) -> set[int]:
@@ -205,11 +205,11 @@ FEATURE_CHECKS: dict[str, Callable[[Subject], str]] = {
     "builds": _builds,
     "shape": _shape,
     "finite": _finite,
-    "single or batch": _alone,
-    "second pass": _again,
-    "eval mode": _eval,
-    "tells apart": _apart,
+    "single or batch": _independent_of_batch,
+    "second pass": _repeatable,
+    "eval mode": _in_eval_mode,
+    "tells apart": _distinct,
     "bfloat16": _bfloat16,
     "seeded": _seeded,
-    "save and load": _saved,
+    "save and load": _loadable,
 }

@@ -1,10 +1,10 @@
-"""Tests plugins against the contract of a backbone, and says in plain words what fails.
+"""Checks plugins against the contract of a backbone, and says in plain words what fails.
 
-    from extractors.conformance import check_file
+    from extractors.conformance.report import check_file
     for finding in check_file("mynet.py"):
         print(finding)
 
-Nothing here is guarded as it is in a run: what a run puts back silently is seen, and said.
+Nothing here is isolated as it is in a run: what a run restores silently is reported.
 """
 
 from __future__ import annotations
@@ -14,26 +14,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from extractors import plugins
 from extractors.conformance.features import FEATURE_CHECKS
-from extractors.conformance.subject import NotKept, State, Subject
+from extractors.conformance.subject import ContractBroken, State, Subject
 from extractors.conformance.training import TRAINING_CHECKS
 from extractors.errors import BackboneError, UnknownBackbone
-from extractors.plugins import BrokenPlugin, load_plugin_file
-from extractors.process_state import put_back
+from extractors.plugins import BrokenPlugin, find_plugin, import_unregistered, load_plugin_file
+from extractors.process_state import restoring_process
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One check: passed, worth knowing, or failed.
+    """What one check found.
 
     Attributes
     ----------
-    subject : the backbone's name; the file's for what concerns all of it.
-    state : "ok", "note" or "bad".
-    what : the check.
-    found : what was seen.
-    hint : what to do; empty where nothing is to be done.
+    subject : str
+        The backbone's name; the file's for what concerns all of it.
+    state : State
+        "ok", "note" (worth knowing) or "bad".
+    what : str
+        The check.
+    found : str
+        What was seen.
+    hint : str
+        What to do; empty where nothing has to be done.
     """
 
     subject: str
@@ -52,9 +56,9 @@ def check_file(path: str | Path) -> Iterator[Finding]:
         If the file cannot be read or imported, or registers nothing: one line with file and cause.
     """
     changed = _changed_by_import(Path(path).expanduser().resolve())
-    with put_back():
+    with restoring_process():
         names = load_plugin_file(path)
-    yield judge(str(path), "import", lambda: _leaves_alone({"importing it": changed}))
+    yield judge(str(path), "import", lambda: _leaves_process({"importing it": changed}))
     for name in names:
         yield from check_backbone(name)
 
@@ -62,14 +66,14 @@ def check_file(path: str | Path) -> Iterator[Finding]:
 def check_backbone(name: str) -> Iterator[Finding]:
     """Check one registered backbone, one finding after the other.
 
-    A backbone with a recipe is also trained, for a few steps on made-up images.
+    A backbone with a recipe is also trained, for a few steps on synthetic images.
 
     Raises
     ------
     BackboneError
         If no plugin has that name, or its entry point is broken.
     """
-    plugin = plugins.find_plugin(name)
+    plugin = find_plugin(name)
     if plugin is None:
         raise UnknownBackbone(f"{name}: no plugin of that name is registered")
     if isinstance(plugin, BrokenPlugin):
@@ -84,15 +88,15 @@ def check_backbone(name: str) -> Iterator[Finding]:
     if plugin.recipe is not None:
         for what, trained in TRAINING_CHECKS.items():
             yield judge(name, what, lambda trained=trained: trained(subject))  # type: ignore[misc]
-    yield judge(name, "process", lambda: _leaves_alone(subject.changed))
+    yield judge(name, "process", lambda: _leaves_process(subject.changed))
 
 
 def judge(subject: str, what: str, check: Callable[[], str]) -> Finding:
-    """What a check says, or what it raises, as a finding; the process is put back after it."""
+    """The result of a check, or what it raises, as a finding; the process is restored after it."""
     try:
-        with put_back():
+        with restoring_process():
             return Finding(subject, "ok", what, check())
-    except NotKept as broken:
+    except ContractBroken as broken:
         return Finding(subject, broken.state, what, broken.found, broken.hint)
     except BackboneError as error:
         return Finding(subject, "bad", what, str(error).removeprefix(f"{subject}: "))
@@ -106,24 +110,19 @@ def judge(subject: str, what: str, check: Callable[[], str]) -> Finding:
 
 
 def _changed_by_import(file: Path) -> set[str]:
-    """What importing a file changes in the process; whether it can be imported is not said here."""
-    before = dict(plugins._plugins)
-    plugins._restore({})
-    try:
-        with put_back() as changed, contextlib.suppress(Exception, SystemExit):
-            plugins._execute(file, f"bench_plugin_{file.stem}_watched")
-    finally:
-        plugins._restore(before)
+    """What importing a file changes in the process, whether or not the import succeeds."""
+    with restoring_process() as changed, contextlib.suppress(Exception, SystemExit):
+        import_unregistered(file)
     return set(changed)
 
 
-def _leaves_alone(changed: dict[str, set[str]]) -> str:
-    told = [
+def _leaves_process(changed: dict[str, set[str]]) -> str:
+    changes = [
         f"{doing} changes {', '.join(sorted(parts))}" for doing, parts in changed.items() if parts
     ]
-    if told:
-        raise NotKept(
-            "; ".join(told),
+    if changes:
+        raise ContractBroken(
+            "; ".join(changes),
             "leave the process as it is, or put back what was changed; "
             "draw weights from torch's generator, inside the decorated function",
         )

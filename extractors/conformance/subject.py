@@ -1,4 +1,4 @@
-"""A plugin on the test bench: what its checks use, and what a pass through its network changes."""
+"""The plugin that is checked: what its checks use, and what its network changes in the process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from extractors.backbone import Backbone
 from extractors.batches import resize
 from extractors.plugins import Plugin
 from extractors.precision_choice import probe_images
-from extractors.process_state import TORCH_GENERATOR, put_back
+from extractors.process_state import TORCH_GENERATOR, restoring_process
 
 BATCHES = (1, 2, 5)
 # Names of tensors that a line may list.
@@ -22,8 +22,8 @@ LISTED = 3
 State = Literal["ok", "note", "bad"]
 
 
-class NotKept(Exception):
-    """A part of the contract that is not kept, or, as a note, one that deserves a word."""
+class ContractBroken(Exception):
+    """A part of the contract that is not kept; as a note, something worth knowing."""
 
     def __init__(self, found: str, hint: str, state: State = "bad") -> None:
         super().__init__(found)
@@ -31,7 +31,7 @@ class NotKept(Exception):
 
 
 class Watched(nn.Module):
-    """A plugin's network; what a pass through it changes in the process is written down."""
+    """A plugin's network; records what a forward pass changes in the process."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -40,8 +40,8 @@ class Watched(nn.Module):
         self.left_eval = False
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Whatever the network makes of (B, 3, H, W)."""
-        with put_back() as changed:
+        """What the network makes of (B, 3, H, W)."""
+        with restoring_process() as changed:
             features: torch.Tensor = self.network(images)
         # In training, dropout draws from torch's generator as it should.
         self.changed.update(set(changed) - ({TORCH_GENERATOR} if self.training else set()))
@@ -51,14 +51,16 @@ class Watched(nn.Module):
 
 
 class Subject:
-    """A plugin on the test bench.
+    """The plugin that is checked.
 
-    Attributes
+    Its `backbone` is the network as it was built first, there once "builds" has passed; its
+    `images` are five different textures, (5, 1, h, w) on [0, 255]; `changed` holds what the plugin
+    changes in the process, by what it was doing.
+
+    Parameters
     ----------
-    plugin : what was registered.
-    backbone : the network as it was built first; there once "builds" has passed.
-    images : five textures, (5, 1, h, w) on [0, 255], all different.
-    changed : what the plugin changes in the process, by what it was doing.
+    plugin : Plugin
+        What was registered.
     """
 
     def __init__(self, plugin: Plugin) -> None:
@@ -69,16 +71,16 @@ class Subject:
         self._builds = 0
 
     def build(self, seed: int) -> Backbone:
-        """The network, built once more: torch's generator seeded, all others somewhere else."""
+        """Build the network once more: torch's generator is seeded, all others are elsewhere."""
         self._builds += 1
-        unsettle(self._builds)
+        reseed_others(self._builds)
         torch.manual_seed(seed)
-        with put_back() as changed:
+        with restoring_process() as changed:
             network = self.plugin.build()
         # Weights are drawn from torch's generator, as they should be.
-        self.watch("building it", set(changed) - {TORCH_GENERATOR})
+        self.record("building it", set(changed) - {TORCH_GENERATOR})
         if not isinstance(network, nn.Module):
-            raise NotKept(
+            raise ContractBroken(
                 f"the decorated function returns {type(network).__name__}",
                 "return a torch.nn.Module",
             )
@@ -93,25 +95,25 @@ class Subject:
         )
 
     def features(self, pixels: torch.Tensor, backbone: Backbone | None = None) -> torch.Tensor:
-        """Features (B, D) of images (B, 1, h, w) on [0, 255], as extraction gets them."""
+        """Features (B, D) of images (B, 1, h, w) on [0, 255], as in extraction."""
         backbone = backbone or self.backbone
         features = backbone.features(pixels)
         assert isinstance(backbone.module, Watched)
-        self.watch("a forward pass", backbone.module.changed)
+        self.record("a forward pass", backbone.module.changed)
         return features
 
-    def watch(self, doing: str, changed: set[str]) -> None:
-        """Keep what the plugin has changed in the process while it did something."""
+    def record(self, doing: str, changed: set[str]) -> None:
+        """Record what the plugin has changed in the process while it did something."""
         self.changed.setdefault(doing, set()).update(changed)
 
 
-def unsettle(number: int) -> None:
-    """Put the generators that the suite does not seed somewhere else."""
+def reseed_others(number: int) -> None:
+    """Seed the generators that the suite does not seed, differently each time."""
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002 - the one that a plugin might draw from
 
 
-def listed(names: list[str]) -> str:
+def first_names(names: list[str]) -> str:
     """The first few of some names."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

@@ -1,4 +1,4 @@
-"""The networks that are trained from scratch: what each is called, how it is built, what it wants.
+"""The networks that are trained from scratch: their names, how they are built, their input size.
 
 Nothing heavy is imported before a network is built.
 """

@@ -1,6 +1,6 @@
 """Transformers made for small data, from libraries, in the forms that are compared here.
 
-All of them are built for the input size that is asked for: their number of tokens depends on it.
+All of them are built for one input size: their number of tokens depends on it.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def spt_lsa_vit(input_size: int, classes: int = 2) -> nn.Module:
 
     Source: Lee et al., "Vision transformer for small-size datasets", arXiv 2112.13492. Width 384,
     12 layers, 6 heads and an MLP of 1,536 are those of ViT-S; the paper's own networks are smaller.
-    One temperature is learnt for each layer, as in vit-pytorch.
+    Each layer has one trainable temperature, as in vit-pytorch.
     """
     network: nn.Module = ViT(
         image_size=input_size,

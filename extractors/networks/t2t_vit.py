@@ -74,7 +74,7 @@ class T2TViT(nn.Module):
 
 
 class TokenModule(nn.Module):
-    """Three overlapping splits with attention between them; (B, 3, H, W) to (B, HW/256, 384).
+    """Three overlapping splits with attention between them.
 
     Section 3.1 of the paper: tokens are laid out as an image again, and each new token is a window
     of it.
@@ -92,6 +92,7 @@ class TokenModule(nn.Module):
         )
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, HW/256, 384)."""
         grid = images
         for (window, stride, padding), stage in zip(SPLITS, self.stages, strict=True):
             height, width = (side // stride for side in grid.shape[2:])
@@ -102,7 +103,7 @@ class TokenModule(nn.Module):
 
 
 class TokenPerformer(nn.Module):
-    """One layer of a transformer with the Performer's attention; (B, N, C) to (B, N, width).
+    """One layer of a transformer with the Performer's attention.
 
     Softmax attention is replaced by inner products of positive random features, which are summed
     over the keys once for all queries (Choromanski et al., lemma 1).
@@ -127,6 +128,7 @@ class TokenPerformer(nn.Module):
         self.register_buffer("directions", directions * math.sqrt(width // 2))
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, N, C) to (B, N, width)."""
         query, key, value = self.query_key_value(self.norm(tokens)).chunk(3, dim=-1)
         mixed = value + self.out(self._attend(query, key, value))
         out: torch.Tensor = mixed + self.mlp(mixed)

@@ -76,7 +76,7 @@ class ThesisViT(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention, then an MLP, each on normed tokens and added to them; (B, N, 64) to the same."""
+    """Attention, then an MLP, each on normed tokens and added to them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,13 +93,14 @@ class Block(nn.Module):
         )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, N, 64) to the same."""
         tokens = tokens + self.attention(tokens)
         mixed: torch.Tensor = tokens + self.mlp(tokens)
         return mixed
 
 
 class SelfAttention(nn.Module):
-    """Four heads of width 64, with biases and with dropout on the attention; (B, N, 64) to same."""
+    """Four heads of width 64, with biases and with dropout on the attention."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -108,6 +109,7 @@ class SelfAttention(nn.Module):
         self.out = nn.Linear(inner, WIDTH)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """(B, N, 64) to the same."""
         batch, count, _ = tokens.shape
         split = self.query_key_value(tokens).view(batch, count, 3, HEADS, HEAD_WIDTH)
         query, key, value = split.permute(2, 0, 3, 1, 4)

@@ -1,4 +1,4 @@
-"""Whether there is a network: looked up once in a process, with a deadline."""
+"""Whether there is an internet connection: tried once in a process, with a deadline."""
 
 from __future__ import annotations
 
@@ -15,11 +15,21 @@ _lock = threading.Lock()
 
 
 def is_online(timeout: float = 3.0) -> bool:
-    """Whether a host that serves weights takes a connection.
+    """Whether a host that serves weights accepts a connection.
 
-    There is one attempt in the whole process, of at most `timeout` seconds (never more than five);
-    later calls return its answer. Without a network, libraries that download are told to stay
-    offline: they would otherwise try again for most of a minute with every model.
+    There is one attempt in the whole process; later calls return its answer. Without a network the
+    Hugging Face client is set to stay offline: it would otherwise retry for most of a minute with
+    every model.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds for the attempt; never more than five.
+
+    Returns
+    -------
+    bool
+        Whether weights can be downloaded.
     """
     global _answer
     with _lock:

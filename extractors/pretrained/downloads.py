@@ -1,4 +1,4 @@
-"""Fetches a checkpoint into the cache where its own library would look for it."""
+"""Downloads a checkpoint into the cache in which its library would search for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from extractors.errors import MissingWeights
 from extractors.pretrained.connectivity import is_online
 from extractors.pretrained.weights import torch_hub_file
 
-# torch.hub's convention: the first digits of the file's SHA-256 stand in its name.
+# torch.hub's convention: a file's name holds the first digits of its SHA-256.
 _HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.[a-z.]+$")
 
 

@@ -81,13 +81,13 @@ class Library(ABC):
     Attributes
     ----------
     prefix : str
-        What stands before the colon in the names of its backbones.
+        What its names have before the colon.
     package : str
         The Python package that draws random weights; its version is part of what identifies them.
     takes_tags : bool
-        Whether a name may say which of several published weights.
+        Whether a name may carry a tag: which of several published weights.
     takes_pixels : bool
-        Whether a name may say the side of the input.
+        Whether a name may carry the side of the input.
     layer_aliases : Mapping[str, Mapping[str, str]]
         Of an architecture, other names of its layers, as the literature uses them.
     """

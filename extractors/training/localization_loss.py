@@ -41,9 +41,12 @@ class LocalizationLoss(nn.Module):
 
     Parameters
     ----------
-    channels : C, the width of an embedding.
-    localization : form and λ.
-    pooled : whether the released code pools this network's grid.
+    channels : int
+        C, the width of an embedding.
+    localization : Localization
+        Form and λ.
+    pooled : bool
+        Whether the released code pools this network's grid.
     """
 
     def __init__(self, channels: int, localization: Localization, *, pooled: bool = False) -> None:

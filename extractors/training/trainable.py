@@ -1,7 +1,7 @@
 """What is trained: a network that turns images into features, with a linear head on them.
 
 `create_trainable` builds one by its name: a network from scratch, a backbone to be fine-tuned from
-its weights, or a plugin that brought a recipe. `recipe_for` says how a preset trains it.
+its weights, or a plugin with a recipe. `recipe_for` says how a preset trains it.
 """
 
 from __future__ import annotations
@@ -107,8 +107,10 @@ def create_trainable(
         Its `input_size` takes the place of the network's own, where the network is built here.
     seed : int
         Of all weights that are drawn.
-    weights, weights_dir : str | Path | None
+    weights : str | Path
         Of a backbone that is fine-tuned, as for `create_backbone`.
+    weights_dir : str | Path | None
+        As for `create_backbone`.
 
     Returns
     -------
@@ -123,7 +125,7 @@ def create_trainable(
     """
     resolved = resolve(name)
     if not _is_trained(resolved):
-        raise BackboneError(f"{name}: is not trained; +finetuned behind its name would do that")
+        raise BackboneError(f"{name}: is not trained; with +finetuned after its name it would be")
     info = describe_resolved(resolved, weights_dir, weights=weights, seed=seed)
     if isinstance(resolved, FromScratch):
         network = resolved.network
@@ -155,9 +157,9 @@ def _is_trained(resolved: Resolved) -> bool:
             return bool(name.steps)
 
 
-def _recipe_of(brought: FromPlugin) -> Recipe | None:
+def _recipe_of(resolved: FromPlugin) -> Recipe | None:
     """The recipe that a plugin brings, if it does."""
-    return brought.plugin.recipe if isinstance(brought.plugin, Plugin) else None
+    return resolved.plugin.recipe if isinstance(resolved.plugin, Plugin) else None
 
 
 def recipe_for(name: str, preset: str) -> Recipe:
@@ -190,17 +192,17 @@ def _recipe_from_scratch(scratch: FromScratch, preset: str) -> Recipe:
 
 
 def _check_fresh(name: str, network: nn.Module, again: nn.Module) -> None:
-    """Refuse a plugin whose networks share weights: what one fold learns would reach the next."""
+    """Refuse a plugin whose networks share weights, which would carry a training to others."""
     memory = {tensor.data_ptr() for tensor in network.state_dict().values() if tensor.numel()}
     if any(t.data_ptr() in memory for t in again.state_dict().values() if t.numel()):
         raise BackboneError(
-            f"{name}: gives the same weights each time it is built, and would carry what it learnt "
+            f"{name}: gives the same weights each time it is built, and would carry what it learns "
             "from fold to fold; build the network inside the function"
         )
 
 
 def _split(network: nn.Module) -> Classifier:
-    """Take a network apart before its last linear layer."""
+    """Split a network before its last linear layer."""
     path = find_classifier(network)
     head = network.get_submodule(path)
     assert isinstance(head, nn.Linear)

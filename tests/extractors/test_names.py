@@ -117,7 +117,7 @@ def test_networks_from_scratch_need_no_weights_and_are_trained() -> None:
     assert recipe_for("vit_128_p16", "thesis").augmentation is None
 
 
-def test_steps_behind_a_name_say_how_it_is_trained() -> None:
+def test_steps_after_a_name_say_how_it_is_trained() -> None:
     from extractors.training.trainable import recipe_for, trains
 
     assert parse("torchvision:alexnet+finetuned").steps == ("finetuned",)
@@ -141,8 +141,8 @@ def test_steps_behind_a_name_say_how_it_is_trained() -> None:
         ("timm:swin_t+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
         ("random:swin_t+drloc", "is for cvt_13, swin_t, t2t_vit_14"),
         ("swin_t+finetuned", "trained from scratch"),
-        ("timm:resnet18+tuned", "behind a name may stand one of"),
-        ("timm:resnet18+finetuned+drloc", "behind a name may stand one of"),
+        ("timm:resnet18+tuned", "a name may be followed by one of"),
+        ("timm:resnet18+finetuned+drloc", "a name may be followed by one of"),
         ("cnn_baseline@relu", "takes nothing after '@'"),
         ("torchvision:alexnet@fc6+finetuned", "leave @fc6 out"),
     ],

@@ -54,7 +54,7 @@ def test_register_takes_a_recipe_and_nothing_else():
     sized = Recipe(
         "own", epochs=5, batch_size=8, learning_rate=1e-3, weight_decay=0.0, input_size=64
     )
-    with pytest.raises(BackboneError, match="input size is register's"):
+    with pytest.raises(BackboneError, match="the input size belongs into register"):
         register("mine", recipe=sized)
 
 

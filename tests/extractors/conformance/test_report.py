@@ -10,7 +10,7 @@ import torch
 
 from extractors import BackboneError, plugins
 from extractors.conformance.report import Finding, check_backbone, check_file
-from extractors.process_state import put_back
+from extractors.process_state import restoring_process
 
 SOUND = """
 import os, random, sys
@@ -197,7 +197,7 @@ def test_checks_leave_the_generators_as_they_were(tmp_path: Path) -> None:
 
 def test_what_a_block_changes_is_put_back_even_if_it_fails() -> None:
     folder = Path.cwd()
-    block = put_back()
+    block = restoring_process()
     changed = block.__enter__()
     os.chdir("/")
     assert not block.__exit__(KeyError, KeyError(), None)

@@ -291,7 +291,7 @@ def test_a_region_of_another_precision_around_it_changes_nothing(tiny, outer):
 def test_a_network_that_is_shared_between_builds_is_refused():
     shared = Tiny()
     plugins.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
-    with pytest.raises(BackboneError, match="carry what it learnt from fold to fold"):
+    with pytest.raises(BackboneError, match="carry what it learns from fold to fold"):
         create_trainable("shared", RECIPE)
 
 
@@ -431,7 +431,7 @@ def test_own_head_makes_the_networks_logits_of_its_features(tiny):
 
 
 def test_name_that_is_not_trained_is_refused(tiny):
-    with pytest.raises(BackboneError, match=r"is not trained; \+finetuned"):
+    with pytest.raises(BackboneError, match=r"is not trained; with \+finetuned"):
         create_trainable("random:tiny", RECIPE)
 
 
