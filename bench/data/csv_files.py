@@ -1,4 +1,4 @@
-"""Reads CSV files as people have them: any of the usual encodings, line ends and delimiters."""
+"""Reads CSV files in any of the usual encodings, with any of the usual line ends and delimiters."""
 
 import csv
 import io
@@ -10,7 +10,7 @@ from bench.data.lesions import unusable
 
 
 def records(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells) of every row that is not blank, the header first.
+    """Line number and cells of every row that is not blank, the header first.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def records(file: Path) -> Iterator[tuple[int, list[str]]]:
 
 
 def first_record(file: Path) -> list[str]:
-    """The cells of the first line; none where it cannot be read as CSV."""
+    """The cells of the first line; none if it cannot be read as CSV."""
     with file.open("rb") as stream:
         first = _decode(stream.read(65536)).splitlines()
     try:
@@ -51,6 +51,6 @@ def _decode(data: bytes) -> str:
 
 
 def _dialect(lines: list[str]) -> dict[str, Any]:
-    """Spreadsheets of some countries write semicolons."""
+    """The delimiter: spreadsheets write semicolons in some countries."""
     first = lines[0] if lines else ""
     return {"delimiter": ";" if ";" in first and "," not in first else ","}

@@ -1,4 +1,4 @@
-"""Reads a CSV manifest: a row an image, with `path`, `label` and whatever else is known."""
+"""Reads a CSV manifest: one row an image, with `path`, `label` and further columns of the table."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
 from bench.data.sources import path_problem
 
-NEEDED = ("path", "label")
-TAKEN = (
+REQUIRED = ("path", "label")
+KNOWN_COLUMNS = (
     "path",
     "label",
     "patient_id",
@@ -26,24 +26,38 @@ TAKEN = (
 )
 POSITIVE = ("1", "malignant", "positive", "abnormal", "cancer")
 NEGATIVE = ("0", "benign", "negative", "normal", "benign_without_callback")
-# What programs write where they have no value; a patient of that name would join strangers.
+# What programs write for a missing value; as a patient's name it would join unrelated images.
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "<na>")
 _SPLITS = {"train": "train", "training": "train", "test": "test", "none": "none", "": "none"}
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The rows of a manifest, as cells of the lesion table, and what was left out of it."""
+    """The content of a manifest.
+
+    Attributes
+    ----------
+    rows : list[dict[str, Any]]
+        Cells of the lesion table by column.
+    left_out : list[LeftOut]
+        Rows whose file is missing.
+    has_patients : bool
+        Whether it has a column patient_id.
+    words : tuple[str, str]
+        What it calls the negative and the positive class.
+    ignored : tuple[str, ...]
+        Columns that are not used.
+    """
 
     rows: list[dict[str, Any]]
     left_out: list[LeftOut]
     has_patients: bool
-    words: tuple[str, str]  # what it calls the negative and the positive class
-    ignored: tuple[str, ...]  # columns that mean nothing here
+    words: tuple[str, str]
+    ignored: tuple[str, ...]
 
 
 def label_of(word: str) -> int | None:
-    """0 or 1 for a class name or number, None where it says neither."""
+    """0 or 1 for a class name or number, None if it is neither."""
     known = word.strip().lower().replace(" ", "_").removesuffix(".0")
     if known in POSITIVE:
         return 1
@@ -51,23 +65,23 @@ def label_of(word: str) -> int | None:
 
 
 def column_name(text: str) -> str:
-    """A column's name as it is known here: 'Patient ID' is patient_id."""
+    """A column's name in the form used here: 'Patient ID' becomes patient_id."""
     return "_".join(text.strip().lower().replace("-", " ").split())
 
 
 def column_names(file: Path) -> list[str]:
-    """The column names of a CSV file in lower case; none where it cannot be read."""
+    """The column names of a CSV file in lower case; none if it cannot be read."""
     return [column_name(name) for name in first_record(file)]
 
 
 def read(file: Path) -> Manifest:
-    """The rows of a manifest; images that are not there are left out.
+    """The rows of a manifest; those whose image is missing are left out.
 
     Raises
     ------
     UnusableInput
-        For a missing or repeated column, a row of another length, a label or split that is not
-        known, a path that may leave the folder, and an image or crop_id that occurs twice.
+        For a missing or repeated column, a row of another length, an unknown label or split, a
+        path that may leave the folder, and an image or crop_id that occurs twice.
     """
     lines = records(file)
     _, names = next(lines, (1, []))
@@ -91,16 +105,17 @@ def read(file: Path) -> Manifest:
         left_out,
         "patient_id" in names,
         (_word(words[0], "negative"), _word(words[1], "positive")),
-        tuple(name for name in names if name not in TAKEN),
+        tuple(name for name in names if name not in KNOWN_COLUMNS),
     )
 
 
 def _check_header(file: Path, names: list[str]) -> None:
-    missing = [name for name in NEEDED if name not in names]
+    missing = [name for name in REQUIRED if name not in names]
     if missing:
         shown = ", ".join(names)[:100] or "nothing"
         raise unusable(file, f"no column {' and '.join(missing)}; the first line holds {shown}")
-    repeated = [name for name, count in Counter(names).items() if count > 1 and name in TAKEN]
+    counts = Counter(name for name in names if name in KNOWN_COLUMNS)
+    repeated = [name for name, count in counts.items() if count > 1]
     if repeated:
         raise unusable(file, f"column {repeated[0]} occurs more than once")
 
@@ -153,7 +168,7 @@ def _check_unique(file: Path, rows: list[dict[str, Any]], left_out: list[LeftOut
 
 
 def _word(words: Counter[str], otherwise: str) -> str:
-    """The word that the manifest itself uses for a class, if it uses one word."""
+    """The word that the manifest uses for a class, if it uses only one."""
     if len(words) == 1:
         word = next(iter(words))
         return word if not word.replace(".", "").isdigit() else otherwise

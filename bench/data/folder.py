@@ -1,4 +1,4 @@
-"""A data set of one's own: one folder a class, or a CSV manifest (see `manifest`)."""
+"""A user's own data set: one folder a class, or a CSV manifest (see `csv_manifest`)."""
 
 import os
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def find(root: Path) -> bool:
 
 
 def load(root: Path) -> Dataset:
-    """The lesion table of a folder with two class folders or a manifest, or of a CSV.
+    """The lesion table of a folder with two class folders or a manifest, or of a manifest.
 
     Raises
     ------
@@ -58,9 +58,8 @@ def load(root: Path) -> Dataset:
             raise unusable(root, "is neither a folder nor a CSV manifest")
         return _from_manifest(root)
     tables = _tables(root)
-    manifests = [
-        file for file in tables if set(csv_manifest.NEEDED) <= set(csv_manifest.column_names(file))
-    ]
+    required = set(csv_manifest.REQUIRED)
+    manifests = [file for file in tables if required <= set(csv_manifest.column_names(file))]
     if len(manifests) > 1:
         names = ", ".join(file.name for file in manifests)
         raise unusable(root, f"more than one CSV has the columns path and label: {names}")
@@ -86,22 +85,23 @@ def _class_folders(root: Path) -> list[Path]:
 def _from_manifest(file: Path) -> Dataset:
     import pandas as pd
 
-    found = csv_manifest.read(file)
-    notices = [] if found.has_patients else [NO_PATIENTS]
-    if found.ignored:
-        notices.append(f"columns without a meaning here: {', '.join(map(repr, found.ignored))}")
-    rows = pd.DataFrame(found.rows)
-    if rows.empty and not found.left_out:
+    manifest = csv_manifest.read(file)
+    notices = [] if manifest.has_patients else [NO_PATIENTS]
+    if manifest.ignored:
+        ignored = ", ".join(map(repr, manifest.ignored))
+        notices.append(f"columns without a meaning here: {ignored}")
+    rows = pd.DataFrame(manifest.rows)
+    if rows.empty and not manifest.left_out:
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
         check_classes(rows, file)
         notices += _split_notices(rows)
-    negative, positive = found.words
+    negative, positive = manifest.words
     return finish(
         "folder",
         FolderSource(file.parent),
         rows,
-        found.left_out,
+        manifest.left_out,
         {"all": SubsetInfo(("all",), positive=positive, negative=negative)},
         notices=notices,
     )
@@ -127,15 +127,15 @@ def _from_class_folders(root: Path) -> Dataset:
         raise unusable(
             root, "train and test are not classes; give one folder a class, or a CSV with a split"
         )
-    (negative, positive), notices = _ordered(folders)
+    (negative, positive), notices = _by_class(folders)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
     for label, folder in enumerate((negative, positive)):
         for path in _files(root, folder):
-            reason = _why_not(root, path)
+            reason = _problem(root, path)
             if reason:
-                shown = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
-                left_out.append(LeftOut(shown, shown, reason))
+                printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+                left_out.append(LeftOut(printable, printable, reason))
             else:
                 rows.append(_row(path, folder.name, label))
     if not rows and not left_out:
@@ -155,8 +155,8 @@ def _from_class_folders(root: Path) -> Dataset:
     )
 
 
-def _ordered(folders: list[Path]) -> tuple[tuple[Path, Path], list[str]]:
-    """The negative, then the positive folder; a notice where the names do not say which."""
+def _by_class(folders: list[Path]) -> tuple[tuple[Path, Path], list[str]]:
+    """The negative and the positive folder; a notice if their names do not say which is which."""
     first, second = folders
     labels = csv_manifest.label_of(first.name), csv_manifest.label_of(second.name)
     if labels in ((0, 1), (0, None), (None, 1)):
@@ -171,7 +171,7 @@ def _files(root: Path, folder: Path) -> Iterator[str]:
     """Every file below a class folder but hidden ones, in a fixed order, relative to the root."""
     for place, below, names in os.walk(folder):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        # A link to a folder is not followed, but listed: it will be said why it is left out.
+        # A link to a folder is not followed, but listed with the rows left out.
         links = [name for name in below if (Path(place) / name).is_symlink()]
         for name in sorted([*names, *links]):
             if not name.startswith("."):
@@ -182,8 +182,8 @@ def _images(root: Path, folder: Path) -> Iterator[str]:
     return (path for path in _files(root, folder) if path.lower().endswith(IMAGE_ENDINGS))
 
 
-def _why_not(root: Path, path: str) -> str:
-    """Why a file is not taken as an image; empty where it is."""
+def _problem(root: Path, path: str) -> str:
+    """Why a file is not used as an image; empty if it is."""
     if (root / path).is_dir():
         return "a symbolic link to a folder is not followed"
     if _is_undecodable(path):
@@ -199,7 +199,7 @@ def _why_not(root: Path, path: str) -> str:
 
 
 def _is_undecodable(path: str) -> bool:
-    """Whether a name holds bytes that are no text in the file system's encoding."""
+    """Whether a name has bytes that cannot be decoded in the file system's encoding."""
     try:
         path.encode()
     except UnicodeEncodeError:

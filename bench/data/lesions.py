@@ -47,7 +47,15 @@ LEFT_OUT_COLUMNS = ("crop_id", "path", "reason")
 
 @dataclass(frozen=True)
 class SubsetInfo:
-    """A subset that can be asked for: the base subsets in it, and what its two labels mean."""
+    """A subset of a data set, and what its two labels mean.
+
+    Attributes
+    ----------
+    parts : tuple[str, ...]
+        The base subsets in it.
+    positive, negative : str
+        The words for label 1 and label 0.
+    """
 
     parts: tuple[str, ...]
     positive: str = "malignant"
@@ -56,7 +64,7 @@ class SubsetInfo:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A row that a loader read and does not use, and why."""
+    """A row that a loader read and does not use, and the reason."""
 
     crop_id: str
     path: str
@@ -65,20 +73,29 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A lesion table and all that is needed to read its crops and to speak about it.
+    """A lesion table and all that is needed to read its crops and to report on them.
 
     Attributes
     ----------
-    name : "phantom", "mias", "folder" or "cbis-ddsm".
-    source : reads the bytes of `table.path`; `source.root` is the folder or archive.
-    table : one row a crop, `REQUIRED_COLUMNS` first, index 0 … n - 1.
-    left_out : columns crop_id, path, reason.
-    subsets : what can be asked for by name, base subsets first.
-    synthetic : True for the phantom, whose figures mean nothing for mammography.
-    licence, citation : one line each; empty for a folder of one's own.
-    notices : one line each: what a reader of the results must know of the data.
-    source_tables : what the data set's own tables hold before any file is looked for, by name (see
-        `cbis_tables.count_tables`); empty where there are none.
+    name : str
+        "phantom", "mias", "folder" or "cbis-ddsm".
+    source : ImageSource
+        Reads the bytes of `table.path`; `source.root` is the folder or archive.
+    table : pd.DataFrame
+        One row a crop, `REQUIRED_COLUMNS` first, index 0 … n - 1.
+    left_out : pd.DataFrame
+        The rows that are not used: crop_id, path, reason.
+    subsets : Mapping[str, SubsetInfo]
+        The subsets by name, base subsets first.
+    synthetic : bool
+        True for the phantom, whose figures mean nothing for mammography.
+    licence, citation : str
+        One line each; empty for a user's own folder.
+    notices : tuple[str, ...]
+        What a reader of the results must know of the data, one line each.
+    source_tables : Mapping[str, pd.DataFrame]
+        Counts of the data set's own tables before any file is looked for, by name (see
+        `cbis_ddsm.case_tables.count_tables`); empty where there are none.
     """
 
     name: str
@@ -93,7 +110,17 @@ class Dataset:
     source_tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
 
     def rows(self, subset: str) -> "pd.DataFrame":
-        """The rows of a subset in table order, index 0 … n - 1.
+        """The rows of a subset in table order.
+
+        Parameters
+        ----------
+        subset : str
+            One of `subsets`.
+
+        Returns
+        -------
+        pd.DataFrame
+            The rows, index 0 … n - 1.
 
         Raises
         ------
@@ -111,7 +138,7 @@ def select(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo], subset: str
 
 
 def unusable(where: object, reason: str) -> UnusableInput:
-    """The exception to raise: one line, whatever line breaks a path or a cell may hold."""
+    """The exception to raise; its message is one line even if a path or a cell has line breaks."""
     return UnusableInput(" ".join(f"{where}: {reason}".split()))
 
 
@@ -128,12 +155,12 @@ def finish(
     source_tables: "Mapping[str, pd.DataFrame] | None" = None,
 ) -> Dataset:
     """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
-    left = left_out_table(left_out)
+    unused = left_out_table(left_out)
     root = source.root
-    if rows.empty and len(left):
-        reason = left["reason"].iloc[0]
+    if rows.empty and len(unused):
+        reason = unused["reason"].iloc[0]
         raise unusable(
-            root, f"no usable crop; all {len(left)} rows are left out, the first one: {reason}"
+            root, f"no usable crop; all {len(unused)} rows are left out, the first one: {reason}"
         )
     checked = validate(rows, root)
     present = set(checked["subset"])
@@ -142,7 +169,7 @@ def finish(
         name=dataset,
         source=source,
         table=checked,
-        left_out=left,
+        left_out=unused,
         subsets=kept,
         licence=licence,
         citation=citation,
@@ -160,7 +187,19 @@ def left_out_table(rows: Iterable[LeftOut]) -> "pd.DataFrame":
 
 
 def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
-    """The table with its columns in the schema's order and its index reset, if it keeps every rule.
+    """Check a lesion table against every rule.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        One row a crop.
+    root : Path
+        The data root; named in messages.
+
+    Returns
+    -------
+    pd.DataFrame
+        The table with `REQUIRED_COLUMNS` first, index 0 … n - 1.
 
     Raises
     ------
@@ -185,7 +224,7 @@ def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
 def check_classes(table: "pd.DataFrame", root: Path) -> None:
     """Raise UnusableInput if a subset of the table holds one class only.
 
-    For sets that a user has put together: there it is a mistake, not a part of a download.
+    For sets that a user has put together: there it is a mistake, not an incomplete download.
     """
     for subset, labels in table.groupby("subset")["label"]:
         if labels.nunique() < 2:
@@ -193,7 +232,7 @@ def check_classes(table: "pd.DataFrame", root: Path) -> None:
 
 
 def _one_class(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo]) -> list[str]:
-    """A notice for every subset with one class, as a part of a download may leave it."""
+    """A notice for every subset with one class, as in an incomplete download."""
     notices = []
     for name, info in subsets.items():
         labels = set(select(table, subsets, name)["label"])
@@ -222,10 +261,10 @@ def _check_identity(table: "pd.DataFrame", root: Path) -> None:
             root, f"crop_id {table.loc[repeated, 'crop_id'].iloc[0]!r} occurs more than once"
         )
     # A lesion id that two patients share would count two lesions as one.
-    owners = table.groupby(["subset", "lesion_id"])["patient_id"].nunique()
-    if (owners > 1).any():
+    patients = table.groupby(["subset", "lesion_id"])["patient_id"].nunique()
+    if (patients > 1).any():
         raise unusable(
-            root, f"lesion_id {owners.idxmax()[1]!r} belongs to more than one patient_id"
+            root, f"lesion_id {patients.idxmax()[1]!r} belongs to more than one patient_id"
         )
 
 

@@ -9,7 +9,7 @@ from bench.data.cbis_ddsm import loader as cbis_ddsm
 from bench.data.lesions import Dataset, unusable
 from bench.store import cache_folder
 
-Progress = Callable[[int], None]
+ProgressCallback = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Loader:
     find : Callable[[Path], bool]
         Whether a path, which exists, holds such a data set. Raises UnusableInput if it holds one
         that lacks an essential part.
-    load : Callable[[Path, Path | None, Path, Progress | None], Dataset]
+    load : Callable[[Path, Path | None, Path, ProgressCallback | None], Dataset]
         Reads it: data root, folder of case tables, folder of the store, progress.
     looked_for : str
         What `find` looks for in a folder, in words; "" if it always returns False.
@@ -38,7 +38,7 @@ class Loader:
     name: str
     title: str
     find: Callable[[Path], bool]
-    load: Callable[[Path, Path | None, Path, Progress | None], Dataset]
+    load: Callable[[Path, Path | None, Path, ProgressCallback | None], Dataset]
     looked_for: str = ""
     file: str = ""
     takes_tables: bool = False
@@ -56,7 +56,7 @@ def _find_folder(path: Path) -> bool:
 
 
 def _load_phantom(
-    path: Path, tables: Path | None, cache: Path, progress: Progress | None
+    path: Path, tables: Path | None, cache: Path, progress: ProgressCallback | None
 ) -> Dataset:
     dataset = cbis_ddsm.load(path, tables, cache, progress)
     if not dataset.synthetic:

@@ -29,7 +29,7 @@ LOOKED_FOR = (
 )
 # y points up in Info.txt, from the bottom of films this high.
 FILM_HEIGHT = 1024
-# Circles of 3 pixels occur; a crop shows at least this much of what surrounds the lesion.
+# Circles of 3 pixels occur; a crop shows at least this much around the lesion's centre.
 SMALLEST_HALF_SIDE = 32
 
 _FILM = re.compile(r"mdb(\d{3})", re.ASCII)
@@ -58,7 +58,7 @@ def is_archive(path: Path) -> bool:
 
 
 def find(root: Path) -> Path | None:
-    """The archive or folder to read MIAS from, given it or a folder that holds it; or None."""
+    """The archive or folder to read mini-MIAS from, given it or a folder that holds it; or None."""
     if root.is_file():
         return root if is_archive(root) else None
     if _film_folder(root) is not None:
@@ -115,14 +115,14 @@ def _open(place: Path) -> tuple[ImageSource, list[str]]:
 
 def _findings(text: str, where: str) -> Iterator[_Finding]:
     """The data rows of Info.txt: every line that begins with a film's name."""
-    found = False
+    has_findings = False
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.lstrip().startswith("mdb"):
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None:
             raise unusable(where, f"line {number} cannot be read: {line.strip()[:60]!r}")
-        found = True
+        has_findings = True
         x, y, radius = match["x"], match["y"], match["radius"]
         yield _Finding(
             match["film"],
@@ -131,7 +131,7 @@ def _findings(text: str, where: str) -> Iterator[_Finding]:
             match["severity"] or "",
             (int(x), int(y), int(radius)) if x else None,
         )
-    if not found:
+    if not has_findings:
         raise unusable(where, "no line begins with a film's name (mdb001 ...)")
 
 
@@ -146,11 +146,11 @@ def _dataset(
     film_rows: list[dict[str, Any]] = []
     crop_rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
-    for film, found in by_film.items():
+    for film, film_findings in by_film.items():
         path = films.get(film, str(PurePosixPath(folder) / f"{film}.pgm"))
-        lesions = [finding for finding in found if finding.abnormality]
+        lesions = [finding for finding in film_findings if finding.abnormality]
         crops = [_crop_row(one, number, path) for number, one in enumerate(lesions, start=1)]
-        rows = [_film_row(found, path), *crops]
+        rows = [_film_row(film_findings, path), *crops]
         if film not in films:
             left_out += [LeftOut(row["crop_id"], path, "the film is missing") for row in rows]
             continue

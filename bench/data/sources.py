@@ -1,6 +1,6 @@
 """Where the bytes of an image come from: a folder, or a tar archive that is never unpacked.
 
-A source also holds the rule that keeps a table from naming a file outside the data root.
+Here is also the rule that no table may name a file outside the data root.
 """
 
 import os
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 
 class ImageSource(Protocol):
-    """What the crop stack asks of a data root; paths are those of the lesion table."""
+    """What the crop stack needs of a data root; paths are those of the lesion table."""
 
     @property
     def root(self) -> Path:
@@ -26,13 +26,13 @@ class ImageSource(Protocol):
         """Size in bytes, time of the last change in nanoseconds; OSError where there is no file."""
 
     def position(self, path: str) -> int:
-        """Files read in ascending position are read fastest; 0 where the order makes no odds."""
+        """Reading in ascending position is fastest; 0 where the order does not matter."""
 
 
 def path_problem(path: str) -> str | None:
-    """What is wrong with a path that must be relative, POSIX and stay below its root; else None.
+    """What is wrong with a path that must be relative, POSIX and stay below its root, or None.
 
-    Says nothing about symbolic links: those are followed by `escapes`.
+    Symbolic links are not considered here, but in `escapes`.
     """
     if not path or path == ".":
         return "is empty"
@@ -48,7 +48,7 @@ def path_problem(path: str) -> str | None:
 
 
 def escapes(root: Path, path: str) -> bool:
-    """Whether a path leaves the data root once every symbolic link is followed."""
+    """Whether a path leaves the data root when every symbolic link is followed."""
     real_root = os.path.realpath(root)
     return os.path.commonpath([real_root, os.path.realpath(root / path)]) != real_root
 
@@ -56,7 +56,7 @@ def escapes(root: Path, path: str) -> bool:
 def first_that_escapes(root: Path, paths: Iterable[str]) -> str | None:
     """The first of many relative paths that leaves the data root through a symbolic link.
 
-    A part of a path that is no link stays where its parent is, so every folder is asked once.
+    A part of a path that is no link stays where its parent is, so every folder is checked once.
     """
     inside = {"": True}
 
@@ -80,10 +80,10 @@ class FolderSource:
         return (self.root / path).read_bytes()
 
     def stat(self, path: str) -> tuple[int, int]:
-        """Size in bytes and time of the last change in nanoseconds, of content or of attributes:
-        a program that writes new pixels may set the first time back, but not the second."""
-        found = (self.root / path).stat()
-        return found.st_size, max(found.st_mtime_ns, found.st_ctime_ns)
+        """Size in bytes, time of the last change of content or attributes in nanoseconds."""
+        status = (self.root / path).stat()
+        # A program that writes new pixels may set the first time back, but not the second.
+        return status.st_size, max(status.st_mtime_ns, status.st_ctime_ns)
 
     def position(self, path: str) -> int:
         """Always 0: a folder may be read in any order."""
@@ -96,10 +96,15 @@ class TarSource:
     A compressed archive can only be read forwards, so `position` gives the order to read in, and
     the member read last is kept for the next row that is cut from the same film.
 
+    Parameters
+    ----------
+    file : Path
+        The archive.
+
     Raises
     ------
     OSError, tarfile.TarError, EOFError, zlib.error
-        From the constructor, if the file is not a whole archive.
+        From the constructor, if the file is not a complete archive.
     """
 
     def __init__(self, file: Path) -> None:
@@ -115,7 +120,7 @@ class TarSource:
                 self._members[name] = member
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travels to another process as the file's name; the archive is opened again there."""
+        """Pickled as the file's name; the archive is opened again in the other process."""
         return (TarSource, (self.root,))
 
     def names(self) -> list[str]:
@@ -133,11 +138,11 @@ class TarSource:
             return self._last[1]
 
     def stat(self, path: str) -> tuple[int, int]:
-        """The member's size, and the archive's own time, which any change of it moves."""
+        """The member's size, and the time of the archive's last change."""
         return self._member(path).size, self._changed
 
     def position(self, path: str) -> int:
-        """Where in the archive the member stands, in bytes."""
+        """Offset of the member in the archive, in bytes."""
         return self._member(path).offset
 
     def _member(self, path: str) -> tarfile.TarInfo:

@@ -1,8 +1,8 @@
-"""What a data set holds, in a few small tables: for `data info` and for the report."""
+"""The content of a data set in a few small tables, for `data info` and for the report."""
 
 from typing import TYPE_CHECKING
 
-from bench.data.lesions import Dataset, select
+from bench.data.lesions import Dataset, select, shared_patients
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -10,28 +10,29 @@ if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
 
 SIZE_COLUMNS = ("subset", "class", "smallest", "median", "largest")
-# Reasons that a notice names.
+# The number of reasons that a notice names.
 NAMED_REASONS = 3
 COUNT_COLUMNS = ("subset", "split", "label", "class", "crops", "lesions", "patients")
 
 
 def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, pd.DataFrame]":
-    """Small tables of plain strings and integers.
+    """Count a data set, in small tables of plain strings and integers.
 
     Parameters
     ----------
-    stack : where given, its rows (those that could be decoded) are counted in place of the table's.
+    dataset : Dataset
+        From `load_lesions`.
+    stack : CropStack | None, optional
+        If given, its rows (those that could be decoded) are counted in place of the data set's.
 
     Returns
     -------
-    dict with
-    "counts": subset, split, label, class, crops, lesions, patients;
-    "pathology": subset, split, pathology, crops;
-    "shared_patients": subset, patients, crops - patients in both train and test;
-    "sizes": subset, class, smallest, median, largest - longest side of the native crop in pixels;
-        without a stack, empty;
-    "left_out": reason, rows;
-    and what the data set's own tables hold, `Dataset.source_tables`.
+    dict[str, pd.DataFrame]
+        "counts": subset, split, label, class, crops, lesions, patients; "pathology": subset, split,
+        pathology, crops; "shared_patients": subset, patients in both train and test, and their
+        crops; "sizes": subset, class, smallest, median and largest longest side of the native
+        crops in pixels (empty without a stack); "left_out": reason, rows; and
+        `dataset.source_tables`.
     """
     import pandas as pd
 
@@ -58,20 +59,20 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
 
 
 def left_out_notice(left_out: "pd.DataFrame", used: int) -> list[str]:
-    """One line on the rows left out, with the commonest reasons; none where all `used` are all."""
+    """One line on the rows left out, with the most frequent reasons; none if no row is left out."""
     if left_out.empty:
         return []
     reasons = left_out["reason"].value_counts()
-    said = [f"{count} ({reason})" for reason, count in reasons.head(NAMED_REASONS).items()]
+    parts = [f"{count} ({reason})" for reason, count in reasons.head(NAMED_REASONS).items()]
     more = len(reasons) - NAMED_REASONS
     if more > 0:
-        said.append(f"the others for {more} more {'reason' if more == 1 else 'reasons'}")
+        parts.append(f"the others for {more} more {'reason' if more == 1 else 'reasons'}")
     verb = "is" if len(left_out) == 1 else "are"
-    return [f"{len(left_out)} of {len(left_out) + used} rows {verb} left out: {', '.join(said)}"]
+    return [f"{len(left_out)} of {len(left_out) + used} rows {verb} left out: {', '.join(parts)}"]
 
 
 def rare_first(left_out: "pd.DataFrame") -> "pd.DataFrame":
-    """The rows left out, those with the rarest reasons first: they are what to look into."""
+    """The rows left out, those with the rarest reasons first: they are worth a look."""
     sizes = left_out.groupby("reason")["reason"].transform("size")
     return left_out.iloc[sizes.argsort(kind="stable")]
 
@@ -96,16 +97,14 @@ def _sizes(dataset: Dataset, stack: "CropStack | None") -> list[tuple[str | int,
     if stack is None:
         return []
     rows = stack.table.assign(side=stack.table[["crop_height", "crop_width"]].max(axis=1))
-    found: list[tuple[str | int, ...]] = []
+    sizes: list[tuple[str | int, ...]] = []
     for subset, info in dataset.subsets.items():
         for label, group in select(rows, dataset.subsets, subset).groupby("label")["side"]:
             word = info.positive if label else info.negative
-            found.append((subset, word, int(group.min()), int(group.median()), int(group.max())))
-    return found
+            sizes.append((subset, word, int(group.min()), int(group.median()), int(group.max())))
+    return sizes
 
 
 def _shared(rows: "pd.DataFrame") -> tuple[int, int]:
-    from bench.data.lesions import shared_patients
-
     both = shared_patients(rows)
     return len(both), int(rows["patient_id"].isin(both).sum())

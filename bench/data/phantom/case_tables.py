@@ -1,7 +1,7 @@
-"""The case tables of a phantom, with the quirks that the real ones have.
+"""The case tables of a phantom, with the quirks of the real ones.
 
-Density is spelled in two ways, one path cell of every row ends in a line break, records end in
-CRLF, some clinical cells are N/A, and file names in the path cells are not those on disk.
+The density column has two spellings, one path cell of every row ends in a line break, records end
+in CRLF, some clinical cells are N/A, and file names in the path cells are not those on disk.
 """
 
 from collections.abc import Mapping, Sequence
@@ -40,7 +40,7 @@ class PhantomTables:
     def clinical(
         self, breast: Breast, lesion: Lesion, rng: "np.random.Generator"
     ) -> dict[str, str]:
-        """Clinical cells of a lesion, weakly tied to how it looks: radiologists differ too."""
+        """Clinical cells of a lesion, weakly correlated with how it looks: radiologists differ."""
         first, second = _WORDS[breast.kind]
         seen = lesion.suspicion + rng.normal(0, 0.3, 3)
         pathology = "MALIGNANT" if breast.malignant else "BENIGN"
@@ -67,7 +67,9 @@ class PhantomTables:
         """Add the row of a lesion in a view; `files` are its film, crop and mask."""
         film, crop, mask = files
         cells = _path_cells(breast.kind, crop, mask, breast.quirk(view, lesion))
-        pathology = "MALIGNANT" if view == breast.traps.turned_view else clinical["pathology"]
+        pathology = (
+            "MALIGNANT" if view == breast.traps.contradicting_view else clinical["pathology"]
+        )
         row = [breast.patient, clinical["density"], breast.laterality, view, str(lesion.number)]
         row += ["mass" if breast.kind == "mass" else "calcification"]
         row += [clinical[name] for name in ("first", "second", "assessment")]
@@ -94,7 +96,7 @@ def _pick(words: Sequence[str], place: float) -> str:
 
 
 def _path_cells(kind: str, crop: PhantomFile, mask: PhantomFile, quirk: Quirk | None) -> list[str]:
-    """The cells of crop and mask. Their file names follow the table's kind, not the files."""
+    """The path cells of crop and mask; file names depend on the table's kind, not on the files."""
     bases = ("000000.dcm", "000001.dcm") if kind == "mass" else ("000001.dcm", "000000.dcm")
     if crop.series != mask.series:
         bases = ("000000.dcm", "000000.dcm")

@@ -1,7 +1,7 @@
-"""The cases of a phantom: who has which lesions in which views, and where its traps stand.
+"""The cases of a phantom: which patient has which lesions in which views, and where its traps are.
 
-The real set holds a few rows and files that contradict the rest; a loader that was never shown them
-misreads them. `TRAPS` puts the like of each into every phantom, whatever its size.
+A few rows and files of the real set contradict the others, and a loader that was not tested on such
+cases misreads them. `TRAPS` puts one of each kind into every phantom of any size.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ MARKER = "PHANTOM.json"
 
 
 class Quirk(Enum):
-    """What is out of the ordinary with the files of one row of the tables."""
+    """What is unusual about the files of one row of the tables."""
 
     OWN_SERIES = auto()  # crop and mask lie in a study and a series each, both as 000000.dcm
     SWAPPED = auto()  # the same, and each column holds the other's path
@@ -32,25 +32,37 @@ class Quirk(Enum):
 
 @dataclass(frozen=True)
 class Traps:
-    """What is out of the ordinary with one patient, who then has one breast in both views."""
+    """What is unusual about one patient, who then has lesions in one breast, in both views.
 
-    numbers: tuple[int, ...] = (1,)  # abnormality ids; all lesions of a view share its film
-    cells: Mapping[str, str] = field(default_factory=dict)  # clinical cells, see `phantom_tables`
-    turned_view: str = ""  # the tables call the lesion malignant there, benign in the other view
-    quirks: Mapping[tuple[str, int], Quirk] = field(default_factory=dict)  # by view and number
+    Attributes
+    ----------
+    numbers : tuple[int, ...]
+        Abnormality ids; all lesions of a view share its film.
+    cells : Mapping[str, str]
+        Clinical cells by name, see `case_tables`.
+    contradicting_view : str
+        The tables call the lesion malignant in this view and benign in the other; "" for none.
+    quirks : Mapping[tuple[str, int], Quirk]
+        By view and abnormality id.
+    """
+
+    numbers: tuple[int, ...] = (1,)
+    cells: Mapping[str, str] = field(default_factory=dict)
+    contradicting_view: str = ""
+    quirks: Mapping[tuple[str, int], Quirk] = field(default_factory=dict)
 
 
 NO_TRAPS = Traps()
 
-# By kind and the patient's place within it. The first eight places exist at any size; of them 0 to
-# 4 are in train, 5 to 7 in test, and 1, 3 and 6 are malignant.
+# By kind and the patient's number within the kind. Numbers 0 to 7 exist at any size: 0 to 4 are in
+# train, 5 to 7 in test, and 1, 3 and 6 are malignant.
 TRAPS: Mapping[tuple[str, int], Traps] = {
     ("mass", 2): Traps(
         cells={"first": "N/A", "subtlety": "0"},
         quirks={("CC", 1): Quirk.OWN_SERIES, ("MLO", 1): Quirk.OWN_SERIES},
     ),
     ("mass", 3): Traps(numbers=(2, 3)),
-    ("mass", 4): Traps(turned_view="MLO"),
+    ("mass", 4): Traps(contradicting_view="MLO"),
     ("mass", 5): Traps(quirks={("CC", 1): Quirk.HALF_MASK}),
     ("mass", 6): Traps(quirks={("CC", 1): Quirk.OWN_SERIES, ("MLO", 1): Quirk.SKEWED_MASK}),
     ("mass", 7): Traps(cells={"density": "0", "second": "N/A"}),
@@ -63,13 +75,13 @@ TRAPS: Mapping[tuple[str, int], Traps] = {
     ("calc", 7): Traps(cells={"assessment": "0", "first": "N/A", "second": "N/A"}),
 }
 
-# Of the rows whose crop and mask share a series, one in so many has the mask as its first file.
+# Of the rows whose crop and mask share a series, one in this many has the mask as its first file.
 MASK_FIRST_EVERY = 5
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """A lesion to draw: its abnormality id, and how malignant it looks (see `phantom_images`)."""
+    """A lesion to draw: its abnormality id, and how malignant it looks (see `drawing`)."""
 
     number: int
     suspicion: float
@@ -94,7 +106,7 @@ class Breast:
         return f"{self.kind.title()}-{set_name}_{self.patient}_{self.laterality}_{view}"
 
     def quirk(self, view: str, lesion: Lesion) -> Quirk | None:
-        """What is out of the ordinary with the files of a lesion in a view, if anything."""
+        """What is unusual about the files of a lesion in a view, if anything."""
         return self.traps.quirks.get((view, lesion.number))
 
 
@@ -118,7 +130,7 @@ def breasts(patients: int, difficulty: float, rng: "np.random.Generator") -> Ite
 
 
 def _sides(traps: Traps, rng: "np.random.Generator") -> tuple[str, ...]:
-    """One patient in six has lesions in either breast."""
+    """One patient in six has lesions in both breasts."""
     if rng.random() < 1 / 6 and traps is NO_TRAPS:
         return ("LEFT", "RIGHT")
     return ("LEFT",) if rng.random() < 0.5 else ("RIGHT",)
@@ -127,8 +139,8 @@ def _sides(traps: Traps, rng: "np.random.Generator") -> tuple[str, ...]:
 def _lesions(
     malignant: bool, difficulty: float, traps: Traps, rng: "np.random.Generator"
 ) -> tuple[tuple[Lesion, ...], tuple[str, ...]]:
-    # Suspicion is normal about 0.5 +- distance / 2 with a spread of 0.22, so the best that any
-    # observer can reach is an AUC of 0.98 at difficulty 0, 0.95 at 0.5 and 0.55 at 1.
+    # Suspicion is normal about 0.5 +- distance / 2 with a standard deviation of 0.22, so the best
+    # possible AUC is 0.98 at difficulty 0, 0.95 at 0.5 and 0.55 at 1.
     distance = 0.64 - 0.6 * difficulty**2.2
     centre = 0.5 + (distance / 2 if malignant else -distance / 2)
     lesions = tuple(

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 FILM_SHAPE = (320, 256)  # rows, columns of a film with one lesion; each further one adds rows
 SMALLEST_SIDE, LARGEST_SIDE = 72, 176  # pixels of a crop
 BACKGROUND_EXPONENT = 1.5  # amplitude falls as 1/f^1.5, power as 1/f^3, as in breast tissue
-# Standard deviation that a lesion adds to its crop, in grey values.
+# Standard deviation that a lesion adds to its crop, in grey values of 8 bits.
 ENERGY = {"mass": 26.0, "calc": 17.0}
 # The darkest grey of a film in 16 bits lies between these; the brightest is 65535. Real crops span
-# values such as 37455 to 65535 or 6073 to 65535: their window is far from the full range.
+# values such as 37455 to 65535 or 6073 to 65535, far less than the full range.
 DARKEST = (5000, 38000)
 
-Image = NDArray[np.float64]
-Window = tuple[slice, slice]
+FloatImage = NDArray[np.float64]
+CropSlices = tuple[slice, slice]  # rows and columns of a crop within its film
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,27 @@ class Film:
 
     Attributes
     ----------
-    grey : (rows, columns), 0 to 255, not rounded.
-    darkest : the 16-bit value of grey 0; grey 255 is 65535.
-    windows : where the crop of each lesion is cut, in the lesions' order.
-    masks : uint8 on the film's grid, 0 and 255; one a lesion.
+    grey : FloatImage, shape (rows, columns)
+        0 to 255, not rounded.
+    darkest : int
+        The 16-bit value of grey 0; grey 255 is 65535.
+    crops : tuple[CropSlices, ...]
+        Where the crop of each lesion is cut, in the order of the lesions.
+    masks : tuple[NDArray[np.uint8], ...], shapes (rows, columns)
+        0 and 255, one mask a lesion.
     """
 
-    grey: Image
+    grey: FloatImage
     darkest: int
-    windows: tuple[Window, ...]
+    crops: tuple[CropSlices, ...]
     masks: tuple[NDArray[np.uint8], ...]
 
     def eight_bit(self) -> NDArray[np.uint8]:
-        """The film in 8 bits; a crop is `eight_bit()[window]`."""
+        """The film in 8 bits; a lesion's crop is `eight_bit()[crop]` for one of `crops`."""
         return np.rint(self.grey).astype(np.uint8)
 
     def sixteen_bit(self) -> NDArray[np.uint16]:
-        """The film in 16 bits, finer and within its own window."""
+        """The film in 16 bits, finer, between `darkest` and 65535."""
         scale = (65535 - self.darkest) / 255.0
         return np.rint(self.darkest + self.grey * scale).astype(np.uint16)
 
@@ -57,43 +61,43 @@ def draw_film(
     shapes: Sequence[tuple[int, int]],
     rng: np.random.Generator,
 ) -> Film:
-    """Draw lesions of a kind ("mass" or "calc") into one film, each within a crop of its own.
+    """Draw lesions of a kind ("mass" or "calc") into one film, each within its own crop.
 
-    `shapes` are rows and columns of the crops. Lesions stand one below the other, each in a part
-    of the film as large as `FILM_SHAPE`, so that no two crops overlap.
+    `shapes` are rows and columns of the crops. Lesions lie one below another, each in a part of the
+    film as large as `FILM_SHAPE`, so that no two crops overlap.
     """
     rows, columns = FILM_SHAPE[0] * len(shapes), FILM_SHAPE[1]
     film = _background((rows, columns), rng) * rng.uniform(14.0, 24.0)
-    windows = tuple(_window(place, shape, rng) for place, shape in enumerate(shapes))
+    crops = tuple(_place_crop(lesion, shape, rng) for lesion, shape in enumerate(shapes))
     edges: list[int] = []
     offsets: list[float] = []
-    for suspicion, shape, window in zip(suspicions, shapes, windows, strict=True):
+    for suspicion, shape, crop in zip(suspicions, shapes, crops, strict=True):
         drawn = _mass(suspicion, shape, rng) if kind == "mass" else _cluster(suspicion, shape, rng)
-        # Only the pattern may tell: the lesion is scaled to one energy, and the crop to a mean that
-        # is drawn without regard to the class.
+        # Only the pattern may show the class: the lesion is scaled to one energy, and the crop to a
+        # mean that is drawn independently of the class.
         drawn *= rng.uniform(0.7, 1.3) * ENERGY[kind] / max(float(drawn.std()), 1e-6)
-        film[window] += drawn
-        edges += [window[0].start, window[0].stop - 1]
-        offsets += [rng.uniform(95.0, 145.0) - float(film[window].mean())] * 2
+        film[crop] += drawn
+        edges += [crop[0].start, crop[0].stop - 1]
+        offsets += [rng.uniform(95.0, 145.0) - float(film[crop].mean())] * 2
     # One offset within each crop, and no step between two of them.
     film += np.interp(np.arange(rows), edges, offsets)[:, None]
     film += rng.normal(0.0, 2.5, film.shape)
-    masks = tuple(_mask(film.shape, window) for window in windows)
-    return Film(np.clip(film, 0.0, 255.0), int(rng.integers(*DARKEST)), windows, masks)
+    masks = tuple(_mask(film.shape, crop) for crop in crops)
+    return Film(np.clip(film, 0.0, 255.0), int(rng.integers(*DARKEST)), crops, masks)
 
 
-def _window(place: int, shape: tuple[int, int], rng: np.random.Generator) -> Window:
-    """Where a lesion's crop lies: at least 8 pixels from the edges of its part of the film."""
+def _place_crop(lesion: int, shape: tuple[int, int], rng: np.random.Generator) -> CropSlices:
+    """Place a lesion's crop at least 8 pixels from the edges of its part of the film."""
     top, left = (
         int(rng.integers(8, full - side - 8)) for full, side in zip(FILM_SHAPE, shape, strict=True)
     )
-    top += place * FILM_SHAPE[0]
+    top += lesion * FILM_SHAPE[0]
     return slice(top, top + shape[0]), slice(left, left + shape[1])
 
 
-def _mask(film_shape: tuple[int, ...], window: Window) -> NDArray[np.uint8]:
+def _mask(film_shape: tuple[int, ...], crop: CropSlices) -> NDArray[np.uint8]:
     mask = np.zeros(film_shape, np.uint8)
-    mask[window] = np.where(_ellipse(mask[window].shape) < 1.0, 255, 0)
+    mask[crop] = np.where(_ellipse(mask[crop].shape) < 1.0, 255, 0)
     return mask
 
 
@@ -105,32 +109,32 @@ def draw_shape(rng: np.random.Generator) -> tuple[int, int]:
     return int(rows), int(columns)
 
 
-def _background(shape: tuple[int, int], rng: np.random.Generator) -> Image:
+def _background(shape: tuple[int, int], rng: np.random.Generator) -> FloatImage:
     """Noise about 0 whose amplitude falls as a power of the frequency."""
     rows, columns = shape
     noise = np.fft.rfft2(rng.normal(size=shape))
     frequency = np.hypot(np.fft.fftfreq(rows)[:, None], np.fft.rfftfreq(columns)[None, :])
     frequency[0, 0] = np.inf
     texture = np.fft.irfft2(noise / frequency**BACKGROUND_EXPONENT, s=shape)
-    # The deviation is 1 over the rows of one lesion: a taller film has slower waves in addition,
-    # and must not lose contrast within the crops for them.
+    # The deviation is 1 over the rows of one lesion: a taller film also has slower waves, and must
+    # not lose contrast within the crops because of them.
     return np.asarray(texture / texture[: FILM_SHAPE[0]].std(), np.float64)
 
 
-def _grid(shape: tuple[int, ...]) -> tuple[Image, Image]:
+def _grid(shape: tuple[int, ...]) -> tuple[FloatImage, FloatImage]:
     rows, columns = shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float64)
     return y - (rows - 1) / 2, x - (columns - 1) / 2
 
 
-def _ellipse(shape: tuple[int, ...]) -> Image:
+def _ellipse(shape: tuple[int, ...]) -> FloatImage:
     """Squared radius in units of an ellipse that fills 80 % of the crop."""
     y, x = _grid(shape)
     return np.asarray((y / (0.4 * shape[0])) ** 2 + (x / (0.4 * shape[1])) ** 2)
 
 
-def _mass(suspicion: float, shape: tuple[int, int], rng: np.random.Generator) -> Image:
-    """A bright body: oval and sharp, towards irregular and blurred with spicules."""
+def _mass(suspicion: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatImage:
+    """A bright body: oval and sharp if benign, irregular and blurred with spicules if malignant."""
     y, x = _grid(shape)
     short = min(shape)
     y, x = y - rng.normal(0, 0.03) * short, x - rng.normal(0, 0.03) * short
@@ -145,8 +149,8 @@ def _mass(suspicion: float, shape: tuple[int, int], rng: np.random.Generator) ->
     return np.asarray(np.maximum(body, 0.85 * spicules))
 
 
-def _outline(angle: Image, irregularity: float, rng: np.random.Generator) -> Image:
-    """Radius over angle, about 1: an ellipse, and lobes of falling height."""
+def _outline(angle: FloatImage, irregularity: float, rng: np.random.Generator) -> FloatImage:
+    """Radius as a function of the angle, about 1: an ellipse with lobes of decreasing height."""
     stretch = rng.uniform(0.05, 0.18)
     outline = 1.0 + stretch * np.cos(2 * (angle - rng.uniform(0, np.pi)))
     for lobes in range(3, 9):
@@ -156,20 +160,20 @@ def _outline(angle: Image, irregularity: float, rng: np.random.Generator) -> Ima
 
 
 def _spicule(
-    angle: Image, radius: Image, border: Image, short: int, rng: np.random.Generator
-) -> Image:
+    angle: FloatImage, radius: FloatImage, border: FloatImage, short: int, rng: np.random.Generator
+) -> FloatImage:
     """A thin ray that starts in the body and fades beyond its border."""
-    turned = angle - rng.uniform(-np.pi, np.pi)
+    from_ray = angle - rng.uniform(-np.pi, np.pi)
     width = rng.uniform(0.008, 0.02) * short
     reach = rng.uniform(0.08, 0.24) * short
-    across = np.exp(-0.5 * (radius * np.sin(turned) / width) ** 2) * (np.cos(turned) > 0)
+    across = np.exp(-0.5 * (radius * np.sin(from_ray) / width) ** 2) * (np.cos(from_ray) > 0)
     inward = np.clip((radius / border - 0.5) / 0.4, 0.0, 1.0)
     along = np.clip(1.0 - (radius - border) / reach, 0.0, 1.0) * inward
     return np.asarray(rng.uniform(0.5, 1.0) * across * along)
 
 
-def _cluster(suspicion: float, shape: tuple[int, int], rng: np.random.Generator) -> Image:
-    """Bright specks: few, large, round and alike, towards many, fine, long and unlike."""
+def _cluster(suspicion: float, shape: tuple[int, int], rng: np.random.Generator) -> FloatImage:
+    """Bright specks: few, large, round and alike if benign; many, fine, long and varied if not."""
     short = min(shape)
     count = 5 + int(rng.poisson(3.0 + 24.0 * suspicion))
     size = (

@@ -13,25 +13,35 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# Under this root anyone may form identifiers.
+# Anyone may form identifiers under this root.
 UID_ROOT = "2.25."
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_OWN_PLACE = (Quirk.OWN_SERIES, Quirk.SWAPPED)
+_SEPARATE_SERIES = (Quirk.OWN_SERIES, Quirk.SWAPPED)
 _FIRST_DAY = datetime(2016, 1, 1)
 
 
 @dataclass(frozen=True)
 class PhantomFile:
-    """One image file, and all that a layout may name it by.
+    """The identity of one image file, with all that a layout may name it by.
 
     Attributes
     ----------
-    role : what it is: `FILM`, `CROP` or `MASK`.
-    subject : the case folder, as in `Mass-Training_P_00001_LEFT_CC_1`.
-    series_description : what NBIA calls the whole series, though it may hold two kinds of file.
-    instance : its place in the series, from 1.
-    kaggle_number : the digits that the Kaggle set appends to the instance.
-    described : False where the file itself does not say what it is.
+    role : str
+        `FILM`, `CROP` or `MASK`.
+    subject : str
+        The case folder, as in `Mass-Training_P_00001_LEFT_CC_1`.
+    study, series, instance_uid : str
+        The UIDs of study, series and file.
+    series_description : str
+        NBIA's name for the whole series, which may hold two kinds of file.
+    instance : int
+        Number within the series, from 1.
+    kaggle_number : int
+        The digits that the Kaggle set appends to the instance.
+    taken : datetime
+        Date and time of the study.
+    described : bool
+        False where the file's header does not say what it is.
     """
 
     role: str
@@ -48,15 +58,25 @@ class PhantomFile:
 
 @dataclass(frozen=True)
 class Picture:
-    """A file's identity and its pixels: as drawn in 8 bits, and as the DICOM file holds them."""
+    """A file's identity and its pixels.
+
+    Attributes
+    ----------
+    file : PhantomFile
+        Its identity.
+    eight_bit : NDArray[np.uint8], shape (rows, columns)
+        As drawn.
+    stored : NDArray[Any], shape (rows, columns)
+        As in the DICOM file: uint16, a mask uint8.
+    """
 
     file: PhantomFile
     eight_bit: "NDArray[np.uint8]"
-    stored: "NDArray[Any]"  # uint16; a mask stays uint8
+    stored: "NDArray[Any]"
 
 
 class Identities:
-    """Hands out studies, series and names; the same generator state gives the same ones."""
+    """Makes studies, series and names; the same state of the generator gives the same ones."""
 
     def __init__(self, rng: "np.random.Generator") -> None:
         self._rng = rng
@@ -70,13 +90,13 @@ class Identities:
     def pair(self, subject: str, quirk: Quirk | None) -> tuple[PhantomFile, PhantomFile]:
         """The files of a crop and of its mask."""
         study, series, taken = self._uid(), self._uid(), self._moment()
-        if quirk in _OWN_PLACE:
+        if quirk in _SEPARATE_SERIES:
             crop = self._file(CROP, subject, study, series, CROP, 1, taken)
             mask = self._file(MASK, subject, self._uid(), self._uid(), MASK, 1, taken)
             return crop, mask
         self._pairs += 1
         first, second = (2, 1) if self._pairs % MASK_FIRST_EVERY == 0 else (1, 2)
-        # The series is called after the mask although it holds the crop too.
+        # The series is named after the mask although it also holds the crop.
         name = CROP if quirk is Quirk.CALLED_CROPPED else MASK
         described = quirk is not Quirk.UNDESCRIBED_MASK
         crop = self._file(CROP, subject, study, series, name, first, taken)
@@ -99,7 +119,7 @@ class Identities:
         return PhantomFile(role, subject, *names, instance, number, taken, described)
 
     def _uid(self) -> str:
-        """A UID whose last five digits count on: NBIA names folders by them alone."""
+        """A UID whose last five digits are a counter: NBIA names folders by them alone."""
         high, low = (int(part) for part in self._rng.integers(1, 2**62, 2))
         self._uids += 1
         return f"{UID_ROOT}{(high * 2**62 + low) // 100_000}{self._uids % 100_000:05d}"
@@ -109,7 +129,7 @@ class Identities:
 
 
 def dicom_header(picture: Picture) -> dict[str, str | int]:
-    """The DICOM header by keyword, with the elements and the gaps of the real files."""
+    """The DICOM header by keyword, with the elements that real files have and lack."""
     file, pixels = picture.file, picture.stored
     bits = 8 * pixels.dtype.itemsize
     elements: dict[str, str | int] = {
@@ -154,7 +174,7 @@ def dicom_header(picture: Picture) -> dict[str, str | int]:
 
 
 def _undescribed(elements: dict[str, str | int], subject: str) -> dict[str, str | int]:
-    """The header of the file that was put into the real set by another way than the rest."""
+    """The header of the file that came into the real set by another way than the others."""
     name = "P_" + subject.split("_P_")[1]
     patient = name[: len("P_00000")]
     side = "Left Breast" if "_LEFT_" in subject else "Right Breast"

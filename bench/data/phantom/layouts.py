@@ -1,7 +1,6 @@
-"""Writes the image files of a phantom in each of the forms in which people hold CBIS-DDSM.
+"""Writes the image files of a phantom in each of the usual layouts of CBIS-DDSM.
 
-The layout decides names, file format and listings; who has which lesion, and every pixel and UID,
-is settled before.
+The layout determines names, file format and listings; lesions, pixels and UIDs are given.
 """
 
 import csv
@@ -40,34 +39,62 @@ _IMPLEMENTATION_UID = "2.25.242150376154029612906437213517468420713"
 
 
 @dataclass(frozen=True)
-class Written:
-    """A file that lies on disk: its identity, its header, where it is, and its bytes' number."""
+class WrittenFile:
+    """A file that is on disk.
+
+    Attributes
+    ----------
+    file : PhantomFile
+        Its identity.
+    header : dict[str, str | int]
+        Its DICOM header by keyword.
+    path : Path
+        Relative to the phantom's folder.
+    size : int
+        In bytes.
+    """
 
     file: PhantomFile
     header: dict[str, str | int]
-    path: Path  # relative to the phantom's folder
+    path: Path
     size: int
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a file lies, in which format, and the table that comes with the files, if any."""
+    """Where a file lies, in which format, and the table that comes with the files, if any.
+
+    Attributes
+    ----------
+    place : Callable[[PhantomFile], str]
+        A file's path relative to the phantom's folder.
+    save : Callable[[Picture, Path], None]
+        Writes one file.
+    listing : str
+        Path of the table of all files; "" if there is none.
+    list_files : Callable[[Sequence[WrittenFile]], list[dict[str, str]]] | None
+        The rows of that table.
+    columns : tuple[str, ...]
+        Its columns.
+    """
 
     place: Callable[[PhantomFile], str]
     save: Callable[[Picture, Path], None]
     listing: str = ""
-    list_files: Callable[[Sequence[Written]], list[dict[str, str]]] | None = None
+    list_files: Callable[[Sequence[WrittenFile]], list[dict[str, str]]] | None = None
     columns: tuple[str, ...] = ()
 
-    def write(self, folder: Path, picture: Picture) -> Written:
+    def write(self, folder: Path, picture: Picture) -> WrittenFile:
         """Write one file below the phantom's folder."""
         path = Path(self.place(picture.file))
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         self.save(picture, folder / path)
-        return Written(picture.file, dicom_header(picture), path, (folder / path).stat().st_size)
+        return WrittenFile(
+            picture.file, dicom_header(picture), path, (folder / path).stat().st_size
+        )
 
-    def write_listing(self, folder: Path, written: Sequence[Written]) -> None:
-        """Write the table of all files, where the layout has one."""
+    def write_listing(self, folder: Path, written: Sequence[WrittenFile]) -> None:
+        """Write the table of all files, if the layout has one."""
         if self.list_files is not None:
             rows = self.list_files(written)
             cells = [[row.get(column, "") for column in self.columns] for row in rows]
@@ -101,8 +128,8 @@ def _nbia_folder(file: PhantomFile) -> str:
 
 def _uid_place(ending: str) -> Callable[[PhantomFile], str]:
     def place(file: PhantomFile) -> str:
-        # Files are counted as they stand in the series, so that the tables' own name for a crop
-        # may be that of its mask.
+        # Files are numbered in the order of the series, so that the tables' name for a crop may be
+        # that of its mask.
         name = f"{file.instance - 1:06d}.{ending}"
         return f"{file.subject}/{file.study}/{file.series}/{name}"
 
@@ -116,7 +143,7 @@ def _save_jpeg(picture: Picture, path: Path) -> None:
 
 
 def _save_png(picture: Picture, path: Path) -> None:
-    """Sixteen bits for all: a mask is 0 and 65280, as converters of DICOM write it."""
+    """Sixteen bits in every file: a mask is 0 and 65280, as converters of DICOM write it."""
     from PIL import Image
 
     Image.fromarray(_sixteen_bit(picture)).save(path, "PNG", compress_level=1)
@@ -130,7 +157,7 @@ def _sixteen_bit(picture: Picture) -> "NDArray[np.uint16]":
 
 
 def _save_dicom(picture: Picture, path: Path) -> None:
-    """Implicit VR, little endian, as the real files; nothing in it depends on when it is made."""
+    """Implicit VR, little endian, as the real files; independent of the time of writing."""
     from pydicom.config import disable_value_validation
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.uid import ImplicitVRLittleEndian
@@ -148,8 +175,8 @@ def _save_dicom(picture: Picture, path: Path) -> None:
     record.save_as(path, enforce_file_format=True)
 
 
-def _dicom_info(written: Sequence[Written]) -> list[dict[str, str]]:
-    """A row a file; the paths begin with a folder that the user's disk need not have."""
+def _dicom_info(written: Sequence[WrittenFile]) -> list[dict[str, str]]:
+    """One row a file; the paths begin with a folder that need not exist on the user's disk."""
     rows = []
     for one in written:
         name = f"{one.file.series}/{_kaggle_name(one.file)}"
@@ -160,15 +187,15 @@ def _dicom_info(written: Sequence[Written]) -> list[dict[str, str]]:
     return rows
 
 
-def _nbia_metadata(written: Sequence[Written]) -> list[dict[str, str]]:
-    """A row a series."""
-    by_series: dict[str, list[Written]] = {}
+def _nbia_metadata(written: Sequence[WrittenFile]) -> list[dict[str, str]]:
+    """One row a series."""
+    by_series: dict[str, list[WrittenFile]] = {}
     for one in written:
         by_series.setdefault(one.file.series, []).append(one)
     return [_series_row(files) for files in by_series.values()]
 
 
-def _series_row(files: Sequence[Written]) -> dict[str, str]:
+def _series_row(files: Sequence[WrittenFile]) -> dict[str, str]:
     file = files[0].file
     return {
         "Series UID": file.series,

@@ -1,7 +1,7 @@
-"""Writes synthetic lesion crops as CBIS-DDSM lies on disks, so that everything runs anywhere.
+"""Writes synthetic lesion crops in the layouts of CBIS-DDSM, so that everything runs anywhere.
 
-The figures that come of it mean nothing for mammography. Tables and files have the quirks of the
-real ones (see `phantom_cases`), the classes overlap by construction, and a seed fixes every byte.
+Results on them mean nothing for mammography. Tables and files have the quirks of the real ones (see
+`cases`), the classes overlap by construction, and a seed fixes every byte.
 """
 
 import json
@@ -35,7 +35,7 @@ FEWEST_PATIENTS = 16
 
 @dataclass(frozen=True)
 class PhantomSettings:
-    """What a phantom is made from; the marker file holds it."""
+    """What a phantom is made from; its marker file holds it as JSON."""
 
     version: int
     patients: int
@@ -55,12 +55,18 @@ def write_phantom(
 
     Parameters
     ----------
-    folder : must not exist or be empty.
-    patients : at least 16; about two crops each.
-    difficulty : 0 (the classes look apart) to 1 (hardly a difference).
-    layout : "kaggle" (JPEG by series), "nbia" (DICOM as the NBIA Data Retriever saves it), "uid"
-        (DICOM in the folders that the case tables name) or "png" (the same as 16-bit PNG). It
-        changes neither lesions nor tables, and the last three hold the same pixels.
+    folder : str | Path
+        Where to write it; must be empty or not exist.
+    patients : int, default 100
+        At least 16; about two crops each.
+    seed : int, default 0
+        Seed of everything that is drawn; not negative.
+    difficulty : float, default 0.5
+        0 (the classes are easily separated) to 1 (they hardly differ).
+    layout : str, default "kaggle"
+        "kaggle" (JPEG by series), "nbia" (DICOM as the NBIA Data Retriever saves it), "uid" (DICOM
+        in the folders that the case tables name) or "png" (the same as 16-bit PNG). It changes
+        neither lesions nor tables, and the last three have the same pixels.
 
     Raises
     ------
@@ -69,7 +75,7 @@ def write_phantom(
     """
     folder = Path(folder).expanduser()
     settings = PhantomSettings(VERSION, patients, seed, float(difficulty), layout)
-    _check(settings, folder)
+    _check_arguments(settings, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=".phantom-", dir=folder.parent))
@@ -84,20 +90,36 @@ def write_phantom(
 
 
 def builtin_phantom(cache: str | Path) -> Path:
-    """The folder of the default phantom below the cache folder, written on first use."""
+    """The default phantom, written on first use.
+
+    Parameters
+    ----------
+    cache : str | Path
+        Folder of the store; the phantom lies in `phantom/` below it.
+
+    Returns
+    -------
+    Path
+        The folder of the phantom.
+
+    Raises
+    ------
+    UnusableInput
+        If it cannot be written.
+    """
     settings = PhantomSettings(VERSION, DEFAULT_PATIENTS, 0, DEFAULT_DIFFICULTY, DEFAULT_LAYOUT)
     folder = Path(cache) / "phantom" / digest(asdict(settings))[:16]
     if not (folder / MARKER).is_file():
         try:
             write_phantom(folder)
         except UnusableInput:
-            # Another run may have written it meanwhile.
+            # Another run may have written it in the meantime.
             if not (folder / MARKER).is_file():
                 raise
     return folder
 
 
-def _check(settings: PhantomSettings, folder: Path) -> None:
+def _check_arguments(settings: PhantomSettings, folder: Path) -> None:
     from bench.data.phantom.layouts import LAYOUTS
 
     if settings.layout not in LAYOUTS:
@@ -129,9 +151,9 @@ def _write_all(folder: Path, settings: PhantomSettings) -> None:
 
 
 def _pictures(settings: PhantomSettings, tables: "PhantomTables") -> "Iterator[Picture]":
-    """Every image of the phantom, while its rows enter the tables.
+    """Draw every image of the phantom, and add its rows to the tables.
 
-    The random generator does not leave this function, so that no layout can change what is drawn.
+    Layouts have no access to the random generator, so that none can change what is drawn.
     """
     import numpy as np
 
@@ -164,20 +186,20 @@ def _view(
     eight_bit, sixteen_bit = film.eight_bit(), film.sixteen_bit()
     film_file = identities.film(breast.film_case(view))
     yield Picture(film_file, eight_bit, sixteen_bit)
-    lesions = zip(breast.lesions, clinical, film.windows, film.masks, strict=True)
-    for lesion, cells, window, drawn_mask in lesions:
+    lesions = zip(breast.lesions, clinical, film.crops, film.masks, strict=True)
+    for lesion, cells, slices, drawn_mask in lesions:
         quirk = breast.quirk(view, lesion)
         subject = f"{breast.film_case(view)}_{lesion.number}"
         crop, mask = identities.pair(subject, quirk)
         tables.add(breast, view, lesion, cells, (film_file, crop, mask))
         if quirk is not Quirk.MISSING:
             mask_pixels = _mask_on_disk(drawn_mask, quirk)
-            yield Picture(crop, eight_bit[window], sixteen_bit[window])
+            yield Picture(crop, eight_bit[slices], sixteen_bit[slices])
             yield Picture(mask, mask_pixels, mask_pixels)
 
 
 def _mask_on_disk(mask: "NDArray[np.uint8]", quirk: "Quirk | None") -> "NDArray[np.uint8]":
-    """The mask on the film's grid, but for the few whose size is another."""
+    """The mask on the film's grid, except for the few that have another size."""
     import numpy as np
 
     from bench.data.phantom.cases import Quirk
