@@ -89,7 +89,7 @@ def _from_manifest(file: Path) -> Dataset:
     notices = [] if manifest.has_patients else [NO_PATIENTS]
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
-        notices.append(f"columns without a meaning here: {ignored}")
+        notices.append(f"columns that are not used: {ignored}")
     rows = pd.DataFrame(manifest.rows)
     if rows.empty and not manifest.left_out:
         raise unusable(file, "the manifest has no rows")
@@ -110,7 +110,7 @@ def _from_manifest(file: Path) -> Dataset:
 def _split_notices(rows: Any) -> list[str]:
     both = shared_patients(rows)
     if both:
-        return [f"{len(both)} patients stand in both train and test"]
+        return [f"{len(both)} patients are in both train and test"]
     return [] if {"train", "test"} <= set(rows["split"]) else [NO_SPLIT]
 
 

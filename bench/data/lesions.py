@@ -285,7 +285,7 @@ def _check_values(table: "pd.DataFrame", root: Path) -> None:
         wrong = (known % len(GEOMETRY_COLUMNS) != 0) | (table["half_side"] <= 0)
         if wrong.any():
             raise unusable(
-                root, f"the square of {table.loc[wrong, 'crop_id'].iloc[0]!r} is not whole"
+                root, f"the square of {table.loc[wrong, 'crop_id'].iloc[0]!r} is incomplete"
             )
 
 

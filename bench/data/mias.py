@@ -109,7 +109,7 @@ def _open(place: Path) -> tuple[ImageSource, list[str]]:
     try:
         archive = TarSource(place)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise unusable(place, f"not a whole tar archive ({error})") from error
+        raise unusable(place, f"not a complete tar archive ({error})") from error
     return archive, archive.names()
 
 

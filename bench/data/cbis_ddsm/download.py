@@ -131,7 +131,7 @@ def _fetch(source: DownloadSource, folder: Path) -> None:
         # mean the same here.
         raise unusable(
             folder,
-            f"the download stopped ({_reason(error)}); the same command goes on from what has come",
+            f"the download stopped ({_reason(error)}); run the same command again to continue it",
         ) from error
     if not _is_complete(source, folder):
         images = sum(1 for _ in folder.glob(source.pattern))
@@ -146,7 +146,7 @@ def _reason(error: BaseException) -> str:
     """Why a download stopped, in a few words."""
     status = getattr(getattr(error, "response", None), "status_code", None)
     if status in (401, 403):
-        return f"the server answered {status}: it wants an API token, see {KAGGLE_TOKEN_PAGE}"
+        return f"the server answered {status}: an API token is needed, see {KAGGLE_TOKEN_PAGE}"
     if isinstance(error, OSError):
         # The cause of a lost connection is under several layers of longer errors.
         while deeper := error.__cause__ or error.__context__:

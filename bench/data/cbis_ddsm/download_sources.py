@@ -130,7 +130,7 @@ def fetch_idc(folder: Path) -> None:
             missing = len(_incomplete(place, batch))
             if missing:
                 reason = f": {errors[-1]}" if errors else ""
-                raise OSError(f"{missing} of {len(batch)} series did not come{reason}")
+                raise OSError(f"{missing} of {len(batch)} series were not downloaded{reason}")
 
 
 @contextlib.contextmanager
@@ -159,7 +159,7 @@ def _move_into(source: Path, target: Path) -> None:
     else:
         raise unusable(
             target,
-            "stands where a downloaded file belongs; move it away, and the same command goes on",
+            "is in the place of a downloaded file; move it away and run the same command again",
         )
 
 

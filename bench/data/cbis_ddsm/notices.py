@@ -44,7 +44,7 @@ def row_notices(usable: "pd.DataFrame") -> list[str]:
     both = shared_patients(usable)
     if both:
         notices.append(
-            f"{len(both)} patients stand in both train and test once mass and calc are pooled"
+            f"{len(both)} patients are in both train and test once mass and calc are pooled"
         )
     return notices
 
@@ -53,9 +53,10 @@ def file_notices(index: ImageIndex, matched: Matched) -> list[str]:
     """Image files that could not be used, and formats that are mixed."""
     notices = link_notices(index)
     if index.unreadable:
+        count = len(index.unreadable)
         listed = ", ".join(map(_plain, index.unreadable[:_MOST_LISTED]))
-        more = " ..." * (len(index.unreadable) > _MOST_LISTED)
-        notices.append(f"{len(index.unreadable)} places cannot be looked at: {listed}{more}")
+        more = " ..." * (count > _MOST_LISTED)
+        notices.append(f"{count} files or folders cannot be accessed: {listed}{more}")
     if matched.unmatched:
         files = "file belongs" if len(matched.unmatched) == 1 else "files belong"
         notices.append(

@@ -288,7 +288,7 @@ def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
 
 def _check_length(needed: int, announced: _Announced) -> None:
     if announced.length == _UNDEFINED:
-        raise UnreadableImage("its pixels are compressed, and its header denies it")
+        raise UnreadableImage("its pixels are compressed, although its header says they are not")
     # One more byte makes the length even; twice the length means that rows or columns are wrong.
     if announced.present < needed or announced.present >= max(2 * needed, needed + 2):
         raise UnreadableImage(

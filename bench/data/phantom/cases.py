@@ -124,7 +124,7 @@ def breasts(patients: int, difficulty: float, rng: "np.random.Generator") -> Ite
                 lesions, views = _lesions(malignant, difficulty, traps, rng)
                 yield Breast(patient, kind, split, laterality, malignant, lesions, views, traps)
             if kind == "mass" and place in (0, 1):
-                # As in the real set, a few patients stand in mass train and in calc test.
+                # As in the real set, a few patients are in mass train and in calc test.
                 lesions, views = _lesions(malignant, difficulty, NO_TRAPS, rng)
                 yield Breast(patient, "calc", "test", "LEFT", malignant, lesions, views)
 

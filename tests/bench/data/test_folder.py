@@ -144,11 +144,11 @@ def test_missing_images_are_left_out(manifest: Write) -> None:
 
 def test_a_patient_on_both_sides_is_noticed(manifest: Write) -> None:
     dataset = load_lesions(manifest(GOOD.replace("p2", "p1")))
-    assert dataset.notices == ("1 patients stand in both train and test",)
+    assert dataset.notices == ("1 patients are in both train and test",)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "reason"),
     [
         ("", "no column path and label"),
         ("file,label\na.png,1\n", "no column path"),
@@ -175,10 +175,10 @@ def test_a_patient_on_both_sides_is_noticed(manifest: Write) -> None:
         ),
     ],
 )
-def test_each_bad_manifest_is_refused_in_one_line(manifest: Write, text: str, said: str) -> None:
+def test_each_bad_manifest_is_refused_in_one_line(manifest: Write, text: str, reason: str) -> None:
     file = manifest(text)
     message = refusal(file)
-    assert said in message
+    assert reason in message
     assert str(file.parent) in message
 
 

@@ -52,7 +52,7 @@ def test_an_empty_table(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "values", "said"),
+    ("column", "values", "reason"),
     [
         ("crop_id", ["a", "a"], "'a' occurs more than once"),
         ("crop_id", ["a", None], "row 2"),
@@ -74,9 +74,9 @@ def test_an_empty_table(tmp_path: Path) -> None:
     ],
 )
 def test_each_broken_rule_is_named(
-    tmp_path: Path, column: str, values: list[object], said: str
+    tmp_path: Path, column: str, values: list[object], reason: str
 ) -> None:
-    assert said in refusal(table(**{column: values}), tmp_path)
+    assert reason in refusal(table(**{column: values}), tmp_path)
 
 
 def test_a_symbolic_link_may_not_lead_out(tmp_path: Path) -> None:

@@ -110,14 +110,14 @@ def test_a_line_that_cannot_be_read_is_named(tmp_path: Path, line: str, number: 
 def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
     for content in (b"", b"no archive", b"\x1f\x8b\x08\0\0\0\0\0"):
         (tmp_path / "set.tar.gz").write_bytes(content)
-        with pytest.raises(UnusableInput, match="not a whole tar archive"):
+        with pytest.raises(UnusableInput, match="not a complete tar archive"):
             load_lesions(tmp_path / "set.tar.gz")
 
 
 def test_an_archive_cut_short_is_refused(mias_archive: Path, tmp_path: Path) -> None:
     with mias_archive.open("rb") as stream:
         (tmp_path / "cut.tar.gz").write_bytes(stream.read(3_000_000))
-    with pytest.raises(UnusableInput, match="not a whole tar archive"):
+    with pytest.raises(UnusableInput, match="not a complete tar archive"):
         load_lesions(tmp_path / "cut.tar.gz")
 
 

@@ -69,7 +69,7 @@ def test_the_real_conflicts(real: CaseTables) -> None:
     assert row_notices(real.rows) == [
         "3 lesions have conflicting pathology between views: "
         "mass_P_00419_LEFT_1, mass_P_00419_LEFT_2, mass_P_01623_RIGHT_1",
-        "31 patients stand in both train and test once mass and calc are pooled",
+        "31 patients are in both train and test once mass and calc are pooled",
     ]
 
 
@@ -158,7 +158,7 @@ def refusal(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "reason"),
     [
         ("pathology", "outcome", "no column pathology"),
         ("assessment", "pathology", "column pathology occurs more than once"),
@@ -171,13 +171,13 @@ def refusal(folder: Path) -> str:
         ("P_00001", "P_٠٠٠٠١", "column patient id: cannot understand"),
     ],
 )
-def test_a_table_that_cannot_be_understood(tables: Path, old: str, new: str, said: str) -> None:
+def test_a_table_that_cannot_be_understood(tables: Path, old: str, new: str, reason: str) -> None:
     file = tables / TRAIN
     text = file.read_bytes().decode()
     assert old in text
     file.write_bytes(text.replace(old, new).encode())
     message = refusal(tables)
-    assert said in message
+    assert reason in message
     assert file.name in message
 
 

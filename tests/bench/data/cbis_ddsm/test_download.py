@@ -1,4 +1,4 @@
-"""Fetching the real set: what is said, checked, kept and resumed, with libraries that only act."""
+"""Downloading the real set: what is printed, checked, kept and resumed; libraries are simulated."""
 
 import dataclasses
 import logging
@@ -83,10 +83,10 @@ def kagglehub(monkeypatch):
 
 
 class IdcClient:
-    """Writes two files a series; says in the log alone what did not come, as idc-index does."""
+    """Writes two files a series; as idc-index, reports only in its log what was not downloaded."""
 
     def __init__(self):
-        self.asked = []
+        self.requested = []
         self.lost = set()
         rows = [("cbis_ddsm", uid, count) for uid, count in zip(SERIES, (1, 2, 1), strict=True)]
         rows.append(("another", "1.9.9", 1))
@@ -95,7 +95,7 @@ class IdcClient:
 
     def download_from_selection(self, downloadDir, seriesInstanceUID, dirTemplate):
         assert dirTemplate == "%SeriesInstanceUID"
-        self.asked.append(list(seriesInstanceUID))
+        self.requested.append(list(seriesInstanceUID))
         counts = self.index.set_index("SeriesInstanceUID")["instanceCount"]
         for uid in seriesInstanceUID:
             if uid in self.lost:
@@ -131,22 +131,22 @@ def refused(name, folder):
     return message
 
 
-# what is said
+# what is printed
 
 
 @pytest.mark.parametrize("name", ["kaggle", "idc"])
 def test_everything_is_announced_before_anything_is_fetched(monkeypatch, tmp_path, name):
-    said = []
+    events = []
 
     def fetch(folder):
-        said.append("FETCH")
+        events.append("FETCH")
         raise OSError("enough")
 
     change(monkeypatch, name, fetch=fetch)
     with pytest.raises(UnusableInput, match="enough"):
-        download.download(name, tmp_path / "set", said.append)
-    assert said[-1] == "FETCH"
-    text = "\n".join(said[:-1])
+        download.download(name, tmp_path / "set", events.append)
+    assert events[-1] == "FETCH"
+    text = "\n".join(events[:-1])
     for part in (LICENCE, CITATION, str(tmp_path / "set"), "about", "GB to download"):
         assert part in text
 
@@ -198,7 +198,7 @@ def test_kaggle_goes_on_from_a_partial_archive(kagglehub, tmp_path):
     kagglehub.stops = OSError("connection reset")
     message = refused("kaggle", tmp_path)
     assert "connection reset" in message
-    assert "the same command goes on" in message
+    assert "run the same command again" in message
     assert not (tmp_path / "jpeg").exists()
     kagglehub.stops = None
     fetched("kaggle", tmp_path)
@@ -247,7 +247,7 @@ def test_kaggle_refuses_a_folder_with_such_files_before_it_fetches(kagglehub, tm
 
 def test_idc_fetches_the_collection_alone_into_folders_of_series(idc, tmp_path):
     fetched("idc", tmp_path)
-    assert idc.asked == [SERIES]
+    assert idc.requested == [SERIES]
     assert sorted(path.name for path in (tmp_path / "dicom").iterdir()) == SERIES
 
 
@@ -257,7 +257,7 @@ def test_idc_asks_again_only_for_series_that_are_not_whole(idc, tmp_path):
     write(place / SERIES[1] / "0.dcm")
     write(place / SERIES[1] / "1.dcm123456")  # how s5cmd names a file until it is whole
     fetched("idc", tmp_path)
-    assert idc.asked == [SERIES[1:]]
+    assert idc.requested == [SERIES[1:]]
     assert not list(place.glob("*/*.dcm?*"))
 
 
@@ -265,12 +265,12 @@ def test_idc_stops_after_the_first_call_that_brings_too_little(idc, tmp_path, mo
     monkeypatch.setattr(download_sources, "IDC_BATCH", 1)
     idc.lost = {SERIES[1]}
     message = refused("idc", tmp_path)
-    assert "1 of 1 series did not come: dial tcp: no such host" in message
-    assert idc.asked == [[SERIES[0]], [SERIES[1]]]
+    assert "1 of 1 series were not downloaded: dial tcp: no such host" in message
+    assert idc.requested == [[SERIES[0]], [SERIES[1]]]
     assert not caplog.records  # thousands of lines otherwise, with nothing that is not in the one
     idc.lost = set()
     fetched("idc", tmp_path)
-    assert idc.asked[2:] == [[SERIES[1]], [SERIES[2]]]
+    assert idc.requested[2:] == [[SERIES[1]], [SERIES[2]]]
 
 
 def test_idc_asks_nothing_where_nothing_answers(idc, tmp_path, monkeypatch):
@@ -278,7 +278,7 @@ def test_idc_asks_nothing_where_nothing_answers(idc, tmp_path, monkeypatch):
     monkeypatch.setattr(urllib.request, "urlopen", no_network)
     with pytest.raises(OSError, match="no such host"):
         download_sources.fetch_idc(tmp_path)
-    assert idc.asked == []
+    assert idc.requested == []
 
 
 def test_any_answer_counts_as_reachable(monkeypatch):
@@ -348,7 +348,7 @@ def test_too_small_a_disk_is_refused_with_both_figures(monkeypatch, idc, tmp_pat
     message = refused("idc", tmp_path / "new" / "set")
     assert "1,000 bytes are needed" in message
     assert "999 are free" in message
-    assert idc.asked == []
+    assert idc.requested == []
 
 
 @pytest.mark.parametrize(
@@ -378,7 +378,7 @@ class HttpError(OSError):
 
 
 def layered():
-    """A lost connection as requests tells it: three layers, the truth in the lowest."""
+    """A lost connection as requests reports it: three layers, the cause in the lowest."""
     try:
         try:
             raise OSError(-2, "Name or service not known")
@@ -391,17 +391,17 @@ def layered():
 
 
 def bad_credentials():
-    """A broken kaggle.json as kagglehub tells it: the file is named in the uppermost layer."""
+    """A broken kaggle.json as kagglehub reports it: the file is named in the uppermost layer."""
     error = ValueError("Invalid Kaggle credentials file at kaggle.json")
     error.__cause__ = ValueError("Expecting value: line 1 column 1")
     return error
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "cause"),
     [
         (layered(), "(Name or service not known)"),
-        (HttpError(401), "the server answered 401: it wants an API token"),
+        (HttpError(401), "the server answered 401: an API token is needed"),
         (HttpError(403), "https://www.kaggle.com/settings/api"),
         (HttpError(404), "404 Client Error. You don't have permission"),
         (bad_credentials(), "Invalid Kaggle credentials file at kaggle.json"),
@@ -409,12 +409,12 @@ def bad_credentials():
         (RuntimeError(), "RuntimeError"),
     ],
 )
-def test_a_failure_is_one_line_with_its_cause(kagglehub, tmp_path, error, said):
+def test_a_failure_is_one_line_with_its_cause(kagglehub, tmp_path, error, cause):
     kagglehub.stops = error
     message = refused("kaggle", tmp_path)
     assert message.startswith(f"{tmp_path}: the download stopped (")
-    assert said in message
-    assert "goes on from what has come" in message
+    assert cause in message
+    assert "run the same command again to continue it" in message
     assert list(tmp_path.glob(".kagglehub/**/1.archive"))
 
 

@@ -184,7 +184,7 @@ def test_the_kind_is_that_of_the_file(
         ("Calc-Test_P_00038_RIGHT_MLO", "Calc-Test_P_00038_RIGHT_MLO"),
         ("calc-TEST_p_00038_right_mlo_12 ", "Calc-Test_P_00038_RIGHT_MLO_12"),
         ("Mass-Training_P_00001_LEFT_CC_1.dcm", "Mass-Training_P_00001_LEFT_CC_1"),
-        ("P_00562_LEFT_CC_2.dcm", ""),  # which table it is of cannot be told
+        ("P_00562_LEFT_CC_2.dcm", ""),  # its table cannot be concluded
         ("Mass-Training_P_0001_LEFT_CC_1", ""),
         ("Mass-Training_P_00001_LEFT_CC_1_2", ""),
         ("Jane Doe", ""),

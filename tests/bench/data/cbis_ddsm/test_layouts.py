@@ -177,10 +177,10 @@ def test_notices_count_what_is_there(layouts: dict[str, Path], tmp_path: Path) -
     """Patients of both splits whose files are missing are no patients of this set."""
     root = tmp_path / "set"
     shutil.copytree(layouts["uid"], root)
-    assert any("stand in both" in notice for notice in load_lesions(root).notices)
+    assert any("are in both" in notice for notice in load_lesions(root).notices)
     for case in root.glob("Calc-Test_*"):
         shutil.rmtree(case)
-    assert not any("stand in both" in notice for notice in load_lesions(root).notices)
+    assert not any("are in both" in notice for notice in load_lesions(root).notices)
 
 
 def test_dicoms_without_order(
@@ -397,7 +397,7 @@ def test_places_that_cannot_be_looked_at_are_told(layouts: dict[str, Path], tmp_
     shutil.copytree(layouts["kaggle"], root)
     (root / "x.png").symlink_to("x.png")
     found = load_lesions(root)
-    assert any("1 places cannot be looked at: x.png" in notice for notice in found.notices)
+    assert any("1 files or folders cannot be accessed: x.png" in notice for notice in found.notices)
 
 
 def test_dicom_info_does_not_set_jpeg_before_png(layouts: dict[str, Path], tmp_path: Path) -> None:

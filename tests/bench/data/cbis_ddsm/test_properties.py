@@ -26,7 +26,7 @@ IDENTITY = ["patient_id", "lesion_id", "split", "label", "subset", "path"]
 
 @pytest.fixture(scope="module")
 def root() -> Iterator[Path]:
-    """A phantom whose pictures are empty: only its tables are looked at."""
+    """A phantom whose pictures are empty: only its tables are read."""
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "phantom"
         write_phantom(made, patients=16, seed=5)
@@ -93,7 +93,7 @@ names = st.sampled_from(
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     name=names,
-    # With a lone CR between records only quotes tell the line feed inside a cell.
+    # With a lone CR between records only quotes distinguish the line feed in a cell.
     form=st.sampled_from(
         [("\r\n", csv.QUOTE_MINIMAL), ("\n", csv.QUOTE_MINIMAL), ("\r", csv.QUOTE_ALL)]
     ),

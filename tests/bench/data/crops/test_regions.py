@@ -39,15 +39,15 @@ def test_a_mask_of_another_scale_is_reconciled() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pixels", "said"),
+    ("pixels", "reason"),
     [
         (mask((50, 100), slice(20, 30), slice(50, 70)), "different proportions: 100 x 50 and 200"),
         (np.zeros((100, 100), np.uint8), "one value everywhere"),
         (np.arange(10_000).reshape(100, 100).astype(np.uint16), "many values"),
     ],
 )
-def test_a_mask_that_does_not_fit(pixels: np.ndarray, said: str) -> None:
-    with pytest.raises(UnreadableImage, match=said):
+def test_a_mask_that_does_not_fit(pixels: np.ndarray, reason: str) -> None:
+    with pytest.raises(UnreadableImage, match=reason):
         square_around(pixels, (200, 200), 1.5)
 
 

@@ -165,7 +165,7 @@ def test_real_sixteen_bit_crops(shared_data: Path, name: str) -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
-    ("data", "name", "said"),
+    ("data", "name", "reason"),
     [
         (b"", "x.png", "empty"),
         (b"<html>not found</html>", "x.png", "not an image"),
@@ -184,8 +184,8 @@ def test_real_sixteen_bit_crops(shared_data: Path, name: str) -> None:
         (b"P5 16384 8193 255\n" + b"\0" * 999, "x.pgm", "16384 x 8193"),
     ],
 )
-def test_bad_files_say_why(data: bytes, name: str, said: str) -> None:
-    with pytest.raises(UnreadableImage, match=said) as caught:
+def test_bad_files_say_why(data: bytes, name: str, reason: str) -> None:
+    with pytest.raises(UnreadableImage, match=reason) as caught:
         decode(data, name)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -237,9 +237,9 @@ def test_reduction_does_not_alias() -> None:
 
 def test_a_tiff_whose_zero_is_white_is_turned_over(tmp_path: Path) -> None:
     pixels = np.arange(12, dtype=np.uint16).reshape(3, 4) * 20
-    plain, turned = tmp_path / "a.tif", tmp_path / "b.tif"
+    plain, inverted = tmp_path / "a.tif", tmp_path / "b.tif"
     Image.fromarray(pixels).save(plain)
-    Image.fromarray(pixels).save(turned, tiffinfo={262: 0})
+    Image.fromarray(pixels).save(inverted, tiffinfo={262: 0})
     np.testing.assert_array_equal(decode(plain.read_bytes(), plain.name).pixels, pixels)
-    found = decode(turned.read_bytes(), turned.name).pixels.astype(int)
+    found = decode(inverted.read_bytes(), inverted.name).pixels.astype(int)
     assert (np.diff(found.ravel()) == -20).all()

@@ -139,9 +139,9 @@ def both(data: bytes, folder: Path, window: str = "own") -> Array | None:
     return pixels
 
 
-def _is_one_line(said: str) -> None:
-    assert said.isprintable()
-    assert 0 < len(said) < 300
+def _is_one_line(message: str) -> None:
+    assert message.isprintable()
+    assert 0 < len(message) < 300
 
 
 @pytest.fixture(scope="module")

@@ -403,7 +403,7 @@ def test_the_default_size_and_no_shortcut(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "reason"),
     [
         ({"layout": "tcia"}, "layout 'tcia': is not one of kaggle, nbia, uid, png"),
         ({"patients": 3}, "at least 16"),
@@ -412,8 +412,8 @@ def test_the_default_size_and_no_shortcut(tmp_path: Path) -> None:
         ({"difficulty": float("nan")}, "between 0 and 1"),
     ],
 )
-def test_settings_out_of_range(tmp_path: Path, arguments: dict[str, Any], said: str) -> None:
-    with pytest.raises(UnusableInput, match=said):
+def test_settings_out_of_range(tmp_path: Path, arguments: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UnusableInput, match=reason):
         write_phantom(tmp_path / "set", **arguments)
     assert list(tmp_path.iterdir()) == []
 
