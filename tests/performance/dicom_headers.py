@@ -1,11 +1,10 @@
-"""Measures reading the headers of mammogram-sized DICOM files against reading their pixels too.
+"""Compares reading the headers of mammogram-sized DICOM files with reading their pixels, too.
 
     python tests/performance/dicom_headers.py [FILES]
 
-Writes uncompressed 16-bit films of 4700 x 2700 pixels to a temporary folder (12 of them unless
-asked otherwise) and goes through them in both orders, five times each, all files warm. Prints the
-median milliseconds a file and the ratio. The header alone is meant to be at least five times as
-fast.
+Writes uncompressed 16-bit films of 4700 x 2700 pixels to a temporary folder (12 by default) and
+reads them in both ways, five times in each order, all files cached. Prints the median milliseconds
+a file and the ratio. The header alone should be at least five times as fast.
 """
 
 import statistics
@@ -34,11 +33,11 @@ def main() -> None:
             "header": read_header,
             "header and pixels": lambda file: decode(file.read_bytes(), file.name),
         }
-        for read in ways.values():  # files and imports become warm
+        for read in ways.values():  # files and imports become cached
             scan(files, read)
         seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for turn in range(2 * ROUNDS):
-            for name in sorted(ways, reverse=bool(turn % 2)):
+        for repeat in range(2 * ROUNDS):
+            for name in sorted(ways, reverse=bool(repeat % 2)):
                 seconds[name].append(scan(files, ways[name]))
     median = {name: statistics.median(seconds[name]) for name in ways}
     for name in ways:

@@ -1,10 +1,10 @@
-"""Measures how long a full-size CBIS-DDSM tree takes to be understood, the first and second time.
+"""Measures how long `data info` takes on a full-size CBIS-DDSM tree, the first and second time.
 
     python tests/performance/index_tree.py
 
 Builds two trees of the real tables and the real names with small made-up images (10,237 JPEGs in
-Kaggle's folders, 10,239 DICOMs in NBIA's), looks at each twice with `python -m bench data info`,
-and prints seconds and peak memory. Needs the shared data (BENCH_TEST_DATA, else ../shared/data).
+Kaggle's folders, 10,239 DICOMs in NBIA's), runs `python -m bench data info` on each twice, and
+prints seconds and peak memory. Needs the shared data (BENCH_TEST_DATA, else ../shared/data).
 """
 
 import csv
@@ -40,13 +40,13 @@ def main() -> None:
             shutil.copytree(SHARED / "csv", root / "csv")
             files = write(root, rows)
             print(f"{name}: {files} files")
-            for look in ("first", "second"):
-                seconds, crops, memory = look_at(root, Path(folder) / "cache")
-                print(f"  {look:<7} look {seconds:6.2f} s   peak {memory:4.0f} MiB   {crops}")
+            for run in ("first", "second"):
+                seconds, crops, memory = run_info(root, Path(folder) / "cache")
+                print(f"  {run:<7} run {seconds:6.2f} s   peak {memory:4.0f} MiB   {crops}")
 
 
-def look_at(root: Path, cache: Path) -> tuple[float, str, float]:
-    """Seconds of `data info` with all its imports, what it says of the crops, and MiB."""
+def run_info(root: Path, cache: Path) -> tuple[float, str, float]:
+    """Seconds of `data info` with all its imports, its line on the crops, and peak MiB."""
     started = time.perf_counter()
     command = [sys.executable, "-m", "bench", "data", "info", str(root), "--cache", str(cache)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
