@@ -20,6 +20,7 @@ def build_report(run: Path) -> Path:
     from reports.figures.data import draw_data
     from reports.figures.every_figure import draw_all
     from reports.page.page import render
+    from reports.tables.every_table import TABLES
     from reports.tables.formats import to_csv, to_latex, write_whole
     from reports.text.methods import methods
     from reports.text.references import references, to_bibtex
@@ -30,9 +31,11 @@ def build_report(run: Path) -> Path:
     bibtex = to_bibtex(references(evaluation))
     page = render(evaluation, drawings, paragraphs, bibtex)
     folder = evaluation.run.folder
-    for name, table in evaluation.tables.items():
-        write_whole(folder / "tables" / f"{name}.csv", to_csv(table).encode())
-        write_whole(folder / "tables" / f"{name}.tex", to_latex(name, table).encode())
+    for declared in TABLES:
+        if (table := evaluation.tables.get(declared.name)) is not None:
+            path = folder / "tables" / declared.name
+            write_whole(path.with_suffix(".csv"), to_csv(table).encode())
+            write_whole(path.with_suffix(".tex"), to_latex(declared, table).encode())
     for drawing in drawings:
         write_whole(folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
         write_whole(folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)

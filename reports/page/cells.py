@@ -7,6 +7,7 @@ from reports.systems.entries import Entry, FigureGroup
 from reports.systems.pooling import PooledSystem
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.headings import heading
+from reports.tables.report_table import ReportTable
 from reports.values import missing, number, short
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def comparison(group: FigureGroup) -> dict[str, Any]:
         Column("Extractor"),
         Column("Weights, recipe" if "recipe" in differing else "Weights"),
         Column("Classifier"),
-        *(Column(_capital(heading("", name)), name in ("C", "seed")) for name in settings),
+        *(Column(_capital(heading(name)), name in ("C", "seed")) for name in settings),
         *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
-        *(Column(_capital(heading("", name)), numeric=True) for name in sizes),
-        Column(_capital(heading("", "training_time_s")), numeric=True),
+        *(Column(_capital(heading(name)), numeric=True) for name in sizes),
+        Column(_capital(heading("training_time_s")), numeric=True),
         Column("Status"),
     ]
     return {
@@ -143,7 +144,7 @@ def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
     """The settings and sizes that all rows share, said once."""
     systems = [entry.system for entry in group.entries]
     parts = [
-        f"{heading('', name)} {value}"
+        f"{heading(name)} {value}"
         for name in _SETTINGS
         if name not in settings
         for value in _values(systems, name)
@@ -153,13 +154,14 @@ def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
         counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
         # All the words are plurals in s.
         parts += [
-            f"{n} {heading('', name).rstrip('s' if n == '1' else '')}"
-            for name, n in counted.items()
+            f"{n} {heading(name).rstrip('s' if n == '1' else '')}" for name, n in counted.items()
         ]
     return ", ".join(parts)
 
 
-def published_table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+def published_layout(
+    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
+) -> dict[str, Any]:
     """Published and measured figures column by column: (p) and (m); the file has more columns."""
     measures = {**MEASURE_TITLES, "training_time_s": "Training (s)"}
     columns = [Column("Published"), Column("Measured, nearest")]
@@ -182,10 +184,12 @@ def published_table(title: str, table: "pd.DataFrame") -> dict[str, Any]:
             values = [row[f"{side}_{name}"] for side in ("published", "measured")]
             cells += [TableCell(show(value), short(value)) for value in values]
         rows.append(cells)
-    return {"name": "published", "title": title, "columns": columns, "rows": rows}
+    return {"columns": columns, "rows": rows}
 
 
-def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
+def protocols_layout(
+    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
+) -> dict[str, Any]:
     """Each system under each protocol: the estimate above, its interval below."""
     settings = _telling(table)
     start = list(table.columns).index("measure") + 1
@@ -215,13 +219,7 @@ def protocols_beside(title: str, table: "pd.DataFrame") -> dict[str, Any]:
             )
         rows.append(cells)
     starts = [place > 0 and place % 2 == 0 for place in range(len(rows))]
-    return {
-        "name": "protocols_side_by_side",
-        "title": title,
-        "columns": columns,
-        "rows": rows,
-        "starts": starts,
-    }
+    return {"columns": columns, "rows": rows, "starts": starts}
 
 
 # What tells two rows of one extractor and classifier apart, shown where it differs.
@@ -245,7 +243,9 @@ def _telling(table: "pd.DataFrame") -> list[str]:
     return [name for name in _BESIDE if len(set(map(short, table[name])) - {""}) > 1]
 
 
-def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]) -> dict[str, Any]:
+def audit_layout(
+    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
+) -> dict[str, Any]:
     """A row a system and comparison: both values, their difference and its interval."""
     settings = _telling(table)
     columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
@@ -277,7 +277,7 @@ def audit_differences(title: str, table: "pd.DataFrame", audits: Collection[str]
             for name in ("n_train", "n_test", "n_patients")
         ]
         rows.append([*cells, TableCell(row["besides"])])
-    return {"name": "leakage_audit", "title": title, "columns": columns, "rows": rows}
+    return {"columns": columns, "rows": rows}
 
 
 def _part_named(rows: str) -> str:
@@ -289,13 +289,14 @@ def _difference(row: Any, name: str) -> TableCell:
     return TableCell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
 
 
-def plain(
-    name: str, title: str, table: "pd.DataFrame", audits: Collection[str] = ()
+def plain_layout(
+    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
 ) -> dict[str, Any]:
     """Any other table, cell by cell, without the identity columns that hold one value only.
 
-    audits : protocols that leak on purpose, which their cells say.
+    Under the protocols among `audits` the cells say that it is an audit.
     """
+    table = table[list(declared.shown)] if declared.shown else table
     constant = [
         column
         for column in SYSTEM_COLUMNS
@@ -318,10 +319,9 @@ def plain(
     numeric = {column: _is_numeric(shown[column]) for column in shown}
     whole = {column: _folded(table, column) for column in estimates if column in shown}
     return {
-        "name": name,
-        "title": title,
         "columns": [
-            Column(_capital(heading(name, str(column))), numeric[column]) for column in shown
+            Column(_capital(heading(str(column), declared.headings)), numeric[column])
+            for column in shown
         ],
         "rows": [
             [

@@ -7,24 +7,25 @@ page forbids itself all outside content: only its own styles, its own script and
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from reports.evaluation import Evaluation
 from reports.figures.drawing import Drawing
 from reports.page.cells import (
-    audit_differences,
+    audit_layout,
     comparison,
-    plain,
-    protocols_beside,
-    published_table,
+    plain_layout,
+    protocols_layout,
+    published_layout,
 )
 from reports.page.saliency import FAINT, saliency_legend, shown
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
+from reports.tables.every_table import TABLES
 from reports.tables.published import SOURCES
-from reports.tables.subgroups import FEWEST
+from reports.tables.report_table import ReportTable
 from reports.text.answers import answers
 from reports.text.leakage_audit import said
 from reports.values import missing, short
@@ -39,50 +40,13 @@ AUDIT = (
     "Audits: under these protocols patients stand in training and test on purpose. "
     "Their figures are no estimates of performance."
 )
-_TABLE_TITLES = {
-    "comparisons": "Declared comparisons",
-    "ranks": "Ranks with their uncertainty",
-    "candidates": "What the row selected was chosen from",
-    "protocols_side_by_side": "Protocols side by side",
-    "leakage_audit": "What each audit gave",
-    "further_measures": "Further measures",
-    "confusion": "Confusion counts",
-    "operating_points": "Operating points",
-    "levels": "By crop, lesion and breast",
-    "subgroups": "Subgroups",
-    "calibration": "Calibration",
-    "decision_curves": "Net benefit",
-    "errors": "The most confident mistakes",
-    "checklist": "Reporting checklist",
-    "published": "Published figures beside measured ones",
-    "learning_curves": "Learning curves in figures",
-    "recipes": "How each network was trained",
-    "trainings": "Cost of each training",
-    "costs": "Cost of each extractor",
-    "fits": "Cost of each fit",
-    "tuning": "What tuning chose",
-    "data": "Crops, lesions and patients",
-    "source_tables": "What the case tables hold",
-    "overlaps": "Patients that two tables share",
-    "conflicts": "Lesions whose views have different pathology",
-    "left_out": "Rows left out",
-    "not_run": "What was not run",
-    "provenance": "Versions, devices and configuration",
+
+# What the page shows of some tables is not cell by cell what stands in them.
+_LAYOUTS = {
+    "published": published_layout,
+    "protocols_side_by_side": protocols_layout,
+    "leakage_audit": audit_layout,
 }
-
-
-# What the page shows of a table whose files hold more.
-_SHOWN = {
-    "comparisons": (
-        *("question", "subset", "protocol", "extractor", "classifier", "reference_extractor"),
-        *("reference_classifier", "value", "reference_value", "difference", "ci_low", "ci_high"),
-        *("p_holm", "smallest_difference", "verdict", "status"),
-    )
-}
-
-
-def _on_page(name: str, table: "pd.DataFrame") -> "pd.DataFrame":
-    return table[list(_SHOWN[name])] if name in _SHOWN else table
 
 
 def render(
@@ -113,7 +77,6 @@ def render(
         methods=paragraphs,
         references=bibtex,
         audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
-        fewest=FEWEST,
         groups=[comparison(group) for group in evaluation.groups],
         some_ran=any(system.ran for system in systems),
         in_part=any(not system.whole for system in systems),
@@ -121,6 +84,8 @@ def render(
         measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
         figures=_figures(drawings),
         tables=_tables(run, tables),
+        places=_places(TABLES),
+        filled=_places(declared for declared in TABLES if declared.name in tables),
         saliency=shown(run),
         saliency_most=_most(VERDICTS),
         saliency_faint=f"{100 * FAINT:g}",
@@ -165,21 +130,29 @@ def _most(verdicts: dict[str, int]) -> str:
     return f"{', '.join(first)} and {last}"
 
 
-def _tables(run: Run, tables: "dict[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
-    """What the page shows of each table but the summary, which it shows by group."""
-    shown = {
-        name: plain(name, title, _on_page(name, tables[name]), run.audits)
-        for name, title in _TABLE_TITLES.items()
-        if name in tables
+def _tables(run: Run, tables: "Mapping[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
+    """What the page shows of each table that it shows as one, by name."""
+    return {
+        declared.name: {
+            "name": declared.name,
+            "title": declared.title,
+            "intro": declared.intro,
+            "folded": declared.is_folded(tables[declared.name]),
+            **_LAYOUTS.get(declared.name, plain_layout)(
+                declared, tables[declared.name], run.audits
+            ),
+        }
+        for declared in TABLES
+        if declared.place and declared.name in tables
     }
-    shown["published"] = published_table(_TABLE_TITLES["published"], tables["published"])
-    if "protocols_side_by_side" in tables:
-        name = "protocols_side_by_side"
-        shown[name] = protocols_beside(_TABLE_TITLES[name], tables[name])
-    if "leakage_audit" in tables:
-        name = "leakage_audit"
-        shown[name] = audit_differences(_TABLE_TITLES[name], tables[name], run.audits)
-    return shown
+
+
+def _places(among: Iterable[ReportTable]) -> dict[str, list[str]]:
+    """The names of tables by their place on the page."""
+    found: dict[str, list[str]] = {}
+    for declared in among:
+        found.setdefault(declared.place, []).append(declared.name)
+    return found
 
 
 def _own(name: str) -> "Markup":

@@ -13,6 +13,7 @@ from reports.statistics.probabilities import calibration_error, net_benefit, pro
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats, ScoredRows
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,3 +105,29 @@ def decision_curves(systems: list[PooledSystem]) -> "pd.DataFrame":
             named = {"threshold": limit, "net_benefit": benefit, "treat_all": everyone}
             rows.append({**system.identity, **named})
     return pd.DataFrame(rows, columns=list(DECISION_COLUMNS))
+
+
+CALIBRATION_TABLE = ReportTable(
+    "calibration",
+    lambda pooled, _: calibration(pooled.honest),
+    title="Calibration",
+    place="probabilities",
+    intro=(
+        "Brier score: mean squared distance of probability and outcome, 0 at best; beside it that "
+        "of answering the prevalence for every crop. Calibration error: over ten bins of equal "
+        "width."
+    ),
+    folded=True,
+)
+
+DECISION_CURVES_TABLE = ReportTable(
+    "decision_curves",
+    lambda pooled, _: decision_curves(pooled.honest),
+    title="Net benefit",
+    place="decision",
+    intro=(
+        "True positives less false positives weighted by the odds of the threshold, per crop; "
+        "acting on none gives 0. It depends on the prevalence, which in a data set is a choice."
+    ),
+    folded=True,
+)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.systems.kinds import is_selected, judged
 from reports.systems.pooling import PooledSystem
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,3 +58,19 @@ def _row(system: PooledSystem, choices: "pd.DataFrame") -> dict[str, Any]:
         "folds_chosen": int(own.sum()),
         "folds": len(choices),
     }
+
+
+CANDIDATES_TABLE = ReportTable(
+    "candidates",
+    lambda pooled, _: candidates(pooled.systems),
+    title="What the row selected was chosen from",
+    place="results",
+    intro=(
+        "In every fold the row selected is the system with the highest mean AUC on five inner "
+        "folds, by patient, of the training rows; no test crop is looked at. Candidates are the "
+        "frozen features with plain SVM kernels: a network trained here has seen the rows of the "
+        "inner folds. What stands here are those inner figures, means ± over the outer folds, and "
+        "in how many folds each was chosen. They are no estimates of performance."
+    ),
+    folded=True,
+)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reports.systems.kinds import is_selected
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
+from reports.tables.report_table import ReportTable
 from reports.values import short
 
 if TYPE_CHECKING:
@@ -176,3 +177,23 @@ def _robustness(run: Run) -> str:
 
 def _audits(run: Run) -> str:
     return f"audits ({', '.join(run.audits)})" if run.audits else ""
+
+
+CHECKLIST_TABLE = ReportTable(
+    "checklist",
+    lambda pooled, tables: checklist(pooled.run, pooled.systems, tables),
+    title="Reporting checklist",
+    place="paper",
+    intro=(
+        "Items of CLAIM (2020) and TRIPOD+AI (2024) in words of our own; the guidelines' text is "
+        "what counts. The update of CLAIM (2024) numbers some items otherwise: check the numbers "
+        "against the edition that your journal asks for. What stands empty only the authors can "
+        "say."
+    ),
+    folded=True,
+    kept_empty=True,
+    headings={
+        "asks_for": "asks for",
+        "run_says": "this run says",
+    },
+)

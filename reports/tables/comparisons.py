@@ -32,6 +32,7 @@ from reports.systems.kinds import (
     transformer,
 )
 from reports.systems.pooling import FROZEN, GROUP_COLUMNS, PooledSystem
+from reports.tables.report_table import ReportTable
 from reports.values import missing, number
 
 if TYPE_CHECKING:
@@ -324,3 +325,33 @@ def _seconds(system: PooledSystem) -> float | None:
 
 def _called(system: PooledSystem) -> str:
     return f"{_name(system)} + {str(system.identity['classifier']).replace('_', ' ')}"
+
+
+COMPARISONS_TABLE = ReportTable(
+    "comparisons",
+    lambda pooled, _: comparisons(pooled.headline),
+    title="Declared comparisons",
+    place="results",
+    intro=(
+        "Fixed before any figure was seen, question by question, on all training patients and "
+        "never under an audit. Difference of AUC, system less reference, with the 95 % interval "
+        "of a bootstrap that draws the same patients for both; p is adjusted by Holm within its "
+        "question, subset and protocol. Beside it stands the smallest difference that could have "
+        "been seen (power 80 %): not distinguishable does not mean equal."
+    ),
+    headings={
+        "value": "AUC",
+        "reference_value": "AUC of the reference",
+        "reference_n_runs": "repeats of the reference",
+        "reference_training_time_s": "training of the reference (s)",
+        "p": "p-value",
+        "p_holm": "p-value (Holm)",
+        "ci_low": "interval, low",
+        "ci_high": "interval, high",
+    },
+    shown=(
+        *("question", "subset", "protocol", "extractor", "classifier", "reference_extractor"),
+        *("reference_classifier", "value", "reference_value", "difference", "ci_low", "ci_high"),
+        *("p_holm", "smallest_difference", "verdict", "status"),
+    ),
+)

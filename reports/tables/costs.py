@@ -6,6 +6,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.frames import frame
+from reports.tables.report_table import ReportTable
 from reports.tables.summary import means
 
 if TYPE_CHECKING:
@@ -84,3 +85,48 @@ def _converged(system: PooledSystem) -> bool | None:
     """Whether every fit converged; None where that has no meaning."""
     known = system.units["converged"].dropna()
     return bool(known.astype(bool).all()) if len(known) else None
+
+
+COSTS_TABLE = ReportTable(
+    "costs",
+    lambda pooled, _: costs(pooled.run),
+    title="Cost of each extractor",
+    place="costs",
+    kept_empty=True,
+    headings={
+        "weights_digest": "digest of the weights",
+        "extraction_s": "extraction (s)",
+        "min_cosine": "lowest cosine with float32",
+    },
+)
+
+FITS_TABLE = ReportTable(
+    "fits",
+    lambda pooled, _: fits(pooled.whole),
+    title="Cost of each fit",
+    place="costs",
+    intro="Means over folds, times in seconds.",
+    folded=True,
+    kept_empty=True,
+    headings={
+        "gram_time_s": "Gram matrix (s)",
+        "n_support": "support vectors",
+    },
+)
+
+TUNING_TABLE = ReportTable(
+    "tuning",
+    lambda pooled, _: tuning(pooled.whole),
+    title="What tuning chose",
+    place="costs",
+    intro=(
+        "C and scale (a multiple of the kernel's preset) were chosen for each fold on inner folds "
+        "by patient of its training rows. Folds that chose alike are counted; one choice in all "
+        "folds is a stable one."
+    ),
+    headings={
+        "chosen_C": "C chosen",
+        "chosen_scale": "scale chosen",
+        "of_folds": "of folds",
+    },
+)

@@ -9,9 +9,10 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.schema import AUDIT_MARK, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.headings import heading
-from reports.values import estimate, is_number, short
+from reports.tables.report_table import ReportTable
+from reports.values import is_number, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,6 @@ _LATEX = str.maketrans(
 # A longer table has to be able to break over pages.
 _LONG_TABLE = 40
 
-_LATEX_IDENTITY = ("subset", "protocol", "extractor", "weights", "recipe", "classifier", "C")
-
 
 def csv_cell(value: Any) -> str:
     """The cell's text; a string that a spreadsheet would evaluate is made harmless."""
@@ -71,25 +70,27 @@ def escape_latex(text: str) -> str:
     return " ".join(printable.split()).translate(_LATEX)
 
 
-def to_latex(name: str, table: "pd.DataFrame") -> str:
+def to_latex(declared: ReportTable, table: "pd.DataFrame") -> str:
     """A table for print: booktabs, as wide as the text at most, a longtable from 41 rows.
 
     Settings and states that all rows share are said once, in a comment above the table. A longtable
     cannot be scaled; where it is too wide it wants a landscape page, which the comment says.
     """
-    if name == "summary":
-        table = _summary_for_print(table)
+    if declared.for_print is not None:
+        table = declared.for_print(table)
     if "weights_digest" in table:
         table = table.assign(weights_digest=[short(d)[:12] for d in table["weights_digest"]])
     shown, shared = _without_shared(table)
     numeric = [shown[column].map(_is_figure).all() for column in shown]
     cells = shown.map(lambda value: _latex_cell(short(value))).astype(object)
-    cells.columns = [escape_latex(heading(name, str(column))) for column in shown.columns]
+    cells.columns = [
+        escape_latex(heading(str(column), declared.headings)) for column in shown.columns
+    ]
     long = len(table) > _LONG_TABLE
     align = "".join("r" if is_figure else "l" for is_figure in numeric)
     body = cells.to_latex(index=False, escape=False, longtable=long, column_format=align)
     packages = "booktabs, longtable" if long else "booktabs, graphicx"
-    notes = [f"% {name}: needs the packages {packages}"]
+    notes = [f"% {declared.name}: needs the packages {packages}"]
     if shared:
         notes.append(f"% all rows: {escape_latex(', '.join(shared))}")
     if long:
@@ -130,20 +131,6 @@ def _latex_cell(text: str) -> str:
     cell = re.sub(r"-(?=\d)", "$-$", cell)
     above, bracket, below = cell.partition(" [")
     return f"\\shortstack[r]{{{above}\\\\{{}}[{below}}}" if bracket else cell
-
-
-def _summary_for_print(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Mean ± std and [interval] in one cell for each measure; rows of one comparison together."""
-    shown = table[list(_LATEX_IDENTITY)].copy()
-    for name in SUMMARY_MEASURES:
-        shown[name] = [estimate(row, name) for _, row in table.iterrows()]
-    audits = [short(notes).startswith(AUDIT_MARK) for notes in table["notes"]]
-    shown["status"] = [
-        f"{short(status)}; {AUDIT_MARK}" if audit else status
-        for status, audit in zip(table["status"], audits, strict=True)
-    ]
-    groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
-    return shown.iloc[groups.argsort(kind="stable")]
 
 
 def write_whole(path: Path, content: bytes) -> None:

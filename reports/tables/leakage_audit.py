@@ -14,6 +14,7 @@ from reports.statistics.bootstrap import bootstrap, interval, observed
 from reports.systems.pairs import WITHOUT_PROTOCOL, Pair
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
+from reports.tables.report_table import ReportTable
 from reports.values import missing
 
 if TYPE_CHECKING:
@@ -118,3 +119,18 @@ def _sizes(system: PooledSystem, repeats: Sequence[ScoredRows]) -> dict[str, int
         "n_patients": round(np.mean([len(np.unique(rows.patient)) for rows in repeats])),
         "n_runs": len(repeats),
     }
+
+
+LEAKAGE_AUDIT_TABLE = ReportTable(
+    "leakage_audit",
+    lambda pooled, _: leakage_audit(pooled.pairs),
+    title="What each audit gave",
+    place="audit",
+    intro=(
+        "The audit less the protocol beside it, with the 95 % interval of the difference due to "
+        "the drawn patients alone: one draw takes the same patients for both, with all their "
+        "rows. No correction is made for the number of rows. Numbers of rows and patients are "
+        "audit | beside it. The files also hold sensitivity and specificity."
+    ),
+    folded=True,
+)

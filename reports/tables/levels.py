@@ -11,6 +11,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -102,3 +103,20 @@ def _joined(
     return ScoredRows(
         positive, score, score > limit[first], rows.patient[first], rows.fold[first]
     ), first
+
+
+LEVELS_TABLE = ReportTable(
+    "levels",
+    lambda pooled, _: levels(pooled.run, pooled.close),
+    title="By crop, lesion and breast",
+    place="closer",
+    intro=(
+        "A lesion is positive if one of its views is, and its score is their mean; a breast is "
+        "positive if one of its lesions is, and its score is their maximum. Thresholds are those "
+        "of the crops."
+    ),
+    folded=True,
+    headings={
+        "n": "crops, lesions or breasts",
+    },
+)

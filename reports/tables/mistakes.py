@@ -9,6 +9,7 @@ from reports.systems.groups import GroupKey
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 from reports.values import category
 
 if TYPE_CHECKING:
@@ -122,3 +123,25 @@ def hardest(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
             for crop, n in ordered[:MOST_SHOWN]
         ]
     return found
+
+
+ERRORS_TABLE = ReportTable(
+    "errors",
+    lambda pooled, _: errors(pooled.run, pooled.close),
+    title="The most confident mistakes",
+    place="mistakes",
+    intro=(
+        "The crops furthest on the wrong side of the threshold, of each system looked at closely; "
+        "ranks are within a system, for scores of different systems have different scales. The "
+        "column systems wrong counts how many of them make the same mistake."
+    ),
+    folded=True,
+    headings={
+        "calc_type": "calcification type",
+        "beyond_threshold": "beyond threshold",
+        "times_wrong": "times wrong",
+        "times_tested": "times tested",
+        "systems_wrong": "systems wrong",
+        "of_systems": "of systems",
+    },
+)

@@ -11,6 +11,7 @@ from reports.systems.groups import GroupKey
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,3 +66,19 @@ def _points(repeats: Sequence[ScoredRows]) -> dict[str, float]:
         found[f"{name}_std"] = std_over_repeats(values)
         found[f"{name}_ci_low"], found[f"{name}_ci_high"] = interval(np.mean(draws, axis=0))
     return found
+
+
+OPERATING_POINTS_TABLE = ReportTable(
+    "operating_points",
+    lambda pooled, _: operating_points(pooled.close),
+    title="Operating points",
+    place="closer",
+    intro=(
+        "Read off the ROC curve of the test crops themselves, hence optimistic: a threshold that "
+        "had to be chosen beforehand would do worse."
+    ),
+    folded=True,
+    headings={
+        "specificity_at_90_sensitivity": "specificity at 90 % sensitivity",
+    },
+)

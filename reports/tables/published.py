@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from reports.systems.pooling import is_whole
 from reports.systems.run_folder import Run
 from reports.systems.schema import SUMMARY_MEASURES
+from reports.tables.report_table import ReportTable
 from reports.values import missing, short
 
 if TYPE_CHECKING:
@@ -202,3 +203,18 @@ def _side_by_side(
         "protocol": f"{protocol} (audit)" if protocol in run.audits else protocol,
     }
     return row | {f"measured_{name}": found[name] for name in (*_MEASURED_NAMES, *_COMPARED)}
+
+
+PUBLISHED_TABLE = ReportTable(
+    "published",
+    lambda pooled, tables: beside_published(pooled.run, tables["summary"]),
+    title="Published figures beside measured ones",
+    place="published",
+    intro=(
+        "(p) published, (m) measured in this run: mass crops, all training patients; below its "
+        "name the weights, the recipe, the data and the protocol. The files also hold the "
+        "published protocols and remarks."
+    ),
+    folded=lambda table: bool(table["measured_extractor"].isna().all()),
+    kept_empty=True,
+)

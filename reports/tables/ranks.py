@@ -17,6 +17,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.comparisons import MEASURE
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,3 +73,19 @@ def _ranked(values: Floats) -> Floats:
 
     found: Floats = stats.rankdata(-values, axis=0, nan_policy="omit")
     return found
+
+
+RANKS_TABLE = ReportTable(
+    "ranks",
+    lambda pooled, _: ranks(pooled.headline),
+    title="Ranks with their uncertainty",
+    place="results",
+    intro=(
+        "By AUC within a subset and protocol, 1 is the highest; the interval is that of the ranks "
+        "in the bootstrap over patients. Wide ones overlap: neighbours are not told apart."
+    ),
+    folded=True,
+    headings={
+        "n_systems": "systems",
+    },
+)

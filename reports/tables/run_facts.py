@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.tables.frames import frame
+from reports.tables.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,29 +19,26 @@ def data_counts(run: Run) -> "pd.DataFrame":
     return frame(rows, ("subset", "split", "label", *counted), whole=counted)
 
 
-def data_tables(run: Run) -> dict[str, "pd.DataFrame"]:
-    """What the case tables hold, share and contradict; some columns are named by the data.
+def source_tables(run: Run) -> "pd.DataFrame":
+    """Rows of the case tables by pathology, patients and full mammograms, all as published."""
+    return _open_frame(run, "source_tables", ("table", "rows"), ("patients", "images"))
 
-    source_tables counts rows by pathology, patients and full mammograms, all as published;
-    overlaps counts the patients that two of the tables share; conflicts has a column for each view.
-    """
-    data = section(run.manifest, "data")
-    counts = ("patients", "images")
-    return {
-        "source_tables": _open_frame(
-            manifest_records(data, "source_tables"), ("table", "rows"), counts
-        ),
-        "overlaps": _open_frame(
-            manifest_records(data, "overlaps"), ("first", "second", "patients")
-        ),
-        "conflicts": _open_frame(manifest_records(data, "conflicts"), ("lesion_id",)),
-    }
+
+def overlaps(run: Run) -> "pd.DataFrame":
+    """The patients that two of the case tables share."""
+    return _open_frame(run, "overlaps", ("first", "second", "patients"))
+
+
+def conflicts(run: Run) -> "pd.DataFrame":
+    """The lesions whose views have different pathology, with a column for each view."""
+    return _open_frame(run, "conflicts", ("lesion_id",))
 
 
 def _open_frame(
-    rows: list[dict[str, Any]], first: tuple[str, ...], last: tuple[str, ...] = ()
+    run: Run, part: str, first: tuple[str, ...], last: tuple[str, ...] = ()
 ) -> "pd.DataFrame":
-    """The columns named, and between them those that the rows have besides, as they appear."""
+    """A part of the data's section: the columns named, between them those that the rows have."""
+    rows = manifest_records(section(run.manifest, "data"), part)
     found = dict.fromkeys(name for row in rows for name in row)
     between = [name for name in found if name not in (*first, *last)]
     return frame(rows, (*first, *between, *last))
@@ -53,6 +51,11 @@ def left_out(run: Run) -> "pd.DataFrame":
     frequency = Counter(reasons)
     order = sorted(range(len(rows)), key=lambda place: frequency[reasons[place]])
     return frame([rows[place] for place in order], ("crop_id", "path", "reason"))
+
+
+def not_run(run: Run) -> "pd.DataFrame":
+    """What a reader may miss in the run, and the command that runs it."""
+    return frame(manifest_records(run.manifest, "not_run"), ("what", "command"))
 
 
 def provenance(run: Run) -> "pd.DataFrame":
@@ -79,3 +82,75 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+DATA_TABLE = ReportTable(
+    "data",
+    lambda pooled, _: data_counts(pooled.run),
+    title="Crops, lesions and patients",
+    place="data",
+    kept_empty=True,
+)
+
+SOURCE_TABLES_TABLE = ReportTable(
+    "source_tables",
+    lambda pooled, _: source_tables(pooled.run),
+    title="What the case tables hold",
+    place="data",
+    intro=(
+        "Of the whole data set, whatever subsets a run takes. As published, before files that are "
+        "missing; a full mammogram may show several lesions."
+    ),
+    headings={
+        "images": "full mammograms",
+    },
+)
+
+OVERLAPS_TABLE = ReportTable(
+    "overlaps",
+    lambda pooled, _: overlaps(pooled.run),
+    title="Patients that two tables share",
+    place="data",
+    intro=(
+        "Of the whole data set. With them, a split that is clean within one table leaks when "
+        "tables are pooled."
+    ),
+    headings={
+        "first": "table",
+        "second": "other table",
+        "patients": "patients in both",
+    },
+)
+
+CONFLICTS_TABLE = ReportTable(
+    "conflicts",
+    lambda pooled, _: conflicts(pooled.run),
+    title="Lesions whose views have different pathology",
+    place="data",
+    intro="Of the whole data set. Each view keeps the label that the tables give it.",
+)
+
+LEFT_OUT_TABLE = ReportTable(
+    "left_out",
+    lambda pooled, _: left_out(pooled.run),
+    title="Rows left out",
+    place="left-out",
+    intro="Rows of the data set that are not in this run, and why; the rarest reasons first.",
+    folded=lambda table: len(table) > 12,
+    kept_empty=True,
+)
+
+NOT_RUN_TABLE = ReportTable(
+    "not_run",
+    lambda pooled, _: not_run(pooled.run),
+    kept_empty=True,
+)
+
+PROVENANCE_TABLE = ReportTable(
+    "provenance",
+    lambda pooled, _: provenance(pooled.run),
+    title="Versions, devices and configuration",
+    place="provenance",
+    folded=True,
+    kept_empty=True,
+)

@@ -9,6 +9,8 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import protocol_order
 from reports.systems.run_folder import Run
 from reports.tables.published import nearest_published
+from reports.tables.report_table import ReportTable
+from reports.tables.summary import rows_by_system
 from reports.values import estimate
 
 if TYPE_CHECKING:
@@ -72,3 +74,20 @@ def _published(row: _Row, measure: str) -> dict[str, Any]:
     if known is None or figure is None:
         return {}
     return dict(zip(_PUBLISHED, (figure, known.system, known.data, known.protocol), strict=True))
+
+
+SIDE_BY_SIDE_TABLE = ReportTable(
+    "protocols_side_by_side",
+    lambda pooled, tables: side_by_side(
+        pooled.run, pooled.systems, rows_by_system(pooled.systems, tables["summary"])
+    ),
+    title="Protocols side by side",
+    place="audit",
+    intro=(
+        "Every system that ran under an audit, under each protocol of the run: mean ± standard "
+        "deviation over repeats, [ ] 95 % interval over patients, given the trained models where "
+        "there are folds. Protocols test different rows, so that only those named as a pair below "
+        "are set against each other. A published figure is no cell of ours: other rows, another "
+        "AlexNet, and a protocol that is not known."
+    ),
+)

@@ -11,6 +11,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 from reports.values import category
 
 if TYPE_CHECKING:
@@ -162,3 +163,18 @@ def _natural(text: str) -> tuple[bool, bool, float, str]:
                 return (False, False, place + (" to " not in text and place > 0), text)
         return (text == _NOT_GIVEN, True, 0.0, text)
     return (False, False, number, text)
+
+
+SUBGROUPS_TABLE = ReportTable(
+    "subgroups",
+    lambda pooled, _: subgroups(pooled.run, pooled.close),
+    title="Subgroups",
+    place="closer",
+    intro=(
+        "With so many groups some differ by chance: a difference seen here is a question for "
+        f"other data, not a finding. A measure that rests on fewer than {FEWEST} crops of a class "
+        "is left empty. Of combined descriptors the first word counts; crop size is the longest "
+        "side in terciles."
+    ),
+    folded=True,
+)

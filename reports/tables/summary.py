@@ -18,9 +18,13 @@ from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.tables.frames import frame
+from reports.tables.report_table import ReportTable
+from reports.values import estimate, short
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_PRINTED_IDENTITY = ("subset", "protocol", "extractor", "weights", "recipe", "classifier", "C")
 
 FURTHER_MEASURES = (*MEASURES[len(SUMMARY_MEASURES) :], "sensitivity_at_90_specificity")
 
@@ -161,3 +165,53 @@ def means(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
         known = values[~np.isnan(values)]
         found[name] = float(known.mean()) if len(known) else float("nan")
     return found
+
+
+def _for_print(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Mean ± std and [interval] in one cell for each measure; rows of one comparison together."""
+    shown = table[list(_PRINTED_IDENTITY)].copy()
+    for name in SUMMARY_MEASURES:
+        shown[name] = [estimate(row, name) for _, row in table.iterrows()]
+    audits = [short(notes).startswith(AUDIT_MARK) for notes in table["notes"]]
+    shown["status"] = [
+        f"{short(status)}; {AUDIT_MARK}" if audit else status
+        for status, audit in zip(table["status"], audits, strict=True)
+    ]
+    groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
+    return shown.iloc[groups.argsort(kind="stable")]
+
+
+SUMMARY_TABLE = ReportTable(
+    "summary",
+    lambda pooled, _: summary(pooled.run, pooled.systems),
+    kept_empty=True,
+    for_print=_for_print,
+)
+
+FURTHER_MEASURES_TABLE = ReportTable(
+    "further_measures",
+    lambda pooled, _: further_measures(pooled.whole),
+    title="Further measures",
+    place="results",
+    intro=(
+        "Sensitivity at 90 % specificity is read off the ROC curve of the test crops themselves "
+        "and is therefore optimistic."
+    ),
+    folded=True,
+    kept_empty=True,
+)
+
+CONFUSION_TABLE = ReportTable(
+    "confusion",
+    lambda pooled, _: confusion_table(pooled.whole),
+    title="Confusion counts",
+    place="confusion",
+    folded=True,
+    kept_empty=True,
+    headings={
+        "tp": "true positives",
+        "fn": "false negatives",
+        "fp": "false positives",
+        "tn": "true negatives",
+    },
+)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from reports.systems.pooling import GROUP_COLUMNS, is_whole, join_unique
 from reports.systems.run_folder import Run, manifest_records
 from reports.systems.schema import RECIPE_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.tables.report_table import ReportTable
 from reports.values import missing, short
 
 if TYPE_CHECKING:
@@ -126,3 +127,48 @@ def learning_curves(summary: "pd.DataFrame") -> "pd.DataFrame":
 def _share(row: Mapping[str, Any]) -> float:
     value = row["train_fraction"]
     return 1.0 if missing(value) else float(value)
+
+
+LEARNING_CURVES_TABLE = ReportTable(
+    "learning_curves",
+    lambda _, tables: learning_curves(tables["summary"]),
+    title="Learning curves in figures",
+    place="learning",
+    intro="All systems on each share of the training patients.",
+    folded=True,
+)
+
+RECIPES_TABLE = ReportTable(
+    "recipes",
+    lambda pooled, _: recipes(pooled.run),
+    title="How each network was trained",
+    place="training",
+    intro="AdamW on cross-entropy throughout. Nothing in a recipe was chosen by test rows.",
+    headings={
+        "input_size": "input (px)",
+        "clip_norm": "gradient norm clipped at",
+        "localization": "localization loss",
+        "layers": "layers trained",
+        "inner_validation": "share for inner validation",
+    },
+)
+
+TRAININGS_TABLE = ReportTable(
+    "trainings",
+    lambda pooled, _: trainings(pooled.run),
+    title="Cost of each training",
+    place="training",
+    intro=(
+        "Means over folds and repeats, on all training patients; memory is the largest peak in "
+        "GiB, on the host that of the whole process. Where there was no GPU its size is estimated "
+        "from the tensors of one batch."
+    ),
+    headings={
+        "kept_epoch": "epoch kept",
+        "accumulation": "passes per batch",
+        "peak_device_gib": "peak GPU memory (GiB)",
+        "peak_host_gib": "peak host memory (GiB)",
+        "smallest_gpu_gb": "smallest GPU (GB)",
+        "gflops_per_image": "GFLOPs per image",
+    },
+)

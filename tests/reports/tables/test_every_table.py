@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import measures, patient_bootstrap
+from reports import build_report, measures, patient_bootstrap
+from reports.page import page
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
 from reports.systems.schema import SUMMARY_COLUMNS, SUMMARY_MEASURES
-from reports.tables.costs import tuning
-from reports.tables.every_table import every_table
+from reports.tables import every_table as every_table_module
+from reports.tables.costs import COSTS_TABLE, tuning
+from reports.tables.every_table import TABLES, every_table
 from reports.tables.formats import csv_cell, escape_latex, to_csv, to_latex
-from reports.tables.summary import summary
+from reports.tables.report_table import ReportTable
+from reports.tables.run_facts import LEFT_OUT_TABLE
+from reports.tables.summary import SUMMARY_TABLE, summary
 from reports.values import estimate, short
 
 
@@ -128,6 +133,44 @@ def test_confusion_counts_add_up(made_run: Path) -> None:
     np.testing.assert_allclose(counts.sum(axis=1), 60)
 
 
+def test_the_page_asks_for_tables_at_every_place_where_one_stands() -> None:
+    template = (Path(page.__file__).parent / "templates" / "report.html.j2").read_text()
+    asked = re.findall(r'tables_at\("([a-z-]+)"\)', template)
+    assert len(asked) == len(set(asked))
+    assert set(asked) == {table.place for table in TABLES} - {""}
+    names = [table.name for table in TABLES]
+    assert len(names) == len(set(names))
+    assert all(table.title for table in TABLES if table.place)
+
+
+def test_a_declared_table_is_written_and_shown_in_its_place(
+    made_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One more value in the list of tables is all that a new table takes."""
+    declared = ReportTable(
+        "sides",
+        lambda pooled, tables: pd.DataFrame({"side": ["left"], "n": [len(tables["summary"])]}),
+        title="Which side",
+        place="closer",
+        intro="Counted by side.",
+        headings={"n": "counted rows"},
+    )
+    empty = replace(declared, name="nothing", build=lambda pooled, _: pd.DataFrame({"n": []}))
+    for module in (every_table_module, page):
+        monkeypatch.setattr(module, "TABLES", (*TABLES, declared, empty))
+    folder = Path(shutil.copytree(made_run, tmp_path / "run"))
+    text = build_report(folder).read_text()
+    rows = len(pd.read_csv(folder / "tables" / "summary.csv"))
+    assert (folder / "tables" / "sides.csv").read_text() == f"side,n\nleft,{rows}\n"
+    assert "counted rows" in (folder / "tables" / "sides.tex").read_text()
+    assert not (folder / "tables" / "nothing.csv").exists()
+    section = text[text.index('<section id="closer">') : text.index('<section id="mistakes">')]
+    assert '<h3 id="table-sides">Which side <a' in section
+    assert "<p>Counted by side. <a" in section
+    assert "Counted rows" in section
+    assert "table-nothing" not in text
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -163,7 +206,7 @@ def test_latex_is_escaped_and_has_booktabs_rules() -> None:
         r"a\_b\%\&\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{} "
         r"\textless{}\textgreater{}"
     )
-    text = to_latex("left_out", pd.DataFrame({"crop_id": ["a_b%"], "reason": ["x & y"]}))
+    text = to_latex(LEFT_OUT_TABLE, pd.DataFrame({"crop_id": ["a_b%"], "reason": ["x & y"]}))
     for part in (
         r"\begin{tabular}{ll}",
         r"\toprule",
@@ -190,7 +233,7 @@ def test_every_csv_has_a_latex_twin_with_even_rows(reported_run: Path) -> None:
 
 def test_print_says_shared_settings_once_but_always_the_weights() -> None:
     settings = {"extractor": ["a", "b"], "weights": ["random"] * 2, "C": [1.0, None], "seed": 0}
-    text = to_latex("costs", pd.DataFrame(settings | {"auc": [-0.5, 0.25]}))
+    text = to_latex(COSTS_TABLE, pd.DataFrame(settings | {"auc": [-0.5, 0.25]}))
     assert "% all rows: C 1, seed 0" in text
     assert r"\begin{tabular}{llr}" in text
     assert r"a & random & $-$0.5 \\" in text
@@ -199,7 +242,7 @@ def test_print_says_shared_settings_once_but_always_the_weights() -> None:
 def test_an_interval_stands_below_its_estimate_in_print() -> None:
     row = dict.fromkeys(SUMMARY_COLUMNS) | {"extractor": "x", "auc": 0.5, "auc_std": 0.1}
     table = pd.DataFrame([row | {"auc_ci_low": -0.1, "auc_ci_high": 0.9}])
-    text = to_latex("summary", table)
+    text = to_latex(SUMMARY_TABLE, table)
     assert r"\shortstack[r]{0.500 $\pm$ 0.100\\{}[$-$0.100, 0.900]}" in text
     assert r"\resizebox{\ifdim\width>\textwidth" in text
 

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from reports.page.page import breakable
+from reports.tables.every_table import TABLES
 from reports.tables.formats import to_latex
 from reports.tables.headings import heading
+from reports.tables.run_facts import CONFLICTS_TABLE
 
 
 @pytest.mark.parametrize(
@@ -24,7 +26,8 @@ from reports.tables.headings import heading
     ],
 )
 def test_a_column_is_called_by_words_and_units(table: str, column: str, said: str) -> None:
-    assert heading(table, column) == said
+    (declared,) = (one for one in TABLES if one.name == table)
+    assert heading(column, declared.headings) == said
 
 
 def test_print_has_the_headings_of_the_page_and_the_csv_the_columns(trained_run: Path) -> None:
@@ -37,7 +40,7 @@ def test_print_has_the_headings_of_the_page_and_the_csv_the_columns(trained_run:
 
 
 def test_a_heading_from_the_data_is_escaped_in_print() -> None:
-    assert r"a\&b" in to_latex("conflicts", pd.DataFrame({"lesion_id": ["x"], "a&b": ["y"]}))
+    assert r"a\&b" in to_latex(CONFLICTS_TABLE, pd.DataFrame({"lesion_id": ["x"], "a&b": ["y"]}))
 
 
 @pytest.mark.parametrize(
