@@ -6,13 +6,14 @@ addition of Gram matrices, and all subsets of k backbones need k products in pla
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import combinations
 from operator import add
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
@@ -91,6 +92,33 @@ def grams_of(
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return grams
+
+
+def fused_gram(
+    train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]], device: str
+) -> Gram:
+    """The Gram of all backbones, added up one by one."""
+
+    def gram_of(position: int) -> Gram:
+        with naming_backbone(position, len(train)):
+            return Gram.of(train[position], test[position], device=device)
+
+    gram = gram_of(0)
+    for position in range(1, len(train)):
+        # The new one has no name: it would live on while the next is formed.
+        gram = gram + gram_of(position)
+    return gram
+
+
+@contextmanager
+def naming_backbone(position: int, count: int) -> Iterator[None]:
+    """Put the number of the backbone, from 1, into a ValueError if there are several."""
+    try:
+        yield
+    except ValueError as error:
+        if count == 1:
+            raise
+        raise ValueError(f"backbone {position + 1} of {count}: {error}") from None
 
 
 def subsets(names: Sequence[str]) -> Iterator[tuple[str, ...]]:

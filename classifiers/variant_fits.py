@@ -1,8 +1,7 @@
 """Fits the SVMs that a benchmark names (see `classifiers.variants`) on one shared Gram matrix."""
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit
 from classifiers.calibration import Sigmoid, platt
+from classifiers.fusion import fused_gram, naming_backbone
 from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.kernels import KERNELS
@@ -195,7 +195,7 @@ def judge_kernels(
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
     require_memory(needed, f"inner folds of {len(labels)} training rows")
     # A Gram matrix has test rows; any will do, because none of their scores is used.
-    gram = _fused_gram(train, [one[:1] for one in train], device)
+    gram = fused_gram(train, [one[:1] for one in train], device)
     threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
     settings = SweepSettings(kernels, jobs=threads)
     scores, seconds = inner_scores(gram, labels, splits, settings)
@@ -213,7 +213,7 @@ def _exact_fits(
 ) -> dict[str, VariantFit | str]:
     """All variants on one Gram matrix; that of the principal components takes its place last."""
     started = time.perf_counter()
-    gram = _fused_gram(train, test, device)
+    gram = fused_gram(train, test, device)
     seconds = time.perf_counter() - started
     found: dict[str, VariantFit | str] = {}
     for pca in (False, True):
@@ -239,33 +239,6 @@ def _warm_up(device: str) -> None:
 
     if device != "cpu":
         products_on(device, np.ones((1, 1)), np.ones((1, 1)))
-
-
-def _fused_gram(
-    train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]], device: str
-) -> Gram:
-    """The Gram of all backbones, added up one by one."""
-
-    def gram_of(position: int) -> Gram:
-        with _naming_backbone(position, len(train)):
-            return Gram.of(train[position], test[position], device=device)
-
-    gram = gram_of(0)
-    for position in range(1, len(train)):
-        # The new one has no name: it would live on while the next is formed.
-        gram = gram + gram_of(position)
-    return gram
-
-
-@contextmanager
-def _naming_backbone(position: int, count: int) -> Iterator[None]:
-    """Put the number of the backbone, from 1, into a ValueError if there are several."""
-    try:
-        yield
-    except ValueError as error:
-        if count == 1:
-            raise
-        raise ValueError(f"backbone {position + 1} of {count}: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -410,7 +383,7 @@ def _sampled_fits(
     from classifiers.nystroem import approximate_fits
 
     for position, (rows, others) in enumerate(zip(train, test, strict=True)):
-        with _naming_backbone(position, len(train)):
+        with naming_backbone(position, len(train)):
             check_features(rows, others)
             Standardisation.fit_varying(rows)
     fits, seconds = approximate_fits(
