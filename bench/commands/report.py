@@ -11,7 +11,10 @@ from bench.errors import UnusableInput
 def report(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
 ) -> None:
-    """Rebuild tables, figures and page of a run from its folder alone."""
+    """Rebuild tables, figures and page of a run from its folder alone.
+
+    Neither the data set nor the store is needed.
+    """
     from reports import RunFolderError, build_report
 
     try:
