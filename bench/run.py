@@ -14,11 +14,12 @@ from bench.execution.explanations import Explanations
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
 from bench.execution.site import Site
-from bench.execution.tasks import Answer, ExtractorWork
+from bench.execution.tasks import ExtractorWork
 from bench.planning.extractor import Extractor, check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.planning.presets import SELECTED
+from bench.record.extractor_totals import ExtractorTotals
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
 from bench.record.pictures import (
@@ -27,7 +28,7 @@ from bench.record.pictures import (
     write_patch_example,
     write_thumbnails,
 )
-from bench.record.run_tables import APPROXIMATE, Results, extractor_row
+from bench.record.run_tables import APPROXIMATE, Results
 from bench.store import Store
 
 if TYPE_CHECKING:
@@ -116,39 +117,25 @@ def _carry_out(
             continue
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()
-        answer = _answered(work, extractor, results, progress)
+        totals = _carried_out(work, extractor, results, progress)
         if extractor.sees_images:
-            described.append(extractor_row(extractor, answer.features, answer.status))
-        progress.finished(_summary_line(extractor, answer, time.perf_counter() - started))
+            described.append(totals.row())
+        progress.finished(totals.line(time.perf_counter() - started))
     return described
 
 
-def _answered(
+def _carried_out(
     work: ExtractorWork, extractor: Extractor, results: Results, progress: Progress
-) -> Answer:
-    """Put what an extractor gives on every fold into the results; the last answer."""
-    approximate = False
+) -> ExtractorTotals:
+    """Put what an extractor gives on every fold into the results."""
+    totals, approximate = ExtractorTotals(extractor), False
     for answer in work.answers(extractor):
         results.add_answer(answer, extractor)
+        totals.add(answer)
         if not approximate and any(r.meta.get("approximate") for r in answer.results.values()):
             approximate = True
             progress.say(f"{extractor.name}: {APPROXIMATE}")
-    return answer
-
-
-def _summary_line(extractor: Extractor, answer: Answer, seconds: float) -> str:
-    features, status = answer.features, answer.status
-    if features is None:
-        return status if status.startswith(extractor.name) else f"{extractor.name}: {status}"
-    if not extractor.sees_images:
-        return f"{extractor.name}: reference points"
-    rate = features.profile["images_per_s"]
-    weights = f"{extractor.weights} weights"
-    trained = f"trained in {features.network_seconds:.0f} s, " if features.trained else ""
-    return (
-        f"{extractor.name}: {weights}, {features.profile['precision']}, {trained}"
-        f"{rate:.0f} crops/s, done in {seconds:.1f} s"
-    )
+    return totals
 
 
 def _choose(plan: Plan, selection: Selection, results: Results) -> str:

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bench.data.crops.rotated import rotation_of
 from bench.execution.features import Features
 from bench.execution.selected import SelectedSystem
@@ -246,31 +244,6 @@ class Results:
             some = f" with {', '.join(dict.fromkeys(classifiers))}" if extractor in ran else ""
             found.setdefault(extractor + some, reason)
         return list(found.items())
-
-
-def extractor_row(extractor: Extractor, features: Features | None, status: str) -> dict[str, Any]:
-    """What the manifest says of one extractor."""
-    profile = dict(features.profile) if features else {}
-    known = {
-        name: _finite(profile.get(name))
-        for name in (
-            "weights_digest",
-            "precision",
-            "feature_width",
-            "input",
-            "parameters",
-            "flops_per_image",
-            "images_per_s",
-            "extraction_s",
-            "min_cosine",
-            "notes",
-        )
-    }
-    return {"name": extractor.name, "weights": extractor.weights, **known, "status": status}
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
