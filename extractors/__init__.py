@@ -12,9 +12,8 @@ from extractors.backbone import Backbone, BackboneInfo, InputSpec
 from extractors.create import create_backbone
 from extractors.describe import available, describe
 from extractors.errors import BackboneError, MissingWeights, UnknownBackbone
-from extractors.extraction import extract
+from extractors.extraction import PrecisionChoice, choose_precision, extract
 from extractors.plugins import load_plugin_file, register
-from extractors.precision_choice import PrecisionChoice, choose_precision
 from extractors.pretrained.connectivity import is_online
 from extractors.pretrained.downloads import download_weights
 from extractors.recipes import Augmentation, Recipe

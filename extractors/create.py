@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, BackboneInfo, state_digest
-from extractors.describe import describe_resolved
+from extractors.describe import (
+    FromPlugin,
+    FromScratch,
+    Resolved,
+    describe_resolved,
+    resolve,
+)
 from extractors.errors import BackboneError, MissingWeights
 from extractors.isolation import isolated
 from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly
 from extractors.pretrained.library import Published
-from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
 
 if TYPE_CHECKING:
     from torch import nn

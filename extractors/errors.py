@@ -1,10 +1,17 @@
-"""The errors of this package. Every message is one line."""
+"""The errors of this package.
+
+Each message is one line, which says what is wrong with what, and how to correct it where that is
+known: the command line prints it as it is.
+"""
 
 from __future__ import annotations
 
 
 class BackboneError(ValueError):
-    """A backbone that cannot be named, built, loaded or run. The message is one line."""
+    """A backbone that cannot be named, built, loaded or run.
+
+    The base of all errors of this package.
+    """
 
 
 class UnknownBackbone(BackboneError):
@@ -13,3 +20,7 @@ class UnknownBackbone(BackboneError):
 
 class MissingWeights(BackboneError):
     """The weights are not on this machine; the message says how to get them."""
+
+
+class TrainingFailed(BackboneError):
+    """A training that ended without weights."""

@@ -3,14 +3,86 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 from extractors.errors import BackboneError
-from extractors.token_grid import Tap, is_channels_last
+
+
+def is_channels_last(network: nn.Module, output: torch.Tensor) -> bool:
+    """Whether a map of four axes is (B, H, W, C), not (B, C, H, W).
+
+    Images are square here, so two equal sides are space; where all three are equal, what timm's
+    networks say of themselves (`output_fmt`) decides, else channels come first.
+    """
+    _, first, second, third = output.shape
+    if first == second == third:
+        return "NHWC" in str(getattr(network, "output_fmt", "NCHW"))
+    return first == second
+
+
+class Tap:
+    """Keeps what a layer gave last, until it is taken. The network's output is not changed.
+
+    In a `with` statement the tap is removed from the network at the end.
+
+    Parameters
+    ----------
+    network : nn.Module
+        The network that is run.
+    layer : str
+        Dotted path of the submodule.
+    read : Callable[[Any], torch.Tensor]
+        From the layer's output to what is kept. It has to copy or to reduce: a later layer may work
+        in place.
+
+    Raises
+    ------
+    BackboneError
+        If the network has no such layer.
+    """
+
+    def __init__(self, network: nn.Module, layer: str, read: Callable[[Any], torch.Tensor]) -> None:
+        self._layer = layer
+        self._read = read
+        self._caught: torch.Tensor | None = None
+        try:
+            submodule = network.get_submodule(layer)
+        except AttributeError:
+            raise BackboneError(
+                f"{type(network).__name__} has no layer {layer} to take an output from"
+            ) from None
+        self._handle = submodule.register_forward_hook(self._catch)
+
+    def _catch(self, _layer: nn.Module, _inputs: object, output: Any) -> None:
+        self._caught = self._read(output)
+
+    def take(self) -> torch.Tensor:
+        """What was kept of the last batch, once, so that it does not stay in memory.
+
+        Raises
+        ------
+        BackboneError
+            If no batch has passed the layer since the last call.
+        """
+        if self._caught is None:
+            raise BackboneError(f"no batch has passed layer {self._layer}")
+        caught, self._caught = self._caught, None
+        return caught
+
+    def remove(self) -> None:
+        """Leave the network as it was."""
+        self._handle.remove()
+        self._caught = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.remove()
 
 
 class LayerFeatures(nn.Module):

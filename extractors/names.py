@@ -7,7 +7,7 @@ random:<any of these>               the same network with seeded random weights
 <a backbone>[+finetuned|+finetuned-last]      trained from its weights, whole or the last layers
 fusion:A+B                          the features of several of these side by side
 
-Only the text is read here; `extractors.resolve` finds what a name stands for.
+Only the text is read here; `extractors.describe` finds what a name stands for.
 """
 
 from __future__ import annotations

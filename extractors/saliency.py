@@ -16,9 +16,9 @@ from extractors.backbone import Backbone, evaluating, normalise
 from extractors.batches import resize
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
-from extractors.layers import LayerFeatures
+from extractors.layers import LayerFeatures, is_channels_last
+from extractors.networks.token_grid import TokenGrid
 from extractors.precision import running
-from extractors.token_grid import TokenGrid, is_channels_last
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,8 +11,8 @@ from torch import nn
 from extractors.backbone import state_digest
 from extractors.conformance.subject import BATCHES, ContractBroken, Subject, Watched
 from extractors.errors import BackboneError
+from extractors.extraction import lowest_cosine
 from extractors.precision import LOWEST_COSINE, running
-from extractors.precision_choice import lowest_cosine
 
 # By how much features of one image may differ, as a share of the largest: as in a run.
 ALLOWED = 1e-3

@@ -18,8 +18,8 @@ from extractors.conformance.features import FEATURE_CHECKS
 from extractors.conformance.subject import ContractBroken, State, Subject
 from extractors.conformance.training import TRAINING_CHECKS
 from extractors.errors import BackboneError, UnknownBackbone
+from extractors.isolation import restoring_process
 from extractors.plugins import BrokenPlugin, find_plugin, import_unregistered, load_plugin_file
-from extractors.process_state import restoring_process
 
 
 @dataclass(frozen=True)

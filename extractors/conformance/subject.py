@@ -11,9 +11,9 @@ from torch import nn
 
 from extractors.backbone import Backbone
 from extractors.batches import resize
+from extractors.extraction import probe_images
+from extractors.isolation import TORCH_GENERATOR, restoring_process
 from extractors.plugins import Plugin
-from extractors.precision_choice import probe_images
-from extractors.process_state import TORCH_GENERATOR, restoring_process
 
 BATCHES = (1, 2, 5)
 # Names of tensors that a line may list.

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from extractors.errors import BackboneError
-from extractors.token_grid import TokenGrid
+from extractors.networks.token_grid import TokenGrid
 
 if TYPE_CHECKING:
     from torch import nn

@@ -21,18 +21,14 @@ from torch.nn import functional
 from extractors.backbone import Precision, evaluating, normalise
 from extractors.batches import resize
 from extractors.costs import SavedTensors
+from extractors.errors import TrainingFailed
 from extractors.isolation import isolated
+from extractors.layers import Tap
+from extractors.networks.token_grid import tap_grid
 from extractors.precision import computes_bfloat16
 from extractors.recipes import Recipe
-from extractors.token_grid import Tap, tap_grid
 from extractors.training.localization_loss import LocalizationLoss
-from extractors.training.rows import (
-    CHUNK,
-    TrainingFailed,
-    TrainingRows,
-    inner_rows,
-    stack_on_device,
-)
+from extractors.training.rows import CHUNK, TrainingRows, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, StateDict, Training, pack, unpack
 from extractors.training.trainable import Trainable
 

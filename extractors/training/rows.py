@@ -10,7 +10,7 @@ import torch
 
 from extractors.backbone import InputSpec
 from extractors.batches import resize
-from extractors.errors import BackboneError
+from extractors.errors import TrainingFailed
 from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 CHUNK = 64
 # Of the free memory of a GPU, what the crop stack may take.
 STACK_SHARE = 0.25
-
-
-class TrainingFailed(BackboneError):
-    """A training that ended without weights. The message is one line."""
 
 
 @dataclass(frozen=True)

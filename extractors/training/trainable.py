@@ -14,14 +14,19 @@ from torch import nn
 
 from extractors.backbone import Backbone, BackboneInfo, InputSpec
 from extractors.create import build_backbone, finish_backbone, seeded
-from extractors.describe import describe_resolved
+from extractors.describe import (
+    FromPlugin,
+    FromScratch,
+    Resolved,
+    describe_resolved,
+    resolve,
+)
 from extractors.errors import BackboneError
 from extractors.layers import find_classifier
+from extractors.networks.token_grid import TokenGrid
 from extractors.plugins import Plugin
 from extractors.pretrained.library import Published
 from extractors.recipes import RECIPES, THESIS_AUGMENTATION, Localization, LocalizationForm, Recipe
-from extractors.resolve import FromPlugin, FromScratch, Resolved, resolve
-from extractors.token_grid import TokenGrid
 
 N_CLASSES = 2
 

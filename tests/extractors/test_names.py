@@ -3,10 +3,10 @@
 import pytest
 
 from extractors import BackboneError, UnknownBackbone, describe
+from extractors.describe import resolve
 from extractors.names import parse, split_fusion
 from extractors.networks import NETWORKS
 from extractors.recipes import THESIS_AUGMENTATION
-from extractors.resolve import resolve
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from extractors import extract, plugins
 from extractors.backbone import Backbone, InputSpec
 from extractors.create import create_backbone
 from extractors.errors import BackboneError
+from extractors.networks.token_grid import TokenGrid
 from extractors.saliency import find_grid, saliency
-from extractors.token_grid import TokenGrid
 
 SIDE, HALF = 32, 16
 HALVES = (slice(0, HALF), slice(HALF, SIDE))

@@ -21,8 +21,8 @@ from bench.planning.presets import DEFAULT_EXTRACTORS
 from extractors import Backbone, create_backbone, describe
 from extractors.backbone import Precision
 from extractors.batches import BATCH_SIZES, features_of, resize
+from extractors.extraction import choose_precision, lowest_cosine
 from extractors.precision import running
-from extractors.precision_choice import choose_precision, lowest_cosine
 
 QUICK = ("torchvision:resnet18", "timm:vit_tiny_patch16_224", "bundled:efficientnet_lite0")
 

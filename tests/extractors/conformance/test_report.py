@@ -10,7 +10,7 @@ import torch
 
 from extractors import BackboneError, plugins
 from extractors.conformance.report import Finding, check_backbone, check_file
-from extractors.process_state import restoring_process
+from extractors.isolation import restoring_process
 
 SOUND = """
 import os, random, sys

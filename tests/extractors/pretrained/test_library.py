@@ -1,5 +1,6 @@
 """A further library is one class: names, weights, layers and errors follow from it."""
 
+import importlib
 from pathlib import Path
 from types import MappingProxyType
 
@@ -8,11 +9,13 @@ import torch
 from torch import nn
 
 from extractors import BackboneError, UnknownBackbone, create_backbone, describe, pretrained
-from extractors import resolve as resolving
 from extractors.backbone import InputSpec, state_digest
 from extractors.pretrained.checkpoints import load_strictly
 from extractors.pretrained.library import Library, Published
 from extractors.training.trainable import create_trainable, recipe_for, trains
+
+# The module: the package exports a function of its name.
+describing = importlib.import_module("extractors.describe")
 
 
 class Toys(Library):
@@ -55,7 +58,7 @@ class Toys(Library):
 def _with_toys(monkeypatch) -> None:
     libraries = {**pretrained.LIBRARIES, "toys": Toys()}
     monkeypatch.setattr(pretrained, "LIBRARIES", libraries)
-    monkeypatch.setattr(resolving, "LIBRARIES", libraries)
+    monkeypatch.setattr(describing, "LIBRARIES", libraries)
 
 
 def test_its_backbones_are_described_built_and_trained(tmp_path, crops) -> None:
@@ -95,14 +98,14 @@ def test_what_it_does_not_know_is_refused_with_what_it_does() -> None:
 @pytest.mark.parametrize("name", ["bundled:efficientnet_lite0", "random:toys:mean+finetuned"])
 def test_a_name_is_parsed_once_and_looked_up_once(name, monkeypatch) -> None:
     parsed, looked_up = [], []
-    parse = resolving.parse
+    parse = describing.parse
 
     def counted(text):
         parsed.append(text)
         return parse(text)
 
-    monkeypatch.setattr(resolving, "parse", counted)
-    for library in resolving.LIBRARIES.values():
+    monkeypatch.setattr(describing, "parse", counted)
+    for library in describing.LIBRARIES.values():
         look_up = library.look_up
         monkeypatch.setattr(
             library,

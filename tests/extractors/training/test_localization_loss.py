@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
+from extractors.networks.token_grid import TokenGrid, tap_grid
 from extractors.recipes import Localization
-from extractors.token_grid import TokenGrid, tap_grid
 from extractors.training import localization_loss
 from extractors.training.localization_loss import (
     LocalizationLoss,

@@ -10,12 +10,12 @@ from torch import nn
 
 from extractors import plugins
 from extractors.backbone import normalise, state_digest
-from extractors.errors import BackboneError
+from extractors.errors import BackboneError, TrainingFailed
+from extractors.networks.token_grid import TokenGrid
 from extractors.precision import running
 from extractors.recipes import Augmentation, Localization, Recipe
-from extractors.token_grid import TokenGrid
 from extractors.training.loop import learning_rate, train
-from extractors.training.rows import TrainingFailed, TrainingRows, inner_rows, stack_on_device
+from extractors.training.rows import TrainingRows, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, pack
 from extractors.training.trainable import create_trainable
 

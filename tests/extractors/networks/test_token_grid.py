@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from extractors.errors import BackboneError
-from extractors.token_grid import Tap, TokenGrid, tap_grid
+from extractors.layers import Tap
+from extractors.networks.token_grid import TokenGrid, tap_grid
 
 
 class Tiny(nn.Module):
@@ -119,6 +120,6 @@ def test_a_tap_in_a_with_statement_is_removed_where_a_pass_fails() -> None:
 
 
 def test_the_value_is_there_without_torch() -> None:
-    code = "import sys, extractors.token_grid; print('torch' in sys.modules)"
+    code = "import sys, extractors.networks.token_grid; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

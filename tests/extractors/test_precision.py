@@ -7,7 +7,7 @@ from torch import nn
 
 from extractors import InputSpec, create_backbone, extract, precision
 from extractors.backbone import Backbone
-from extractors.precision_choice import choose_precision, lowest_cosine
+from extractors.extraction import choose_precision, lowest_cosine
 
 
 def made(module: nn.Module) -> Backbone:
