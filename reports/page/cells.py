@@ -27,7 +27,19 @@ _SIZES = ("n_train", "n_test", "n_patients", "n_runs")
 
 
 class TableCell(NamedTuple):
-    """text : what is shown. sort : what the column sorts by. kind : a CSS class, often empty."""
+    """A cell of a table on the page.
+
+    Attributes
+    ----------
+    text : str
+        What is shown.
+    sort : str
+        What the column sorts by.
+    kind : str
+        A CSS class, often empty.
+    detail : str
+        What is shown below it in small print.
+    """
 
     text: str
     sort: str = ""
@@ -36,6 +48,8 @@ class TableCell(NamedTuple):
 
 
 class Column(NamedTuple):
+    """A column of a table on the page: its heading, and whether it holds numbers."""
+
     title: str
     numeric: bool = False
 

@@ -27,7 +27,7 @@ from reports.tables.every_table import TABLES
 from reports.tables.published import SOURCES
 from reports.tables.report_table import ReportTable
 from reports.text.answers import answers
-from reports.text.leakage_audit import said
+from reports.text.leakage_audit import audit_text
 from reports.values import missing, short
 from reports.wanted import VERDICTS
 
@@ -76,7 +76,7 @@ def render(
         answers=answers(evaluation),
         methods=paragraphs,
         references=bibtex,
-        audit_said=said(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
+        audit_text=audit_text(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
         groups=[comparison(group) for group in evaluation.groups],
         some_ran=any(system.ran for system in systems),
         in_part=any(not system.whole for system in systems),

@@ -33,7 +33,17 @@ _MOST_CROPS = sum(VERDICTS.values())
 def overlay(grey: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Saliency over a grey picture; where there is none, the picture shines through.
 
-    grey, share : (H, W); share is 255 where saliency is highest. Returns (H, W, 3).
+    Parameters
+    ----------
+    grey : NDArray[np.uint8], shape (h, w)
+        The picture.
+    share : NDArray[np.uint8], shape (h, w)
+        255 where saliency is highest.
+
+    Returns
+    -------
+    NDArray[np.uint8], shape (h, w, 3)
+        The two mixed, in colour.
     """
     from matplotlib import colormaps
 

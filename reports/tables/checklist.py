@@ -25,7 +25,7 @@ CHECKLIST_COLUMNS = ("guideline", "item", "asks_for", "run_says", "where")
 def checklist(run: Run, systems: list[PooledSystem], tables: Iterable[str]) -> "pd.DataFrame":
     """A row an item: what it asks for, what this run says of it, and where in the report.
 
-    tables : names of the tables that the report has.
+    `tables` are the names of the tables that the report has.
     """
     import pandas as pd
 

@@ -64,8 +64,15 @@ _FINETUNED = "+finetuned"
 class Question:
     """A family of headline comparisons.
 
-    systems : whether a system is one of those that are asked about. references : the systems that
-    one may be compared with, as (extractor, classifier), the first of them that ran.
+    Attributes
+    ----------
+    text : str
+        The question in words.
+    systems : Callable[[PooledSystem], bool]
+        Whether a system is one of those that the question is about.
+    references : Callable[[PooledSystem], tuple[tuple[str, str], ...]]
+        The systems that one may be compared with, as (extractor, classifier); the first of them
+        that ran is taken.
     """
 
     text: str
@@ -198,10 +205,10 @@ def _family(
     question: Question, key: GroupKey, members: Sequence[PooledSystem]
 ) -> list[dict[str, Any]]:
     """The rows of one question in one group."""
-    told = dict(zip(GROUP_COLUMNS, key, strict=True)) | {"question": question.text}
+    identity = dict(zip(GROUP_COLUMNS, key, strict=True)) | {"question": question.text}
     asked = [system for system in members if _preset(system) and question.systems(system)]
     if not asked:
-        return [told | {"status": "the run has no such system", "sentence": ""}]
+        return [identity | {"status": "the run has no such system", "sentence": ""}]
     made = [_compared(system, _reference(question, system, members)) for system in asked]
     known = [found for _, found in made if found is not None]
     adjusted = iter(holm([found.p for found in known]))
@@ -209,7 +216,7 @@ def _family(
     for row, found in made:
         if found is not None:
             row = row | _figures(found, float(next(adjusted)), len(known))
-        rows.append(told | row | {"sentence": _sentence(told | row)})
+        rows.append(identity | row | {"sentence": _sentence(identity | row)})
     return rows
 
 

@@ -114,8 +114,8 @@ def _without_shared(table: "pd.DataFrame") -> "tuple[pd.DataFrame, list[str]]":
     }
     # A reference point has no recipe and no C: an empty cell is no other value.
     shared = {column: values for column, values in shared.items() if len(values) <= 1}
-    said = [f"{column} {value}" for column, values in shared.items() for value in values]
-    return table.drop(columns=list(shared)), said
+    notes = [f"{column} {value}" for column, values in shared.items() for value in values]
+    return table.drop(columns=list(shared)), notes
 
 
 def _is_figure(value: Any) -> bool:

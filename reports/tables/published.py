@@ -50,9 +50,20 @@ SOURCES = {
 class PublishedResult:
     """One published row, and what it may be compared with.
 
-    figures : by measure, as fractions; training_time_s in seconds. What was not given is absent.
-    extractors : the measured systems that are nearest to it, by name. classifier : with this.
-    remark : what the figures leave open.
+    Attributes
+    ----------
+    source : str
+        Where it was published.
+    system, data, protocol : str
+        What was measured, on what, and how, in the source's words.
+    figures : Mapping[str, float]
+        By measure, as fractions; training_time_s in seconds. What was not given is absent.
+    extractors : tuple[str, ...]
+        The measured systems that are nearest to it, by name.
+    classifier : str
+        Their classifier.
+    remark : str
+        What the figures leave open.
     """
 
     source: str

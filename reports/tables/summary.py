@@ -158,9 +158,10 @@ def _counts(rows: ScoredRows) -> tuple[int, int, int, int]:
 
 
 def means(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
+    """The means of columns of a system's units, without what is missing; nan where all is."""
     found = {}
     for name in names:
-        # numpy's own mean: this runs for every time of every system.
+        # numpy's mean: this runs for every time of every system.
         values = system.units[name].to_numpy(dtype=np.float64, na_value=np.nan)
         known = values[~np.isnan(values)]
         found[name] = float(known.mean()) if len(known) else float("nan")

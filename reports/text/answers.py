@@ -14,21 +14,19 @@ from reports.evaluation import Evaluation
 from reports.systems.groups import titles
 from reports.systems.kinds import (
     KERNEL,
-    OWN_HEAD,
     from_scratch,
     hybrid,
     is_reference,
     is_selected,
     localized,
-    names_reference,
     own_head,
     pretrained,
     transformer,
 )
-from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
+from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records, section
-from reports.systems.schema import SYSTEM_COLUMNS
 from reports.text.leakage_audit import LIMITS, differences
+from reports.text.table_sentences import curve_sentences, shared_mistakes, subgroup_sentences
 from reports.values import missing, number
 
 if TYPE_CHECKING:
@@ -38,12 +36,23 @@ Row = Mapping[str, Any]
 Tables = Mapping[str, "pd.DataFrame"]
 
 
-class Answer(NamedTuple):
-    """said : sentences, the first for the first screen. missing : (what, command). links : (text,
-    anchor)."""
+class AnsweredQuestion(NamedTuple):
+    """A question with its answer.
+
+    Attributes
+    ----------
+    question : str
+        What is asked.
+    lines : list[str]
+        Sentences, the first for the first screen.
+    missing : list[tuple[str, str]]
+        What the run lacks for an answer, and the command that runs it.
+    links : list[tuple[str, str]]
+        Text and anchor of where more stands.
+    """
 
     question: str
-    said: list[str]
+    lines: list[str]
     missing: list[tuple[str, str]]
     links: list[tuple[str, str]]
 
@@ -55,10 +64,11 @@ class AnswerGroup(NamedTuple):
     members: list[tuple[PooledSystem, Row]]
 
     def those(self, *tests: Callable[[PooledSystem], bool]) -> list[tuple[PooledSystem, Row]]:
+        """The members that pass all tests, with their rows."""
         return [pair for pair in self.members if all(test(pair[0]) for test in tests)]
 
 
-def answers(evaluation: Evaluation) -> list[Answer]:
+def answers(evaluation: Evaluation) -> list[AnsweredQuestion]:
     """The answers to the six questions, in the order of the page."""
     run, tables = evaluation.run, evaluation.tables
     title = titles(evaluation.close, run.audits)
@@ -84,8 +94,8 @@ def _svm(system: PooledSystem) -> bool:
     return str(system.identity["classifier"]) == KERNEL
 
 
-def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
-    said, whole = [], False
+def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuestion:
+    lines, whole = [], False
     for group in groups:
         features, scratch = group.those(pretrained, _svm), group.those(from_scratch, own_head)
         parts = [
@@ -94,14 +104,14 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
             _spread("reference points without a network", group.those(is_reference)),
         ]
         if features or scratch:
-            said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+            lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
         whole |= bool(features and scratch)
         vits, cnns = (
             [pair for pair in features if transformer(pair[0]) is kind] for kind in (True, False)
         )
         if vits and cnns:
             both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
-            said.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
+            lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
     counted, sentences = _declared(tables, of_hybrids=False)
     pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
     lacking = [] if whole else [(pair, "--preset thesis")]
@@ -109,7 +119,7 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
         run,
         "Do pretrained features + SVM beat a network trained from scratch, and do ViT features "
         "match CNN features in less time?",
-        [*counted, *said, *sentences],
+        [*counted, *lines, *sentences],
         lacking,
         [("Results", "results"), ("AUC with intervals", "auc")],
     )
@@ -128,16 +138,18 @@ def _declared(tables: Tables, of_hybrids: bool) -> tuple[list[str], list[str]]:
     rows = table[[found is of_hybrids for found in about]]
     made = rows[rows["verdict"].notna() & (rows["verdict"].astype(str) != "")]
     counted = []
-    for (subset, protocol, question), own in made.groupby(
+    for (subset, protocol, question), group in made.groupby(
         ["subset", "protocol", "question"], sort=False
     ):
-        verdicts = own["verdict"].value_counts().sort_index().items()
-        low, high = number(own["difference"].min()), number(own["difference"].max())
-        told = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
+        verdicts = group["verdict"].value_counts().sort_index().items()
+        low, high = number(group["difference"].min()), number(group["difference"].max())
+        listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
         spread = (
-            f"difference of AUC {low}" if len(own) == 1 else f"differences of AUC {low} to {high}"
+            f"difference of AUC {low}" if len(group) == 1 else f"differences of AUC {low} to {high}"
         )
-        counted.append(f"{subset}, {protocol}: {question} Declared comparisons: {told}; {spread}.")
+        counted.append(
+            f"{subset}, {protocol}: {question} Declared comparisons: {listed}; {spread}."
+        )
     return counted, [str(text) for text in made["sentence"] if not missing(text) and str(text)]
 
 
@@ -181,8 +193,8 @@ def _spoken(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
-    said, with_loss = [], False
+def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuestion:
+    lines, with_loss = [], False
     for group in groups:
         hybrids = group.those(hybrid, own_head)
         others = [pair for pair in group.those(from_scratch, own_head) if not hybrid(pair[0])]
@@ -194,13 +206,13 @@ def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
             *_pairs(hybrids),
         ]
         with_loss |= any(localized(system) for system, _ in hybrids)
-        said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+        lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
     wanted = "--extractors cnn_baseline,cvt_13,cvt_13+drloc,swin_t,swin_t+drloc"
-    lacking = [] if said and with_loss else [("hybrids with and without the loss", wanted)]
+    lacking = [] if lines and with_loss else [("hybrids with and without the loss", wanted)]
     counted, sentences = _declared(tables, of_hybrids=True)
-    said = [*counted, *said, *sentences]
+    lines = [*counted, *lines, *sentences]
     question = "Do small-data hybrids and the localization loss close the gap?"
-    return _answer(run, question, said, lacking, [("Trained networks", "training")])
+    return _answer(run, question, lines, lacking, [("Trained networks", "training")])
 
 
 def _pairs(hybrids: Sequence[tuple[PooledSystem, Row]]) -> list[str]:
@@ -214,8 +226,8 @@ def _pairs(hybrids: Sequence[tuple[PooledSystem, Row]]) -> list[str]:
     ]
 
 
-def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
-    said = []
+def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuestion:
+    lines = []
     for group in groups:
         frozen = [
             (system, row)
@@ -226,17 +238,17 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> Answer:
         named = (("frozen features + SVM", frozen), ("trained networks", trained))
         parts = [_time_range(name, members) for name, members in named]
         if any(parts):
-            said.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+            lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
     if "trainings" in tables:
         sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
         counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in sorted(set(sizes)))
         held = "Smallest usual GPU that holds a training, networks and protocols counted"
-        said += [f"{held}: {counted}."] if counted else []
+        lines += [f"{held}: {counted}."] if counted else []
     lacking = (
         [] if "trainings" in tables else [("trained networks and their memory", "--preset thesis")]
     )
     links = [("Costs", "costs")]
-    return _answer(run, "What does each system cost?", said, lacking, links)
+    return _answer(run, "What does each system cost?", lines, lacking, links)
 
 
 def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
@@ -247,118 +259,45 @@ def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     return f"{name}: {middle}" if low == high else f"{name}: {low} to {high}, median {middle}"
 
 
-def _how_few(run: Run, tables: Tables) -> Answer:
-    said = _curve_sentences(tables["learning_curves"]) if "learning_curves" in tables else []
+def _how_few(run: Run, tables: Tables) -> AnsweredQuestion:
+    lines = curve_sentences(tables["learning_curves"]) if "learning_curves" in tables else []
     shares = "--train-fraction 0.1,0.25,0.5,0.75,1"
-    lacking = [] if said else [("parts of the training patients", shares)]
+    lacking = [] if lines else [("parts of the training patients", shares)]
     question = "How few training lesions are enough?"
-    return _answer(run, question, said, lacking, [("Learning curves", "learning")] if said else [])
+    return _answer(
+        run, question, lines, lacking, [("Learning curves", "learning")] if lines else []
+    )
 
 
-def _curve_sentences(table: "pd.DataFrame") -> list[str]:
-    """For each comparison, how many systems reach their full figure's interval on which share."""
-    shown = table[table["classifier"].isin((OWN_HEAD, KERNEL)) & table["auc"].notna()]
-    places = [name for name in GROUP_COLUMNS if name != "train_fraction"]
-    of_system = [n for n in SYSTEM_COLUMNS if n not in ("train_fraction", *places)]
-    said = []
-    for key, own in shown.groupby(places, sort=False, dropna=False):
-        reached = [
-            share
-            for _, curve in own.groupby(of_system, sort=False, dropna=False)
-            if (share := _enough(curve)) is not None
-        ]
-        if reached:
-            counted = ", ".join(
-                f"{100 * share:g} %: {reached.count(share)}" for share in sorted(set(reached))
-            )
-            named = dict(zip(places, key, strict=True))
-            said.append(
-                f"{named['subset']}, {named['protocol']}: smallest share of the training patients "
-                "whose AUC lies within the interval of the AUC on all of them, systems counted by "
-                f"share: {counted}."
-            )
-    return said
-
-
-def _enough(curve: "pd.DataFrame") -> float | None:
-    """The smallest share from which on every AUC is within the interval of that on all."""
-    ordered = curve.sort_values("train_fraction", kind="stable")
-    last = ordered.iloc[-1]
-    if len(ordered) < 2 or last["train_fraction"] < 1 or missing(last["auc_ci_low"]):
-        return None
-    share = 1.0
-    for row in ordered.iloc[::-1].to_dict("records"):
-        if row["auc"] < last["auc_ci_low"]:
-            break
-        share = float(row["train_fraction"])
-    return share
-
-
-def _protocol(run: Run, tables: Tables) -> Answer:
+def _protocol(run: Run, tables: Tables) -> AnsweredQuestion:
     table = tables.get("leakage_audit")
-    said = [] if table is None else differences(run, table)
-    if said:
-        said.append(LIMITS)
-    lacking = [] if said else _proposed(run, "audit", "the leakage audit")
+    lines = [] if table is None else differences(run, table)
+    if lines:
+        lines.append(LIMITS)
+    lacking = [] if lines else _proposed(run, "audit", "the leakage audit")
     question = "How much can protocol alone give?"
-    return Answer(question, said, lacking, [("Leakage audit", "audit")] if said else [])
+    return AnsweredQuestion(question, lines, lacking, [("Leakage audit", "audit")] if lines else [])
 
 
-def _failures(run: Run, tables: Tables) -> Answer:
-    said = _subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
-    links = [("Subgroups", "table-subgroups")] if said else []
+def _failures(run: Run, tables: Tables) -> AnsweredQuestion:
+    lines = subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
+    links = [("Subgroups", "table-subgroups")] if lines else []
     if "errors" in tables:
         links.append(("Mistakes", "table-errors"))
-        said += _shared_mistakes(tables["errors"])
-    return _answer(run, "Where does each system fail?", said, [], links)
-
-
-_SPOKEN_VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
-
-
-def _subgroup_sentences(table: "pd.DataFrame") -> list[str]:
-    """Median AUC over systems by group, for a few variables; the rest is in the table."""
-    said = []
-    images = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
-    for (subset, protocol), own in images.groupby(["subset", "protocol"], sort=False):
-        parts = []
-        for variable in _SPOKEN_VARIABLES:
-            groups = own[own["variable"] == variable].dropna(subset=["auc"])
-            medians = groups.groupby("group", sort=False)["auc"].median()
-            if len(medians) > 1:
-                told = ", ".join(f"{name} {number(value)}" for name, value in medians.items())
-                parts.append(f"{variable} ({told})")
-        if parts:
-            said.append(
-                f"{subset}, {protocol}: median AUC over systems by {'; by '.join(parts)}. With so "
-                "many groups some differ by chance."
-            )
-    return said
-
-
-def _shared_mistakes(table: "pd.DataFrame") -> list[str]:
-    said = []
-    for (subset, protocol), own in table.groupby(["subset", "protocol"], sort=False):
-        crops = own.drop_duplicates("crop_id")
-        everyone = crops[
-            (crops["systems_wrong"] == crops["of_systems"]) & (crops["of_systems"] > 1)
-        ]
-        if len(crops) and crops["of_systems"].max() > 1:
-            said.append(
-                f"{subset}, {protocol}: of {len(crops)} crops with the most confident mistakes, "
-                f"{len(everyone)} are wrong in all {int(crops['of_systems'].max())} systems."
-            )
-    return said
+        lines += shared_mistakes(tables["errors"])
+    return _answer(run, "Where does each system fail?", lines, [], links)
 
 
 def _answer(
     run: Run,
     question: str,
-    said: list[str],
+    lines: list[str],
     lacking: list[tuple[str, str]],
     links: list[tuple[str, str]],
-) -> Answer:
-    return Answer(question, said, [(what, _command(run, extra)) for what, extra in lacking], links)
+) -> AnsweredQuestion:
+    return AnsweredQuestion(
+        question, lines, [(what, _command(run, extra)) for what, extra in lacking], links
+    )
 
 
 def _proposed(run: Run, topic: str, what: str) -> list[tuple[str, str]]:

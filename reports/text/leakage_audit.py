@@ -30,10 +30,10 @@ LIMITS = (
 )
 
 
-def said(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
+def audit_text(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
     """What heads the section, and its sentences comparison by comparison.
 
-    table : from `audit.leakage_audit`.
+    `table` comes from `reports.tables.leakage_audit`.
     """
     shares, limits = _beside_published(run, table)
     return [LIMITS, limits], [*differences(run, table, ("auc", "accuracy")), *shares]

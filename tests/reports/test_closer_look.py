@@ -268,14 +268,14 @@ def test_the_six_questions_are_answered_or_lead_to_a_command(
     found = answers(evaluation)
     assert len(found) == 6
     for answer in found:
-        assert answer.said or answer.missing
+        assert answer.lines or answer.missing
         for _, command in answer.missing:
             assert command.startswith("python -m bench all")
     auc = evaluation.tables["summary"]
     auc = auc[(auc["protocol"] == "official") & (auc["classifier"] == "medium_gaussian")]["auc"]
     low, high = auc.dropna().min(), auc.dropna().max()
-    assert any(f"AUC {low:.3f} to {high:.3f}" in text for text in found[0].said)
-    assert any("breast density" in text for text in found[5].said)
+    assert any(f"AUC {low:.3f} to {high:.3f}" in text for text in found[0].lines)
+    assert any("breast density" in text for text in found[5].lines)
 
 
 def test_declared_comparisons_open_their_answers(run: Run, systems: list[PooledSystem]) -> None:
@@ -293,10 +293,12 @@ def test_declared_comparisons_open_their_answers(run: Run, systems: list[PooledS
     evaluation = Evaluation(run, systems)
     given = {**evaluation.tables, "comparisons": made}
     features, hybrids, *_ = answers(with_tables(evaluation, given))
-    assert "1 higher, 1 not distinguishable; differences of AUC -0.020 to 0.100" in features.said[0]
-    assert features.said[-2:] == ["one.", "two."]
-    assert "1 lower" in hybrids.said[0]
-    assert hybrids.said[-1] == "three."
+    assert (
+        "1 higher, 1 not distinguishable; differences of AUC -0.020 to 0.100" in features.lines[0]
+    )
+    assert features.lines[-2:] == ["one.", "two."]
+    assert "1 lower" in hybrids.lines[0]
+    assert hybrids.lines[-1] == "three."
 
 
 def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[..., Path]) -> None:
@@ -308,7 +310,7 @@ def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[...,
     evaluation = Evaluation.of(read_run(folder))
     tables = evaluation.tables
     honest_auc, audit_auc = tables["summary"]["auc"]
-    said = answers(evaluation)[4].said
+    said = answers(evaluation)[4].lines
     assert f"AUC differs by {audit_auc - honest_auc:.3f} [" in said[0]
     assert set(tables["errors"]["protocol"]) == {"patient-cv"}
 

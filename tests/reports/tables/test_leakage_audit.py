@@ -25,7 +25,7 @@ from reports.tables.leakage_audit import (
     leakage_audit,
 )
 from reports.text.answers import answers
-from reports.text.leakage_audit import said
+from reports.text.leakage_audit import audit_text
 
 ALEXNET = "torchvision:alexnet"
 SHARING = 6
@@ -287,7 +287,7 @@ def test_columns_say_which_protocol_is_an_audit_and_published_stays_apart(
 
 def sentences(folder: Path) -> tuple[Run, list[str], list[str]]:
     run = read_run(folder)
-    return run, *said(run, leakage_audit(pairs(run, pool(run))))
+    return run, *audit_text(run, leakage_audit(pairs(run, pool(run))))
 
 
 def test_the_share_of_the_gap_is_that_of_the_figures(tmp_path: Path, make_run: MakeRun) -> None:
@@ -331,5 +331,5 @@ def test_the_answer_has_the_interval(tmp_path: Path, make_run: MakeRun) -> None:
     row = evaluation.tables["leakage_audit"].iloc[0]
     answer = answers(evaluation)[4]
     low, high = row["auc_difference_ci_low"], row["auc_difference_ci_high"]
-    assert f"AUC differs by {row['auc_difference']:.3f} [{low:.3f}, {high:.3f}]." in answer.said[0]
+    assert f"AUC differs by {row['auc_difference']:.3f} [{low:.3f}, {high:.3f}]." in answer.lines[0]
     assert answer.links == [("Leakage audit", "audit")]
