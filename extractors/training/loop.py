@@ -26,10 +26,11 @@ from extractors.isolation import isolated
 from extractors.layers import Tap
 from extractors.networks.token_grid import tap_grid
 from extractors.precision import computes_bfloat16
+from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.localization_loss import LocalizationLoss
 from extractors.training.rows import CHUNK, TrainingRows, inner_rows, stack_on_device
-from extractors.training.state import Checkpoint, StateDict, Training, pack, unpack
+from extractors.training.state import Checkpoint, Training, pack, unpack
 from extractors.training.trainable import Trainable
 
 

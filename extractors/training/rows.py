@@ -1,4 +1,4 @@
-"""The crops of a training: where they lie, and which of them an inner validation holds out."""
+"""The crops of a training: on the device, and those that an inner validation holds out."""
 
 from __future__ import annotations
 
@@ -16,22 +16,32 @@ from extractors.recipes import Recipe
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-# Images that are resized in one piece.
+# Images that are resized at once.
 CHUNK = 64
-# Of the free memory of a GPU, what the crop stack may take.
+# The share of a GPU's free memory that the crop stack may take.
 STACK_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class TrainingRows:
-    """Crops with what is known of them: uint8 (N, H, W), labels 0 or 1 (N,), patients (N,)."""
+    """Crops, and what a training has to know of them.
+
+    Attributes
+    ----------
+    images : NDArray[np.uint8], shape (n, h, w)
+        An array or a memory map.
+    labels : NDArray[np.int64], shape (n,)
+        0 or 1.
+    patients : NDArray[Any] | None, shape (n,)
+        Whose crops they are; needed for an inner validation only.
+    """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     patients: NDArray[Any] | None = None
 
     def at(self, positions: NDArray[np.int64]) -> TrainingRows:
-        """Some of the rows."""
+        """The rows at these positions."""
         patients = None if self.patients is None else self.patients[positions]
         return TrainingRows(self.images[positions], self.labels[positions], patients)
 
@@ -39,7 +49,7 @@ class TrainingRows:
 def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> torch.Tensor:
     """uint8 (N, 1, h, w) at the network's input size, on the device where it fits.
 
-    Values are rounded after resizing: at most half of 1/255 from what extraction sees.
+    Values are rounded after resizing, and differ by at most half of 1/255 from those in extraction.
     """
     stack = torch.empty((len(images), 1, spec.height, spec.width), dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
@@ -56,7 +66,13 @@ def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> 
 def inner_rows(
     rows: TrainingRows, recipe: Recipe, seed: int, name: str
 ) -> tuple[TrainingRows, TrainingRows | None]:
-    """Rows to fit on, and those of the patients that an inner validation holds out."""
+    """Rows to train on, and those of the patients that an inner validation holds out.
+
+    Raises
+    ------
+    TrainingFailed
+        If a class is missing, or there are too few patients; `name` names the network.
+    """
     if set(np.unique(rows.labels)) != {0, 1}:
         raise TrainingFailed(f"{name}: training wants crops of both classes")
     if not recipe.inner_validation:

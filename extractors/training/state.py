@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from extractors.backbone import Precision
+from extractors.pretrained.checkpoints import StateDict
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Arrays = dict[str, "NDArray[Any]"]
-StateDict = dict[str, torch.Tensor]
 
 # Changes whenever what a checkpoint holds does; one of another format is ignored.
 _FORMAT = "training 2"
