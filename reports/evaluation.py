@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.entries import FigureGroup, curve_groups, grouped
+from reports.systems.entries import FigureGroup, audit_groups, curve_groups, grouped
 from reports.systems.pooled_run import PooledRun
 from reports.tables.every_table import every_table
 from reports.tables.summary import rows_by_system
@@ -35,6 +35,13 @@ class Evaluation(PooledRun):
     def groups(self) -> list[FigureGroup]:
         """The comparisons on all training patients."""
         return grouped(self.run, self.systems, self.rows)
+
+    @cached_property
+    def audit_groups(self) -> list[FigureGroup]:
+        """The systems of each comparison of an audit with its twin; none without an audit."""
+        table = self.tables.get("leakage_audit")
+        rows = [] if table is None else table.to_dict("records")
+        return audit_groups(self.run, self.pairs, rows)
 
     @cached_property
     def curves(self) -> list[FigureGroup]:

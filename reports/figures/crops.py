@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from reports.evaluation import Evaluation
+from reports.figures.drawing import FigureKind
 from reports.figures.layout import shortened
 from reports.figures.pictures import Grey, at_most, read_grey, square_of
+from reports.systems.entries import FigureGroup
 from reports.systems.run_folder import Run, manifest_records, section
+from reports.tables.mistakes import hardest
 from reports.values import clean
 
 if TYPE_CHECKING:
@@ -70,8 +74,10 @@ def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | No
     )
 
 
-def crops_in_error(run: Run, mistakes: list[dict[str, Any]]) -> "Figure | None":
-    """Mistakes as `errors.hardest` lists them, a row a kind; only crops whose picture is there."""
+def crops_in_error(evaluation: Evaluation, group: FigureGroup) -> "Figure | None":
+    """Mistakes that most systems of a group make, a row a kind, as far as there are pictures."""
+    run = evaluation.run
+    mistakes = hardest(run, evaluation.close.get(group.entries[0].system.group, []))
     data = section(run.manifest, "data")
     files = {
         clean(entry.get("crop_id")): entry.get("file")
@@ -259,3 +265,12 @@ def _blocks(whole: Grey, shape: PatchGrid) -> Grey:
     _, patch, patches = shape
     inside = patches * patch
     return whole[:inside, :inside].reshape(patches, patch, patches, patch)
+
+
+ERRORS_FIGURE = FigureKind(
+    "errors",
+    "Mistakes that most systems make",
+    "Crops that most of the systems looked at closely get wrong: missed ones above, falsely "
+    "called ones below",
+    crops_in_error,
+)

@@ -9,8 +9,10 @@ import io
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from reports.evaluation import Evaluation
 from reports.figures.fonts import SANS, families
 from reports.systems.entries import FigureGroup
 from reports.systems.schema import AUDIT_MARK
@@ -42,78 +44,47 @@ class Drawing(NamedTuple):
 
 _INK = "#262626"
 
-# kind -> (title, what it shows)
-KINDS = {
-    "auc": (
-        "AUC with 95 % intervals",
-        "AUC of each system, a row an extractor and a marker a classifier, "
-        "with bootstrap intervals over patients as horizontal bars",
-    ),
-    "roc": (
-        "ROC curves",
-        "ROC curves, a panel an extractor and a line a classifier: sensitivity against "
-        "1 − specificity",
-    ),
-    "confusion": (
-        "Confusion matrices",
-        "Confusion matrices, a block of two by two counts for each extractor and classifier",
-    ),
-    "cost": (
-        "Training time against AUC",
-        "Scatter plot of AUC against training time in seconds on a logarithmic axis",
-    ),
-    "training": (
-        "Training curves",
-        "Loss above accuracy by epoch, a panel a trained network: training rows as solid and "
-        "held-out rows as dashed lines",
-    ),
-    "learning": (
-        "Learning curves",
-        "AUC against the share of the training patients, a panel an extractor and a line a "
-        "classifier, with bootstrap intervals over patients as bands",
-    ),
-    "reliability": (
-        "Reliability",
-        "Share of positive crops against mean probability in ten bins of equal width, a panel an "
-        "extractor and a line a classifier",
-    ),
-    "decision": (
-        "Decision curves",
-        "Net benefit against the probability from which one acts, a panel an extractor and a line "
-        "a classifier, beside acting on all crops and on none",
-    ),
-    "audit": (
-        "Audit differences",
-        "Difference of AUC between an audit and the protocol beside it, a row an extractor and a "
-        "marker a classifier, with bootstrap intervals over patients as horizontal bars",
-    ),
-    "errors": (
-        "Mistakes that most systems make",
-        "Crops that most of the systems looked at closely get wrong: missed ones above, falsely "
-        "called ones below",
-    ),
-}
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure that is drawn of groups of systems; declared in the file that draws it.
+
+    Attributes
+    ----------
+    name : str
+        What its files' names begin with, and what the page asks for it by.
+    title : str
+        Its heading, before that of the group.
+    shows : str
+        What it shows, in words, for who cannot see it.
+    plot : Callable[[Evaluation, FigureGroup], Figure | None]
+        Draws one group; None where there is nothing to draw.
+    """
+
+    name: str
+    title: str
+    shows: str
+    plot: "Callable[[Evaluation, FigureGroup], Figure | None]"
 
 
-def drawn(
-    kind: str, group: FigureGroup, plot: "Callable[[FigureGroup], Figure | None]"
-) -> Drawing | None:
-    """The figure of a kind (a key of KINDS) for one group; None where there is nothing to draw."""
-    slug = f"{kind}-{group.slug}"
+def drawn(kind: FigureKind, evaluation: Evaluation, group: FigureGroup) -> Drawing | None:
+    """The figure of a kind for one group; None where there is nothing to draw."""
+    slug = f"{kind.name}-{group.slug}"
     # The salt makes the identifiers inside the SVG depend on its name and nothing else.
     with style(slug):
-        figure = plot(group)
+        figure = kind.plot(evaluation, group)
         return _of_group(slug, kind, group, figure) if figure is not None else None
 
 
-def _of_group(slug: str, kind: str, group: FigureGroup, figure: "Figure") -> Drawing:
-    title, shows = KINDS[kind]
+def _of_group(slug: str, kind: FigureKind, group: FigureGroup, figure: "Figure") -> Drawing:
     if group.audit:
         # The file may leave the page, and with it the title.
         figure.text(0.005, 0.005, AUDIT_MARK, ha="left", va="bottom", color="#a02020", size=8)
-    full = f"{title}: {group.title}"
-    drawing = Drawing(slug, kind, group.slug, full, f"{shows} ({group.title})", b"", b"")
-    return finished(drawing, figure, group.synthetic)
+    title = f"{kind.title}: {group.title}"
+    alt = f"{kind.shows} ({group.title})"
+    return finished(
+        Drawing(slug, kind.name, group.slug, title, alt, b"", b""), figure, group.synthetic
+    )
 
 
 def style(salt: str = "") -> AbstractContextManager[None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.figures.drawing import FigureKind
 from reports.figures.layout import (
     Look,
     legend,
@@ -67,12 +68,10 @@ def auc_forest(group: "FigureGroup") -> "Figure":
     return _forest(group, "auc", 0.5, "AUC (dotted: chance)")
 
 
-def difference_forest(group: "FigureGroup", compared: str) -> "Figure":
-    """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit.
-
-    compared : what is less what, for the file that leaves the page.
-    """
-    label = wrapped(f"difference of AUC (dotted: none): {compared}", 84)
+def difference_forest(group: "FigureGroup") -> "Figure":
+    """Difference of AUC from the audit's twin with its interval; the rows are of leakage_audit."""
+    # What is less what stands in the file, too, since it may leave the page.
+    label = wrapped(f"difference of AUC (dotted: none): {group.compared}", 84)
     return _forest(group, "auc_difference", 0.0, label)
 
 
@@ -255,3 +254,41 @@ def _number_key(axes: "Axes", names: list[str]) -> None:
         va="top",
         linespacing=1.35,
     )
+
+
+AUC_FIGURE = FigureKind(
+    "auc",
+    "AUC with 95 % intervals",
+    "AUC of each system, a row an extractor and a marker a classifier, with bootstrap intervals "
+    "over patients as horizontal bars",
+    lambda _, group: auc_forest(group),
+)
+
+ROC_FIGURE = FigureKind(
+    "roc",
+    "ROC curves",
+    "ROC curves, a panel an extractor and a line a classifier: sensitivity against 1 − specificity",
+    lambda _, group: roc_panels(group),
+)
+
+CONFUSION_FIGURE = FigureKind(
+    "confusion",
+    "Confusion matrices",
+    "Confusion matrices, a block of two by two counts for each extractor and classifier",
+    lambda _, group: confusion_blocks(group),
+)
+
+COST_FIGURE = FigureKind(
+    "cost",
+    "Training time against AUC",
+    "Scatter plot of AUC against training time in seconds on a logarithmic axis",
+    lambda _, group: cost_scatter(group),
+)
+
+AUDIT_FIGURE = FigureKind(
+    "audit",
+    "Audit differences",
+    "Difference of AUC between an audit and the protocol beside it, a row an extractor and a "
+    "marker a classifier, with bootstrap intervals over patients as horizontal bars",
+    lambda _, group: difference_forest(group),
+)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.figures.drawing import FigureKind
 from reports.figures.layout import Look, legend, looks_of
 from reports.figures.panels import Sheet, round_ticks
 from reports.statistics.probabilities import bins, net_benefit, probabilities
@@ -98,3 +99,20 @@ def _used(
     group: "FigureGroup", panels: "dict[str, list[tuple[Entry, list[Floats]]]]"
 ) -> dict[str, Look]:
     return looks_of(group, [entry for entries in panels.values() for entry, _ in entries])
+
+
+RELIABILITY_FIGURE = FigureKind(
+    "reliability",
+    "Reliability",
+    "Share of positive crops against mean probability in ten bins of equal width, a panel an "
+    "extractor and a line a classifier",
+    lambda _, group: reliability_panels(group),
+)
+
+DECISION_FIGURE = FigureKind(
+    "decision",
+    "Decision curves",
+    "Net benefit against the probability from which one acts, a panel an extractor and a line a "
+    "classifier, beside acting on all crops and on none",
+    lambda _, group: decision_panels(group),
+)

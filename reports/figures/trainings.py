@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from reports.figures.drawing import FigureKind
 from reports.figures.layout import Look, legend, looks_of
 from reports.figures.panels import Box, Limits, Line, Sheet, round_ticks
 from reports.systems.focus import by_rule
@@ -192,3 +193,20 @@ def _limits(entries: "list[Entry]") -> tuple[float, float]:
     ends += [row[name] for row in rows for name in ("auc_ci_low", "auc_ci_high")]
     known = [float(value) for value in ends if not missing(value)]
     return min([*known, 0.5]), max([*known, 0.5])
+
+
+TRAINING_FIGURE = FigureKind(
+    "training",
+    "Training curves",
+    "Loss above accuracy by epoch, a panel a trained network: training rows as solid and held-out "
+    "rows as dashed lines",
+    lambda evaluation, group: training_panels(evaluation.run.history, group),
+)
+
+LEARNING_FIGURE = FigureKind(
+    "learning",
+    "Learning curves",
+    "AUC against the share of the training patients, a panel an extractor and a line a "
+    "classifier, with bootstrap intervals over patients as bands",
+    lambda _, group: learning_panels(group),
+)

@@ -1,12 +1,16 @@
 """Systems with their names and estimates, as figures show them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from reports.systems.groups import GroupKey, any_share, by_network, groups, slugs, titles
+from reports.systems.kinds import is_reference
 from reports.systems.names import Name, names
+from reports.systems.pairs import Pair
 from reports.systems.pooling import PooledSystem
+from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run, section
+from reports.values import clean
 
 
 class Entry(NamedTuple):
@@ -18,7 +22,10 @@ class Entry(NamedTuple):
 
 
 class FigureGroup(NamedTuple):
-    """Systems that may be compared: one subset under one protocol."""
+    """Systems that may be compared: one subset under one protocol.
+
+    `compared` says what is less what where the entries' rows are differences.
+    """
 
     slug: str
     title: str
@@ -27,6 +34,7 @@ class FigureGroup(NamedTuple):
     negative: str
     synthetic: bool
     audit: bool
+    compared: str = ""
 
     @property
     def ran(self) -> list[Entry]:
@@ -78,6 +86,40 @@ def _groups(run: Run, found: dict[GroupKey, list[PooledSystem]], rows: Rows) -> 
         )
         for key, members in by_key.items()
     ]
+
+
+def audit_groups(
+    run: Run, pairs: Sequence[Pair], rows: Sequence[Mapping[Any, Any]]
+) -> list[FigureGroup]:
+    """A group a subset and comparison of an audit with its twin, without reference points.
+
+    There is a row, of the table of the leakage audit, for each of the pairs.
+    """
+    members: dict[tuple[Comparison, GroupKey], list[tuple[PooledSystem, Mapping[Any, Any]]]] = {}
+    for pair, row in zip(pairs, rows, strict=True):
+        if not is_reference(pair.system):
+            of_group = members.setdefault((pair.comparison, pair.system.group), [])
+            of_group.append((pair.system, row))
+    keys = list(dict.fromkeys(group for _, group in members))
+    slug_of, title_of = slugs(keys), titles(keys, run.audits)
+    found, taken = [], dict.fromkeys(keys, 0)
+    for (comparison, key), audited in members.items():
+        taken[key] += 1
+        compared = comparison.title(run.audits)
+        named = names([system for system, _ in audited])
+        group = FigureGroup(
+            slug=slug_of[key] if taken[key] == 1 else f"{slug_of[key]}-against-{taken[key]}",
+            title=f"{title_of[key]}; {compared}",
+            entries=[
+                Entry(system, name, row) for (system, row), name in zip(audited, named, strict=True)
+            ],
+            **class_names(run, clean(key[1])),
+            synthetic=run.synthetic,
+            audit=True,
+            compared=compared,
+        )
+        found.append(group)
+    return found
 
 
 def class_names(run: Run, subset: str) -> dict[str, str]:

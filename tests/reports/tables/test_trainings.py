@@ -6,7 +6,6 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ import pytest
 from reports import RunFolderError, build_report
 from reports.evaluation import Evaluation
 from reports.figures.drawing import drawn
-from reports.figures.trainings import training_panels
+from reports.figures.trainings import TRAINING_FIGURE
 from reports.page.cells import comparison
 from reports.systems.groups import by_network
 from reports.systems.pooled_run import PooledRun
@@ -264,12 +263,11 @@ def test_a_training_curve_is_the_mean_over_trainings(run: Run) -> None:
 
 
 def test_history_without_figures_or_epochs_draws_without_a_word(run: Run) -> None:
-    group = Evaluation.of(run).groups[0]
     for column in ("train_loss", "test_loss", "epoch"):
-        bare = run.history.assign(**{column: np.nan})
-        assert drawn("training", group, partial(training_panels, bare)) is not None
-    one = run.history[run.history["epoch"] == 1]
-    assert drawn("training", group, partial(training_panels, one)) is not None
+        bare = Evaluation.of(replace(run, history=run.history.assign(**{column: np.nan})))
+        assert drawn(TRAINING_FIGURE, bare, bare.groups[0]) is not None
+    one = Evaluation.of(replace(run, history=run.history[run.history["epoch"] == 1]))
+    assert drawn(TRAINING_FIGURE, one, one.groups[0]) is not None
 
 
 def test_inner_validation_gets_its_line(own_copy: Path) -> None:
