@@ -1,6 +1,6 @@
 """From predictions to measures, tables, figures and a self-contained page.
 
-The public names are loaded when they are first used, so that importing the package stays light.
+The public names are loaded when they are first used, so that importing the package is fast.
 """
 
 from importlib import import_module

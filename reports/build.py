@@ -1,4 +1,4 @@
-"""Makes the report of a run folder: tables, figures and the page, from that folder alone."""
+"""Makes the report of a run folder: tables, figures and the page, from that folder only."""
 
 from pathlib import Path
 
@@ -6,15 +6,27 @@ from reports.systems.run_folder import read_run
 
 
 def build_report(run: Path) -> Path:
-    """Write tables/, figures/, paper/ and report.html into a run folder; returns the page's path.
+    """Write tables/, figures/, paper/ and report.html into a run folder.
 
-    A pure function of the folder's manifest.json, units.parquet, predictions.parquet,
+    Their contents depend only on the folder's manifest.json, units.parquet, predictions.parquet,
     lesions.parquet, trainings.parquet, history.parquet and images/: a second call writes the same
-    bytes. Each file is replaced whole, and the page comes last, so that it never names a file that
-    is not there.
+    bytes. Each file is replaced as a whole, and the page is written last, so that it never names a
+    file that does not exist.
 
-    Raises RunFolderError, in one line, for a folder that is no run folder or lacks a file or a
-    column.
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+
+    Returns
+    -------
+    Path
+        The page, report.html.
+
+    Raises
+    ------
+    RunFolderError
+        For a folder that is not a run folder, or lacks a file or a column.
     """
     from reports.evaluation import Evaluation
     from reports.figures.data import draw_data

@@ -1,7 +1,7 @@
-"""Two runs side by side: the systems that both have, compared on the crops that both tested.
+"""Two runs compared: the systems that both have, on the crops that both tested.
 
 What is compared must have been tested on the same crops, with the same labels and patients, under
-the same protocol and split; anything else is refused, because a difference would then mean nothing.
+the same protocol and split; anything else is refused, because the difference would mean nothing.
 """
 
 from collections.abc import Sequence
@@ -28,13 +28,13 @@ from reports.values import short
 if TYPE_CHECKING:
     import pandas as pd
 
-# What a system keeps from run to run; the rest is what the runs may differ in.
+# Identifies a system in both runs; in the other columns the runs may differ.
 _KEPT = (
     *("subset", "protocol", "extractor", "classifier"),
     *("C", "scale", "tuned", "train_fraction"),
 )
 _MAY_DIFFER = ("region", "size", "weights", "recipe", "seed")
-# What of the configuration a run may differ in besides.
+# Settings of the configuration in which the runs may differ, too.
 _CROP_SETTINGS = ("fit", "margin", "window")
 COLUMNS = (
     *_KEPT,
@@ -58,7 +58,17 @@ Key = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TwoRuns:
-    """table : a row a system of both runs, COLUMNS. left_out : (system, why it is not compared)."""
+    """The comparison of two runs.
+
+    Attributes
+    ----------
+    table : pd.DataFrame
+        COLUMNS, one row for each system of both runs. `difference` is second minus first, with its
+        95 % interval over patients from the same draws for both; `p_holm` is Holm's over the
+        systems of one subset and protocol; `differs` names the settings in which the two differ.
+    left_out : tuple[tuple[str, str], ...]
+        Systems that are not compared, each with the reason.
+    """
 
     table: "pd.DataFrame"
     left_out: tuple[tuple[str, str], ...]
@@ -66,7 +76,7 @@ class TwoRuns:
 
 @dataclass(frozen=True)
 class _Side:
-    """A run with patients and crops numbered as in the other one, by row of its predictions."""
+    """A run whose patients and crops are numbered as in the other one, by row of predictions."""
 
     run: Run
     systems: dict[Key, PooledSystem]
@@ -79,22 +89,23 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
 
     Parameters
     ----------
-    first, second : from `read_run`.
-    measure : a key of `reports.statistics.measures.MEASURES`.
+    first, second : Run
+        As from `read_run`.
+    measure : str
+        One of `reports.statistics.measures.MEASURES`.
 
     Returns
     -------
-    TwoRuns. difference is second minus first, with its 95 % interval over patients, the same draws
-    for both; p_holm is Holm's over the systems of one subset and protocol. `differs` names the
-    settings in which the two differ.
+    TwoRuns
+        The differences, and the systems left out.
 
     Raises
     ------
     NotComparable
-        for other data, crops, labels, patients, splits or training rows, and where the runs have no
-        system in common that ran in both.
+        For different data, crops, labels, patients, splits or training rows, and where no system
+        ran in both.
     ValueError
-        for an unknown measure.
+        For an unknown measure.
     """
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
@@ -103,14 +114,14 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
     left_out: list[tuple[str, str]] = []
     pairs: dict[Key, tuple[PooledSystem, PooledSystem]] = {}
     for key in dict.fromkeys([*one.systems, *other.systems]):
-        reason = _why_not(key, one, other)
+        reason = _reason_left_out(key, one, other)
         if reason:
-            left_out.append((_spoken(key), reason))
+            left_out.append((_system_name(key), reason))
             continue
         pairs[key] = one.systems[key], other.systems[key]
         _check_rows(key, one, other)
     if not pairs:
-        raise NotComparable(_nothing(one, other, left_out))
+        raise NotComparable(_reason_nothing_compared(one, other, left_out))
     return TwoRuns(_table(first, second, pairs, measure), tuple(left_out))
 
 
@@ -149,37 +160,39 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
 
 
 def _differing(old: PooledSystem, new: PooledSystem, shared: Sequence[str]) -> str:
-    """'seed 0 and 1; weights imagenet and random', or nothing."""
+    """'seed 0 and 1; weights imagenet and random'; empty where nothing differs."""
     values = {n: (short(old.identity[n]), short(new.identity[n])) for n in _MAY_DIFFER}
-    own = [f"{n} {a or 'none'} and {b or 'none'}" for n, (a, b) in values.items() if a != b]
-    return "; ".join([*own, *shared])
+    differing = [f"{n} {a or 'none'} and {b or 'none'}" for n, (a, b) in values.items() if a != b]
+    return "; ".join([*differing, *shared])
 
 
 def _crops_differ(first: Run, second: Run) -> list[str]:
-    """In what the runs' crops differ as pictures, though they are the same crops."""
+    """How the images of the same crops differ between the runs."""
     settings = [section(run.manifest, "configuration") for run in (first, second)]
     pairs = {
         name: tuple(short(one.get(name)) or "none" for one in settings) for name in _CROP_SETTINGS
     }
-    told = [f"{name} {' and '.join(pair)}" for name, pair in pairs.items() if len(set(pair)) > 1]
+    differing = [
+        f"{name} {' and '.join(pair)}" for name, pair in pairs.items() if len(set(pair)) > 1
+    ]
     alike = all(settings[0].get(name) == settings[1].get(name) for name in ("size", "region"))
     prints = {section(run.manifest, "data").get("fingerprint") for run in (first, second)}
-    if not told and alike and len(prints) > 1 and len(first.lesions) == len(second.lesions):
-        told = ["other pixels"]
-    return told
+    if not differing and alike and len(prints) > 1 and len(first.lesions) == len(second.lesions):
+        differing = ["other pixels"]
+    return differing
 
 
 def _check_data(first: Run, second: Run) -> None:
-    """Refuse other data sets, and crops that are not what they are in the other run."""
+    """Refuse different data sets, and crops whose patient, label or split differs."""
     names = [str(section(run.manifest, "data").get("dataset")) for run in (first, second)]
     if names[0] != names[1]:
         raise NotComparable(f"one holds {names[0]}, the other {names[1]}")
     columns = [
         n for n in ("patient_id", "label", "split") if n in first.lesions and n in second.lesions
     ]
-    # As text: what stands in a file as a dictionary has its own codes there.
-    told = [run.lesions[["crop_id", *columns]].astype(str) for run in (first, second)]
-    tables = [table.drop_duplicates("crop_id").set_index("crop_id") for table in told]
+    # As text: a dictionary-encoded column has other codes in each file.
+    frames = [run.lesions[["crop_id", *columns]].astype(str) for run in (first, second)]
+    tables = [table.drop_duplicates("crop_id").set_index("crop_id") for table in frames]
     common = tables[0].index.intersection(tables[1].index)
     if common.empty:
         raise NotComparable("they have no crop in common")
@@ -202,13 +215,13 @@ def _sides(first: Run, second: Run) -> list[_Side]:
     sides = []
     parts = (slice(len(frames[0])), slice(len(frames[0]), None))
     for run, part in zip((first, second), parts, strict=True):
-        own = patients[part]
+        numbers = patients[part]
         found: dict[Key, list[PooledSystem]] = {}
         for system in pool(run):
             renumbered = replace(
                 system,
                 repeats=tuple(
-                    rows._replace(patient=own[place])
+                    rows._replace(patient=numbers[place])
                     for rows, place in zip(system.repeats, system.places, strict=True)
                 ),
             )
@@ -220,8 +233,8 @@ def _sides(first: Run, second: Run) -> list[_Side]:
     return sides
 
 
-def _why_not(key: Key, one: _Side, other: _Side) -> str:
-    """Why a system is not compared; empty where it is."""
+def _reason_left_out(key: Key, one: _Side, other: _Side) -> str:
+    """Why a system is not compared; empty if it is."""
     if key not in one.systems or key not in other.systems:
         return f"only in the {'first' if key in one.systems else 'second'} run"
     for side, name in ((one, "first"), (other, "second")):
@@ -233,7 +246,7 @@ def _why_not(key: Key, one: _Side, other: _Side) -> str:
 
 
 def _check_rows(key: Key, one: _Side, other: _Side) -> None:
-    """Refuse a system that was tested on other crops, in other folds or trained on other rows."""
+    """Refuse a system with different test crops, folds or numbers of training rows."""
     old, new = one.systems[key], other.systems[key]
     where = f"{key[0]}, {key[1]}"
     try:
@@ -258,7 +271,7 @@ def _tested(system: PooledSystem, place: int, side: _Side) -> NDArray[np.int64]:
 
 
 def _other_crops(old: NDArray[np.int64], new: NDArray[np.int64]) -> str:
-    """What is not the same; empty where all is."""
+    """How the test rows differ; empty where they do not."""
     if not np.array_equal(old[0], new[0]):
         both = len(np.intersect1d(old[0], new[0]))
         return (
@@ -268,16 +281,16 @@ def _other_crops(old: NDArray[np.int64], new: NDArray[np.int64]) -> str:
     return "" if np.array_equal(old, new) else "the same crops, split into other folds"
 
 
-def _nothing(one: _Side, other: _Side, left_out: Sequence[tuple[str, str]]) -> str:
-    """Why nothing is left to compare."""
+def _reason_nothing_compared(one: _Side, other: _Side, left_out: Sequence[tuple[str, str]]) -> str:
+    """Why there is no system to compare."""
     places = [dict.fromkeys(key[:2] for key in side.systems) for side in (one, other)]
     if not set(places[0]) & set(places[1]):
-        told = ("; ".join(", ".join(place) for place in side) for side in places)
-        return f"no subset and protocol in common: one has {' - the other '.join(told)}"
+        lists = ("; ".join(", ".join(place) for place in side) for side in places)
+        return f"no subset and protocol in common: one has {' - the other '.join(lists)}"
     more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
     reason = f": {': '.join(left_out[0])}{more}" if left_out else ""
     return f"no system ran in both{reason}"
 
 
-def _spoken(key: Key) -> str:
+def _system_name(key: Key) -> str:
     return f"{key[0]}, {key[1]}, {key[2]} + {key[3]}"

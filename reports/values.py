@@ -9,14 +9,14 @@ _LONGEST = 60
 
 
 def clean(value: object) -> str:
-    """One line of printable text (a control character would make the SVG unreadable)."""
+    """One line of printable text, shortened (a control character would make an SVG invalid)."""
     text = "".join(letter if letter.isprintable() else " " for letter in short(value))
     text = " ".join(text.split())
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def spoken(name: str) -> str:
-    """A name of the data as it stands in a heading: BENIGN is not shouted, MLO stays as it is."""
+    """A name of the data as in a heading: BENIGN becomes lower case, MLO stays as it is."""
     words = name.replace("_", " ")
     return words.lower() if words.isupper() and len(words) > 4 else words
 
@@ -34,19 +34,19 @@ def category(value: Any) -> str:
 
 
 def missing(value: Any) -> bool:
-    """None, NaN or pandas' NA: what a table shows as an empty cell."""
+    """Whether it is None, NaN or pandas' NA, which a table shows as empty."""
     if value is None:
         return True
     try:
         return bool(value != value)
     except TypeError:  # pandas' NA has no truth value
         return True
-    except ValueError:  # nor has an array, which is something
+    except ValueError:  # nor has an array, which is not missing
         return False
 
 
 def number(value: Any) -> str:
-    """Three decimals; empty where missing, and 0 never comes out as -0."""
+    """Three decimals; empty where missing; never -0.000."""
     if missing(value):
         return ""
     text = f"{float(value):.3f}"
@@ -54,7 +54,7 @@ def number(value: Any) -> str:
 
 
 def short(value: Any) -> str:
-    """Six significant digits for floats, plain text for the rest, empty where missing."""
+    """Six significant digits for floats, plain text for others, empty where missing."""
     if missing(value):
         return ""
     if isinstance(value, bool):
@@ -66,7 +66,7 @@ def short(value: Any) -> str:
 
 
 def estimate(row: Any, name: str) -> str:
-    """'0.812 ± 0.010 [0.760, 0.861]'; the parts that are missing are left out."""
+    """'0.812 ± 0.010 [0.760, 0.861]'; missing parts are left out."""
     mean, std = number(row[name]), number(row[f"{name}_std"])
     low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
     text = f"{mean} ± {std}" if mean and std else mean
@@ -74,6 +74,7 @@ def estimate(row: Any, name: str) -> str:
 
 
 def is_number(text: str) -> bool:
+    """Whether `float` accepts the text."""
     try:
         float(text)
     except ValueError:

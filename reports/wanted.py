@@ -1,4 +1,4 @@
-"""What a report asks of a run beside its tables: the crops to show and the systems to explain."""
+"""What a report needs of a run besides its tables: crops to show and systems to explain."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ from reports.tables.mistakes import FALSE_NEGATIVE, FALSE_POSITIVE, hardest
 
 TRUE_POSITIVE, TRUE_NEGATIVE = "true positive", "true negative"
 
-# In the order of the page: of each verdict so many of the most confident.
+# In the order of the page: for each verdict how many of the most confident crops.
 VERDICTS = {FALSE_NEGATIVE: 4, FALSE_POSITIVE: 4, TRUE_POSITIVE: 2, TRUE_NEGATIVE: 2}
 
 KINDS = ("CNN", "ViT")
@@ -21,7 +21,15 @@ SIDE = 128  # pixels of a picture
 
 
 class ExplainedCrop(NamedTuple):
-    """A test crop to explain. score, threshold : of the system, as stored."""
+    """A test crop to explain.
+
+    Attributes
+    ----------
+    crop_id, verdict : str
+        The crop; one of VERDICTS.
+    score, threshold : float
+        Of the system, as stored.
+    """
 
     crop_id: str
     verdict: str
@@ -30,9 +38,20 @@ class ExplainedCrop(NamedTuple):
 
 
 class Explained(NamedTuple):
-    """A system to explain, on one fold. unit : that fold's row of units.parquet.
+    """A system to explain, on one fold.
 
-    inner_auc : by which it was chosen; None where it was the first.
+    Attributes
+    ----------
+    kind : str
+        One of KINDS.
+    system : PooledSystem
+        The system.
+    inner_auc : float | None
+        The AUC on inner folds by which it was chosen; None where it was the first.
+    unit : dict[str, Any]
+        The row of units.parquet of that fold.
+    crops : tuple[ExplainedCrop, ...]
+        The test crops to explain.
     """
 
     kind: str
@@ -43,14 +62,14 @@ class Explained(NamedTuple):
 
 
 class Wanted(NamedTuple):
-    """What a report asks of whoever ran the benchmark.
+    """What a report needs from the program that ran the benchmark.
 
     Attributes
     ----------
     crops : list[str]
-        The crop_ids whose pictures the figure of mistakes shows, each once.
+        The distinct crop_ids that the figure of mistakes shows.
     systems : list[Explained]
-        One CNN and one ViT of each subset, where there is one.
+        One CNN and one ViT for each subset, where there is one.
     """
 
     crops: list[str]
@@ -58,17 +77,27 @@ class Wanted(NamedTuple):
 
 
 def read_wanted(folder: Path) -> Wanted:
-    """What the report of a run folder asks for beside its tables.
+    """What the report of a run folder needs besides its tables.
 
-    What runs a benchmark calls this when units, predictions, lesions and manifest of the folder
-    stand. It writes a picture of each crop, to be listed in manifest["data"]["mistakes"] as
-    {"file": ..., "crop_id": ...}, and saliency maps of each system, listed in
-    manifest["saliency"].
+    The program that runs a benchmark calls this once units, predictions, lesions and manifest of
+    the folder are written. It then writes a picture of each crop, listed in
+    manifest["data"]["mistakes"] as {"file": ..., "crop_id": ...}, and saliency maps of each system,
+    listed in manifest["saliency"].
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+
+    Returns
+    -------
+    Wanted
+        Crops to show and systems to explain.
 
     Raises
     ------
     RunFolderError
-        As `read_run`.
+        As `read_run` does.
     """
     pooled = PooledRun.of(read_run(folder))
     return Wanted(_crops_to_show(pooled), _to_explain(pooled))
@@ -81,7 +110,7 @@ def _crops_to_show(pooled: PooledRun) -> list[str]:
 
 
 def _to_explain(pooled: PooledRun) -> list[Explained]:
-    """Where the run has judged systems on inner folds, as for the row `selected`, that decides."""
+    """By the AUC on inner folds where the run has it, as for the row `selected`."""
     found = []
     for systems in pooled.close.values():
         candidates = candidates_to_explain(systems)
@@ -98,7 +127,7 @@ def _to_explain(pooled: PooledRun) -> list[Explained]:
 
 
 def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[PooledSystem]]:
-    """By kind of network, in order: a network's own head, or the SVM where it has none."""
+    """By kind of network, in order: the softmax head of each network, else its SVM."""
     by_network: dict[str, dict[str, PooledSystem]] = {}
     for system in systems:
         classifier = str(system.identity["classifier"])
@@ -106,8 +135,8 @@ def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[Poo
         if plain and classifier in (OWN_HEAD, KERNEL):
             by_network.setdefault(_extractor(system), {})[classifier] = system
     found: dict[str, list[PooledSystem]] = {kind: [] for kind in KINDS}
-    for own in by_network.values():
-        system = own.get(OWN_HEAD) or own[KERNEL]
+    for by_classifier in by_network.values():
+        system = by_classifier.get(OWN_HEAD) or by_classifier[KERNEL]
         found[KINDS[transformer(system)]].append(system)
     return found
 
@@ -115,11 +144,20 @@ def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[Poo
 def choose(
     candidates: Mapping[str, Sequence[PooledSystem]], inner: Mapping[str, float]
 ) -> dict[str, PooledSystem]:
-    """Of each kind the one with the highest figure; without figures the first, none at random.
+    """Of each kind the system with the highest AUC on inner folds, else the first.
 
-    candidates : by kind, in the order of the configuration. inner : by extractor, a mean AUC on
-    inner folds of the training rows; no figure of a test row may stand there. Where all of a kind
-    have random weights, the first of them is taken.
+    Parameters
+    ----------
+    candidates : Mapping[str, Sequence[PooledSystem]]
+        By kind, in the order of the configuration.
+    inner : Mapping[str, float]
+        By extractor, the mean AUC on inner folds of the training rows; never a result on test rows.
+
+    Returns
+    -------
+    dict[str, PooledSystem]
+        By kind. Without AUCs the first system whose weights are not random, or the first where all
+        are.
     """
     chosen = {}
     for kind, systems in candidates.items():
@@ -137,7 +175,7 @@ def _extractor(system: PooledSystem) -> str:
 
 
 def _first_fold(run: Run, system: PooledSystem) -> tuple[dict[str, Any], tuple[ExplainedCrop, ...]]:
-    """Its first unit, and the test crops there of which it is most confident, rightly or not."""
+    """Its first unit, and the test crops there with the most confident verdicts."""
     unit = system.units.sort_values(["repeat", "fold"], kind="stable").iloc[0].to_dict()
     rows = run.predictions
     rows = rows[rows["unit"].astype(str) == str(unit["unit"])]
@@ -149,7 +187,7 @@ def _first_fold(run: Run, system: PooledSystem) -> tuple[dict[str, Any], tuple[E
     )
     rows = rows.sort_values("crop_id", kind="stable")
     called, positive = rows["away"] > 0, rows["label"] == 1
-    of = {
+    with_verdict = {
         FALSE_NEGATIVE: positive & ~called,
         FALSE_POSITIVE: ~positive & called,
         TRUE_POSITIVE: positive & called,
@@ -157,10 +195,10 @@ def _first_fold(run: Run, system: PooledSystem) -> tuple[dict[str, Any], tuple[E
     }
     found = []
     for verdict, most in VERDICTS.items():
-        own = rows[of[verdict]]
-        furthest = own["away"].abs().sort_values(ascending=False, kind="stable").index[:most]
+        members = rows[with_verdict[verdict]]
+        furthest = members["away"].abs().sort_values(ascending=False, kind="stable").index[:most]
         found += [
             ExplainedCrop(row["crop_id"], verdict, float(row["score"]), float(unit["threshold"]))
-            for row in own.loc[furthest].to_dict("records")
+            for row in members.loc[furthest].to_dict("records")
         ]
     return unit, tuple(found)

@@ -4,10 +4,14 @@ Crops of one patient are alike, so patients are resampled, not crops. One draw t
 patients as there are, with replacement; a row counts as often as its patient was drawn. The same
 draws serve every system and every repeat on the same patients, so that systems can be compared draw
 by draw. With several repeats the measure is taken in each and the values are averaged: the interval
-is then one *given the trained models*, for it leaves out what training again would change.
+is then conditional on the trained models: it leaves out what training again would change.
 
-Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13 (percentile
-interval); Field and Welsh, J. R. Stat. Soc. B 69 (2007) (resampling whole clusters).
+References
+----------
+.. [1] B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13 (the
+   percentile interval).
+.. [2] C. A. Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal Statistical
+   Society B 69, 2007 (resampling whole clusters).
 """
 
 from collections.abc import Sequence
@@ -22,10 +26,10 @@ DRAWS = 2000
 
 LEVEL = 0.95
 
-# Leaving out draws narrows an interval; with more than this share undefined none is given.
+# Leaving out draws narrows an interval; above this undefined share there is none.
 MAX_UNDEFINED = 0.05
 
-# Draws worked on at once: the running sums of 3,568 rows then take 1 MB and stay in the cache.
+# Draws computed at once: the running sums of 3,568 rows then take 1 MB and stay in the cache.
 _CHUNK = 32
 
 MEASURED = ("auc", "sensitivity", "specificity")
@@ -50,21 +54,39 @@ def patient_bootstrap(
 
     Parameters
     ----------
-    y, score, threshold, fold : as in `reports.statistics.measures`.
-    patient_id : (n,) identifiers; rows that share one are drawn together.
-    measure : a key of `reports.statistics.measures.MEASURES`.
-    draws : number of bootstrap draws; at least 2,000 for a figure that is to be quoted.
-    seed : the draws depend on it and on the number of distinct patients, on nothing else.
+    y : ArrayLike, shape (n,)
+        Labels: 1 for the positive class and 0 for the other.
+    score : ArrayLike, shape (n,)
+        Finite scores; higher means more likely positive.
+    patient_id : ArrayLike, shape (n,)
+        Identifiers of the patients; rows that share one are drawn together.
+    measure : str
+        One of `reports.statistics.measures.MEASURES`.
+    draws : int
+        Number of bootstrap draws; at least 2,000 for a value that is to be quoted.
+    seed : int
+        The draws depend on it and on the number of distinct patients only.
+    threshold : ArrayLike, shape () or (n,)
+        A row whose score is above its threshold is called positive.
+    fold : ArrayLike | None, shape (n,)
+        Fold of each row; the AUC compares rows of one fold only. All rows are in one by default.
 
     Returns
     -------
-    (low, high). Draws in which the measure is undefined are left out; (NaN, NaN) where that is
-    more than `MAX_UNDEFINED` of them.
+    tuple[float, float]
+        Lower and upper limit. Draws in which the measure is undefined are left out; both limits are
+        NaN where these are more than `MAX_UNDEFINED` of all draws, or where there are no rows.
 
     Raises
     ------
     ValueError
-        for an unknown measure, fewer than one draw, or rows that `measures` would refuse.
+        For an unknown measure, fewer than one draw, or rows that `measures` refuses.
+
+    References
+    ----------
+    .. [1] B. Efron and R. J. Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
+    .. [2] C. A. Field and A. H. Welsh, "Bootstrapping clustered data", Journal of the Royal
+       Statistical Society B 69, 2007.
     """
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, got {measure!r}")
@@ -87,11 +109,28 @@ def bootstrap(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> Floats:
-    """Bootstrap values of many systems, (systems, measures, draws), NaN where undefined.
+    """Bootstrap values of several systems.
 
-    Each system is a sequence of repeats, each repeat its pooled rows. The draws are over all the
-    patients that occur anywhere in `systems`, so put systems with the same patients together. A
-    repeat may lack some of them: it then weighs fewer rows in that draw.
+    Parameters
+    ----------
+    systems : Sequence[Sequence[ScoredRows]]
+        The pooled rows of each repeat of each system. Patients are drawn from all that occur in any
+        of the systems, so systems with the same patients belong together. A repeat may lack some of
+        them: it then has fewer rows in that draw.
+    names : Sequence[str]
+        Which of `MEASURES`.
+    draws, seed : int
+        Number of draws; seed of the random generator.
+
+    Returns
+    -------
+    Floats, shape (systems, measures, draws)
+        Means over the repeats; NaN where a measure is undefined.
+
+    Raises
+    ------
+    ValueError
+        For fewer than one draw.
     """
     if draws < 1:
         raise ValueError(f"draws must be at least 1, got {draws}")
@@ -108,7 +147,7 @@ def bootstrap(
 
 
 def observed(repeats: Sequence[ScoredRows], names: Sequence[str]) -> Floats:
-    """The measures themselves, (measures,): each patient once, the mean over repeats.
+    """The measures themselves, (measures,): each patient counts once; mean over the repeats.
 
     NaN where a measure is undefined in a repeat.
     """
@@ -122,7 +161,7 @@ def observed(repeats: Sequence[ScoredRows], names: Sequence[str]) -> Floats:
 
 
 def draw_patients(n_patients: int, draws: int, seed: int) -> Floats:
-    """How often each patient is in each draw: (n_patients, draws), every column summing to n."""
+    """How often each patient is in each draw, (n_patients, draws); columns sum to n_patients."""
     generator = np.random.default_rng(seed)
     share = np.full(n_patients, 1 / n_patients)
     counts = generator.multinomial(n_patients, share, size=draws)
@@ -156,11 +195,11 @@ def _values(rows: ScoredRows, multiplicity: Floats, names: Sequence[str]) -> Flo
 
 
 def _counts(rows: ScoredRows, multiplicity: Floats) -> Floats:
-    """TP, FN, FP, TN in every draw, (4, draws): the patients' own counts, weighted."""
-    cell = 2 * ~rows.positive + ~rows.called
+    """TP, FN, FP, TN in every draw, (4, draws): the counts of each patient, weighted."""
+    outcome = 2 * ~rows.positive + ~rows.called
     size = len(multiplicity)
-    own = np.bincount(cell * size + rows.patient, minlength=4 * size).reshape(4, size)
-    counts: Floats = own.astype(np.float64) @ multiplicity
+    of_patient = np.bincount(outcome * size + rows.patient, minlength=4 * size).reshape(4, size)
+    counts: Floats = of_patient.astype(np.float64) @ multiplicity
     return counts
 
 
@@ -201,18 +240,18 @@ def _auc(rows: ScoredRows, multiplicity: Floats) -> Floats:
 
 
 def estimates(systems: Sequence[Sequence[ScoredRows]]) -> list[dict[str, float]]:
-    """For each system, given as its repeats, the values of ESTIMATE_COLUMNS.
+    """The values of ESTIMATE_COLUMNS for each system, given as the rows of its repeats.
 
-    Every system gets the same bootstrap draws over patients. What is undefined is NaN.
+    Every system gets the same bootstrap draws over patients. Undefined values are NaN.
     """
     if not systems:
         return []
     drawn = bootstrap(systems, MEASURED)
-    return [_of_one(repeats, values) for repeats, values in zip(systems, drawn, strict=True)]
+    return [_estimate(repeats, values) for repeats, values in zip(systems, drawn, strict=True)]
 
 
 def sizes(rows: ScoredRows) -> dict[str, int]:
-    """On how much a row of such a table rests."""
+    """The numbers of rows, positive rows and patients behind a row of a table."""
     return {
         "n": len(rows.positive),
         "n_positive": int(rows.positive.sum()),
@@ -220,7 +259,7 @@ def sizes(rows: ScoredRows) -> dict[str, int]:
     }
 
 
-def _of_one(repeats: Sequence[ScoredRows], drawn: NDArray[np.float64]) -> dict[str, float]:
+def _estimate(repeats: Sequence[ScoredRows], drawn: NDArray[np.float64]) -> dict[str, float]:
     measured = np.array([observed([rows], MEASURED) for rows in repeats])
     found = {}
     for name, values, draws in zip(MEASURED, measured.T, drawn, strict=True):

@@ -1,12 +1,18 @@
 """Whether two systems differ: the same patients draw by draw, the same folds fold by fold.
 
-Two systems that see the same rows are compared on their difference, never by whether their own
-intervals overlap: what makes a patient hard is hard for both, and cancels. On a single split the
-test divides the difference by its standard error over the bootstrap draws. Over the folds of a
-cross-validation it is the corrected resampled t-test, which is approximate and called so.
+Two systems that see the same rows are compared on their difference, never by whether their
+intervals overlap: a patient who is hard for one is usually hard for the other, which cancels. On a
+single split the test divides the difference by its standard error over the bootstrap draws. Over
+the folds of a cross-validation it is the corrected resampled t-test, which is approximate.
 
-Sources: Nadeau and Bengio, Machine Learning 52 (2003), section 3 (the correction); Bouckaert and
-Frank, PAKDD (2004) (its form for repeated cross-validation); Holm, Scand. J. Statist. 6 (1979).
+References
+----------
+.. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning 52, 2003,
+   section 3 (the correction).
+.. [2] R. R. Bouckaert and E. Frank, "Evaluating the replicability of significance tests for
+   comparing learning algorithms", PAKDD 2004 (its form for repeated cross-validation).
+.. [3] S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+   Statistics 6, 1979.
 """
 
 from collections.abc import Sequence
@@ -21,7 +27,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats, ScoredRows
 from reports.values import missing
 
-# Chance of a false alarm, in a whole family; and of seeing a difference that is there.
+# Chance of a false positive in a whole family of tests; of detecting a true difference.
 ALPHA = 1 - LEVEL
 POWER = 0.80
 
@@ -39,11 +45,24 @@ class NotComparable(ValueError):
 class Difference:
     """One system against a reference on the same test rows.
 
-    value, reference : the measure of each, the mean over the repeats compared. difference : value
-    minus reference. low, high : its 95 % percentile interval over patients. standard_error,
-    freedom : what the test rests on (infinite degrees of freedom: a normal distribution). test :
-    BY_BOOTSTRAP or BY_FOLDS. p : two-sided, for this comparison alone. runs, reference_runs : how
-    many repeats of each were compared. NaN where a figure is undefined.
+    Undefined values are NaN.
+
+    Attributes
+    ----------
+    value, reference : float
+        The measure of each, the mean over the repeats compared.
+    difference : float
+        `value` minus `reference`.
+    low, high : float
+        Its 95 % percentile interval over patients.
+    standard_error, freedom : float
+        Of the test; infinite degrees of freedom mean a normal distribution.
+    test : str
+        BY_BOOTSTRAP or BY_FOLDS.
+    p : float
+        Two-sided p-value of this comparison alone.
+    runs, reference_runs : int
+        How many repeats of each were compared.
     """
 
     value: float
@@ -70,23 +89,31 @@ def contrast(
 
     Parameters
     ----------
-    system, reference : from `pool`; patients must be numbered alike in both.
-    measure : a key of `reports.statistics.measures.MEASURES`.
-    draws, seed : of the patient bootstrap; both systems get the same draws.
+    system, reference : PooledSystem
+        As from `pool`; both must number patients in the same way.
+    measure : str
+        One of `reports.statistics.measures.MEASURES`.
+    draws, seed : int
+        Of the patient bootstrap; both systems get the same draws.
+
+    Returns
+    -------
+    Difference
+        The difference with its interval and test.
 
     Raises
     ------
     NotComparable
-        for test rows that differ, or folds of which no repeat is common to both.
+        For test rows that differ, and for folds without a repeat that both systems ran.
     """
-    own, others = _side_by_side(system, reference)
-    drawn = bootstrap([own, others], [measure], draws, seed)[:, 0]
+    repeats, others = _side_by_side(system, reference)
+    drawn = bootstrap([repeats, others], [measure], draws, seed)[:, 0]
     differences = drawn[0] - drawn[1]
     low, high = interval(differences)
-    value, other = (float(observed(repeats, [measure])[0]) for repeats in (own, others))
-    n_folds = _n_folds(own[0])
+    value, other = (float(observed(one, [measure])[0]) for one in (repeats, others))
+    n_folds = _n_folds(repeats[0])
     if n_folds > 1:
-        test, by_fold = BY_FOLDS, _fold_differences(own, others, measure)
+        test, by_fold = BY_FOLDS, _fold_differences(repeats, others, measure)
         error, freedom = resampled_error(by_fold, n_folds)
         t = _ratio(float(np.mean(by_fold)) if len(by_fold) else float("nan"), error)
     else:
@@ -104,7 +131,7 @@ def contrast(
         freedom=freedom,
         test=test,
         p=two_sided(t, freedom),
-        runs=len(own),
+        runs=len(repeats),
         reference_runs=len(others),
     )
 
@@ -114,14 +141,21 @@ def resampled_error(differences: ArrayLike, n_folds: int) -> tuple[float, float]
 
     Parameters
     ----------
-    differences : (J,) the difference of two systems in each fold of each repeat; J = K·R.
-    n_folds : K. Training sets overlap, so that J differences are no J independent ones: their
-        variance s² (J − 1 in its denominator) counts (1/J + 1/(K − 1)) times, 1/(K − 1) being the
-        ratio of test to training rows.
+    differences : ArrayLike, shape (J,)
+        The difference of two systems in each fold of each of R repeats; J = K·R.
+    n_folds : int
+        The number of folds, K.
 
     Returns
     -------
-    (standard error of the mean difference, J − 1); NaN and 0 for fewer than two differences.
+    tuple[float, float]
+        Standard error of the mean difference, and J − 1; NaN and 0 for fewer than two differences.
+
+    Notes
+    -----
+    Training sets overlap, so the J differences are not independent. Their variance s², with J − 1
+    in its denominator, is multiplied by 1/J + 1/(K − 1); 1/(K − 1) is the ratio of test to training
+    rows.
     """
     values = np.asarray(differences, dtype=np.float64)
     if len(values) < 2:
@@ -131,16 +165,16 @@ def resampled_error(differences: ArrayLike, n_folds: int) -> tuple[float, float]
 
 
 def two_sided(t: float, freedom: float) -> float:
-    """The p-value of a t statistic; infinite degrees of freedom make it a normal deviate."""
+    """The two-sided p-value of a t statistic; with infinite degrees of freedom it is normal."""
     from scipy import stats
 
     return float(2 * stats.t.sf(abs(t), freedom)) if freedom > 0 else float("nan")
 
 
 def holm(p: ArrayLike) -> Floats:
-    """Holm's adjusted p-values of one family, (n,); what has no p-value stays NaN and is no member.
+    """Holm's adjusted p-values of one family, (n,); NaN stays NaN and does not count as a member.
 
-    An adjusted value below ALPHA is a rejection that keeps the chance of any false one in the whole
+    Rejecting where the adjusted value is below ALPHA keeps the chance of any false rejection in the
     family below ALPHA, however the tests depend on each other.
     """
     from statsmodels.stats.multitest import multipletests
@@ -154,11 +188,11 @@ def holm(p: ArrayLike) -> Floats:
 
 
 def smallest_difference(found: Difference, comparisons: int = 1) -> float:
-    """The smallest true difference that would have been seen with a probability of `POWER`.
+    """The smallest true difference that would have been detected with a probability of `POWER`.
 
-    Seen means: by this very test at the first and strictest step of Holm's procedure, ALPHA divided
-    by the `comparisons` of the family. Half the interval's width would flatter: a difference of
-    that size is missed every other time, and it knows of no other comparison.
+    Detected means: by this test at the first and strictest step of Holm's procedure, ALPHA divided
+    by the `comparisons` of the family. Half the interval's width would be too small: a difference
+    of that size is missed half of the time, and it ignores the other comparisons.
     """
     from scipy import stats
 
@@ -169,7 +203,7 @@ def smallest_difference(found: Difference, comparisons: int = 1) -> float:
 
 
 def verdict(difference: float, p_holm: float) -> str:
-    """What may be said: higher, lower, not distinguishable; empty where nothing was tested."""
+    """HIGHER, LOWER or ALIKE; empty where nothing was tested."""
     if missing(p_holm):
         return ""
     if p_holm >= ALPHA:
@@ -207,35 +241,40 @@ def paired_repeats(system: PooledSystem, reference: PooledSystem) -> tuple[list[
     """Positions in each system's repeats of those that are compared.
 
     On a single split all of them: repeats are trainings on the same rows. With folds those that
-    both ran, in the same order, because every repeat draws folds of its own.
+    both ran, in the same order, because every repeat draws new folds. Raises NotComparable where
+    no repeat is common to both.
     """
-    own, others = repeat_numbers(system), repeat_numbers(reference)
+    numbers, others = repeat_numbers(system), repeat_numbers(reference)
     if _n_folds(system.repeats[0]) == 1 and _n_folds(reference.repeats[0]) == 1:
-        return [*range(len(own))], [*range(len(others))]
-    common = [number for number in own if number in others]
+        return [*range(len(numbers))], [*range(len(others))]
+    common = [number for number in numbers if number in others]
     if not common:
         raise NotComparable("no repeat of the folds is common to both")
-    return [own.index(number) for number in common], [others.index(number) for number in common]
+    return [numbers.index(n) for n in common], [others.index(n) for n in common]
 
 
 def _side_by_side(
     system: PooledSystem, reference: PooledSystem
 ) -> tuple[list[ScoredRows], list[ScoredRows]]:
     places, other_places = paired_repeats(system, reference)
-    own = [system.repeats[place] for place in places]
+    repeats = [system.repeats[place] for place in places]
     others = [reference.repeats[place] for place in other_places]
-    folds = _n_folds(own[0]) > 1
+    folds = _n_folds(repeats[0]) > 1
     # On a single split every repeat tests the same rows, on folds each has those of its number.
-    pairs = zip(own, others, strict=True) if folds else [(own[0], r) for r in (*own, *others)]
+    pairs = (
+        zip(repeats, others, strict=True)
+        if folds
+        else [(repeats[0], r) for r in (*repeats, *others)]
+    )
     if any(_fingerprint(one) != _fingerprint(other) for one, other in pairs):
         raise NotComparable("their test rows or folds are not the same")
-    return own, others
+    return repeats, others
 
 
 def _fingerprint(rows: ScoredRows) -> bytes:
-    """The same for the same patients, labels and folds, in whatever order the rows stand."""
-    told = np.stack([rows.fold, rows.patient, rows.positive.astype(np.int64)])
-    return told[:, np.lexsort(told)].tobytes()
+    """The same for the same patients, labels and folds in any order of the rows."""
+    compared = np.stack([rows.fold, rows.patient, rows.positive.astype(np.int64)])
+    return compared[:, np.lexsort(compared)].tobytes()
 
 
 def _n_folds(rows: ScoredRows) -> int:
@@ -243,13 +282,13 @@ def _n_folds(rows: ScoredRows) -> int:
 
 
 def _fold_differences(
-    own: Sequence[ScoredRows], others: Sequence[ScoredRows], measure: str
+    repeats: Sequence[ScoredRows], others: Sequence[ScoredRows], measure: str
 ) -> Floats:
     """The difference in every fold of every repeat, without those in which it is undefined."""
     found = [
         observed([one.where(one.fold == number)], [measure])
         - observed([other.where(other.fold == number)], [measure])
-        for one, other in zip(own, others, strict=True)
+        for one, other in zip(repeats, others, strict=True)
         for number in np.unique(one.fold)
     ]
     differences: Floats = np.concatenate(found)

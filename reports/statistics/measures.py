@@ -2,7 +2,7 @@
 
 Everything is computed from the confusion counts or, for the AUC, from weighted ranks, and every
 function of counts takes arrays of any shape, so that 2,000 bootstrap draws cost one call. A measure
-whose denominator is zero is undefined and comes back as NaN, never as 0.
+whose denominator is zero is undefined: NaN, never 0.
 """
 
 from typing import Any
@@ -36,29 +36,44 @@ def measures(
 
     Parameters
     ----------
-    y : (n,) labels, 1 for the positive class (malignant) and 0 for the other.
-    score : (n,) finite scores; higher means more likely positive.
-    threshold : a number or (n,); a row whose score is **above** its threshold is called positive.
-        A threshold for each row serves pooled folds whose classifiers have different ones.
-    weight : (n,) finite weights, none negative; every row counts once by default.
-    fold : (n,) numbers of the folds whose rows are pooled here; the AUC then compares rows of one
-        fold only, because the scores of separately fitted classifiers have no common zero.
+    y : ArrayLike, shape (n,)
+        Labels: 1 for the positive class (malignant) and 0 for the other.
+    score : ArrayLike, shape (n,)
+        Finite scores; higher means more likely positive.
+    threshold : ArrayLike, shape () or (n,)
+        A row whose score is **above** its threshold is called positive. Pooled folds, whose
+        classifiers have different thresholds, need one for each row.
+    weight : ArrayLike | None, shape (n,)
+        Finite weights, none negative; every row counts once by default.
+    fold : ArrayLike | None, shape (n,)
+        Fold of each row. The AUC compares rows of one fold only, because the scores of separately
+        fitted classifiers have no common zero [3]_. All rows are in one fold by default.
 
     Returns
     -------
-    dict keyed by `MEASURES`, each a float. A measure that is undefined (no positive row, say, or a
-    zero denominator of the MCC) is NaN.
+    dict[str, float]
+        One value for each of `MEASURES`; NaN where a measure is undefined, such as the sensitivity
+        without a positive row.
 
     Raises
     ------
     ValueError
-        naming the argument: lengths that differ, labels outside 0 and 1, a score, threshold or
-        weight that is not finite.
+        For lengths that differ, labels other than 0 and 1, and scores, thresholds or weights that
+        are not finite. The message names the argument.
 
     Notes
     -----
-    The AUC is the Mann-Whitney statistic with ties counted half (Hanley and McNeil, Radiology 143,
-    1982); the MCC is that of Matthews (Biochim. Biophys. Acta 405, 1975).
+    The AUC is the Mann-Whitney statistic, in which ties count half [1]_; the MCC is Matthews'
+    correlation coefficient [2]_.
+
+    References
+    ----------
+    .. [1] J. A. Hanley and B. J. McNeil, "The meaning and use of the area under a receiver
+       operating characteristic (ROC) curve", Radiology 143, 1982.
+    .. [2] B. W. Matthews, "Comparison of the predicted and observed secondary structure of T4 phage
+       lysozyme", Biochimica et Biophysica Acta 405, 1975.
+    .. [3] G. Forman and M. Scholz, "Apples-to-apples in cross-validation studies", SIGKDD
+       Explorations 12, 2010.
     """
     labels, scores, weights = check_rows(y, score, weight)
     counts = confusion(labels, calls(scores, threshold), weights)
@@ -70,7 +85,7 @@ def measures(
 def check_rows(
     y: ArrayLike, score: ArrayLike, weight: ArrayLike | None = None
 ) -> tuple[NDArray[np.bool_], Floats, Floats]:
-    """Labels as booleans, scores and weights as float64; raises ValueError as `measures` says."""
+    """Labels as booleans, scores and weights as float64; raises ValueError as `measures` does."""
     labels = np.asarray(y)
     scores = _as_floats("score", score)
     if labels.ndim != 1 or scores.ndim != 1:
@@ -93,7 +108,7 @@ def check_rows(
 
 
 def check_folds(fold: ArrayLike | None, score: Floats) -> NDArray[np.int64]:
-    """Folds numbered from 0, (n,); all rows in one by default. Raises ValueError for the shape."""
+    """Folds numbered from 0, (n,), all 0 by default; raises ValueError for another shape."""
     if fold is None:
         return np.zeros(len(score), dtype=np.int64)
     numbers = np.unique(np.asarray(fold), return_inverse=True)[1]
@@ -103,7 +118,7 @@ def check_folds(fold: ArrayLike | None, score: Floats) -> NDArray[np.int64]:
 
 
 def _as_floats(name: str, values: ArrayLike) -> Floats:
-    """float64 and finite, or a ValueError that names the argument and the first bad row."""
+    """Finite float64; the ValueError otherwise names the argument and the first bad row."""
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -139,7 +154,7 @@ def confusion(
 def from_counts(
     tp: ArrayLike, fn: ArrayLike, fp: ArrayLike, tn: ArrayLike
 ) -> dict[str, NDArray[Any]]:
-    """The measures that follow from confusion counts of any one shape; NaN where undefined."""
+    """The measures that follow from confusion counts of one shape; NaN where undefined."""
     tp, fn, fp, tn = (np.asarray(count, dtype=np.float64) for count in (tp, fn, fp, tn))
     sensitivity = _ratio(tp, tp + fn)
     specificity = _ratio(tn, tn + fp)
@@ -170,17 +185,20 @@ def auc(
 ) -> float:
     """Area under the ROC curve of checked rows; ties count half; NaN if a class has no weight.
 
-    Only pairs of rows of one fold are compared: the scores of separately fitted classifiers have
-    no common zero (Forman and Scholz, SIGKDD Explorations 12, 2010).
+    Only rows of one fold are compared, as in `measures`.
     """
     inside = [fold == number for number in np.unique(fold)]
-    counted = np.array([_won(positive[f], score[f], weight[f]) for f in inside]).reshape(-1, 2)
+    counted = np.array([_ordered_pairs(positive[f], score[f], weight[f]) for f in inside]).reshape(
+        -1, 2
+    )
     won, pairs = counted.sum(axis=0)
     return float(won / pairs) if pairs > 0 else float("nan")
 
 
-def _won(positive: NDArray[np.bool_], score: Floats, weight: Floats) -> tuple[float, float]:
-    """Weight of the pairs in which the positive row stands above, and of all pairs."""
+def _ordered_pairs(
+    positive: NDArray[np.bool_], score: Floats, weight: Floats
+) -> tuple[float, float]:
+    """Weight of the pairs whose positive row has the higher score, and of all pairs."""
     tied = np.unique(score, return_inverse=True)[1]
     positives = np.bincount(tied[positive], weight[positive], tied.max(initial=0) + 1)
     negatives = np.bincount(tied[~positive], weight[~positive], tied.max(initial=0) + 1)
@@ -192,8 +210,8 @@ def _won(positive: NDArray[np.bool_], score: Floats, weight: Floats) -> tuple[fl
 def roc_points(y: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:
     """False and true positive rates at every distinct score, from (0, 0) to (1, 1).
 
-    Both arrays are empty where a class is missing. Rows that are tied enter together, so the
-    trapezoid below the points is the AUC.
+    Both arrays are empty where a class is missing. Tied rows enter together, so the area under the
+    points by the trapezoidal rule is the AUC.
     """
     positive, scores, _ = check_rows(y, score)
     if positive.all() or not positive.any():
@@ -206,10 +224,29 @@ def roc_points(y: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:
 
 
 def sensitivity_at_specificity(y: ArrayLike, score: ArrayLike, specificity: float = 0.90) -> float:
-    """The largest sensitivity among the thresholds whose specificity is at least the one given.
+    """The largest sensitivity of a threshold whose specificity is at least `specificity`.
 
-    It is read off the ROC curve of these very rows, so on test rows it is optimistic, and a report
-    has to say so. No interpolation: only thresholds that exist count. NaN where a class is missing.
+    It is read from the ROC curve of the same rows, so on test rows it is optimistic, and a report
+    has to say so. Only thresholds that exist count; nothing is interpolated.
+
+    Parameters
+    ----------
+    y : ArrayLike, shape (n,)
+        Labels: 1 for the positive class and 0 for the other.
+    score : ArrayLike, shape (n,)
+        Finite scores; higher means more likely positive.
+    specificity : float
+        Smallest specificity that is allowed, in 0..1.
+
+    Returns
+    -------
+    float
+        The sensitivity; NaN where a class is missing.
+
+    Raises
+    ------
+    ValueError
+        For a specificity outside 0..1, or rows that `measures` refuses.
     """
     if not 0 <= specificity <= 1:
         raise ValueError(f"specificity must lie in 0..1, got {specificity}")

@@ -1,4 +1,4 @@
-"""Probabilities out of scores, their calibration and their net benefit."""
+"""Probabilities from scores, their calibration and their net benefit."""
 
 from typing import NamedTuple
 
@@ -19,7 +19,15 @@ _LOGISTIC = "logistic"
 
 
 class Bin(NamedTuple):
-    """Rows whose probability lies in one tenth: their mean probability, and the share positive."""
+    """The rows whose probabilities lie in one tenth of 0..1.
+
+    Attributes
+    ----------
+    predicted, observed : float
+        Their mean probability; the share of them that is positive.
+    rows : int
+        How many there are.
+    """
 
     predicted: float
     observed: float
@@ -27,15 +35,16 @@ class Bin(NamedTuple):
 
 
 def probabilities(system: PooledSystem) -> list[Floats] | None:
-    """The probability of the positive class of each row of each repeat; None where there is none.
+    """Probabilities of the positive class, (n,) for each repeat; None where scores are not such.
 
-    Also None where the scores of a head or sigmoid do not lie in 0..1.
+    None for a system that did not run, too, and where the scores of a head or a sigmoid do not lie
+    in 0..1.
     """
     classifier = str(system.identity["classifier"])
     if not system.ran:
         return None
     if classifier == _LOGISTIC:
-        # Clipped where the exponential would overflow and the figure no longer changes.
+        # Clipped where the exponential would overflow and the probability no longer changes.
         return [1 / (1 + np.exp(-np.clip(rows.score, -500, 500))) for rows in system.repeats]
     if classifier != OWN_HEAD and not classifier.endswith(_SIGMOID):
         return None
@@ -44,7 +53,7 @@ def probabilities(system: PooledSystem) -> list[Floats] | None:
 
 
 def bins(positive: NDArray[np.bool_], probability: Floats) -> list[Bin]:
-    """The bins that hold rows, of BINS bins of equal width; the last one includes 1."""
+    """The bins with rows among BINS bins of equal width; the last one includes 1."""
     number = np.minimum((probability * BINS).astype(int), BINS - 1)
     return [
         Bin(

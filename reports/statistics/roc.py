@@ -1,4 +1,4 @@
-"""ROC curves thin enough to draw: one for each system, whatever the number of rows and repeats."""
+"""ROC curves to draw, with a bounded number of points, and rates at an operating point."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,14 @@ LIMIT = 0.90
 def mean_roc(repeats: Sequence[ScoredRows]) -> tuple[Floats, Floats]:
     """False and true positive rates of a system, at most MOST_POINTS of them.
 
-    One fold gives its own curve. Several, of one repeat or of more, are averaged at equal false
-    positive rates (vertical averaging: Fawcett, Pattern Recognition Letters 27, 2006), each with
-    its number of pairs for a weight, so that the area is the AUC of the tables. A fold without one
-    of the classes has no pairs; empty where no fold has any.
+    With one fold it is the curve of that fold. The curves of several, of one repeat or more, are
+    averaged at equal false positive rates (vertical averaging [1]_), weighted by their numbers of
+    pairs, so that the area is the AUC of the tables. A fold without one of the classes has no
+    pairs; both arrays are empty where no fold has any.
+
+    References
+    ----------
+    .. [1] T. Fawcett, "An introduction to ROC analysis", Pattern Recognition Letters 27, 2006.
     """
     curves, pairs = [], []
     for rows in repeats:
@@ -32,14 +36,14 @@ def mean_roc(repeats: Sequence[ScoredRows]) -> tuple[Floats, Floats]:
     if not curves:
         return np.empty(0), np.empty(0)
     if len(curves) == 1:
-        return _thinned(*_without_middles(*curves[0]))
+        return _thinned(*_corners(*curves[0]))
     grid = np.linspace(0, 1, 101)
     true = np.average([np.interp(grid, *curve) for curve in curves], axis=0, weights=pairs)
     return np.append(0.0, grid), np.append(0.0, true)
 
 
-def _without_middles(false: Floats, true: Floats) -> tuple[Floats, Floats]:
-    """Without the points that lie on a straight line between their neighbours."""
+def _corners(false: Floats, true: Floats) -> tuple[Floats, Floats]:
+    """The points that do not lie on a straight line between their neighbours."""
     across, up = np.diff(false), np.diff(true)
     bends = ~np.isclose(across[:-1] * up[1:], across[1:] * up[:-1], rtol=0, atol=1e-12)
     keep = np.concatenate([[True], bends, [True]])
@@ -47,7 +51,7 @@ def _without_middles(false: Floats, true: Floats) -> tuple[Floats, Floats]:
 
 
 def _thinned(false: Floats, true: Floats) -> tuple[Floats, Floats]:
-    """At most MOST_POINTS points, evenly chosen, both ends among them."""
+    """At most MOST_POINTS points, evenly spaced by number, with both ends."""
     if len(false) <= MOST_POINTS:
         return false, true
     kept = np.linspace(0, len(false) - 1, MOST_POINTS).round().astype(int)
@@ -55,11 +59,23 @@ def _thinned(false: Floats, true: Floats) -> tuple[Floats, Floats]:
 
 
 def rate_at(rows: ScoredRows, weight: Floats, reverse: bool = False) -> Floats:
-    """Sensitivity at a specificity of at least LIMIT, (draws,), for weights (n, draws).
+    """Sensitivity at a specificity of at least LIMIT, in every bootstrap draw.
 
-    reverse : specificity at a sensitivity of at least LIMIT. Only thresholds between rows count, no
-    interpolation. Over folds the mean, weighted by the rows of the class; NaN where no fold has
-    both classes.
+    Only thresholds that exist count; nothing is interpolated.
+
+    Parameters
+    ----------
+    rows : ScoredRows
+        The pooled rows of one repeat.
+    weight : Floats, shape (n, draws)
+        How often each row counts in each draw.
+    reverse : bool
+        Take the specificity at a sensitivity of at least LIMIT instead.
+
+    Returns
+    -------
+    Floats, shape (draws,)
+        The mean over folds, weighted by the rows of the class; NaN where no fold has both classes.
     """
     # The specificity of a score is the sensitivity of its negative for the other class.
     of_class = ~rows.positive if reverse else rows.positive

@@ -1,1 +1,1 @@
-"""The predictions of a run folder, put together again system by system."""
+"""The predictions of a run folder, pooled for each system."""

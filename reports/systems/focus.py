@@ -1,7 +1,7 @@
-"""Which systems are looked at closely: fixed rules, so that no test row has a say in it.
+"""Which systems are shown in detail: by fixed rules that do not depend on test rows.
 
-Subgroups, levels, operating points and errors are shown for these alone. Dozens of systems cut into
-dozens of groups would be a search for the best cell, not a report.
+Subgroups, levels, operating points and errors are shown for these only. Dozens of systems in dozens
+of groups would be a search for the best result, not a report.
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def by_rule(classifiers: Iterable[tuple[str, T]]) -> list[T]:
-    """Of one extractor's (classifier, item): its own head and the medium Gaussian SVM.
+    """Of the (classifier, item) pairs of one extractor: its softmax head and the Gaussian SVM.
 
     Where it has neither, all items of its first classifier.
     """
@@ -27,7 +27,7 @@ def by_rule(classifiers: Iterable[tuple[str, T]]) -> list[T]:
 
 
 def honest(run: Run, systems: Iterable[PooledSystem]) -> list[PooledSystem]:
-    """Those that ran on all training patients under a protocol that is no audit."""
+    """The systems that ran on all training patients under a protocol that is not an audit."""
     return [
         system
         for system in systems
@@ -36,10 +36,10 @@ def honest(run: Run, systems: Iterable[PooledSystem]) -> list[PooledSystem]:
 
 
 def close_groups(run: Run, systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]]:
-    """The systems to look at closely, by comparison, in order of the configuration.
+    """The systems to show in detail, by group, in the order of the configuration.
 
-    Of each subset the first protocol that is no audit; of each extractor what `by_rule` says, one
-    system a classifier.
+    For each subset those of the first protocol that is not an audit; for each extractor those that
+    `by_rule` selects, one for each classifier.
     """
     first: dict[GroupKey, tuple[GroupKey, list[PooledSystem]]] = {}
     for key, members in groups(honest(run, systems)).items():
@@ -60,13 +60,15 @@ def _of_each_extractor(systems: list[PooledSystem]) -> list[PooledSystem]:
         key = tuple(str(system.identity[name]) for name in ("extractor", "weights", "recipe"))
         if classifier != MAJORITY:
             extractors.setdefault(key, {}).setdefault(classifier, system)
-    return [system for own in extractors.values() for system in by_rule(own.items())]
+    return [
+        system for classifiers in extractors.values() for system in by_rule(classifiers.items())
+    ]
 
 
 def headline_groups(
     run: Run, systems: Iterable[PooledSystem]
 ) -> dict[GroupKey, list[PooledSystem]]:
-    """The systems that may stand in a headline, by comparison: never an audit, all patients."""
+    """The systems that may be headlines, by group: all training patients, never an audit."""
     protocols = headline_protocols(run)
     return groups(
         system

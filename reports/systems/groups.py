@@ -1,4 +1,4 @@
-"""Systems that stand side by side: of one data set, subset, protocol and region."""
+"""Groups of systems that may be compared: of one data set, subset, protocol and region."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -27,7 +27,7 @@ def any_share(key: GroupKey) -> GroupKey:
 
 
 def any_protocol(key: GroupKey) -> GroupKey:
-    """The key of a group without its protocol: what may be set side by side under several."""
+    """The key of a group without its protocol, to compare several protocols."""
     return _without("protocol", key)
 
 
@@ -38,7 +38,7 @@ def _without(column: str, key: GroupKey) -> GroupKey:
 
 
 def by_network(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
-    """Frozen and trained forms of one network side by side, each with its own head first.
+    """Frozen and trained forms of one network next to each other, each with its softmax head first.
 
     Otherwise in order of appearance.
     """
@@ -59,14 +59,14 @@ def by_network(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
 
 
 def _network(extractor: str) -> str:
-    """The name without what was done to it; a fusion's plus joins names and stays."""
+    """The name without the endings of training; in a fusion, a plus joins names and stays."""
     return extractor if extractor.startswith("fusion:") else _TRAINED_ENDING.sub("", extractor)
 
 
 def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
     """File names and anchors of groups: the parts that differ, in plain ASCII, no two alike."""
     keys = list(keys)
-    shown = _telling(keys)
+    shown = _shown_columns(keys)
     found: dict[GroupKey, str] = {}
     for key in keys:
         text = "-".join(
@@ -83,10 +83,10 @@ def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
 def titles(keys: Iterable[GroupKey], audits: Collection[str] = ()) -> dict[GroupKey, str]:
     """'mass, official'; data set, region, size and share of training where they differ.
 
-    A protocol among `audits` is called one: 'all, pooled-official (audit: patients on both sides)'.
+    A protocol among `audits` is marked: 'all, pooled-official (audit: patients on both sides)'.
     """
     keys = list(keys)
-    shown = _telling(keys)
+    shown = _shown_columns(keys)
     units = {
         "region": "region {}",
         "size": "{} px",
@@ -104,8 +104,8 @@ def titles(keys: Iterable[GroupKey], audits: Collection[str] = ()) -> dict[Group
     }
 
 
-def _telling(keys: Sequence[GroupKey]) -> Callable[[str], bool]:
-    """Which columns of a key to show: subset and protocol always, the others if they differ."""
+def _shown_columns(keys: Sequence[GroupKey]) -> Callable[[str], bool]:
+    """Whether to show a column of the keys: subset and protocol always, others if they differ."""
     several = {
         name
         for place, name in enumerate(GROUP_COLUMNS)

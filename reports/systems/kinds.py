@@ -1,13 +1,13 @@
-"""What kind of network an extractor is, told by its name and weights, as a reader would tell it.
+"""What kind of network an extractor is, by its name and weights.
 
-Sentences and the declared comparisons rest on it; no figure does.
+Sentences and the declared comparisons depend on it; no measure does.
 """
 
 import re
 
 from reports.systems.pooling import PooledSystem
 
-# Networks that are built for small data and trained from scratch.
+# Networks that are designed for small data sets and trained from scratch.
 HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
 
 LOCALIZED = "+drloc"
@@ -23,7 +23,7 @@ OWN_HEAD = "softmax"
 
 SELECTED = "selected"
 
-# What stands for the SVMs of an extractor: the kernel that the field uses most.
+# The SVM that represents those of an extractor: its kernel is the most common one.
 KERNEL = "medium_gaussian"
 
 # A constant score has neither subgroups nor confident mistakes.
@@ -31,7 +31,7 @@ MAJORITY = "majority"
 
 
 def is_reference(system: PooledSystem) -> bool:
-    """A reference point without a network."""
+    """Whether it is a reference point without a network."""
     return names_reference(str(system.identity["extractor"]))
 
 
@@ -41,10 +41,12 @@ def names_reference(extractor: str) -> bool:
 
 
 def own_head(system: PooledSystem) -> bool:
+    """Whether its classifier is the softmax head of its network."""
     return str(system.identity["classifier"]) == OWN_HEAD
 
 
 def from_scratch(system: PooledSystem) -> bool:
+    """Whether its network was trained from random weights."""
     return str(system.identity["weights"]) == "scratch"
 
 
@@ -55,26 +57,29 @@ def pretrained(system: PooledSystem) -> bool:
 
 
 def transformer(system: PooledSystem) -> bool:
-    # The tag of weights may name another network: a ConvNeXt can have learnt from a DINO.
+    """Whether its network is a vision transformer."""
+    # The tag of the weights may name another network: a ConvNeXt can be distilled from a DINO.
     architecture = _TAG.sub("", str(system.identity["extractor"]))
     return bool(_TRANSFORMER.search(architecture.lower()))
 
 
 def hybrid(system: PooledSystem) -> bool:
+    """Whether its network is one of HYBRIDS, trained from scratch."""
     return from_scratch(system) and str(system.identity["extractor"]).split("+")[0] in HYBRIDS
 
 
 def localized(system: PooledSystem) -> bool:
+    """Whether its network was trained with the dense relative localization loss."""
     return LOCALIZED in str(system.identity["extractor"])
 
 
 def is_selected(system: PooledSystem) -> bool:
-    """Whether it is the row that is another system in every fold."""
+    """Whether it is the row that may stand for a different system in each fold."""
     return str(system.identity["extractor"]) == SELECTED
 
 
 def judged(system: PooledSystem) -> bool:
-    """Whether its worth on inner folds is known, of a setting that was not chosen on them."""
+    """Whether it has an AUC on inner folds, for settings that were not chosen on these folds."""
     units = system.units
     if "inner_auc" not in units or is_selected(system):
         return False

@@ -1,6 +1,6 @@
-"""How systems are called in figures and on the page: short, and told apart by what varies.
+"""Short names of systems in figures and on the page, with the settings that differ.
 
-A setting that is the same for all systems of a group is said once for the group, not in each name.
+A setting that is the same for all systems of a group stands in the group's title, not in the names.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,26 +9,26 @@ from typing import NamedTuple
 from reports.systems.pooling import PooledSystem
 from reports.values import clean, short
 
-# Said with the extractor where they differ within a group; the rest is said with the classifier.
+# Named with the extractor where they differ within a group; the others with the classifier.
 _OF_FEATURES = ("weights", "recipe")
 
 _OF_CLASSIFIER = ("C", "scale", "tuned", "seed")
 
 
 class Name(NamedTuple):
-    """What a system is called: a panel or row heading, and a legend entry."""
+    """The name of a system: a heading of a panel or row, and an entry of a legend."""
 
     extractor: str
     classifier: str
 
 
 def names(systems: Sequence[PooledSystem]) -> list[Name]:
-    """The names of the systems of one group, no two alike as far as their identities differ."""
+    """The names of the systems of one group; different as far as their identities differ."""
     extractors = _qualify(
         systems, [clean(system.identity["extractor"]) for system in systems], _OF_FEATURES
     )
     classifiers = [clean(system.identity["classifier"]).replace("_", " ") for system in systems]
-    # A setting tells two rows of the same pair apart, so the pair is what it is sought within.
+    # A setting distinguishes rows of the same pair, so it is compared within the pair.
     pairs = [f"{left}\n{right}" for left, right in zip(extractors, classifiers, strict=True)]
     qualified = [pair.split("\n")[1] for pair in _qualify(systems, pairs, _OF_CLASSIFIER)]
     return [Name(*pair) for pair in zip(extractors, qualified, strict=True)]
@@ -37,7 +37,7 @@ def names(systems: Sequence[PooledSystem]) -> list[Name]:
 def _qualify(
     systems: Sequence[PooledSystem], labels: Sequence[str], columns: Iterable[str]
 ) -> list[str]:
-    """The labels, with the values of those columns that differ among systems of one label."""
+    """The labels, each with the values of the columns that differ among its systems."""
     alike: dict[str, list[PooledSystem]] = {}
     for system, label in zip(systems, labels, strict=True):
         alike.setdefault(label, []).append(system)
@@ -54,7 +54,7 @@ def _with_details(label: str, system: PooledSystem, columns: Iterable[str]) -> s
 
 
 def varying(systems: Sequence[PooledSystem], columns: Iterable[str]) -> list[str]:
-    """Those of the columns that hold more than one value among the systems."""
+    """The columns in which the systems have more than one value."""
     return [
         name for name in columns if len({short(system.identity[name]) for system in systems}) > 1
     ]

@@ -1,4 +1,4 @@
-"""The pairs of the leakage audit: one system under an audit and under what it is compared with."""
+"""The pairs of the leakage audit: one system under an audit and under its twin protocol."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from reports.systems.schema import ALL_ROWS, SHARED, SYSTEM_COLUMNS
 
 WITHOUT_PROTOCOL = tuple(name for name in SYSTEM_COLUMNS if name != "protocol")
 
-# The published figures that an audit is about are AlexNet's, so it stands first.
+# The published results that an audit examines are those of AlexNet, so it comes first.
 _FIRST = "torchvision:alexnet"
 
 
@@ -44,7 +44,7 @@ class Pair:
 def pairs(run: Run, systems: Iterable[PooledSystem]) -> list[Pair]:
     """Every system that ran under an audit and its twin on all training patients.
 
-    By subset, then in the order of `audit_comparisons`; within one as `audit_order` says.
+    By subset, then in the order of `audit_comparisons`, then in that of `audit_order`.
     """
     places: dict[GroupKey, dict[str, dict[tuple[str, ...], PooledSystem]]] = {}
     for system in audit_order(systems):
@@ -62,7 +62,7 @@ def pairs(run: Run, systems: Iterable[PooledSystem]) -> list[Pair]:
 
 
 def audit_order(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
-    """Those that ran on all training patients; AlexNet first, reference points last."""
+    """The systems that ran on all training patients; AlexNet first, reference points last."""
 
     def place(system: PooledSystem) -> int:
         if is_reference(system):
@@ -75,14 +75,14 @@ def audit_order(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
 def _pair(
     run: Run, comparison: Comparison, system: PooledSystem, twin: PooledSystem
 ) -> Pair | None:
-    """None where a side has no such rows."""
+    """The pair; None where a side has no such rows."""
     rows = _part(run, system, comparison.rows)
     twin_rows = _part(run, twin, comparison.twin_rows)
     return Pair(comparison, system, twin, rows, twin_rows) if rows and twin_rows else None
 
 
 def _part(run: Run, system: PooledSystem, which: str) -> tuple[ScoredRows, ...]:
-    """The repeats with the rows wanted of them; nothing where one has none."""
+    """The requested rows of each repeat; empty where a repeat has none."""
     if which == ALL_ROWS:
         return system.repeats
     parts = []
@@ -99,7 +99,7 @@ def _shared(run: Run, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     rows, lesions = run.predictions.iloc[places], run.lesions
     if not {"subset", "split"} <= set(lesions.columns):
         return np.zeros(len(rows), dtype=bool)
-    # A union such as `all` is known by the subsets of its test crops.
+    # A union such as `all` has no name in lesions: take the subsets of its test crops.
     tested = lesions["crop_id"].astype(str).isin(rows["crop_id"].astype(str))
     inside = lesions[lesions["subset"].isin(set(lesions.loc[tested, "subset"]))]
     train, test = (

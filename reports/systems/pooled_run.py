@@ -1,4 +1,4 @@
-"""A run with its systems put together, and those of them that tables and figures look at."""
+"""A run with its pooled systems, and selections of them for tables and figures."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from reports.systems.run_folder import Run
 
 @dataclass(frozen=True, eq=False)
 class PooledRun:
-    """A run and its systems; what is chosen among them is found once, when it is first needed.
+    """A run and its systems; each selection of them is made once, when it is first needed.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class PooledRun:
 
     @classmethod
     def of(cls, run: Run) -> Self:
-        """Put the systems of a run together; raises RunFolderError as `pool` does."""
+        """Pool the systems of a run; raises RunFolderError as `pool` does."""
         return cls(run, pool(run))
 
     @cached_property
@@ -38,17 +38,17 @@ class PooledRun:
 
     @cached_property
     def honest(self) -> list[PooledSystem]:
-        """The systems that ran on all training patients under a protocol that is no audit."""
+        """The systems that ran on all training patients under a protocol that is not an audit."""
         return honest(self.run, self.systems)
 
     @cached_property
     def close(self) -> dict[GroupKey, list[PooledSystem]]:
-        """The systems that are looked at closely, by comparison."""
+        """The systems that are shown in detail, by group."""
         return close_groups(self.run, self.systems)
 
     @cached_property
     def headline(self) -> dict[GroupKey, list[PooledSystem]]:
-        """The systems that may stand in a headline, by comparison."""
+        """The systems that may be headlines, by group."""
         return headline_groups(self.run, self.systems)
 
     @cached_property

@@ -1,9 +1,8 @@
-"""Puts units of work together again: from folds to pooled repeats, from repeats to systems.
+"""Pools units of work: folds to repeats, repeats to systems.
 
 A unit is one system on one fold. The out-of-fold rows of one repeat are pooled, and measures are
-taken on the pool; only the AUC, which ranks rows, compares within each fold. A pooled row keeps its
-own unit's verdict (score above that unit's threshold), because the folds' classifiers need not
-share a threshold.
+computed on the pool; only the AUC, which ranks rows, compares within each fold. A row is called
+positive by the threshold of its unit, because the classifiers of the folds may have different ones.
 """
 
 from dataclasses import dataclass
@@ -20,16 +19,15 @@ from reports.values import missing, short
 if TYPE_CHECKING:
     import pandas as pd
 
-# Systems that are compared with each other: the same test rows, the same amount of training.
+# Systems that are compared have the same values here: test rows and share of training patients.
 GROUP_COLUMNS = ("dataset", "subset", "region", "size", "protocol", "train_fraction")
 
-
-# The recipe of features that no training in the run has changed.
+# The recipe of features from a network that was not trained in the run.
 FROZEN = "frozen"
 
 
 def is_whole(train_fraction: Any) -> bool:
-    """Whether this share of the training patients is all of them; a missing one is."""
+    """Whether this share of the training patients is all of them; a missing share means all."""
     return missing(train_fraction) or float(train_fraction) >= 1
 
 
@@ -37,9 +35,18 @@ def is_whole(train_fraction: Any) -> bool:
 class PooledSystem:
     """One row of the comparison.
 
-    identity : the values of SYSTEM_COLUMNS. units : its rows of units.parquet. repeats : the pooled
-    test rows of each repeat, in order; empty where the system did not run to its end. places : for
-    each repeat, where in predictions.parquet its rows stand, (n,).
+    Attributes
+    ----------
+    identity : dict[str, Any]
+        The values of SYSTEM_COLUMNS.
+    units : pd.DataFrame
+        Its rows of units.parquet.
+    repeats : tuple[ScoredRows, ...]
+        The pooled test rows of each repeat, in order; empty where the system did not finish.
+    status : str
+        "ok", or the reason why there are no rows.
+    places : tuple[NDArray[np.int64], ...], shape (n,) each
+        For each repeat, the positions of its rows in predictions.parquet.
     """
 
     identity: dict[str, Any]
@@ -50,11 +57,12 @@ class PooledSystem:
 
     @property
     def ran(self) -> bool:
+        """Whether every unit ran and has predictions."""
         return bool(self.repeats)
 
     @property
     def whole(self) -> bool:
-        """Whether it was trained on all training patients; fewer make a point of a curve."""
+        """Whether it was trained on all training patients; otherwise it is a point of a curve."""
         return is_whole(self.identity["train_fraction"])
 
     @property
@@ -64,18 +72,20 @@ class PooledSystem:
 
     @property
     def group(self) -> tuple[str, ...]:
+        """The values of GROUP_COLUMNS as text."""
         return tuple(str(self.identity[name]) for name in GROUP_COLUMNS)
 
     @property
     def notes(self) -> str:
+        """The distinct notes of its units."""
         return join_unique(self.units["notes"])
 
     def thresholds(self) -> list[NDArray[np.float64]]:
-        """For each repeat the threshold of each of its rows, (n,): that of the row's fold."""
+        """For each repeat the threshold of each row, (n,): that of the row's fold."""
         units = self.units.sort_values("repeat", kind="stable")
         found = []
-        for (_, own), rows in zip(units.groupby("repeat"), self.repeats, strict=True):
-            of_fold = dict(zip(own["fold"], own["threshold"].astype("float64"), strict=True))
+        for (_, folds), rows in zip(units.groupby("repeat"), self.repeats, strict=True):
+            of_fold = dict(zip(folds["fold"], folds["threshold"].astype("float64"), strict=True))
             found.append(np.array([of_fold[fold] for fold in rows.fold], dtype=np.float64))
         return found
 
@@ -83,19 +93,20 @@ class PooledSystem:
 def pool(run: Run) -> list[PooledSystem]:
     """Every system of a run, in the order in which units.parquet first names them.
 
-    A system with a unit that is not ok, or whose predictions are missing, has no pooled rows: part
-    of the folds is not a result. Raises RunFolderError for predictions that cannot be measured.
+    A system with a unit that failed or has no predictions has no pooled rows: some of the folds are
+    not a result. Raises RunFolderError for labels other than 0 and 1, for scores that are not
+    finite, and for a missing patient or threshold.
     """
-    units = run.units.drop_duplicates([*SYSTEM_COLUMNS, "repeat", "fold"], keep="last")
+    every_unit = run.units.drop_duplicates([*SYSTEM_COLUMNS, "repeat", "fold"], keep="last")
     rows_of_unit = _rows_by_unit(run.predictions)
     columns = _prediction_arrays(run)
     systems = []
-    for _, own in units.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
-        status = _status(own, rows_of_unit)
-        repeats = _repeats(own, rows_of_unit, columns) if status == "ok" else ()
-        places = _places(own, rows_of_unit) if status == "ok" else ()
-        identity = {name: own[name].iloc[0] for name in SYSTEM_COLUMNS}
-        systems.append(PooledSystem(identity, own, repeats, status, places))
+    for _, units in every_unit.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
+        status = _status(units, rows_of_unit)
+        repeats = _repeats(units, rows_of_unit, columns) if status == "ok" else ()
+        places = _places(units, rows_of_unit) if status == "ok" else ()
+        identity = {name: units[name].iloc[0] for name in SYSTEM_COLUMNS}
+        systems.append(PooledSystem(identity, units, repeats, status, places))
     return systems
 
 
@@ -110,7 +121,7 @@ def _rows_by_unit(predictions: "pd.DataFrame") -> dict[str, Any]:
 
 
 def _prediction_arrays(run: Run) -> dict[str, Any]:
-    """label, score, patient number and fold of every prediction, checked once for all."""
+    """Label, score, patient number and fold of every prediction, checked."""
     import pandas as pd
 
     frame = run.predictions
@@ -129,35 +140,35 @@ def _prediction_arrays(run: Run) -> dict[str, Any]:
     return {"positive": labels.astype(bool), "score": scores, "patient": numbers, "fold": folds}
 
 
-def _status(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
-    failed = own[own["status"] != "ok"]
+def _status(units: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
+    failed = units[units["status"] != "ok"]
     reasons = join_unique(failed["status"])
     if reasons:
-        return reasons + _in_folds(len(failed), len(own))
-    if own["status"].isna().any():
+        return reasons + _in_folds(len(failed), len(units))
+    if units["status"].isna().any():
         return "no status recorded"
-    lacking = sum(unit not in rows_of_unit for unit in own["unit"])
-    return f"no predictions for {lacking} of {len(own)} units" if lacking else "ok"
+    lacking = sum(unit not in rows_of_unit for unit in units["unit"])
+    return f"no predictions for {lacking} of {len(units)} units" if lacking else "ok"
 
 
 def _in_folds(failed: int, of: int) -> str:
     return "" if failed == of else f" (in {failed} of {of} folds)"
 
 
-def _places(own: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[np.int64], ...]:
+def _places(units: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[np.int64], ...]:
     """Positions in predictions.parquet of each repeat's rows, in the order of `_repeats`."""
     folds: dict[int, list[NDArray[np.int64]]] = {}
-    for repeat, unit in zip(own["repeat"], own["unit"], strict=True):
+    for repeat, unit in zip(units["repeat"], units["unit"], strict=True):
         folds.setdefault(repeat, []).append(rows_of_unit[unit])
     return tuple(np.concatenate(folds[repeat]) for repeat in sorted(folds))
 
 
 def _repeats(
-    own: "pd.DataFrame", rows_of_unit: dict[str, Any], columns: dict[str, Any]
+    units: "pd.DataFrame", rows_of_unit: dict[str, Any], columns: dict[str, Any]
 ) -> tuple[ScoredRows, ...]:
     folds: dict[int, list[ScoredRows]] = {}
-    thresholds = own["threshold"].astype("float64")
-    for repeat, unit, threshold in zip(own["repeat"], own["unit"], thresholds, strict=True):
+    thresholds = units["threshold"].astype("float64")
+    for repeat, unit, threshold in zip(units["repeat"], units["unit"], thresholds, strict=True):
         if not np.isfinite(threshold):
             raise RunFolderError(f"units.parquet: the unit {unit} is ok but has no threshold")
         rows = rows_of_unit[unit]

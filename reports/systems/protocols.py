@@ -1,6 +1,6 @@
-"""What the manifest says of the protocols of its run: words, headlines, and the twins of audits.
+"""The protocols of a run by its manifest: descriptions, headlines, and the twins of audits.
 
-Which protocols there are is known to the program that ran them; nothing here names one.
+No protocol is named here: only the program that ran them knows which there are.
 """
 
 from collections.abc import Collection
@@ -20,8 +20,8 @@ class Comparison:
     audit, twin : str
         Names of two protocols, or of one whose test rows are compared in two parts.
     besides : str
-        What the two differ in besides patients on both sides; the numbers of training rows stand
-        in the table.
+        What the two differ in besides patients on both sides; the numbers of training rows are in
+        the table.
     rows, twin_rows : str
         Which test rows of each side are measured: ALL_ROWS, SHARED or UNSHARED.
     """
@@ -46,24 +46,24 @@ class Comparison:
 
 
 def protocol_order(run: Run) -> list[str]:
-    """The protocols of a run in the order in which they are set side by side."""
+    """The protocols of a run in the order in which they are shown."""
     return [str(row.get("name")) for row in manifest_records(run.manifest, "protocols")]
 
 
 def headline_protocols(run: Run) -> set[str]:
-    """The protocols whose figures are headlines: never an audit, nor a rotated twin of one."""
+    """The protocols whose results may be headlines: neither an audit nor a rotated twin of one."""
     rows = manifest_records(run.manifest, "protocols")
     return {str(row.get("name")) for row in rows if row.get("headline") is True} - set(run.audits)
 
 
 def methods_words(run: Run) -> dict[str, str]:
-    """For each protocol what it is, in the words of a methods section."""
+    """The description of each protocol for a methods section."""
     rows = manifest_records(run.manifest, "protocols")
     return {str(row.get("name")): str(row.get("in_methods")) for row in rows}
 
 
 def audit_comparisons(run: Run) -> list[Comparison]:
-    """What each audit of a run is compared with; the first of an audit is its honest twin."""
+    """What each audit of a run is compared with; first its twin without leakage."""
     found = []
     for row in manifest_records(run.manifest, "protocols"):
         audit = str(row.get("name"))

@@ -11,9 +11,18 @@ Floats = NDArray[np.float64]
 class ScoredRows(NamedTuple):
     """The pooled test rows of one repeat.
 
-    positive : (n,) bool, the labels. score : (n,) float64. called : (n,) bool, score above
-    threshold. patient : (n,) integers, any numbering of the patients that keeps their order.
-    fold : (n,) integers; the AUC compares rows of one fold only.
+    Attributes
+    ----------
+    positive : NDArray[np.bool_], shape (n,)
+        The labels.
+    score : Floats, shape (n,)
+        Higher means more likely positive.
+    called : NDArray[np.bool_], shape (n,)
+        Whether the score is above the threshold.
+    patient : NDArray[np.int64], shape (n,)
+        Numbers of the patients, in the order of their identifiers.
+    fold : NDArray[np.int64], shape (n,)
+        Numbers of the folds; the AUC compares rows of one fold only.
     """
 
     positive: NDArray[np.bool_]
@@ -23,7 +32,7 @@ class ScoredRows(NamedTuple):
     fold: NDArray[np.int64]
 
     def where(self, mask: NDArray[np.bool_]) -> "ScoredRows":
-        """Some of the rows; mask : (n,)."""
+        """The rows where the mask, (n,), is true."""
         return ScoredRows(
             self.positive[mask],
             self.score[mask],

@@ -1,7 +1,7 @@
-"""Reads a run folder and refuses, in one clear line, what is none.
+"""Reads a run folder; another folder is refused with a message of one line.
 
-The manifest and the tables come from other programs and other people's plugins, so everything in
-them is taken as text to show, never as something to trust.
+The manifest and the tables come from other programs and from plugins, so their contents are text to
+show, never something to trust.
 """
 
 import json
@@ -21,51 +21,78 @@ from reports.systems.schema import (
 if TYPE_CHECKING:
     import pandas as pd
 
-# Columns that folders written before there were networks to train do not have.
+# Columns that folders from before networks could be trained do not have.
 _NEWER = ("network_time_s",)
-# What is text in the tables on trainings; everything else there is a number.
-_WORDS = {
+# The text columns in the tables on trainings; all others are numbers.
+_TEXT_COLUMNS = {
     *("training", "dataset", "subset", "region", "size", "protocol", "extractor", "weights"),
     *("recipe", "input", "precision", "device", "notes"),
 }
-# Text that repeats in row after row is read as a dictionary: a tenth of the memory.
+# Repeated text is read as a dictionary, which takes a tenth of the memory.
 _REPEATED = ["unit", "crop_id", "lesion_id", "patient_id"]
 
 
 class RunFolderError(ValueError):
-    """A folder that is no run folder, or lacks a file or a column; the message is one line."""
+    """The folder is not a run folder, or lacks a file or a column.
+
+    The message is one line and names the file.
+    """
 
 
 @dataclass(frozen=True)
 class Run:
-    """What a run folder holds; the only input of every table, figure and page."""
+    """The contents of a run folder, the only input of every table, figure and page.
+
+    Attributes
+    ----------
+    folder : Path
+        The folder.
+    manifest : dict[str, Any]
+        From manifest.json.
+    units, predictions, lesions : pd.DataFrame
+        The tables of these names, with at least the columns of `reports.systems.schema`.
+    trainings, history : pd.DataFrame
+        The tables of these names; without rows where no network was trained.
+    """
 
     folder: Path
     manifest: dict[str, Any]
     units: "pd.DataFrame"
     predictions: "pd.DataFrame"
     lesions: "pd.DataFrame"
-    # Both without a row where no network was trained.
     trainings: "pd.DataFrame"
     history: "pd.DataFrame"
 
     @property
     def synthetic(self) -> bool:
-        """Whether the data are made up, so that every figure has to say so."""
+        """Whether the data are synthetic; every figure then has to say so."""
         return bool(section(self.manifest, "data").get("synthetic", False))
 
     @property
     def audits(self) -> tuple[str, ...]:
-        """The protocols that have patients on both sides on purpose."""
+        """The protocols that deliberately have patients on both sides."""
         return tuple(name for name in listing(self.manifest, "audits") if isinstance(name, str))
 
 
 def read_run(folder: Path) -> Run:
-    """Read manifest.json, units.parquet, predictions.parquet and lesions.parquet.
+    """Read a run folder.
 
-    trainings.parquet and history.parquet are there only where networks were trained.
+    Parameters
+    ----------
+    folder : Path
+        With manifest.json, units.parquet, predictions.parquet and lesions.parquet, and, where
+        networks were trained, trainings.parquet and history.parquet.
 
-    Raises RunFolderError naming the file, and the column where one is missing.
+    Returns
+    -------
+    Run
+        Its contents.
+
+    Raises
+    ------
+    RunFolderError
+        For a folder that is not a run folder, and for a file that is missing, cannot be read, has
+        another schema or lacks a column.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -84,26 +111,26 @@ def read_run(folder: Path) -> Run:
 
 
 def section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
-    """A part of the manifest that should be a mapping; an empty one where it is missing."""
+    """A value of the manifest that should be a mapping; empty where it is not one."""
     value = manifest.get(name)
     return value if isinstance(value, dict) else {}
 
 
 def listing(parent: dict[str, Any], name: str) -> list[Any]:
-    """A part that should be a list; an empty one where it is missing."""
+    """A value that should be a list; empty where it is not one."""
     value = parent.get(name)
     return value if isinstance(value, list) else []
 
 
 def manifest_records(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """A part that should be a list of mappings; whatever else stands in it is passed over."""
+    """A value that should be a list of mappings; its other items are left out."""
     return [row for row in listing(parent, name) if isinstance(row, dict)]
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        # Half a letter, as an odd file name can hold, fits in JSON but in no table and no page.
+        # A lone surrogate, as in an odd file name, is valid in JSON but not in tables and pages.
         whole = json.dumps(manifest, ensure_ascii=False).encode("utf-8", "replace")
         manifest = json.loads(whole)
     except (OSError, ValueError, RecursionError) as error:
@@ -121,7 +148,7 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
-    """A table on trainings, empty where there is none; what is no finite number is missing."""
+    """A table on trainings, empty where there is none; numbers that are not finite are missing."""
     import numpy as np
     import pandas as pd
 
@@ -129,7 +156,7 @@ def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
         return pd.DataFrame(columns=list(columns))
     table = _read_table(path, columns)
     for name in columns:
-        if name not in _WORDS:
+        if name not in _TEXT_COLUMNS:
             numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")
             table[name] = numbers.where(np.isfinite(numbers))
     return table

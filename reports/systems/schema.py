@@ -1,10 +1,9 @@
 """The columns of the tables that a run folder holds and that reports are made from.
 
-A run folder is the only input of a report. `bench` writes these tables, `reports` reads them; the
-columns are declared here, where they are consumed.
+A run folder is the only input of a report. `bench` writes these tables and `reports` reads them.
 """
 
-# The version of manifest.json that is written and read. 2: it has the words for its protocols.
+# The version of manifest.json that is written and read. 2: it describes its protocols.
 MANIFEST_SCHEMA = 2
 
 # Identity of one row of the comparison: two units of work with the same values in all of these
@@ -26,7 +25,7 @@ SYSTEM_COLUMNS = (
     "seed",
 )
 
-# What has to be said of a protocol that leaks on purpose; in summary.csv the notes begin with it.
+# Marks a protocol that leaks on purpose; in summary.csv the notes begin with it.
 AUDIT_MARK = "audit: patients on both sides"
 
 # manifest["protocols"]: which test rows of a subset an audit and its twin are compared on.
@@ -54,7 +53,7 @@ SUMMARY_COLUMNS = (
     "notes",
 )
 
-# units.parquet: one row a unit of work (a system on one fold of one repeat).
+# units.parquet: one row for each unit of work (a system on one fold of one repeat).
 UNIT_COLUMNS = (
     "unit",  # the unit's key, a SHA-256 in hexadecimal
     *SYSTEM_COLUMNS,
@@ -64,20 +63,20 @@ UNIT_COLUMNS = (
     "n_test",  # test crops
     "n_test_patients",
     "threshold",  # a score above it is called positive
-    "training_time_s",  # all that must be spent before the first prediction, as if run alone
+    "training_time_s",  # everything before the first prediction, as if run alone
     "network_time_s",  # training of the network, part of it; missing for frozen features
     "extraction_time_s",  # features of the training crops
     "gram_time_s",
     "fit_time_s",  # Gram matrix and fit
     "iterations",  # of the SVM solver; missing for other classifiers
     "n_support",  # support vectors; missing for other classifiers
-    "converged",  # missing where it has no meaning
+    "converged",  # missing where it does not apply
     "precision",  # of the feature extraction: float32 or bfloat16; empty without images
     "status",  # "ok" or the reason why not
     "notes",
 )
 
-# Further columns of units.parquet, missing where they have no meaning.
+# Further columns of units.parquet, missing where they do not apply.
 CHOICE_COLUMNS = (
     "chosen_C",  # what a tuned SVM chose on the inner folds of its training rows
     "chosen_scale",  # as a multiple of the kernel's preset
@@ -87,7 +86,7 @@ CHOICE_COLUMNS = (
     "chosen_classifier",
 )
 
-# predictions.parquet: one row a test crop of one unit.
+# predictions.parquet: one row for each test crop of a unit.
 PREDICTION_COLUMNS = (
     "unit",
     "repeat",
@@ -100,7 +99,7 @@ PREDICTION_COLUMNS = (
     "label",  # 1 is the positive class
 )
 
-# Which training of a network a row belongs to.
+# The training of a network to which a row belongs.
 _TRAINING_IDENTITY = (
     "training",  # the training's key, a SHA-256 in hexadecimal
     # It serves every classifier on its features.
@@ -109,15 +108,15 @@ _TRAINING_IDENTITY = (
     "fold",
 )
 
-# trainings.parquet: one row a network that was trained; only where there is one.
+# trainings.parquet: one row for each trained network; only where there is one.
 TRAINING_COLUMNS = (
     *_TRAINING_IDENTITY,
     "n_train",
     "epochs",
-    "kept_epoch",  # whose weights were kept
+    "kept_epoch",  # the epoch whose weights were kept
     "input",
     "batch_size",
-    "accumulation",  # passes into which a batch had to be divided; 1 where it fitted
+    "accumulation",  # accumulation steps of a batch; 1 where it fitted into memory
     "parameters",
     "trainable_parameters",
     "flops_per_image",  # forward, a multiplication and an addition counting as two
@@ -125,27 +124,27 @@ TRAINING_COLUMNS = (
     "images_per_s",  # training images, after the first epoch
     "peak_device_bytes",  # missing without a GPU
     "peak_host_bytes",  # of the whole process
-    "smallest_gpu_gb",  # missing where no usual one is enough
-    "gpu_estimated",  # from the tensors of one batch, counted: there was no GPU
+    "smallest_gpu_gb",  # missing where no common size is enough
+    "gpu_estimated",  # from the sizes of the tensors of one batch, without a GPU
     "precision",
     "device",
     "notes",
 )
 
-# history.parquet: one row an epoch of a training.
+# history.parquet: one row for each epoch of a training.
 HISTORY_COLUMNS = (
     *_TRAINING_IDENTITY,
     "epoch",  # from 1
     "learning_rate",
     "train_loss",
     "train_accuracy",
-    "localization_loss",  # the last four are missing where there is no such thing
+    "localization_loss",  # the last four are missing where they were not computed
     "test_loss",
     "test_accuracy",
     "inner_loss",
 )
 
-# manifest["recipes"]: one mapping a trained extractor; the names are those of the recipe's fields.
+# manifest["recipes"]: one mapping for each trained extractor, with the fields of its recipe.
 RECIPE_COLUMNS = (
     "extractor",
     "recipe",
@@ -156,10 +155,10 @@ RECIPE_COLUMNS = (
     "schedule",
     "warmup_epochs",
     "label_smoothing",
-    "clip_norm",  # missing: gradients stay as they are
+    "clip_norm",  # missing: gradients are not clipped
     "augmentation",  # in short text; empty without
     "localization",  # in short text; empty without
-    "input_size",  # in pixels; missing: the network's own
+    "input_size",  # in pixels; missing: the network's default
     "layers",
     "inner_validation",
 )
