@@ -33,7 +33,17 @@ _MOST_PATCHES = 64  # a side
 
 
 class Shown(NamedTuple):
-    """A crop of the montage. below : what stands under its name, often its native pixels."""
+    """A crop of the montage.
+
+    Attributes
+    ----------
+    crop_id : str
+        Its name.
+    below : str
+        What stands under its name, often its native pixels.
+    picture : Grey
+        Its pixels.
+    """
 
     crop_id: str
     below: str
@@ -250,7 +260,17 @@ def _number_corners(axes: "Axes", patches: int) -> None:
 def set_apart(whole: Grey, shape: PatchGrid) -> Grey:
     """The patches with white gaps of a quarter of their side; what is no whole patch is left out.
 
-    whole : uint8 (side, side). Returns uint8, patches × (patch + gap) − gap pixels a side.
+    Parameters
+    ----------
+    whole : Grey, shape (side, side)
+        The picture.
+    shape : PatchGrid
+        How it is cut.
+
+    Returns
+    -------
+    Grey
+        Of patches × (patch + gap) − gap pixels a side.
     """
     _, patch, patches = shape
     gap = patch // 4

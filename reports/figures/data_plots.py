@@ -34,7 +34,7 @@ def class_looks(names: ClassNames) -> dict[str, Look]:
 def counted_bars(bands: Sequence[Band], names: ClassNames, axis: str, shares: bool) -> "Figure":
     """Horizontal bars under a heading for each band, each with its count and its share.
 
-    shares : bars are as long as the share is large, else as the count is.
+    With `shares` a bar is as long as the share is large, else as the count is.
     """
     look = class_looks(names)
     # In lines from the top: a heading, the bars, a gap.
@@ -100,7 +100,7 @@ def size_panels(
 ) -> "Figure":
     """A row a subset: the longest side with the network's input as a line, and width to height.
 
-    subsets : crops with known height and width. words : the heading of each subset.
+    `subsets` holds crops with known height and width, `words` the heading of each subset.
     """
     from matplotlib.figure import Figure
 

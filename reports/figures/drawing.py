@@ -29,7 +29,22 @@ _PIXELATED = b' style="image-rendering:crisp-edges;image-rendering:pixelated"'
 class Drawing(NamedTuple):
     """A finished figure.
 
-    slug : file name without suffix. alt : what it shows, in words. caption : sentences for below.
+    Attributes
+    ----------
+    slug : str
+        File name without suffix.
+    kind : str
+        What sort of figure it is.
+    group : str
+        The slug of the systems that it shows.
+    title : str
+        Its heading.
+    alt : str
+        What it shows, in words.
+    svg, pdf : bytes
+        The two files.
+    caption : str
+        Sentences for below.
     """
 
     slug: str

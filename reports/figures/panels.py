@@ -48,7 +48,18 @@ class Box(NamedTuple):
 class Sheet:
     """A figure with the boxes of its panels, top left first.
 
-    boxes : for each panel its boxes, from the top.
+    Parameters
+    ----------
+    panels, most : int
+        The number of panels, and the most in a row.
+    heights : Sequence[float]
+        Of the boxes of each panel, from the top, in inches.
+    look : dict[str, Look]
+        The entries of the legend below.
+    wide : float
+        Width of a panel in inches.
+    apart : tuple[float, float]
+        Space between panels, across and up, in inches.
     """
 
     def __init__(
@@ -86,9 +97,11 @@ class Sheet:
             self.boxes.append(boxes)
 
     def leftmost(self, place: int) -> bool:
+        """Whether a panel is the first of its row."""
         return place % self.columns == 0
 
     def lowest(self, place: int) -> bool:
+        """Whether no panel stands below a panel."""
         return place + self.columns >= len(self.boxes)
 
     def plot(self, lines: Sequence[Line], **style: Any) -> None:
@@ -102,6 +115,7 @@ class Sheet:
             self.axes.plot(x, y, **style)
 
     def frame(self, boxes: Sequence[Box]) -> None:
+        """Draw the outlines of boxes."""
         outlines = [
             (
                 box.left + box.width * np.array([0.0, 1, 1, 0, 0]),
