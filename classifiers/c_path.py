@@ -22,8 +22,8 @@ class Fit:
     ----------
     score : FloatArray, shape (m,)
         Decision values of the test rows; above 0 is the positive class.
-    scale : float
-        The kernel scale s that was used.
+    kernel_scale : float
+        The kernel scale s that was used: `scale` times the kernel's preset.
     seconds : float
         Time that kernel matrix, fit and test decision values take for this fit alone, without the
         shared Gram matrix. A fit that is known from a smaller C carries the time of that one.
@@ -33,17 +33,20 @@ class Fit:
         False where the solver came to its iteration limit.
     interior_steps : int
         Steps of the interior point that finished the fit; 0 where libsvm did.
+    scale : float
+        The scale as a multiple of the kernel's preset, as `KernelSVC`, `sweep` and `tune` take it.
     approximate : bool
         True where the kernel was replaced by sampled features (see `classifiers.nystroem`).
     """
 
     score: FloatArray
-    scale: float
+    kernel_scale: float
     seconds: float
     iterations: int
     n_support: int
     converged: bool
     interior_steps: int = 0
+    scale: float = 1.0
     approximate: bool = False
 
 
@@ -80,12 +83,13 @@ def fit_path(
         score = solution.score(test_kernel)
         fits[value] = Fit(
             score=score,
-            scale=s,
+            kernel_scale=s,
             seconds=kernel_seconds + time.perf_counter() - started,
             iterations=solution.iterations,
             n_support=solution.n_support,
             converged=solution.converged,
             interior_steps=solution.interior_steps,
+            scale=scale,
         )
         last = solution, value, fits[value]
     return fits

@@ -31,7 +31,7 @@ class FittedParts(NamedTuple):
         Their signed dual coefficients β.
     kernel : Kernel
         K.
-    scale : float
+    kernel_scale : float
         The kernel scale s.
     intercept : float
         The intercept.
@@ -42,8 +42,18 @@ class FittedParts(NamedTuple):
     support_vectors: FloatArray
     coefficients: FloatArray
     kernel: Kernel
-    scale: float
+    kernel_scale: float
     intercept: float
+
+
+# The multiples of the preset that one tries lie within this factor of 1.
+_USUAL_MULTIPLE = 4.0
+
+
+def _meant_as_kernel_scale(scale: float, preset: float) -> bool:
+    """Whether a number is unusual as a multiple of the preset and usual as the scale itself."""
+    usual = np.log(_USUAL_MULTIPLE) * (1 + 1e-12)
+    return bool(abs(np.log(scale)) > usual and abs(np.log(scale / preset)) <= usual)
 
 
 class KernelSVC(ClassifierMixin, BaseEstimator):
@@ -56,18 +66,24 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
     C : float, default 1.0
         Box constraint, positive.
     scale : float | Literal["auto"], default "auto"
-        Kernel scale s, positive; "auto" is the kernel's preset for the number of features.
+        Kernel scale as a multiple of the kernel's preset for the number of features, positive;
+        "auto" is 1. It is what `sweep` and `tune` call `scale`. A `FutureWarning` is given for a
+        value that can only be meant as s itself, which this argument once was.
     tol : float, default 0.001
         Stopping tolerance of the solver.
     max_iter : int, default 1000000
         Iteration limit of the solver. A `ConvergenceWarning` is given when it is reached.
+    kernel_scale : float | None, default None
+        The kernel scale s itself, positive, in place of `scale`; None leaves it to `scale`.
 
     Attributes
     ----------
     classes_ : NDArray[Any], shape (2,)
         The two labels in sorted order; a positive decision value means the second.
     scale_ : float
-        The kernel scale that was used.
+        The scale that was used, as a multiple of the preset.
+    kernel_scale_ : float
+        The kernel scale s that was used.
     n_iter_, n_support_ : int
         Iterations of libsvm and number of support vectors.
     converged_ : bool
@@ -96,12 +112,14 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         scale: float | Literal["auto"] = "auto",
         tol: float = TOLERANCE,
         max_iter: int = MAX_ITERATIONS,
+        kernel_scale: float | None = None,
     ) -> None:
         self.kernel = kernel
         self.C = C
         self.scale = scale
         self.tol = tol
         self.max_iter = max_iter
+        self.kernel_scale = kernel_scale
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
         """Standardise the features and fit the SVM.
@@ -126,7 +144,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         """
         (self._kernel,) = kernels_named([self.kernel])
         positive_values("C", [self.C])
-        features, labels = validate_data(self, X, y, dtype=np.float64)
+        # 32-bit floats stay what they are until they are standardised: it depends on the type which
+        # features are constant.
+        features, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(labels)
         self.classes_, encoded = np.unique(labels, return_inverse=True)
         if len(self.classes_) != 2:
@@ -134,16 +154,12 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 "Only binary classification is supported. The labels hold "
                 f"{len(self.classes_)} class{'es' if len(self.classes_) != 1 else ''}."
             )
-        self.scale_ = (
-            self._kernel.preset_scale(features.shape[1]) if self.scale == "auto" else self.scale
-        )
-        if not (np.isfinite(self.scale_) and self.scale_ > 0):
-            raise ValueError(f"scale={self.scale!r} must be 'auto' or a positive number")
+        self.scale_, self.kernel_scale_ = self._scales(features.shape[1])
         self._standardisation = Standardisation.fit_varying(features)
         self._train = self._standardisation.apply(features)
         inner = self._train @ self._train.T
         norm = self._squared_norm = np.diagonal(inner).copy()
-        matrix = self._kernel(inner, norm, norm, self.scale_, out=inner)
+        matrix = self._kernel(inner, norm, norm, self.kernel_scale_, out=inner)
         rank = features.shape[1] if self._kernel.is_linear else None
         with without_convergence_warnings():
             self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
@@ -157,6 +173,29 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 stacklevel=2,
             )
         return self
+
+    def _scales(self, n_features: int) -> tuple[float, float]:
+        """The scale as a multiple of the preset, and the kernel scale s."""
+        preset = self._kernel.preset_scale(n_features)
+        if self.kernel_scale is not None:
+            if self.scale != "auto":
+                raise ValueError("scale and kernel_scale are both given: one is enough")
+            (s,) = positive_values("kernel_scale", [self.kernel_scale])
+            return s / preset, s
+        if self.scale == "auto":
+            return 1.0, preset
+        if isinstance(self.scale, str):
+            raise ValueError(f"scale={self.scale!r} must be 'auto' or a positive number")
+        (multiple,) = positive_values("scale", [self.scale])
+        if _meant_as_kernel_scale(multiple, preset):
+            warnings.warn(
+                f"scale={multiple:g} is a multiple of the preset (s = {multiple:g} × {preset:g}), "
+                f"as in sweep and tune; for s = {multiple:g}, its former meaning, pass "
+                f"kernel_scale={multiple:g}",
+                FutureWarning,
+                stacklevel=3,
+            )
+        return multiple, multiple * preset
 
     def decision_function(self, X: ArrayLike) -> FloatArray:
         """Decision values of features.
@@ -175,7 +214,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         test = self._standardisation.apply(validate_data(self, X, dtype=np.float64, reset=False))
         inner = test @ self._train.T
         norm = np.einsum("ij,ij->i", test, test)
-        matrix = self._kernel(inner, norm, self._squared_norm, self.scale_, out=inner)
+        matrix = self._kernel(inner, norm, self._squared_norm, self.kernel_scale_, out=inner)
         return self._solution.score(matrix)
 
     def fitted_parts(self) -> FittedParts:
@@ -195,7 +234,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
             support_vectors=self._train[support],
             coefficients=solution.coefficients[support],
             kernel=self._kernel,
-            scale=self.scale_,
+            kernel_scale=self.kernel_scale_,
             intercept=solution.intercept,
         )
 

@@ -4,6 +4,7 @@ The mean and the standard deviation come from the training rows alone, and so do
 which features are constant. No value of a test row enters any number that a fit uses.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +16,10 @@ from classifiers.validation import check_features
 FloatArray = NDArray[np.float64]
 
 # A feature whose training values spread less than this share of their largest magnitude is taken
-# for constant: ten times the rounding of the 32-bit floats that features are kept in.
+# for constant: ten times the rounding of the type that it comes in. Extracted features are 32-bit
+# floats, which vary by their rounding alone; a time in seconds in a 64-bit float does not.
 CONSTANT_TOLERANCE = 10 * float(np.finfo(np.float32).eps)
+CONSTANT_TOLERANCE_64 = 10 * float(np.finfo(np.float64).eps)
 
 # Columns whose means and deviations are taken at once, so that no second float64 copy of all
 # features is made.
@@ -42,27 +45,52 @@ class Standardisation:
 
     @classmethod
     def fit(cls, features: ArrayLike) -> "Standardisation":
-        """The standardisation by training features, shape (n, P)."""
+        """The standardisation by training features, shape (n, P), of any type.
+
+        Which of them are constant depends on their type: see `constant_tolerance`.
+        """
         matrix = np.asarray(features)
+        fine = constant_tolerance(matrix) < CONSTANT_TOLERANCE
         mean, reciprocal = np.empty(matrix.shape[1]), np.zeros(matrix.shape[1])
-        for start in range(0, matrix.shape[1], _COLUMNS):
-            part = slice(start, start + _COLUMNS)
-            values = matrix[:, part].astype(np.float64)
-            mean[part] = values.mean(axis=0)
-            largest = np.abs(values).max(axis=0)
-            values -= mean[part]
-            std = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
-            varies = std > CONSTANT_TOLERANCE * largest
-            reciprocal[part] = np.divide(1.0, std, out=np.zeros_like(std), where=varies)
+        # What overflows here is worked out anew by `_closely`.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for start in range(0, matrix.shape[1], _COLUMNS):
+                part = slice(start, start + _COLUMNS)
+                values = matrix[:, part].astype(np.float64)
+                mean[part] = values.mean(axis=0)
+                largest = np.abs(values).max(axis=0)
+                values -= mean[part]
+                std = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
+                varies = (std > CONSTANT_TOLERANCE * largest) & np.isfinite(std)
+                reciprocal[part] = np.divide(1.0, std, out=np.zeros_like(std), where=varies)
+                for column in start + np.flatnonzero(~varies) if fine else ():
+                    mean[column], reciprocal[column] = _closely(
+                        matrix[:, column].astype(np.float64)
+                    )
         return cls(mean, reciprocal)
 
     @classmethod
     def fit_varying(cls, features: ArrayLike) -> "Standardisation":
         """`fit`; raises ValueError if every feature is constant."""
-        found = cls.fit(features)
-        if not found.reciprocal_std.any():
+        matrix = np.asarray(features)
+        found = cls.fit(matrix)
+        if found.reciprocal_std.any():
+            return found
+        if (matrix == matrix[:1]).all():
             raise ValueError("every feature is constant in the training rows")
-        return found
+        raise ValueError(
+            f"every feature is constant to within the rounding of {matrix.dtype} in the training "
+            f"rows: none spreads by more than {constant_tolerance(matrix):.1e} of its largest "
+            "magnitude (where they were rounded to 32 bits, pass them as float64)"
+        )
+
+    @classmethod
+    def beside(cls, parts: "Sequence[Standardisation]") -> "Standardisation":
+        """That of several feature sets side by side."""
+        return cls(
+            np.concatenate([part.mean for part in parts]),
+            np.concatenate([part.reciprocal_std for part in parts]),
+        )
 
     def apply(self, features: ArrayLike) -> FloatArray:
         """Standardised copy in float64, shape (n, P)."""
@@ -70,6 +98,39 @@ class Standardisation:
         values -= self.mean
         values *= self.reciprocal_std
         return values
+
+
+def constant_tolerance(features: NDArray[Any]) -> float:
+    """The share of its magnitude by which a feature of this type must vary at least.
+
+    Floats of up to 32 bits have the tolerance of 32-bit floats, in which features are kept; all
+    other types are worked on in 64 bits and have theirs.
+    """
+    short = features.dtype.kind == "f" and features.dtype.itemsize <= 4
+    return CONSTANT_TOLERANCE if short else CONSTANT_TOLERANCE_64
+
+
+def _closely(values: FloatArray) -> tuple[float, float]:
+    """Mean and reciprocal standard deviation of one feature, as exactly as 64 bits allow.
+
+    For a spread that is tiny beside the magnitude the mean is taken twice: the first one is off by
+    the rounding of a sum. The values are brought near 1 by a power of two, which rounds nothing, so
+    that no square overflows or vanishes. The reciprocal is 0 for a constant feature.
+    """
+    exponent = int(np.frexp(np.abs(values).max())[1])
+    near_one = np.ldexp(values, -exponent)
+    mean = float(near_one.mean())
+    away = near_one - mean
+    correction = float(away.mean())
+    spread = float(np.sqrt(np.mean((away - correction) ** 2)))
+    std = float(np.ldexp(spread, exponent))
+    constant = spread <= CONSTANT_TOLERANCE_64 * float(np.abs(near_one).max()) or bool(
+        (values == values[0]).all()
+    )
+    # The reciprocal of less than the smallest normal number would overflow.
+    if constant or std < np.finfo(np.float64).tiny:
+        return float(np.ldexp(mean, exponent)), 0.0
+    return float(np.ldexp(mean + correction, exponent)), 1.0 / std
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ by n − 1 in the standard deviation, here by n.
 
 Every kernel depends on its two samples only through x·z, x·x and z·z, so one matrix of inner
 products serves all of them.
+
+The kernel scale s itself is called `kernel_scale` in this package. What is called `scale` is a
+multiple of the kernel's preset, which makes it the same choice whatever the number of features.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -76,13 +79,13 @@ class Kernel:
         """
         return self.scale_factor * float(np.sqrt(variance))
 
-    def svc_arguments(self, scale: float) -> dict[str, Any]:
+    def svc_arguments(self, kernel_scale: float) -> dict[str, Any]:
         """Keyword arguments of scikit-learn's `SVC` and `Nystroem` for this kernel.
 
         Parameters
         ----------
-        scale : float
-            The kernel scale s, positive.
+        kernel_scale : float
+            The kernel scale s itself, positive: no multiple of the preset.
 
         Returns
         -------
@@ -96,14 +99,14 @@ class Kernel:
         """
         if self.svc is None:
             raise ValueError(f"kernel={self.name!r} is not in scikit-learn: no approximate form")
-        return {**self.svc, "gamma": 1 / scale**2}
+        return {**self.svc, "gamma": 1 / kernel_scale**2}
 
     def __call__(
         self,
         inner: FloatArray,
         squared_norm_rows: FloatArray,
         squared_norm_columns: FloatArray,
-        scale: float,
+        kernel_scale: float,
         out: FloatArray | None = None,
     ) -> FloatArray:
         """Kernel matrix from inner products.
@@ -114,8 +117,8 @@ class Kernel:
             x·z.
         squared_norm_rows, squared_norm_columns : FloatArray, shapes (n,) and (m,)
             x·x and z·z.
-        scale : float
-            The kernel scale s, positive.
+        kernel_scale : float
+            The kernel scale s itself, positive: no multiple of the preset.
         out : FloatArray | None, shape (n, m)
             Where to write it; `inner` itself is allowed. Without it the result is a new matrix and
             `inner` is left as it is.
@@ -130,7 +133,7 @@ class Kernel:
         for start in range(0, len(inner), rows):
             piece = slice(start, start + rows)
             norms = squared_norm_rows[piece, None], squared_norm_columns
-            result[piece] = self.function(np, inner[piece], *norms, scale)
+            result[piece] = self.function(np, inner[piece], *norms, kernel_scale)
         return result
 
 

@@ -13,6 +13,7 @@ References
 
 import time
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,7 @@ def approximate_fits(
     test_features: NDArray[np.generic],
     settings: SweepSettings,
     memory_limit: float,
+    standardisation: Standardisation | None = None,
 ) -> tuple[dict[tuple[str, float, float], Fit], float]:
     """Approximate fits of every kernel, C and scale.
 
@@ -69,6 +71,8 @@ def approximate_fits(
         iterations of its own, `MAX_PASSES`.
     memory_limit : float
         Bytes that it may take.
+    standardisation : Standardisation | None
+        By the training rows, where it is known already: of several backbones each has its own.
 
     Returns
     -------
@@ -85,33 +89,32 @@ def approximate_fits(
     n, n_features = train_features.shape
     room = room_for_columns(n, len(test_features), n_features, memory_limit)
     started = time.perf_counter()
-    standardisation = Standardisation.fit_varying(train_features)
+    standardisation = standardisation or Standardisation.fit_varying(train_features)
     train, test = standardisation.apply(train_features), standardisation.apply(test_features)
     standardising = time.perf_counter() - started
     fits = {}
     for multiple in settings.scale:
         for kernel in kernels_named(settings.kernels):
             started = time.perf_counter()
-            scale = multiple * kernel.preset_scale(n_features)
-            mapped = _kernel_features(train, test, kernel, scale, room)
+            s = multiple * kernel.preset_scale(n_features)
+            mapped = _kernel_features(train, test, kernel, s, room)
             seconds = time.perf_counter() - started
             for value in settings.C:
-                fits[kernel.name, value, multiple] = _linear_fit(
-                    *mapped, labels, value, scale, settings.tol, seconds
-                )
+                fit = _linear_fit(*mapped, labels, value, s, settings.tol, seconds)
+                fits[kernel.name, value, multiple] = replace(fit, scale=multiple)
     return fits, standardising
 
 
 def _kernel_features(
-    train: FloatArray, test: FloatArray, kernel: Kernel, scale: float, room: int
+    train: FloatArray, test: FloatArray, kernel: Kernel, kernel_scale: float, room: int
 ) -> tuple[FloatArray, FloatArray]:
     """Features whose inner products approximate the kernel: shapes (n, r) and (m, r)."""
     if kernel.is_linear and train.shape[1] <= room:
-        return train / scale, test / scale
+        return train / kernel_scale, test / kernel_scale
     from sklearn.kernel_approximation import Nystroem
 
     components = min(len(train), COMPONENTS, room)
-    form = kernel.svc_arguments(scale)
+    form = kernel.svc_arguments(kernel_scale)
     sampled = Nystroem(**form, n_components=components, random_state=_SEED)
     return sampled.fit_transform(train), sampled.transform(test)
 
@@ -121,7 +124,7 @@ def _linear_fit(
     test: FloatArray,
     labels: NDArray[np.int64],
     C: float,
-    scale: float,
+    kernel_scale: float,
     tol: float,
     mapping_seconds: float,
 ) -> Fit:
@@ -138,7 +141,7 @@ def _linear_fit(
     margin = np.where(labels > 0, 1.0, -1.0) * model.decision_function(train)
     return Fit(
         score=score,
-        scale=scale,
+        kernel_scale=kernel_scale,
         seconds=mapping_seconds + time.perf_counter() - started,
         iterations=int(model.n_iter_),
         n_support=int((margin <= 1.0 + tol).sum()),

@@ -115,7 +115,13 @@ def fit_reference(
     Raises
     ------
     ValueError
-        If the name is unknown, a class is missing or a feature is not finite.
+        If the name is unknown, a class is missing, a feature is not finite, or every feature is
+        constant (the majority class needs none).
+
+    Warns
+    -----
+    ConvergenceWarning
+        If an iterative solver came to its limit.
     """
     if name not in _REFERENCES:
         raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_REFERENCES)}")
@@ -123,7 +129,14 @@ def fit_reference(
     labels = binary_labels(train_labels)
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
-    standardisation = Standardisation.fit(train)
+    # Of constant features the others would give one score to all rows, as if it were a result.
+    standardise = Standardisation.fit if name == "majority" else Standardisation.fit_varying
+    standardisation = standardise(train)
     found = _REFERENCES[name][1](standardisation.apply(train), labels, standardisation.apply(test))
     seconds = time.perf_counter() - started
+    if found.converged is False:
+        from sklearn.exceptions import ConvergenceWarning
+
+        reason = f"{name}: the solver stopped at its limit of iterations, not converged"
+        warnings.warn(reason, ConvergenceWarning, stacklevel=2)
     return ReferenceFit(found.score, found.threshold, seconds, found.converged)

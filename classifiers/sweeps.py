@@ -4,8 +4,8 @@
 estimator. Both solve with libsvm (scikit-learn's `SVC` with a precomputed kernel) and so agree with
 `sklearn.svm.SVC` on standardised features to within the solver's tolerance `tol`: both stop as near
 to the same optimum, though rounding can send them there by different steps (libsvm keeps the kernel
-matrix in 32-bit floats, which shows at a large C). The equivalent `SVC` of a kernel at the scale s
-is ``SVC(**kernel.svc_arguments(s), C=C)``.
+matrix in 32-bit floats, which shows at a large C). The equivalent `SVC` of a fit is
+``SVC(**kernel.svc_arguments(fit.kernel_scale), C=C)``.
 """
 
 import time
@@ -86,7 +86,7 @@ def sweep(
     C : Sequence[float]
         Box constraints, positive.
     scale : Sequence[float]
-        Kernel scales, as multiples of each kernel's preset.
+        Kernel scales, as multiples of each kernel's preset, as `KernelSVC` takes them.
     jobs : int
         Threads; they share the Gram matrix. Where memory is short, fewer are used.
     tol : float

@@ -45,7 +45,9 @@ def decision_in_torch(
     def decision(features: torch.Tensor) -> torch.Tensor:
         points = (features.to(kind) - mean) * reciprocal
         norms = points.square().sum(1, keepdim=True), support.square().sum(1)
-        matrix: torch.Tensor = parts.kernel.function(torch, points @ support.T, *norms, parts.scale)
+        matrix: torch.Tensor = parts.kernel.function(
+            torch, points @ support.T, *norms, parts.kernel_scale
+        )
         return matrix @ coefficients + parts.intercept
 
     return decision

@@ -124,6 +124,7 @@ def tune(
 
     See Also
     --------
+    KernelSVC : Takes the C and the scale of a choice as they are.
     platt : Probabilities from the out-of-fold scores of a choice.
     """
     train, test = np.asarray(train_features), np.asarray(test_features)

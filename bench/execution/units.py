@@ -11,7 +11,8 @@ from bench.execution.features import Features
 from bench.execution.keys import judgement_key, unit_key
 from bench.execution.site import Site
 from bench.planning.plan import SOFTMAX, Fold, System
-from classifiers.variant_fits import Judgement, VariantFit
+from classifiers.judgements import Judgement
+from classifiers.variant_fits import VariantFit
 from classifiers.variants import VARIANTS
 
 # Scores and what is kept with them, or why there are none.
@@ -130,6 +131,7 @@ def _fit(
 ) -> dict[System, Scored]:
     """What each system of a group gave; the reason where it could not be fitted."""
     from classifiers import fit_reference, fit_variants
+    from classifiers.solver import without_convergence_warnings
 
     labels = site.labels[fold.train]
 
@@ -137,7 +139,8 @@ def _fit(
         return {group[0]: _softmax_head(features, fold)}
     if group[0].classifier not in VARIANTS:
         train, test = features.matrix[fold.train], features.matrix[fold.test]
-        fit = fit_reference(group[0].classifier, train, labels, test)
+        with without_convergence_warnings():  # its row says so
+            fit = fit_reference(group[0].classifier, train, labels, test)
         meta = {
             "threshold": fit.threshold,
             "gram_time_s": 0.0,

@@ -138,9 +138,13 @@ def test_scales_are_multiples_of_the_preset():
     labels = np.arange(60) % 2
     result = sweep(train, labels, test, kernels=["coarse_gaussian", "cubic"], scale=[0.5, 2.0])
     for (name, C, multiple), fit in result.table.items():
-        assert fit.scale == pytest.approx(multiple * (12 if name == "coarse_gaussian" else 3))
-        alone = KernelSVC(name, C=C, scale=fit.scale).fit(train, labels).decision_function(test)
-        np.testing.assert_allclose(fit.score, alone, atol=1e-9)
+        s = multiple * (12 if name == "coarse_gaussian" else 3)
+        assert fit.kernel_scale == pytest.approx(s)
+        assert fit.scale == multiple
+        for named in ({"scale": fit.scale}, {"kernel_scale": fit.kernel_scale}):
+            alone = KernelSVC(name, C=C, **named).fit(train, labels)
+            assert (alone.scale_, alone.kernel_scale_) == pytest.approx((multiple, s))
+            np.testing.assert_allclose(fit.score, alone.decision_function(test), atol=1e-9)
     assert len(result.table) == 4
     assert result.fits["cubic", 1.0] is result.table["cubic", 1.0, 0.5]
 
