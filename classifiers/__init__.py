@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from classifiers.fusion import BackboneSearch, fuse, grams_of, search_backbones, sweep_subsets
     from classifiers.gram import Gram
     from classifiers.inner_folds import InnerScore
+    from classifiers.judgements import Judgement, judge_kernels
     from classifiers.pca import principal_components
     from classifiers.reference import REFERENCE_CLASSIFIERS, fit_reference
     from classifiers.settings import SweepSettings
     from classifiers.sweeps import Sweep, sweep, sweep_gram
     from classifiers.tuning import Choice, Tuning, tune, tune_gram
-    from classifiers.variant_fits import Judgement, VariantFit, fit_variants, judge_kernels
+    from classifiers.variant_fits import VariantFit, fit_variants
     from classifiers.variants import VARIANTS, Variant
 
 __all__ = [
@@ -72,7 +73,8 @@ _LAZY = {
         "sweeps": ("Sweep", "sweep", "sweep_gram"),
         "inner_folds": ("InnerScore",),
         "tuning": ("Choice", "Tuning", "tune", "tune_gram"),
-        "variant_fits": ("Judgement", "VariantFit", "fit_variants", "judge_kernels"),
+        "judgements": ("Judgement", "judge_kernels"),
+        "variant_fits": ("VariantFit", "fit_variants"),
         "variants": ("VARIANTS", "Variant"),
     }.items()
     for name in names

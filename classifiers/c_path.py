@@ -35,6 +35,9 @@ class Fit:
         Steps of the interior point that finished the fit; 0 where libsvm did.
     scale : float
         The scale as a multiple of the kernel's preset, as `KernelSVC`, `sweep` and `tune` take it.
+    collapsed : bool
+        True where the scores of the training rows vary no more than the solver's error: the order
+        of all scores, and with it the AUC, is noise then.
     approximate : bool
         True where the kernel was replaced by sampled features (see `classifiers.nystroem`).
     """
@@ -47,6 +50,7 @@ class Fit:
     converged: bool
     interior_steps: int = 0
     scale: float = 1.0
+    collapsed: bool = False
     approximate: bool = False
 
 
@@ -90,6 +94,7 @@ def fit_path(
             converged=solution.converged,
             interior_steps=solution.interior_steps,
             scale=scale,
+            collapsed=solution.collapsed,
         )
         last = solution, value, fits[value]
     return fits

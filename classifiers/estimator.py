@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from classifiers.convergence import COLLAPSED
 from classifiers.gram import Standardisation
 from classifiers.kernels import Kernel, kernels_named
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, without_convergence_warnings
@@ -88,6 +89,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         Iterations of libsvm and number of support vectors.
     converged_ : bool
         Whether the solver finished before its iteration limit.
+    collapsed_ : bool
+        Whether the scores of the training rows vary no more than the solver's error, so that their
+        order and the AUC are noise; a `ConvergenceWarning` is given then.
     n_features_in_ : int
         Number of features seen during `fit`.
 
@@ -166,12 +170,12 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         self.n_iter_ = self._solution.iterations
         self.n_support_ = self._solution.n_support
         self.converged_ = self._solution.converged
+        self.collapsed_ = self._solution.collapsed
         if not self.converged_:
-            warnings.warn(
-                f"the solver stopped at its limit of {self.max_iter} iterations",
-                ConvergenceWarning,
-                stacklevel=2,
-            )
+            reason = f"the solver stopped after {self.n_iter_} iterations, not converged"
+            warnings.warn(reason, ConvergenceWarning, stacklevel=2)
+        if self.collapsed_:
+            warnings.warn(f"the fit {COLLAPSED}", ConvergenceWarning, stacklevel=2)
         return self
 
     def _scales(self, n_features: int) -> tuple[float, float]:

@@ -15,11 +15,13 @@ from operator import add
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from classifiers.c_path import Fit
+from classifiers.convergence import warn_of
 from classifiers.gram import Gram
-from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
+from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores, merit
 from classifiers.memory import FLOAT64, gram_bytes, require_memory
 from classifiers.settings import SweepSettings
-from classifiers.sweeps import Sweep, sweep_gram
+from classifiers.sweeps import Sweep, swept
 from classifiers.tuning import Choice, fit_chosen
 from classifiers.validation import binary_labels
 
@@ -151,12 +153,23 @@ def sweep_subsets(
     ------
     ValueError
         If the labels are not 0 and 1 with both present, or not one for each training row.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, after the last subset, if fits did not converge or collapsed.
     """
-    for names in subsets(list(grams)):
-        started = time.perf_counter()
-        gram = fuse([grams[name] for name in names])
-        seconds = time.perf_counter() - started
-        yield names, replace(sweep_gram(gram, train_labels, settings), gram_seconds=seconds)
+    fits: list[Fit] = []
+    try:
+        for names in subsets(list(grams)):
+            started = time.perf_counter()
+            gram = fuse([grams[name] for name in names])
+            seconds = time.perf_counter() - started
+            found = swept(gram, binary_labels(train_labels, len(gram.train)), settings)
+            fits += found.table.values()
+            yield names, replace(found, gram_seconds=seconds)
+    finally:
+        warn_of(fits)
 
 
 @dataclass(frozen=True)
@@ -216,6 +229,11 @@ def search_backbones(
     ValueError
         If labels or groups are unusable, the patients are too few for the folds, or an inner fold
         would train on one class.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, with their number, if fits did not converge or the one returned collapsed.
     """
     if not grams:
         raise ValueError("no backbone to choose from")
@@ -224,7 +242,7 @@ def search_backbones(
     taken: tuple[str, ...] = ()
     tried: list[tuple[tuple[str, ...], InnerScore]] = []
     chosen: InnerScore | None = None
-    seconds = 0.0
+    seconds, unfinished = 0.0, 0
     while len(taken) < len(grams):
         candidates = [(*taken, name) for name in grams if name not in taken]
         evaluated = []
@@ -233,13 +251,15 @@ def search_backbones(
             table, spent = inner_scores(fused, labels, splits, settings)
             del fused  # it would live on while the next is formed
             evaluated.append((names, best(table)))
+            unfinished += sum(not setting.converged for setting in table)
             seconds += sum(spent.values())
         tried += evaluated
-        names, score = max(evaluated, key=lambda candidate: candidate[1].auc)
-        if chosen is not None and score.auc <= chosen.auc:
+        names, score = max(evaluated, key=lambda candidate: merit(candidate[1]))
+        if chosen is not None and merit(score) <= merit(chosen):
             break
         taken, chosen = names, score
     assert chosen is not None
     fused = fuse([grams[name] for name in taken])
     (fit,) = fit_chosen(fused, labels, [chosen], settings)
+    warn_of([fit], unfinished)
     return BackboneSearch(taken, Choice(chosen, fit, seconds + fit.seconds), tuple(tried))

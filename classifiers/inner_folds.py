@@ -34,7 +34,7 @@ class InnerScore:
     C, scale : float
         Box constraint, and the scale as a multiple of the kernel's preset.
     auc : float
-        Mean of `fold_auc`; folds whose held-out rows are of one class are left out of it. 0.5 where
+        Mean of `fold_auc`; folds whose held-out rows are of one class are left out of it. NaN where
         that leaves none.
     fold_auc : tuple[float, ...]
         AUC on the held-out rows of each fold, NaN where it is undefined.
@@ -42,6 +42,8 @@ class InnerScore:
         Score of every training row by the fit that did not see it.
     converged : bool
         Whether all inner fits converged.
+    collapsed : bool
+        Whether all inner fits collapsed: the AUC is noise of the solver then.
     """
 
     kernel: str
@@ -51,6 +53,7 @@ class InnerScore:
     fold_auc: tuple[float, ...]
     out_of_fold: FloatArray
     converged: bool
+    collapsed: bool = False
 
 
 def inner_folds(
@@ -112,13 +115,21 @@ def inner_scores(
 def best(scores: Sequence[InnerScore]) -> InnerScore:
     """The setting of the highest mean AUC.
 
-    A setting whose fits did not all converge is chosen only if there is no other. Of equals the
-    one of the smallest C is taken, then the one of the scale nearest to the preset.
+    A setting whose fits did not all converge is chosen only if there is no other, and so is one
+    whose fits all collapsed or whose AUC is undefined. Of equals the one of the smallest C is
+    taken, then the one of the scale nearest to the preset.
     """
     return max(
         scores,
-        key=lambda s: (s.converged, round(s.auc, 12), -s.C, -abs(np.log(s.scale)), s.scale),
+        key=lambda s: (*merit(s), -s.C, -abs(np.log(s.scale)), s.scale),
     )
+
+
+def merit(score: InnerScore) -> tuple[bool, bool, float]:
+    """What settings are compared by: the higher, the better."""
+    defined = bool(np.isfinite(score.auc))
+    auc = round(score.auc, 12) if defined else 0.0
+    return score.converged, defined and not score.collapsed, auc
 
 
 def _fold_path(
@@ -152,6 +163,7 @@ def _inner_score(
         truth = labels[held_out]
         two = 0 < truth.sum() < len(truth)
         areas.append(float(roc_auc_score(truth, fit.score)) if two else np.nan)
-    auc = float(np.nanmean(areas)) if np.isfinite(areas).any() else 0.5
+    auc = float(np.nanmean(areas)) if np.isfinite(areas).any() else np.nan
     converged = all(fit.converged for fit in fits)
-    return InnerScore(kernel, C, scale, auc, tuple(areas), out_of_fold, converged)
+    collapsed = all(fit.collapsed for fit in fits)
+    return InnerScore(kernel, C, scale, auc, tuple(areas), out_of_fold, converged, collapsed)

@@ -32,6 +32,9 @@ MAX_STEPS = 100
 # can be factorised where K is singular. The residuals leave it out, so it moves no solution.
 _RIDGE = 1e-12
 
+# Largest |Σβ| of a solution as a share of Σ|β|: rounding, with room to spare.
+_BALANCE = 1e-10
+
 
 @dataclass(frozen=True)
 class Optimum:
@@ -105,9 +108,9 @@ def interior_point(
     factor = _low_rank_factor(kernel_matrix) if rank < n // 2 else None
     ridge = _RIDGE * float(np.diagonal(kernel_matrix).max())
     for steps in range(MAX_STEPS):
-        coefficients = _moved_to_bounds(point, low, high)
+        coefficients = _balanced(_moved_to_bounds(point, low, high), low, high)
         gap, intercept = optimality(kernel_matrix @ coefficients, sign, coefficients, low, high)
-        if gap <= tol and abs(coefficients.sum()) <= tol * C:
+        if gap <= tol and _sums_to_zero(coefficients):
             return Optimum(coefficients, intercept, steps)
         beta = (low + point.below + high - point.above) / 2
         diagonal = point.below_multiplier / point.below + point.above_multiplier / point.above
@@ -153,6 +156,26 @@ def _moved_to_bounds(point: _Point, low: FloatArray, high: FloatArray) -> FloatA
     return np.where(
         on_low & (point.below < point.above), low, np.where(on_high & ~on_low, high, inside)
     )
+
+
+def _balanced(coefficients: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """β with Σβ = 0, moved between its bounds by shares of the room; as it is where they forbid it.
+
+    What is left of Σβ is not small beside the scores where C is large, so it is taken away before
+    the conditions of optimality are looked at.
+    """
+    free = (coefficients > low) & (coefficients < high)
+    total = float(coefficients.sum())
+    room = np.where(free, coefficients - low if total > 0 else high - coefficients, 0.0)
+    if not room.sum() > abs(total):
+        return coefficients
+    balanced: FloatArray = coefficients - total * (room / room.sum())
+    return balanced
+
+
+def _sums_to_zero(coefficients: FloatArray) -> bool:
+    """Whether Σβ is 0 but for the rounding of the sum, whatever C is."""
+    return abs(float(coefficients.sum())) <= _BALANCE * float(np.abs(coefficients).sum())
 
 
 def _low_rank_factor(kernel_matrix: FloatArray) -> FloatArray:

@@ -138,13 +138,16 @@ def _linear_fit(
         model.fit(train, labels)
     score = model.decision_function(test) if len(test) else np.zeros(0)
     # liblinear keeps no dual coefficients; rows inside the margin or on it are support vectors.
-    margin = np.where(labels > 0, 1.0, -1.0) * model.decision_function(train)
+    fitted = model.decision_function(train)
+    margin = np.where(labels > 0, 1.0, -1.0) * fitted
+    converged = bool(model.n_iter_ < MAX_PASSES)
     return Fit(
         score=score,
         kernel_scale=kernel_scale,
         seconds=mapping_seconds + time.perf_counter() - started,
         iterations=int(model.n_iter_),
         n_support=int((margin <= 1.0 + tol).sum()),
-        converged=bool(model.n_iter_ < MAX_PASSES),
+        converged=converged,
         approximate=True,
+        collapsed=converged and float(fitted.std()) <= tol,
     )

@@ -26,6 +26,9 @@ MAX_ITERATIONS = 1_000_000
 # less than a minute on two cores; larger problems are left to libsvm.
 INTERIOR_POINT_WORK = 1e11
 
+# Scores of a standard deviation below this many tolerances are looked at more closely.
+_NARROW = 100
+
 Result = TypeVar("Result")
 
 
@@ -45,6 +48,9 @@ class Solution:
         Steps of the interior point that finished the fit; 0 where libsvm did.
     converged : bool
         Whether the optimality conditions hold to the requested tolerance.
+    collapsed : bool
+        Whether the scores of the training rows vary no more than the solver's error: see
+        `is_collapsed`.
     """
 
     coefficients: FloatArray
@@ -52,6 +58,7 @@ class Solution:
     iterations: int
     interior_steps: int
     converged: bool
+    collapsed: bool = False
 
     @property
     def n_support(self) -> int:
@@ -133,13 +140,60 @@ def solve(
     coefficients[solver.support_] = solver.dual_coef_[0]
     iterations = int(solver.n_iter_[0])
     finished = solver.fit_status_ == 0
+    intercept, steps = float(solver.intercept_[0]), 0
     if not finished and limit < max_iter:
         from classifiers.interior_point import interior_point
 
         found = interior_point(kernel_matrix, np.where(labels > 0, 1.0, -1.0), C, tol, bound)
         if found is not None:
-            return Solution(found.coefficients, found.intercept, iterations, found.steps, True)
-    return Solution(coefficients, float(solver.intercept_[0]), iterations, 0, finished)
+            coefficients, intercept, steps = found.coefficients, found.intercept, found.steps
+            finished = True
+    scores = kernel_matrix @ coefficients + intercept
+    collapsed = finished and is_collapsed(scores, coefficients, intercept, labels, C, tol)
+    return Solution(coefficients, intercept, iterations, steps, finished, collapsed)
+
+
+def is_collapsed(
+    scores: FloatArray,
+    coefficients: FloatArray,
+    intercept: float,
+    labels: NDArray[Any],
+    C: float,
+    tol: float,
+) -> bool:
+    """Whether an SVM's scores vary no more than the error that its stopping rule leaves.
+
+    With few features and unbalanced classes the best weights w can be 0: one score for all rows.
+    What the solver returns then is noise, and so is the order of the scores. Of the weights it is
+    known that ½‖w − w*‖² is at most the duality gap; where that allows w* = 0 and the scores are
+    narrow, or where all of them lie within `tol`, the fit has collapsed.
+
+    Parameters
+    ----------
+    scores : FloatArray, shape (n,)
+        Decision values of the training rows.
+    coefficients : FloatArray, shape (n,)
+        Signed coefficients β.
+    intercept : float
+        The intercept of the scores.
+    labels : NDArray[Any], shape (n,)
+        0 and 1.
+    C, tol : float
+        Box constraint and stopping tolerance.
+
+    Returns
+    -------
+    bool
+        True for a collapsed fit.
+    """
+    if float(np.ptp(scores)) <= tol:
+        return True
+    if float(scores.std()) > _NARROW * tol:
+        return False
+    squared_norm = float(coefficients @ (scores - intercept))
+    hinge = np.maximum(0.0, 1.0 - np.where(labels > 0, scores, -scores))
+    gap = squared_norm + C * float(hinge.sum()) - float(np.abs(coefficients).sum())
+    return 2 * gap >= squared_norm
 
 
 def in_threads(

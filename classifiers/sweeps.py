@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit, fit_path
+from classifiers.convergence import warn_of
 from classifiers.gram import Gram
 from classifiers.kernels import KERNELS, kernels_named
 from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
@@ -111,6 +112,11 @@ def sweep(
         present, a feature is not finite, all are constant, shapes do not fit together, or memory is
         too small even for approximate fits.
 
+    Warns
+    -----
+    ConvergenceWarning
+        Once, with their number, if fits did not converge, are approximate or collapsed.
+
     Examples
     --------
     >>> import numpy as np
@@ -127,12 +133,16 @@ def sweep(
     if gram_bytes(len(train), len(test), train.shape[1]) > limit:
         from classifiers.nystroem import approximate_fits
 
-        return Sweep(*approximate_fits(train, labels, test, settings, limit))
+        found = Sweep(*approximate_fits(train, labels, test, settings, limit))
+        warn_of(found.table.values())
+        return found
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
     threads = affordable_threads(len(train), len(test), jobs, limit)
-    return replace(sweep_gram(gram, labels, replace(settings, jobs=threads)), gram_seconds=seconds)
+    found = swept(gram, labels, replace(settings, jobs=threads))
+    warn_of(found.table.values())
+    return replace(found, gram_seconds=seconds)
 
 
 def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> Sweep:
@@ -156,8 +166,19 @@ def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> 
     ------
     ValueError
         If the labels are not 0 and 1 with both present, or not one for each training row.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As `sweep`.
     """
-    labels = binary_labels(train_labels, len(gram.train))
+    found = swept(gram, binary_labels(train_labels, len(gram.train)), settings)
+    warn_of(found.table.values())
+    return found
+
+
+def swept(gram: Gram, labels: NDArray[np.int64], settings: SweepSettings) -> Sweep:
+    """`sweep_gram` without a warning, for what passes on what the fits say of themselves."""
     table = kernels_named(settings.kernels)
     grid = [(kernel, multiple) for kernel in table for multiple in settings.scale]
     # A thread has one kernel matrix at a time and fits every C on it.

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit, fit_path
+from classifiers.convergence import warn_of
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_folds, inner_scores
 from classifiers.kernels import KERNELS, kernels_named
@@ -122,13 +123,18 @@ def tune(
         class, or the Gram matrix does not fit into half of the machine's memory (there is no
         approximate tuning).
 
+    Warns
+    -----
+    ConvergenceWarning
+        Once, with their number, if fits did not converge or collapsed.
+
     See Also
     --------
     KernelSVC : Takes the C and the scale of a choice as they are.
     platt : Probabilities from the out-of-fold scores of a choice.
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
-    labels, codes = binary_labels(train_labels), group_codes(groups, len(train))
+    labels, codes = binary_labels(train_labels, len(train)), group_codes(groups, len(train))
     needed = gram_bytes(len(train), len(test), train.shape[-1])
     require_memory(needed, f"tuning on {len(train)} training rows")
     threads = affordable_threads(len(train), len(test), jobs, default_memory_limit())
@@ -136,7 +142,8 @@ def tune(
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
-    found = tune_gram(gram, labels, codes, settings, folds=folds, seed=seed)
+    found = tuned(gram, labels, codes, settings, folds=folds, seed=seed)
+    _warn_of(found)
     return replace(found, gram_seconds=seconds)
 
 
@@ -174,8 +181,33 @@ def tune_gram(
     ValueError
         If labels or groups are unusable, the patients are too few for the folds, or an inner fold
         would train on one class.
+
+    Warns
+    -----
+    ConvergenceWarning
+        As `tune`.
     """
     labels = binary_labels(train_labels, len(gram.train))
+    found = tuned(gram, labels, groups, settings, folds=folds, seed=seed)
+    _warn_of(found)
+    return found
+
+
+def _warn_of(found: Tuning) -> None:
+    fits = [choice.fit for choice in found.choices.values()]
+    warn_of(fits, sum(not setting.converged for setting in found.table), stacklevel=4)
+
+
+def tuned(
+    gram: Gram,
+    labels: NDArray[np.int64],
+    groups: ArrayLike,
+    settings: SweepSettings,
+    *,
+    folds: int,
+    seed: int,
+) -> Tuning:
+    """`tune_gram` without a warning, for what passes on what the fits say of themselves."""
     splits = inner_folds(labels, groups, folds, seed)
     table, seconds = inner_scores(gram, labels, splits, settings)
     chosen = [best([s for s in table if s.kernel == name]) for name in settings.kernels]

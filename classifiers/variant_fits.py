@@ -9,20 +9,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit
 from classifiers.calibration import Sigmoid, platt
+from classifiers.convergence import COLLAPSED
 from classifiers.fusion import fused_gram, naming_backbone
 from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import inner_folds, inner_scores
 from classifiers.kernels import KERNELS
-from classifiers.memory import (
-    affordable_threads,
-    default_memory_limit,
-    gram_bytes,
-    require_memory,
-)
+from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
 from classifiers.pca import principal_components
 from classifiers.settings import SweepSettings
-from classifiers.sweeps import sweep_gram
-from classifiers.tuning import TUNED_C, TUNED_SCALES, tune_gram
+from classifiers.sweeps import swept
+from classifiers.tuning import TUNED_C, TUNED_SCALES, tuned
 from classifiers.validation import binary_labels, check_features
 from classifiers.variants import VARIANTS, Variant
 
@@ -71,25 +67,6 @@ class VariantFit:
     inner_auc: float | None = None
     components: int | None = None
     note: str = ""
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """The evaluation of a kernel on inner folds.
-
-    Attributes
-    ----------
-    auc : float
-        Mean AUC on the held-out rows.
-    converged : bool
-        Whether all inner fits converged.
-    seconds : float
-        Time of the inner fits, without the Gram matrix.
-    """
-
-    auc: float
-    converged: bool
-    seconds: float
 
 
 def fit_variants(
@@ -149,59 +126,6 @@ def fit_variants(
     return {name: found[name] for name in names}
 
 
-def judge_kernels(
-    train_features: Sequence[ArrayLike],
-    train_labels: ArrayLike,
-    groups: ArrayLike,
-    kernels: Sequence[str],
-    *,
-    jobs: int = 1,
-    device: str = "cpu",
-) -> dict[str, Judgement]:
-    """Evaluate kernels, with C = 1 and their preset scales, on inner folds of the training rows.
-
-    No test row is seen. The folds are those of tuning and of the sigmoids: the same for all
-    features of the same rows, so that their figures can be compared.
-
-    Parameters
-    ----------
-    train_features : Sequence[ArrayLike], shape (n, P) each
-        One matrix for each backbone, not standardised; several are fused.
-    train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
-    groups : ArrayLike, shape (n,)
-        The patient of each training row.
-    kernels : Sequence[str]
-        Names out of `KERNELS`.
-    jobs : int
-        Threads; they share the Gram matrix. Where memory is short, fewer are used.
-    device : str
-        Where the Gram matrix is formed: "cpu" or a torch device.
-
-    Returns
-    -------
-    dict[str, Judgement]
-        By kernel name.
-
-    Raises
-    ------
-    ValueError
-        If features or labels are unusable, the patients are too few for the folds, or the Gram
-        matrix does not fit into the memory that may be used.
-    """
-    train = [np.asarray(one) for one in train_features]
-    labels = binary_labels(train_labels, len(train[0]))
-    splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
-    needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
-    require_memory(needed, f"inner folds of {len(labels)} training rows")
-    # A Gram matrix has test rows; any will do, because none of their scores is used.
-    gram = fused_gram(train, [one[:1] for one in train], device)
-    threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
-    settings = SweepSettings(kernels, jobs=threads)
-    scores, seconds = inner_scores(gram, labels, splits, settings)
-    return {one.kernel: Judgement(one.auc, one.converged, seconds[one.kernel]) for one in scores}
-
-
 def _exact_fits(
     train: Sequence[NDArray[np.generic]],
     labels: NDArray[np.int64],
@@ -222,8 +146,8 @@ def _exact_fits(
             started = time.perf_counter()
             gram = principal_components(gram, PCA_SHARE)
             seconds += time.perf_counter() - started
-        for tuned in (False, True):
-            members = [one for one in family if one.tuned == tuned]
+        for chosen_inside in (False, True):
+            members = [one for one in family if one.tuned == chosen_inside]
             if not members:
                 continue
             try:
@@ -286,16 +210,16 @@ def _tuned_kernels(
 ) -> dict[str, _KernelFit]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
     settings = SweepSettings(kernels, TUNED_C, TUNED_SCALES, jobs)
-    tuned = tune_gram(gram, labels, groups, settings, folds=INNER_FOLDS, seed=INNER_SEED)
+    found_settings = tuned(gram, labels, groups, settings, folds=INNER_FOLDS, seed=INNER_SEED)
     found = {}
-    for kernel, choice in tuned.choices.items():
+    for kernel, choice in found_settings.choices.items():
         inner = choice.inner
         # Its time holds every inner fit already.
         fit = replace(
             _variant_fit(choice.fit, choice.seconds),
             chosen_C=inner.C,
             chosen_scale=inner.scale,
-            inner_auc=inner.auc,
+            inner_auc=inner.auc if np.isfinite(inner.auc) else None,
         )
         found[kernel] = _KernelFit(fit, inner.out_of_fold)
     return found
@@ -309,7 +233,7 @@ def _preset_kernels(
     jobs: int,
 ) -> dict[str, _KernelFit]:
     kernels = list(dict.fromkeys(one.kernel for one in members))
-    fits = sweep_gram(gram, labels, SweepSettings(kernels, jobs=jobs)).fits
+    fits = swept(gram, labels, SweepSettings(kernels, jobs=jobs)).fits
     found = {name: _KernelFit(_variant_fit(fit, fit.seconds)) for (name, _), fit in fits.items()}
     scaled = [one.kernel for one in members if one.platt]
     if not scaled:
@@ -335,6 +259,7 @@ def _variant_fit(fit: Fit, seconds: float, gram_seconds: float = 0.0) -> Variant
         n_support=fit.n_support,
         converged=fit.converged,
         approximate=fit.approximate,
+        note=COLLAPSED if fit.collapsed else "",
     )
 
 
@@ -348,9 +273,11 @@ def _as_probability(
     between them (as a fine Gaussian's do), a sigmoid sees that alone and falls, although each fold
     may rank its rows rightly. Such scores cannot be turned into probabilities.
     """
-    sigmoid, note = platt(out_of_fold, labels), ""
+    sigmoid, notes = platt(out_of_fold, labels), [fit.note] if fit.note else []
     if sigmoid.slope <= 0:
-        note = "no rising sigmoid fits the scores of inner folds: one probability for all rows"
+        notes.append(
+            "no rising sigmoid fits the scores of inner folds: one probability for all rows"
+        )
         share = float(labels.mean())
         sigmoid = Sigmoid(0.0, float(np.log(share / (1 - share))))
     return replace(
@@ -358,7 +285,7 @@ def _as_probability(
         score=sigmoid(fit.score),
         threshold=0.5,
         fit_seconds=fit.fit_seconds + seconds,
-        note=note,
+        note="; ".join(notes),
     )
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FEATURE_VERSION = 2
 PROFILE_VERSION = 2
 TRAINING_VERSION = 2
-UNIT_VERSION = 3
+UNIT_VERSION = 4
 SALIENCY_VERSION = 1
 
 # Libraries whose versions can change features, and what a training ends with.

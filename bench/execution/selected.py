@@ -15,7 +15,7 @@ from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Place, System, may_be_selected
 from bench.planning.presets import SELECTED
 from classifiers import KERNELS
-from classifiers.variant_fits import Judgement
+from classifiers.judgements import Judgement
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,19 @@ class Selection:
     def choice(self, fold: Fold) -> SelectedSystem | str:
         """The candidate of the highest AUC on the inner folds; of equals the one named first.
 
-        One whose inner fits did not all converge is chosen only if there is no other. Where
-        nothing could be judged the reason takes the place of a choice.
+        One whose inner fits did not all converge, or all collapsed, is chosen only if there is no
+        other. Where nothing could be judged the reason takes the place of a choice.
         """
         candidates = self._candidates.get(fold.place, [])
         if not candidates:
             return self._reasons.get(fold.place, "none of the systems to choose from ran")
-        best = max(candidates, key=lambda c: (c.judgement.converged, round(c.judgement.auc, 12)))
+        best = max(candidates, key=_merit)
         return _spent(best, candidates)
+
+
+def _merit(candidate: Candidate) -> tuple[bool, bool, float]:
+    judged = candidate.judgement
+    return judged.converged, not judged.collapsed, round(judged.auc, 12)
 
 
 def _spent(best: Candidate, candidates: Sequence[Candidate]) -> SelectedSystem:

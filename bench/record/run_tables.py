@@ -110,12 +110,13 @@ class Results:
         """The row `selected` of one fold: another system's scores, with the time of choosing it."""
         chosen = choice.chosen
         meta = chosen.result.meta
+        notes = [RANDOM_AMONG] * ("random" in extractor.weights) + fit_notes(meta)
         self.units.append(
             self._row(fold, system, extractor)
             | {
                 "unit": choice.unit,
                 "status": "ok",
-                "notes": RANDOM_AMONG if "random" in extractor.weights else "",
+                "notes": "; ".join(notes),
                 "threshold": meta["threshold"],
                 "training_time_s": choice.extraction_s + choice.fit_s,
                 "extraction_time_s": choice.extraction_s,
@@ -246,12 +247,18 @@ class Results:
         return list(found.items())
 
 
-def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
+def fit_notes(meta: Mapping[str, Any]) -> list[str]:
+    """What a fit says of itself."""
     notes = ["not converged"] if meta.get("converged") is False else []
     if meta.get("approximate"):
         notes.append(APPROXIMATE)
     if meta.get("note"):
         notes.append(meta["note"])
+    return notes
+
+
+def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
+    notes = fit_notes(meta)
     if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
         notes.append(SEEN_INSIDE)
     return "; ".join([*features.notes, *notes])

@@ -69,3 +69,25 @@ def test_it_is_left_out_where_it_would_take_minutes():
     assert solver.iteration_budget(2854, 768) < solver.iteration_budget(2854, 2854)
     assert solver.iteration_budget(20_000, 20_000) is None
     assert solver.iteration_budget(20_000, 512) is not None
+
+
+@pytest.mark.parametrize("C", [1e-3, 1.0, 1e3, 1e6, 1e8])
+@pytest.mark.parametrize("low_rank", [True, False])
+@pytest.mark.parametrize("tol", [1e-3, 1e-7])
+def test_coefficients_sum_to_zero_at_every_c(C, low_rank, tol):
+    """|Σβ| ≤ tol · C, which at C = 10⁶ lets 1,000 through, is no condition."""
+    for seed in range(4):
+        matrix, sign = problem(seed, 60, 8)
+        found = interior_point(matrix, sign, C, tol, 8 if low_rank else 60)
+        if found is None:  # rounding: said by `converged`, and not taken for a solution
+            assert C > 1e3
+            continue
+        total = np.abs(found.coefficients).sum()
+        assert abs(found.coefficients.sum()) <= 1e-9 * total
+        alpha = sign * found.coefficients
+        assert alpha.min() >= 0
+        assert alpha.max() <= C
+        margin = sign * (matrix @ found.coefficients + found.intercept)
+        assert (margin[alpha == 0] >= 1 - 2 * tol).all()
+        assert (margin[alpha == C] <= 1 + 2 * tol).all()
+        np.testing.assert_allclose(margin[(alpha > 0) & (alpha < C)], 1.0, atol=2 * tol)

@@ -1,5 +1,6 @@
 """Units of one fold: what is fitted on which columns, and what their keys hold."""
 
+import warnings
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +13,10 @@ from bench.execution.features import Features, _fused
 from bench.execution.site import Site
 from bench.execution.units import fit_fold
 from bench.planning.plan import Fold, System
+from bench.record.run_tables import fit_notes
 from bench.store import Store
+from classifiers import KERNELS
+from classifiers.convergence import COLLAPSED
 from classifiers.memory import gram_bytes
 
 N = 60
@@ -135,3 +139,20 @@ def test_the_backbone_of_a_fusion_that_is_constant_is_told(tmp_path):
     constant = replace(features(2), matrix=np.ones((N, 5), dtype=np.float32))
     (found,) = run(tmp_path, ["cubic+tuned"], _fused([features(1), constant])).values()
     assert found.status.startswith("backbone 2 of 2: every feature is constant")
+
+
+def test_a_collapsed_svm_says_so_in_its_row_and_its_own_features_do_not(tmp_path):
+    """Its AUC is noise of the solver; a warning would be lost among those of a whole run."""
+    noise = np.random.default_rng(0).normal(size=(N, 1)).astype(np.float32)
+    poor = Features(noise, "noise", 0.5, PROFILE | {"feature_width": 1})
+    names = ["linear", "linear+platt", "knn", "logistic"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):  # fitted, then from the store
+            found = {s.classifier: r for s, r in run(tmp_path, names, poor).items()}
+            notes = {name: fit_notes(result.meta) for name, result in found.items()}
+            assert COLLAPSED in notes["linear"]
+            assert notes["linear+platt"][0].startswith(COLLAPSED)
+            assert notes["knn"] == notes["logistic"] == []
+    sound = run(tmp_path, list(KERNELS), features(1, 200))
+    assert [fit_notes(result.meta) for result in sound.values()] == [[]] * len(KERNELS)
