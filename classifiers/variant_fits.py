@@ -12,7 +12,7 @@ from classifiers.calibration import Sigmoid, platt
 from classifiers.convergence import COLLAPSED
 from classifiers.fusion import fused_gram, naming_backbone
 from classifiers.gram import Gram, Standardisation, products_on
-from classifiers.inner_folds import inner_folds, inner_scores
+from classifiers.inner_folds import InnerScore, inner_folds, inner_scores
 from classifiers.kernels import KERNELS
 from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
 from classifiers.pca import principal_components
@@ -27,6 +27,9 @@ FloatArray = NDArray[np.float64]
 PCA_SHARE = 0.95
 INNER_FOLDS = 5
 INNER_SEED = 0
+
+# The note where a choice or a sigmoid rests on unfinished fits.
+INNER_UNFINISHED = "fits of inner folds did not all converge"
 
 
 @dataclass(frozen=True)
@@ -167,10 +170,10 @@ def _warm_up(device: str) -> None:
 
 @dataclass(frozen=True)
 class _KernelFit:
-    """One kernel's fit, and what a sigmoid needs: scores of inner folds or why there are none."""
+    """One kernel's fit, and what was found on inner folds, or why nothing could be."""
 
     fit: VariantFit
-    out_of_fold: FloatArray | None = None
+    inner: InnerScore | None = None
     inner_seconds: float = 0.0
     reason: str = ""
 
@@ -191,13 +194,15 @@ def _fit_family(
     for one in members:
         kernel = fitted[one.kernel]
         fit = replace(kernel.fit, gram_seconds=gram_seconds, components=components)
+        if (one.tuned or one.platt) and kernel.inner and not kernel.inner.converged:
+            fit = replace(fit, note="; ".join(filter(None, [fit.note, INNER_UNFINISHED])))
         if not one.platt:
             found[one.name] = fit
-        elif kernel.out_of_fold is None:
+        elif kernel.inner is None:
             found[one.name] = kernel.reason
         else:
             spent = kernel.inner_seconds
-            found[one.name] = _as_probability(fit, kernel.out_of_fold, labels, spent)
+            found[one.name] = _as_probability(fit, kernel.inner.out_of_fold, labels, spent)
     return found
 
 
@@ -221,7 +226,7 @@ def _tuned_kernels(
             chosen_scale=inner.scale,
             inner_auc=inner.auc if np.isfinite(inner.auc) else None,
         )
-        found[kernel] = _KernelFit(fit, inner.out_of_fold)
+        found[kernel] = _KernelFit(fit, inner)
     return found
 
 
@@ -243,7 +248,7 @@ def _preset_kernels(
         scores, seconds = inner_scores(gram, labels, splits, SweepSettings(scaled, jobs=jobs))
     except ValueError as error:
         return found | {name: replace(found[name], reason=str(error)) for name in scaled}
-    judged = {one.kernel: one.out_of_fold for one in scores}
+    judged = {one.kernel: one for one in scores}
     return found | {
         name: _KernelFit(found[name].fit, judged[name], seconds[name]) for name in scaled
     }

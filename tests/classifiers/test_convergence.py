@@ -1,6 +1,7 @@
 """What a reader should not take as it is says so: unfinished, approximate and collapsed fits."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from classifiers import (
     sweep_subsets,
     tune,
     tune_gram,
+    variant_fits,
 )
 from classifiers.gram import Gram
 from classifiers.inner_folds import InnerScore, best, inner_scores
@@ -204,3 +206,19 @@ def test_an_undefined_inner_auc_is_no_number():
     splits = [(np.setdiff1d(np.arange(150), negative), negative)]
     (score,), _ = inner_scores(Gram.of(train, test), labels, splits, SweepSettings(["linear"]))
     assert np.isnan(score.auc)
+
+
+def test_what_rests_on_unfinished_inner_fits_says_so(monkeypatch):
+    train, labels, test = rows(20, 0.4)
+    original = variant_fits.inner_scores
+
+    def unfinished(*arguments):
+        scores, seconds = original(*arguments)
+        return tuple(replace(one, converged=False) for one in scores), seconds
+
+    monkeypatch.setattr("classifiers.variant_fits.inner_scores", unfinished)
+    monkeypatch.setattr("classifiers.tuning.inner_scores", unfinished)
+    names = ["linear", "linear+platt", "linear+tuned", "linear+tuned+platt"]
+    found = fit_variants([train], labels, [test], GROUPS, names)
+    has_note = {name: variant_fits.INNER_UNFINISHED in found[name].note for name in names}
+    assert has_note == {name: name != "linear" for name in names}
