@@ -32,8 +32,8 @@ PROTOCOLS = (
 
 
 @dataclass(frozen=True)
-class Task:
-    """A subset of the data, and its title."""
+class Example:
+    """A run on one subset of the data, and its title in the example."""
 
     subset: str
     title: str
@@ -52,9 +52,9 @@ class Task:
 
 
 # 88 trainings; those of the CNN on whole films take the longest.
-TASKS = (
-    Task("films", "Whole films: normal against abnormal"),
-    Task("crops", "Lesion crops: benign against malignant"),
+EXAMPLES = (
+    Example("films", "Whole films: normal against abnormal"),
+    Example("crops", "Lesion crops: benign against malignant"),
 )
 TABLES = (
     *("summary", "protocols_side_by_side", "leakage_audit", "comparisons", "ranks", "candidates"),
@@ -68,37 +68,37 @@ def main() -> None:
     """Run, or go on with a run that was cut short, and write the example."""
     if len(sys.argv) != 2:
         sys.exit("usage: python docs/mini_mias.py FOLDER-OR-ARCHIVE")
-    for task in TASKS:
-        command = [sys.executable, "-m", "bench", "all", "--data", sys.argv[1], *task.options]
-        ended = subprocess.run([*command, "--out", str(task.folder)], check=False)
+    for example in EXAMPLES:
+        command = [sys.executable, "-m", "bench", "all", "--data", sys.argv[1], *example.options]
+        ended = subprocess.run([*command, "--out", str(example.folder)], check=False)
         if ended.returncode:
             sys.exit(ended.returncode)
     shutil.rmtree(KEPT, ignore_errors=True)
-    parts = [_HEAD.format(commands="\n".join(map(_command, TASKS)))]
-    for task in TASKS:
-        parts += _kept(task)
+    parts = [_HEAD.format(commands="\n".join(map(_command, EXAMPLES)))]
+    for example in EXAMPLES:
+        parts += _kept(example)
     (KEPT / "README.md").write_text("\n\n".join([*parts, _FOOT]) + "\n", encoding="utf-8")
 
 
-def _kept(task: Task) -> list[str]:
-    """Copy what is kept of a task's run; its part of the page."""
-    run = read_run(task.folder)
-    place = KEPT / task.subset
+def _kept(example: Example) -> list[str]:
+    """Copy what is kept of an example's run; its part of the page."""
+    run = read_run(example.folder)
+    place = KEPT / example.subset
     place.mkdir(parents=True)
-    for file in (task.folder / "tables" / f"{name}.csv" for name in TABLES):
+    for file in (example.folder / "tables" / f"{name}.csv" for name in TABLES):
         _without_times(file).to_csv(place / file.name, index=False)
     for figure in _figures(run):
         shutil.copy(figure, place)
     evaluation = Evaluation.of(run)
     tables = evaluation.tables
     return [
-        f"## {task.title}",
+        f"## {example.title}",
         _sizes(tables["summary"]),
         _honest(tables["summary"]),
-        *_pictures(run, task, f"auc-{task.subset}-{HONEST}", f"{HONEST}: AUC with intervals"),
+        *_pictures(run, example, f"auc-{example.subset}-{HONEST}", f"{HONEST}: AUC with intervals"),
         "### Under every protocol",
         _protocols(tables["protocols_side_by_side"]),
-        *_pictures(run, task, "audit-", "What an audit gave, with intervals"),
+        *_pictures(run, example, "audit-", "What an audit gave, with intervals"),
         "### The report's questions",
         *_answered(evaluation),
     ]
@@ -113,8 +113,8 @@ def _figures(run: Run) -> list[Path]:
     return [p for kind in FIGURES for p in sorted((run.folder / "figures").glob(f"{kind}*.svg"))]
 
 
-def _command(task: Task) -> str:
-    pairs = [task.options[at : at + 2] for at in range(0, len(task.options), 2)]
+def _command(example: Example) -> str:
+    pairs = [example.options[at : at + 2] for at in range(0, len(example.options), 2)]
     lines = ["python -m bench all --data all-mias.tar.gz", *("    " + " ".join(p) for p in pairs)]
     return " \\\n".join(lines)
 
@@ -151,19 +151,19 @@ def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _pictures(run: Run, task: Task, beginning: str, words: str) -> list[str]:
+def _pictures(run: Run, example: Example, beginning: str, words: str) -> list[str]:
     names = [path.name for path in _figures(run) if path.name.startswith(beginning)]
-    return [f"![{task.title}. {words}]({task.subset}/{name})" for name in names]
+    return [f"![{example.title}. {words}]({example.subset}/{name})" for name in names]
 
 
 def _answered(evaluation: Evaluation) -> list[str]:
     parts = []
     for answer in answers(evaluation):
-        # Times are told in sentences, too, and are the machine's.
+        # Its sentences have times, which are the machine's.
         if answer.question == "What does each system cost?":
             continue
-        said = [f"- {sentence}" for sentence in answer.said] or ["- Not asked in this run."]
-        parts.append("\n".join([f"**{answer.question}**", "", *said]))
+        lines = [f"- {sentence}" for sentence in answer.lines] or ["- Not asked in this run."]
+        parts.append("\n".join([f"**{answer.question}**", "", *lines]))
     return parts
 
 

@@ -1,4 +1,4 @@
-"""The table of protocols: everything that is said or asked of one stands here and nowhere else.
+"""The table of protocols: what each is, its words, and what it is compared with, stand here alone.
 
 The command line, the plan and the manifest read it; a report finds the protocols of its run in the
 manifest. How each divides rows is in `bench.planning.splits`.

@@ -40,9 +40,9 @@ class Shown(NamedTuple):
     crop_id : str
         Its name.
     below : str
-        What stands under its name, often its native pixels.
+        What stands under its name, often its size in native pixels.
     picture : Grey
-        Its pixels.
+        At most _THUMBNAIL pixels a side.
     """
 
     crop_id: str
@@ -51,7 +51,15 @@ class Shown(NamedTuple):
 
 
 class PatchGrid(NamedTuple):
-    """How a crop is cut: side of the input, side of a patch (both in pixels), patches a side."""
+    """How a crop is cut into patches.
+
+    Attributes
+    ----------
+    side, patch : int
+        Sides of the input and of a patch, in pixels.
+    patches : int
+        Patches a side.
+    """
 
     side: int
     patch: int
@@ -59,7 +67,10 @@ class PatchGrid(NamedTuple):
 
 
 def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | None:
-    """A crop may be listed for its own subset and for a union; it is shown once, in its own."""
+    """A montage by class, and its caption; None without a picture.
+
+    A crop may be listed for its subset and for a union; it is shown once, in its subset.
+    """
     first = crops.drop_duplicates("crop_id").set_index("crop_id")
     rows: dict[str, list[Shown]] = {}
     seen: set[tuple[str, str]] = set()
@@ -134,16 +145,16 @@ def cut_into_patches(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | 
     shape = patch_cut(run)
     whole = square_of(picture, shape.side)
     words = [clean(declared.get(name)) for name in ("crop_id", "subset", "label")]
-    called = ", ".join(filter(None, words))
+    title = ", ".join(filter(None, words))
     native = _native_patch(run, crops[crops["crop_id"] == words[0]], shape)
     black = int((_blocks(whole, shape).max(axis=(1, 3)) == 0).sum())
     tokens = shape.patches**2
-    below = "\n".join(textwrap.wrap(" ".join(filter(None, (f"{called}.", native))), 105)[:3])
+    below = "\n".join(textwrap.wrap(" ".join(filter(None, (f"{title}.", native))), 105)[:3])
     return patch_grid(whole, shape, below), " ".join(
         filter(
             None,
             (
-                f"{called}." if called else "",
+                f"{title}." if title else "",
                 f"Scaled to {shape.side} × {shape.side} px it makes {shape.patches} × "
                 f"{shape.patches} = {tokens} tokens of {shape.patch} × {shape.patch} px, "
                 "read row by row.",
@@ -154,9 +165,9 @@ def cut_into_patches(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | 
     )
 
 
-def _native_patch(run: Run, own: "pd.DataFrame", shape: PatchGrid) -> str:
+def _native_patch(run: Run, rows: "pd.DataFrame", shape: PatchGrid) -> str:
     """How much of the crop itself a patch covers; empty where its size is not known."""
-    sizes = own[["height", "width"]].dropna()
+    sizes = rows[["height", "width"]].dropna()
     if sizes.empty:
         return ""
     height, width = sizes.iloc[0]
@@ -171,7 +182,7 @@ def _native_patch(run: Run, own: "pd.DataFrame", shape: PatchGrid) -> str:
 
 
 def montage(rows: Mapping[str, list[Shown]]) -> "Figure":
-    """A row a name: its crops as the networks get them, each with what is said of it below."""
+    """A row a name: its crops as the networks get them, with name and size below each."""
     from matplotlib.figure import Figure
 
     left, cell, words, top = 1.35, 1.02, 0.42, 0.08
@@ -193,8 +204,8 @@ def montage(rows: Mapping[str, list[Shown]]) -> "Figure":
             place = left + column * (cell + 0.12)
             axes = figure.add_axes((place / width, bottom / height, cell / width, cell / height))
             _picture(axes, crop.picture)
-            called = "\n".join(filter(None, (_in_two(crop.crop_id, 19), crop.below)))
-            axes.set_title(called, y=0, va="top", pad=-3, fontsize=5.8, linespacing=1.15)
+            title = "\n".join(filter(None, (_in_two(crop.crop_id, 19), crop.below)))
+            axes.set_title(title, y=0, va="top", pad=-3, fontsize=5.8, linespacing=1.15)
     return figure
 
 
@@ -263,14 +274,14 @@ def set_apart(whole: Grey, shape: PatchGrid) -> Grey:
     Parameters
     ----------
     whole : Grey, shape (side, side)
-        The picture.
+        The input.
     shape : PatchGrid
         How it is cut.
 
     Returns
     -------
-    Grey
-        Of patches × (patch + gap) − gap pixels a side.
+    Grey, shape (n, n)
+        n is patches × (patch + gap) − gap.
     """
     _, patch, patches = shape
     gap = patch // 4

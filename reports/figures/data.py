@@ -82,11 +82,11 @@ def draw_data(run: Run) -> list[Drawing]:
 
 
 def _names(run: Run, crops: "pd.DataFrame") -> ClassNames:
-    """What the classes of these crops are called: 'malignant', or 'malignant / abnormal'."""
-    called = [class_names(run, subset) for subset in dict.fromkeys(crops["subset"])]
+    """The names of the classes of these crops: 'malignant', or 'malignant / abnormal'."""
+    by_subset = [class_names(run, subset) for subset in dict.fromkeys(crops["subset"])]
     words = {
-        NEGATIVE: " / ".join(dict.fromkeys(clean(names["negative"]) for names in called)),
-        POSITIVE: " / ".join(dict.fromkeys(clean(names["positive"]) for names in called)),
+        NEGATIVE: " / ".join(dict.fromkeys(clean(names["negative"]) for names in by_subset)),
+        POSITIVE: " / ".join(dict.fromkeys(clean(names["positive"]) for names in by_subset)),
         UNLABELLED: "without a label",
     }
     present = set(crops["label"])
@@ -141,17 +141,17 @@ def _sizes(run: Run, crops: "pd.DataFrame") -> Captioned | None:
     if len(known) < 2:
         return None
     side = patch_cut(run).side
-    groups = {str(subset): own for subset, own in known.groupby("subset", sort=False)}
+    groups = {str(subset): rows for subset, rows in known.groupby("subset", sort=False)}
     drawn = dict(list(groups.items())[:_MOST_PANELS])
-    heads = {subset: _share_below(run, subset, own, side) for subset, own in drawn.items()}
+    heads = {subset: _share_below(run, subset, rows, side) for subset, rows in drawn.items()}
     figure = size_panels(drawn, heads, _names(run, known), side)
     unknown = len(crops) - len(known)
     return figure, _join(
         f"A crop whose longest side is below {side} px has to be enlarged to fill "
         f"a network's input of {side} × {side} px.",
         *(
-            f"{text}; {_size_range(own)}."
-            for text, own in zip(heads.values(), drawn.values(), strict=True)
+            f"{text}; {_size_range(rows)}."
+            for text, rows in zip(heads.values(), drawn.values(), strict=True)
         ),
         f"{unknown:,} crops have no known size." if unknown else "",
         f"The first {_MOST_PANELS} of {len(groups)} subsets are drawn."
@@ -160,21 +160,21 @@ def _sizes(run: Run, crops: "pd.DataFrame") -> Captioned | None:
     )
 
 
-def _share_below(run: Run, subset: str, own: "pd.DataFrame", side: int) -> str:
+def _share_below(run: Run, subset: str, rows: "pd.DataFrame", side: int) -> str:
     """'mass: 23 % below 224 px (benign 20 %, malignant 26 %)'."""
-    below = own[["height", "width"]].max(axis=1) < side
-    names = _names(run, own)
+    below = rows[["height", "width"]].max(axis=1) < side
+    names = _names(run, rows)
     classes = [
         f"{shortened(names[label], 24)} {100 * share:.0f} %"
-        for label, share in below.groupby(own["label"]).mean().items()
+        for label, share in below.groupby(rows["label"]).mean().items()
     ]
-    said = f"{shortened(subset or 'all', 24)}: {100 * below.mean():.0f} % below {side} px"
-    return f"{said} ({', '.join(classes)})" if len(classes) > 1 else said
+    whole = f"{shortened(subset or 'all', 24)}: {100 * below.mean():.0f} % below {side} px"
+    return f"{whole} ({', '.join(classes)})" if len(classes) > 1 else whole
 
 
-def _size_range(own: "pd.DataFrame") -> str:
-    longest = own[["height", "width"]].max(axis=1)
+def _size_range(rows: "pd.DataFrame") -> str:
+    longest = rows[["height", "width"]].max(axis=1)
     return (
         f"median {longest.median():.0f} px, from {longest.min():.0f} to {longest.max():.0f} px, "
-        f"of {len(own):,} crop{'' if len(own) == 1 else 's'}"
+        f"of {len(rows):,} crop{'' if len(rows) == 1 else 's'}"
     )

@@ -87,8 +87,10 @@ def pathology_bands(crops: "pd.DataFrame") -> list[Band]:
     """Pathologies of each subset and split, as in the source; a share is that of the split."""
     names = _kept(crops["pathology"], _by_class(crops))
     found = []
-    for subset, own in crops.groupby("subset", sort=False):
-        for split, part in sorted(own.groupby("split"), key=lambda s: (_SPLITS.get(s[0], 2), s[0])):
+    for subset, of_subset in crops.groupby("subset", sort=False):
+        for split, part in sorted(
+            of_subset.groupby("split"), key=lambda s: (_SPLITS.get(s[0], 2), s[0])
+        ):
             title = ", ".join(filter(None, (subset, "" if split == "none" else split)))
             counts = part.groupby([names[part.index], "label"], observed=True).size()
             rows = {
@@ -106,12 +108,12 @@ def pathology_bands(crops: "pd.DataFrame") -> list[Band]:
 def class_bands(crops: "pd.DataFrame", column: str) -> list[Band]:
     """A category's share of each class, for every subset that has the column at all."""
     found = []
-    for subset, own in crops.groupby("subset", sort=False):
-        if not own[column].any():
+    for subset, of_subset in crops.groupby("subset", sort=False):
+        if not of_subset[column].any():
             continue
-        names = _kept(own[column], sorted(set(own[column]), key=_natural))
-        totals = own["label"].value_counts().sort_index()
-        counts = own.groupby([names, "label"], observed=True).size()
+        names = _kept(of_subset[column], sorted(set(of_subset[column]), key=_natural))
+        totals = of_subset["label"].value_counts().sort_index()
+        counts = of_subset.groupby([names, "label"], observed=True).size()
         rows = [
             Row(
                 name,
@@ -119,7 +121,7 @@ def class_bands(crops: "pd.DataFrame", column: str) -> list[Band]:
             )
             for name in names.cat.categories
         ]
-        found.append(Band(str(subset), len(own), rows))
+        found.append(Band(str(subset), len(of_subset), rows))
     return found
 
 

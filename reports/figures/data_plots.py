@@ -34,7 +34,7 @@ def class_looks(names: ClassNames) -> dict[str, Look]:
 def counted_bars(bands: Sequence[Band], names: ClassNames, axis: str, shares: bool) -> "Figure":
     """Horizontal bars under a heading for each band, each with its count and its share.
 
-    With `shares` a bar is as long as the share is large, else as the count is.
+    Bars show the shares, or the counts where `shares` is false.
     """
     look = class_looks(names)
     # In lines from the top: a heading, the bars, a gap.
@@ -100,7 +100,7 @@ def size_panels(
 ) -> "Figure":
     """A row a subset: the longest side with the network's input as a line, and width to height.
 
-    `subsets` holds crops with known height and width, `words` the heading of each subset.
+    Height and width of all crops are known; `words` has the heading of each subset.
     """
     from matplotlib.figure import Figure
 
@@ -110,15 +110,15 @@ def size_panels(
     height = top + len(subsets) * panel + (len(subsets) - 1) * gap + low
     figure = Figure(figsize=(width, height))
     everything = list(subsets.values())
-    lengths = _log_bins([own[["height", "width"]].max(axis=1) for own in everything], [side])
-    aspects = _log_bins([own["width"] / own["height"] for own in everything], [0.5, 2.0])
-    for place, (subset, own) in enumerate(subsets.items()):
+    lengths = _log_bins([rows[["height", "width"]].max(axis=1) for rows in everything], [side])
+    aspects = _log_bins([rows["width"] / rows["height"] for rows in everything], [0.5, 2.0])
+    for place, (subset, rows) in enumerate(subsets.items()):
         bottom = (low + (len(subsets) - 1 - place) * (panel + gap)) / height
         last = place == len(subsets) - 1
         left = figure.add_axes((0.6 / width, bottom, 3.9 / width, panel / height))
         right = figure.add_axes((4.95 / width, bottom, 2.45 / width, panel / height))
-        _histogram(left, own, own[["height", "width"]].max(axis=1), lengths)
-        _histogram(right, own, own["width"] / own["height"], aspects)
+        _histogram(left, rows, rows[["height", "width"]].max(axis=1), lengths)
+        _histogram(right, rows, rows["width"] / rows["height"], aspects)
         left.axvline(side, color="#444444", linewidth=0.9, linestyle=":")
         right.axvline(1, color="#444444", linewidth=0.9, linestyle=":")
         left.set_ylabel("crops of the class, %")
@@ -135,11 +135,11 @@ def _log_bins(values: "Sequence[pd.Series]", within: Sequence[float]) -> Any:
     return np.geomspace(found.min() / 1.05, found.max() * 1.05, _BINS + 1)
 
 
-def _histogram(axes: "Axes", own: "pd.DataFrame", values: "pd.Series", edges: Any) -> None:
+def _histogram(axes: "Axes", rows: "pd.DataFrame", values: "pd.Series", edges: Any) -> None:
     """Outlines by class, each as the percentage of its class."""
     from matplotlib.ticker import MaxNLocator
 
-    for label, inside in values.groupby(own["label"]):
+    for label, inside in values.groupby(rows["label"]):
         counts, _ = np.histogram(inside, edges)
         axes.stairs(
             100 * counts / len(inside),

@@ -1,6 +1,6 @@
 """The figures of a report, each as SVG and PDF, byte for byte the same for the same run.
 
-One style for all; nothing global in matplotlib is changed, but that it learns of one more font
+One style for all; nothing global in matplotlib is changed, except that one more font is registered
 (fonts.py). What is drawn stands in the other files of this folder.
 """
 
@@ -32,19 +32,19 @@ class Drawing(NamedTuple):
     Attributes
     ----------
     slug : str
-        File name without suffix.
+        Its file name without suffix.
     kind : str
-        What sort of figure it is.
+        What the page asks for it by.
     group : str
-        The slug of the systems that it shows.
+        The slug of the group that it shows; empty for the data.
     title : str
         Its heading.
     alt : str
         What it shows, in words.
     svg, pdf : bytes
-        The two files.
+        The contents of its two files.
     caption : str
-        Sentences for below.
+        Sentences below it on the page.
     """
 
     slug: str
@@ -134,8 +134,8 @@ def style(salt: str = "") -> AbstractContextManager[None]:
             "svg.hashsalt": salt,
             # Embedded TrueType: publishers refuse the bitmap-like Type 3 fonts of the default.
             "pdf.fonttype": 42,
-            # matplotlib asks this one, too, how many letters fit into one embedded font of a PDF;
-            # with the default a minus sign takes a second font.
+            # It also decides how many letters fit into one embedded font of a PDF; with the
+            # default a minus sign takes a second font.
             "ps.fonttype": 42,
         }
     )

@@ -33,7 +33,7 @@ def families(text: Iterable[str]) -> list[str]:
 
 @cache
 def _lean() -> _Lean:
-    """Makes the font, upright and bold, once a process, and tells matplotlib of it."""
+    """Makes the font, upright and bold, once a process, and registers it with matplotlib."""
     from matplotlib.font_manager import FontProperties, findfont, fontManager
 
     folder = TemporaryDirectory(prefix="report-fonts-", ignore_cleanup_errors=True)
@@ -47,7 +47,7 @@ def _lean() -> _Lean:
 
 
 def _cut_down(whole: Any, path: Path) -> frozenset[str]:
-    """Writes the lean copy of a font file under a name of its own; returns its letters."""
+    """Writes the lean copy of a font file under another name; returns its letters."""
     from fontTools.subset import Options, Subsetter, load_font, save_font
 
     options = Options(hinting=False, legacy_kern=True, name_IDs=["*"])

@@ -28,7 +28,15 @@ _LABEL = 8.0
 
 
 class Box(NamedTuple):
-    """A panel's frame in inches from the lower left of the sheet, and what its edges stand for."""
+    """A panel's frame on the sheet, and what its edges stand for.
+
+    Attributes
+    ----------
+    left, bottom, width, height : float
+        In inches, from the lower left of the sheet.
+    across, up : Limits
+        The data at the left and right, and at the lower and upper edge.
+    """
 
     left: float
     bottom: float
@@ -48,18 +56,7 @@ class Box(NamedTuple):
 class Sheet:
     """A figure with the boxes of its panels, top left first.
 
-    Parameters
-    ----------
-    panels, most : int
-        The number of panels, and the most in a row.
-    heights : Sequence[float]
-        Of the boxes of each panel, from the top, in inches.
-    look : dict[str, Look]
-        The entries of the legend below.
-    wide : float
-        Width of a panel in inches.
-    apart : tuple[float, float]
-        Space between panels, across and up, in inches.
+    `boxes` holds for each panel its boxes, from the top.
     """
 
     def __init__(
@@ -97,11 +94,11 @@ class Sheet:
             self.boxes.append(boxes)
 
     def leftmost(self, place: int) -> bool:
-        """Whether a panel is the first of its row."""
+        """Whether the panel at this place stands in the first column."""
         return place % self.columns == 0
 
     def lowest(self, place: int) -> bool:
-        """Whether no panel stands below a panel."""
+        """Whether no panel stands below the one at this place."""
         return place + self.columns >= len(self.boxes)
 
     def plot(self, lines: Sequence[Line], **style: Any) -> None:
@@ -115,7 +112,7 @@ class Sheet:
             self.axes.plot(x, y, **style)
 
     def frame(self, boxes: Sequence[Box]) -> None:
-        """Draw the outlines of boxes."""
+        """The outlines of boxes, above all that is drawn in them."""
         outlines = [
             (
                 box.left + box.width * np.array([0.0, 1, 1, 0, 0]),

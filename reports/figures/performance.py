@@ -208,8 +208,8 @@ def cost_scatter(group: "FigureGroup") -> "Figure | None":
     figure, axes = plain_axes(height, left=0.7, right=2.75, top=0.5, width=8.6, look=look)
     axes.set_xscale("log")
     for name, (colour, marker, _) in look.items():
-        own = [e.row for entries in panels.values() for e in entries if e.name.classifier == name]
-        seconds, auc = [row["training_time_s"] for row in own], [row["auc"] for row in own]
+        rows = [e.row for entries in panels.values() for e in entries if e.name.classifier == name]
+        seconds, auc = [row["training_time_s"] for row in rows], [row["auc"] for row in rows]
         axes.plot(seconds, auc, marker, color=colour, markersize=5, alpha=0.9)
     plain_decades(axes)
     axes.set_xlabel("training time in s: all that is spent before the first prediction")

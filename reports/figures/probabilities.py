@@ -73,10 +73,10 @@ def decision_panels(group: "FigureGroup") -> "Figure | None":
     for box, entries in zip(boxes, panels.values(), strict=True):
         curves = {"act on all": everyone, "act on none": np.zeros(len(limits))}
         for entry, found in entries:
-            own = [net_benefit(entry.system.repeats, found, limit) for limit in limits]
-            curves[entry.name.classifier] = np.array(own)
-        for called, curve in curves.items():
-            colour, _, dash = look[called]
+            benefits = [net_benefit(entry.system.repeats, found, limit) for limit in limits]
+            curves[entry.name.classifier] = np.array(benefits)
+        for name, curve in curves.items():
+            colour, _, dash = look[name]
             inside = np.where(curve >= up[0], curve, np.nan)
             sheet.plot([box.line(limits, inside)], color=colour, linestyle=dash, linewidth=1.1)
     sheet.name_panels(boxes, panels, (ticks, "acted on from probability"), (heights, "net benefit"))

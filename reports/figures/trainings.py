@@ -35,19 +35,19 @@ _LINES: dict[str, tuple[Look, str, str]] = {
 
 def training_panels(history: "pd.DataFrame", group: "FigureGroup") -> "Figure | None":
     """Loss above accuracy, a pair a network: the mean over trainings, thin lines for each."""
-    own = _of_group(history, group)
-    networks = own.groupby(["extractor", "weights", "recipe", "seed"], sort=False, dropna=False)
-    called = _titles([tuple(map(clean, key)) for key, _ in networks])[:_MOST_PANELS]
-    if not called:
+    shown = _of_group(history, group)
+    networks = shown.groupby(["extractor", "weights", "recipe", "seed"], sort=False, dropna=False)
+    heads = _titles([tuple(map(clean, key)) for key, _ in networks])[:_MOST_PANELS]
+    if not heads:
         return None
-    drawn = {name: line for name, line in _LINES.items() if own[line[1]].notna().any()}
+    drawn = {name: line for name, line in _LINES.items() if shown[line[1]].notna().any()}
     look = {name: line[0] for name, line in drawn.items()}
-    sheet = Sheet(len(called), _COLUMNS, (0.85, 0.6), look, 1.62, (0.34, 0.5))
+    sheet = Sheet(len(heads), _COLUMNS, (0.85, 0.6), look, 1.62, (0.34, 0.5))
     thin: dict[str, list[Line]] = {name: [] for name in drawn}
     mean: dict[str, list[Line]] = {name: [] for name in drawn}
     ticks: list[tuple[Box, Sequence[float], Sequence[float]]] = []
     for place, (name, boxes, (_, rows)) in enumerate(
-        zip(called, sheet.boxes, networks, strict=False)
+        zip(heads, sheet.boxes, networks, strict=False)
     ):
         last = rows["epoch"].max()
         # Of a single epoch there is a dash, half an epoch long.
@@ -100,12 +100,12 @@ def _titles(keys: list[tuple[str, ...]]) -> list[str]:
     titles = []
     for key in keys:
         alike = [other for other in keys if other[0] == key[0]]
-        told = [
+        details = [
             f"{parts[place]} {key[place] or 'none'}"
             for place in range(1, len(parts))
             if len({other[place] for other in alike}) > 1
         ]
-        titles.append(f"{key[0]} ({', '.join(told)})" if told else key[0])
+        titles.append(f"{key[0]} ({', '.join(details)})" if details else key[0])
     return titles
 
 
@@ -116,8 +116,8 @@ def by_epoch(rows: "pd.DataFrame", column: str) -> tuple[list[Line], Line]:
     """
     known = rows.dropna(subset=["epoch", column]).sort_values("epoch", kind="stable")
     curves = [
-        (own["epoch"].to_numpy(np.float64), own[column].to_numpy(np.float64))
-        for _, own in known.groupby("training", sort=False)
+        (rows["epoch"].to_numpy(np.float64), rows[column].to_numpy(np.float64))
+        for _, rows in known.groupby("training", sort=False)
     ]
     mean = known.groupby("epoch")[column].mean()
     epochs, values = mean.index.to_numpy(np.float64), mean.to_numpy(np.float64)
