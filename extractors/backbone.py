@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
+from extractors.networks.family import Family
 
 if TYPE_CHECKING:
     import torch
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 Triple = tuple[float, float, float]
 
 Precision = Literal["float32", "bfloat16"]
+
+# Where weights come from, before any training here: drawn for a network of this package, drawn for
+# another one, as a library publishes them, a plugin's own, or a file of unknown making.
+Origin = Literal["scratch", "random", "pretrained", "plugin", "file"]
 
 IMAGENET_MEAN: Triple = (0.485, 0.456, 0.406)
 
@@ -66,6 +71,11 @@ class BackboneInfo:
         The architecture's name in its library; the id of a network or plugin.
     weights : str
         Label for tables: a tag, `imagenet`, `random`, `scratch`, `file:<12 hex>` or `plugin`.
+    origin : Origin
+        Where the weights come from.
+    family : Family | None
+        As a network of this package or a plugin declares it; None where it is found from the built
+        network.
     weights_path : Path | None
         The checkpoint; None where there is none on this machine.
     weights_digest : str | None
@@ -95,6 +105,8 @@ class BackboneInfo:
     kind: str
     architecture: str
     weights: str
+    origin: Origin
+    family: Family | None = None
     weights_path: Path | None = None
     weights_digest: str | None = None
     cached: bool = False
@@ -125,6 +137,10 @@ class Backbone:
     weights_digest : str
         What identifies the weights: SHA-256 of the checkpoint, how random ones were drawn, or the
         key of a training.
+    origin : Origin
+        Where the weights come from; of a trained network, those that it began with.
+    family : Family
+        Declared, or found from the module.
     device : str
         Where the module lies: "cpu", "cuda", "cuda:1", "mps".
     parameters : int
@@ -144,6 +160,8 @@ class Backbone:
     input: InputSpec
     weights: str
     weights_digest: str
+    origin: Origin = "plugin"
+    family: Family = "other"
     device: str = "cpu"
     parameters: int = 0
     feature_width: int = 0

@@ -18,6 +18,7 @@ from extractors.describe import (
 )
 from extractors.errors import BackboneError, MissingWeights
 from extractors.isolation import isolated
+from extractors.networks.family import network_family
 from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly
 from extractors.pretrained.library import Published
@@ -111,6 +112,32 @@ def _at_layer(
     return LayerFeatures(network, resolve_layer(network, title, layer, aliases))
 
 
+def draws_weights(name: str) -> bool:
+    """Whether a plugin's network begins with drawn weights: most of them differ from seed to seed.
+
+    Parameters
+    ----------
+    name : str
+        Of a plugin. Anything else is answered, too, by what it builds.
+
+    Returns
+    -------
+    bool
+        False where it loads weights, even if a new layer on them is drawn.
+    """
+    resolved = resolve(name)
+    info = describe_resolved(resolved)
+    states = []
+    for seed in (0, 1):
+        with seeded(seed):
+            states.append(dict(_feature_network(resolved, info).named_parameters()))
+    first, second = states
+    # Norms and biases begin at constants in a drawn network as well.
+    weights = [name for name, tensor in first.items() if tensor.ndim > 1] or list(first)
+    drawn = sum(first[n].numel() for n in weights if not bool((first[n] == second[n]).all()))
+    return drawn * 2 > sum(first[n].numel() for n in weights)
+
+
 def _build_plugin(resolved: FromPlugin, info: BackboneInfo) -> nn.Module:
     from torch import nn
 
@@ -169,6 +196,8 @@ def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backb
             input=info.input,
             weights=info.weights,
             weights_digest=info.weights_digest or state_digest(module),
+            origin=info.origin,
+            family=info.family or network_family(module),
             device=device,
             parameters=sum(p.numel() for p in module.parameters()),
             source_digest=info.source_digest,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from extractors.backbone import BackboneInfo, InputSpec, Triple
+from extractors.backbone import BackboneInfo, InputSpec, Origin, Triple
 from extractors.errors import BackboneError
 from extractors.names import FINETUNED, LOCALIZED, ExtractorName, parse
 from extractors.networks import NETWORKS, Network
@@ -194,12 +194,13 @@ def _describe_published(
     published: Published, weights_dir: str | Path | None, weights: str | Path, seed: int
 ) -> BackboneInfo:
     label, path, digest = published.tag, None, None
+    origin: Origin = "pretrained"
     if published.name.random or weights == "random":
-        label, digest = "random", _random_digest(published, seed)
+        label, origin, digest = "random", "random", _random_digest(published, seed)
     elif weights != "auto":
         path = Path(weights).expanduser()
         digest = checkpoint_digest(path)
-        label = f"file:{digest[:12]}"
+        label, origin = f"file:{digest[:12]}", "file"
     else:
         path = published.library.find_checkpoint(published, _as_folder(weights_dir))
         digest = checkpoint_digest(path) if path is not None else None
@@ -208,6 +209,7 @@ def _describe_published(
         kind=published.library.prefix,
         architecture=published.architecture,
         weights=label,
+        origin=origin,
         weights_path=path,
         weights_digest=digest,
         cached=digest is not None,
@@ -269,6 +271,8 @@ def _describe_network(scratch: FromScratch, weights: str | Path, seed: int) -> B
         kind="network",
         architecture=network.id,
         weights="random" if drawn else "scratch",
+        origin="random" if drawn else "scratch",
+        family=network.family,
         weights_digest=draw if drawn else None,
         cached=drawn,
         input=InputSpec(network.input_size, network.input_size, half, half),
@@ -284,21 +288,25 @@ def _describe_plugin(resolved: FromPlugin, weights: str | Path) -> BackboneInfo:
             kind="plugin",
             architecture=plugin.name,
             weights="plugin",
+            origin="plugin",
             problem=plugin.problem,
             hint=f"repair or uninstall {plugin.origin}",
         )
     label, digest, path = "plugin", None, None
+    origin: Origin = "plugin"
     if name.random or weights == "random":
-        label = "random"
+        label, origin = "random", "random"
     elif weights != "auto":
         path = Path(weights).expanduser()
         digest = checkpoint_digest(path)
-        label = f"file:{digest[:12]}"
+        label, origin = f"file:{digest[:12]}", "file"
     return BackboneInfo(
         name=name.text,
         kind="plugin",
         architecture=plugin.name,
         weights=label,
+        origin=origin,
+        family=plugin.family,
         weights_path=path,
         weights_digest=digest,
         cached=True,

@@ -19,6 +19,7 @@ from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import NO_EXTRACTORS
 from extractors.networks import NETWORKS
+from extractors.networks.family import FAMILIES, Family
 from extractors.pretrained import LIBRARIES
 from extractors.recipes import Recipe
 
@@ -53,6 +54,8 @@ class Plugin:
         SHA-256 (hexadecimal) of that source.
     recipe : Recipe | None
         How the suite trains it; None where its features are used as they come.
+    family : Family | None
+        As declared; None leaves it to the built network.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Plugin:
     origin: str
     digest: str
     recipe: Recipe | None = None
+    family: Family | None = None
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def register(
     mean: Triple = IMAGENET_MEAN,
     std: Triple = IMAGENET_STD,
     recipe: Recipe | None = None,
+    family: Family | None = None,
 ) -> Callable[[AnyBuilder], AnyBuilder]:
     """Decorator: add a backbone under a name.
 
@@ -122,6 +127,8 @@ def register(
         With one, the suite trains the network on the training rows of each fold, with a linear head
         on its features, from the weights with which it was built. These then should be drawn from
         torch's global generator, which the suite seeds.
+    family : Family | None
+        "CNN", "transformer", "hybrid" or "other"; None finds it from the network's modules.
 
     Returns
     -------
@@ -132,7 +139,7 @@ def register(
     ------
     BackboneError
         If the name is taken (both sources are named), reserved, or not a valid name, or if
-        input_size, mean, std or recipe make no sense.
+        input_size, mean, std, recipe or family make no sense.
     """
     check_plugin_id(name)
     if input_size < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
@@ -142,6 +149,8 @@ def register(
         )
     if recipe is not None:
         _check_recipe(name, recipe)
+    if family is not None and family not in FAMILIES:
+        raise BackboneError(f"{name}: family is one of {', '.join(FAMILIES)}, not {family!r}")
     spec = InputSpec(input_size, input_size, mean, std)
 
     def add(build: AnyBuilder) -> AnyBuilder:
@@ -152,7 +161,15 @@ def register(
                 f"{name}: registered by {taken.origin} already, so {source.origin} cannot take it"
             )
         # What it really returns is checked when it is built.
-        _plugins[name] = Plugin(name, build, spec, source.origin, source.digest, recipe)  # type: ignore[arg-type]
+        _plugins[name] = Plugin(
+            name,
+            build,  # type: ignore[arg-type]
+            spec,
+            source.origin,
+            source.digest,
+            recipe,
+            family,
+        )
         return build
 
     return add

@@ -28,6 +28,7 @@ from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import Backbone, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
+from extractors.create import draws_weights
 from extractors.precision import running
 
 if TYPE_CHECKING:
@@ -210,6 +211,8 @@ class Extraction:
             "flops_per_image": forward_flops(backbone.module, backbone.input, self.site.device),
             "input": f"{backbone.input.height}x{backbone.input.width}",
             "weights_digest": backbone.weights_digest,
+            "family": backbone.family,
+            "training": lazy.training(),
             "notes": choice.note,
         }
         self.site.store.put("profiles", key, {}, profile)
@@ -249,9 +252,11 @@ def _fused(parts: Sequence[Features]) -> Features:
         origin=fusion_digest([part.origin for part in parts]),
         seconds_per_crop=sum(part.seconds_per_crop for part in parts),
         profile={
-            "precision": ", ".join(dict.fromkeys(str(p["precision"]) for p in profiles)),
+            "precision": _joined(profiles, "precision"),
             "feature_width": sum(int(profile["feature_width"]) for profile in profiles),
             "parameters": sum(int(profile["parameters"]) for profile in profiles),
+            "family": _joined(profiles, "family"),
+            "training": _joined(profiles, "training"),
             "extraction_s": seconds,
             "images_per_s": crops / max(seconds, 1e-9),
         },
@@ -259,6 +264,11 @@ def _fused(parts: Sequence[Features]) -> Features:
         widths=tuple(part.matrix.shape[1] for part in parts),
         trained=tuple(network for part in parts for network in part.trained),
     )
+
+
+def _joined(profiles: Sequence[Mapping[str, Any]], name: str) -> str:
+    """What the profiles say, each word once."""
+    return ", ".join(dict.fromkeys(str(profile[name]) for profile in profiles))
 
 
 def built(extractor: Extractor, device: str, trained: "Trained | None" = None) -> Backbone:
@@ -286,6 +296,12 @@ class _LazyBackbone:
         assert info is not None
         # A plugin builds its own weights: what they are shows only in the network it has built.
         return info.weights_digest or self.backbone().weights_digest
+
+    def training(self) -> str:
+        """How its weights came about; what a plugin begins with shows only in what it builds."""
+        if self._extractor.training != "trained":
+            return self._extractor.training
+        return "from scratch" if draws_weights(self._extractor.name) else "fine-tuned"
 
     def backbone(self) -> Backbone:
         if self._backbone is None and self._trained is not None:

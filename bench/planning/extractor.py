@@ -97,6 +97,24 @@ class Extractor:
             return self.recipe.name
         return "frozen" if self.sees_images else ""
 
+    @property
+    def origin(self) -> str:
+        """Where its weights come from, as `extractors.backbone.Origin` names it."""
+        if self.parts:
+            return ", ".join(dict.fromkeys(part.origin for part in self.parts))
+        return self.info.origin if self.info is not None else ""
+
+    @property
+    def training(self) -> str:
+        """`frozen`, `fine-tuned` or `from scratch`; `trained` where only a plugin knows which."""
+        if self.parts:
+            return ", ".join(dict.fromkeys(part.training for part in self.parts))
+        if self.recipe is None:
+            return "frozen" if self.sees_images else ""
+        if self.origin == "plugin":
+            return "trained"
+        return "from scratch" if self.origin in ("scratch", "random") else "fine-tuned"
+
 
 def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Extractor, ...]:
     """Look up every extractor that is requested, and its weights.

@@ -11,6 +11,8 @@ from bench.planning.extractor import Extractor
 
 # What the manifest says of an extractor, from the profiles of its features.
 _SAME = ("weights_digest", "precision", "feature_width", "input", "parameters", "flops_per_image")
+# Words, of which several can be true together.
+_WORDS = ("precision", "family", "training")
 
 
 @dataclass
@@ -62,6 +64,9 @@ class ExtractorTotals:
         row: dict[str, Any] = {
             "name": self.extractor.name,
             "weights": self.extractor.weights,
+            "origin": self.extractor.origin or None,
+            "training": self._shared("training") or self.extractor.training or None,
+            "family": self._shared("family"),
             **{name: self._shared(name) for name in _SAME},
             "images_per_s": images / seconds if seconds else None,
             "extraction_s": seconds if self._profiles else None,
@@ -99,7 +104,7 @@ class ExtractorTotals:
         values = list(dict.fromkeys(self._known(name)))
         if len(values) == 1:
             return values[0]
-        return ", ".join(values) or None if name == "precision" else None
+        return ", ".join(values) or None if name in _WORDS else None
 
     def _extraction(self) -> tuple[float, float]:
         """Seconds of extraction and images extracted, over all folds."""

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from extractors.errors import BackboneError
+from extractors.networks.family import Family
 from extractors.networks.token_grid import TokenGrid
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ class Network:
         "A", the thesis' own networks, or "B", hybrids for small data.
     title : str
         Short name for people.
+    family : Family
+        What it is made of.
     input_size : int
         Side of the input of the full form, in pixels.
     build : Callable[..., nn.Module]
@@ -50,6 +53,7 @@ class Network:
     id: str
     section: Literal["A", "B"]
     title: str
+    family: Family
     input_size: int
     build: Callable[..., nn.Module]
     grid: TokenGrid | None = None
@@ -81,6 +85,7 @@ _ALL = (
         id="cnn_baseline",
         section="A",
         title="Small CNN",
+        family="CNN",
         input_size=256,
         build=partial(_cnn, 1),
     ),
@@ -88,6 +93,7 @@ _ALL = (
         id="vit_256_p32",
         section="A",
         title="ViT, 256 px, patch 32",
+        family="transformer",
         input_size=256,
         build=partial(_vit, 32, patch=32),
     ),
@@ -95,6 +101,7 @@ _ALL = (
         id="vit_256_p16",
         section="A",
         title="ViT, 256 px, patch 16",
+        family="transformer",
         input_size=256,
         build=partial(_vit, 16, patch=16),
     ),
@@ -102,6 +109,7 @@ _ALL = (
         id="vit_128_p16",
         section="A",
         title="ViT, 128 px, patch 16",
+        family="transformer",
         input_size=128,
         build=partial(_vit, 16, patch=16),
     ),
@@ -109,6 +117,7 @@ _ALL = (
         id="vit_128_p16_aug",
         section="A",
         title="ViT, 128 px, patch 16, augmented",
+        family="transformer",
         input_size=128,
         build=partial(_vit, 16, patch=16),
         augmented=True,
@@ -117,6 +126,7 @@ _ALL = (
         id="vit_128_p16_aug_l12",
         section="A",
         title="ViT, 128 px, patch 16, augmented, 12 layers",
+        family="transformer",
         input_size=128,
         build=partial(_vit, 16, patch=16, layers=12),
         augmented=True,
@@ -125,6 +135,7 @@ _ALL = (
         id="cvt_13",
         section="B",
         title="CvT-13",
+        family="hybrid",
         input_size=224,
         build=partial(_build, "small_data.cvt_13", 16),
         grid=TokenGrid("layers.2", "NCHW", pooled=True),
@@ -134,6 +145,7 @@ _ALL = (
         id="swin_t",
         section="B",
         title="Swin-T",
+        family="transformer",
         input_size=224,
         build=partial(_build, "small_data.swin_t", 16),
         grid=TokenGrid("norm", "NHWC"),
@@ -143,6 +155,7 @@ _ALL = (
         id="t2t_vit_14",
         section="B",
         title="T2T-ViT-14",
+        family="transformer",
         input_size=224,
         build=partial(_build, "t2t_vit.T2TViT", 16),
         grid=TokenGrid("norm", "NLC", prefix_tokens=1, pooled=True),
@@ -152,6 +165,7 @@ _ALL = (
         id="cct_7",
         section="B",
         title="CCT-7/7×2",
+        family="hybrid",
         input_size=224,
         build=partial(_build, "small_data.cct_7", 16),
     ),
@@ -159,6 +173,7 @@ _ALL = (
         id="spt_lsa_vit",
         section="B",
         title="ViT with SPT and LSA",
+        family="transformer",
         input_size=224,
         build=partial(_build, "small_data.spt_lsa_vit", 16),
     ),

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from extractors import (
     BackboneError,
@@ -15,6 +16,7 @@ from extractors import (
     plugins,
     register,
 )
+from extractors.create import draws_weights
 from extractors.plugins import load_plugin_file
 
 GOOD = """
@@ -291,3 +293,20 @@ def test_a_helper_that_is_imported_only_when_building_is_part_of_the_digest(tmp_
     helper.write_text("Net = 2\n")
     load_plugin_file(plugin)
     assert describe("lazily").source_digest != before
+
+
+def test_a_plugin_that_draws_its_weights_is_told_from_one_that_loads_them() -> None:
+    kept = nn.Conv2d(3, 8, 3).state_dict()
+
+    def loaded() -> nn.Module:
+        layer = nn.Conv2d(3, 8, 3)
+        layer.load_state_dict(kept)
+        return nn.Sequential(layer, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 4))
+
+    def drawn() -> nn.Module:
+        return nn.Sequential(nn.Conv2d(3, 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+    register("loaded", input_size=16)(loaded)
+    register("drawn", input_size=16)(drawn)
+    assert draws_weights("drawn")
+    assert not draws_weights("loaded")

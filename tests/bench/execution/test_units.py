@@ -27,6 +27,8 @@ PROFILE = {
     "precision": "float32",
     "feature_width": 5,
     "parameters": 10,
+    "family": "CNN",
+    "training": "frozen",
     "extraction_s": 2.0,
     "images_per_s": 30.0,
 }
@@ -58,6 +60,8 @@ def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
     np.testing.assert_array_equal(fused.parts[1], parts[1].matrix)
     assert fused.seconds_per_crop == 1.0
     assert fused.profile["feature_width"] == 12
+    assert fused.profile["family"] == "CNN"
+    assert fused.profile["training"] == "frozen"
     assert fused.profile["images_per_s"] == pytest.approx(15.0)
     assert fused.origin != _fused(parts[::-1]).origin
     alone = features(1)

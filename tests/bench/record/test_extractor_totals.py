@@ -12,7 +12,9 @@ from bench.planning.extractor import Extractor
 from bench.record.extractor_totals import ExtractorTotals
 
 FOLD: Any = None
-NETWORK = Extractor("net", SimpleNamespace(), "scratch", recipe=SimpleNamespace(name="quick"))  # type: ignore[arg-type]
+NETWORK = Extractor(
+    "net", SimpleNamespace(origin="scratch"), "scratch", recipe=SimpleNamespace(name="quick")
+)  # type: ignore[arg-type]
 
 
 def features(training: str | None = None, seconds: float = 2.0, digest: str = "a") -> Features:
@@ -63,3 +65,41 @@ def test_times_are_sums_over_the_trainings() -> None:
 def test_frozen_features_of_all_folds_count_once() -> None:
     once = features()
     assert totals_of(once, once, once).row()["extraction_s"] == pytest.approx(2.0)
+
+
+def test_what_a_system_is_stands_in_its_row() -> None:
+    found = features("t1")
+    found.profile.update(family="CNN, transformer", training="frozen, from scratch")
+    row = totals_of(found).row()
+    assert row["family"] == "CNN, transformer"
+    assert row["training"] == "frozen, from scratch"
+    assert row["origin"] == "scratch"
+    # Where nothing could be built, what was planned is said.
+    failed = totals_of("net: no").row()
+    assert (failed["training"], failed["origin"], failed["family"]) == (
+        "from scratch",
+        "scratch",
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("origin", "trained", "training"),
+    [
+        ("pretrained", False, "frozen"),
+        ("pretrained", True, "fine-tuned"),
+        ("file", True, "fine-tuned"),
+        ("random", False, "frozen"),
+        ("random", True, "from scratch"),
+        ("plugin", False, "frozen"),
+        ("plugin", True, "trained"),
+    ],
+)
+def test_how_weights_come_about_is_planned(origin: str, trained: bool, training: str) -> None:
+    recipe: Any = SimpleNamespace(name="quick") if trained else None
+    info: Any = SimpleNamespace(origin=origin)
+    one = Extractor("a", info, "w", recipe=recipe)
+    assert one.training == training
+    both = Extractor("fusion:a+b", None, "w", parts=(one, NETWORK))
+    assert both.training == ", ".join(dict.fromkeys([training, "from scratch"]))
+    assert both.origin == f"{origin}, scratch"
