@@ -70,7 +70,8 @@ class BackboneInfo:
     architecture : str
         The architecture's name in its library; the id of a network or plugin.
     weights : str
-        Label for tables: a tag, `imagenet`, `random`, `scratch`, `file:<12 hex>` or `plugin`.
+        Label for tables: a tag, `imagenet`, `random`, `scratch`, `file:<12 hex>` or `plugin`. Of
+        a checkpoint it is the tag only if its bytes are known to be the published ones.
     origin : Origin
         Where the weights come from.
     family : Family | None

@@ -17,6 +17,7 @@ from extractors.networks import NETWORKS, Network
 from extractors.plugins import BrokenPlugin, Plugin, find_plugin, plugins
 from extractors.pretrained import LIBRARIES, find_library, library_names
 from extractors.pretrained.library import Library, Published, unknown
+from extractors.pretrained.provenance import is_published
 from extractors.pretrained.weights import checkpoint_digest, url_file_name
 
 HOW_TO_TRAIN = "it is trained, by `all`, or in a notebook by extractors.training.loop.train"
@@ -204,6 +205,8 @@ def _describe_published(
     else:
         path = published.library.find_checkpoint(published, _as_folder(weights_dir))
         digest = checkpoint_digest(path) if path is not None else None
+        if path is not None and digest is not None and not is_published(published, path, digest):
+            label, origin = f"file:{digest[:12]}", "file"
     return BackboneInfo(
         name=published.name.text,
         kind=published.library.prefix,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from extractors.backbone import BackboneInfo
 from extractors.errors import MissingWeights
 from extractors.pretrained.connectivity import is_online
+from extractors.pretrained.provenance import HASH_IN_NAME
 from extractors.pretrained.weights import torch_hub_file
-
-# torch.hub's convention: a file's name holds the first digits of its SHA-256.
-_HASH_IN_NAME = re.compile(r"-([a-f0-9]{8,})\.[a-z.]+$")
 
 
 def download_weights(info: BackboneInfo) -> Path:
@@ -58,7 +55,7 @@ def fetch(source: str, destination: Path) -> Path:
     if source.startswith(("https://", "http://")):
         import torch
 
-        expected = _HASH_IN_NAME.search(source)
+        expected = HASH_IN_NAME.search(source)
         destination.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(
             source, str(destination), expected[1] if expected else None, progress=False

@@ -18,8 +18,9 @@ TIMM = {
     "densenet121 vgg11 mobilenetv3_small_050 ghostnetv2_100 eca_vovnet39b focalnet_tiny_srf",
     "transformer": "test_vit vit_tiny_patch16_224 xcit_nano_12_p16_224 hiera_tiny_224 "
     "eva02_tiny_patch14_224 swin_tiny_patch4_window7_224 swinv2_tiny_window8_256 "
-    "beit_base_patch16_224 deit_tiny_patch16_224 twins_svt_small davit_tiny pvt_v2_b0 cait_xxs24_224 "
-    "mvitv2_tiny convit_tiny crossvit_tiny_240 crossvit_9_dagger_240 pit_ti_224 samvit_base_patch16",
+    "beit_base_patch16_224 deit_tiny_patch16_224 twins_svt_small davit_tiny pvt_v2_b0 "
+    "cait_xxs24_224 mvitv2_tiny convit_tiny crossvit_tiny_240 crossvit_9_dagger_240 pit_ti_224 "
+    "samvit_base_patch16",
     "hybrid": "coatnet_nano_rw_224 maxvit_tiny_rw_224 levit_128s edgenext_xx_small mobilevit_xxs "
     "vit_small_r26_s32_224 vit_tiny_r_s16_p8_224 caformer_s18 botnet26t_256 fastvit_sa12 "
     "efficientformer_l1 tiny_vit_5m_224 mobilenetv4_hybrid_medium",
