@@ -10,6 +10,8 @@ import joblib
 
 from bench.atomic_files import remove_stale
 from bench.data.crops.rotated import rotated
+from bench.data.lesions import unusable
+from bench.data.summary import lost_classes
 from bench.execution.explanations import Explanations
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
@@ -86,6 +88,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     settings = job.configuration.crop_settings()
     with progress.step("crops", len(job.dataset.table), "decoded") as step:
         stack = build_stack(job.dataset, settings, job.cache, step)
+    for line in lost_classes(job.dataset, stack, job.subsets):
+        raise unusable(job.dataset.source.root, line)
     plan = job.plan_over(stack.table)
     folder = RunFolder(job.out)
     manifest = folder.claim(make_manifest(job, stack, plan, command))

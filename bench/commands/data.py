@@ -25,6 +25,10 @@ def info(
         str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
     ] = "auto",
     tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
+    positive: Annotated[
+        str | None,
+        typer.Option(help="The positive class of a folder or CSV; by default the names say it."),
+    ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
     ] = None,
@@ -37,7 +41,9 @@ def info(
     place = cache_folder(cache)
     with Progress() as progress:
         with progress.step("image files", None, "headers read") as step:
-            found = load_lesions(path, dataset, tables, cache=place, progress=step)
+            found = load_lesions(
+                path, dataset, tables, positive=positive, cache=place, progress=step
+            )
         with progress.step("crops", len(found.table), "decoded") as step:
             stack = build_stack(found, CropSettings(), place, step)
     print_dataset(found, stack)
@@ -83,7 +89,7 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
     With a stack, crops that cannot be decoded are among what was left out.
     """
-    from bench.data.summary import rare_first, summarise
+    from bench.data.summary import lost_classes, rare_first, summarise
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
@@ -94,7 +100,10 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         say(f"licence: {dataset.licence}")
     if dataset.citation:
         say(f"cite: {dataset.citation}")
-    for notice in dataset.notices:
+    notices = dataset.notices
+    if stack is not None:
+        notices = (*notices, *stack.notices, *lost_classes(dataset, stack))
+    for notice in notices:
         say(f"note: {notice}")
     for title, name in (
         ("Case tables (images: full mammograms)", "source_tables"),

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from bench.data.class_words import LABEL_WORDS, decide_sides, label_of, normalised
 from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
 from bench.data.sources import path_problem
+from bench.errors import UnusableInput
 
 REQUIRED = ("path", "label")
 KNOWN_COLUMNS = (
@@ -24,9 +26,8 @@ KNOWN_COLUMNS = (
     "pathology",
     *CLINICAL_COLUMNS,
 )
-POSITIVE = ("1", "malignant", "positive", "abnormal", "cancer")
-NEGATIVE = ("0", "benign", "negative", "normal", "benign_without_callback")
 # What programs write for a missing value; as a patient's name it would join unrelated images.
+MISSING = ("", "nan", "na", "n/a", "null", "<na>")
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "<na>")
 _SPLITS = {"train": "train", "training": "train", "test": "test", "none": "none", "": "none"}
 
@@ -47,6 +48,8 @@ class Manifest:
         What it calls the negative and the positive class.
     ignored : tuple[str, ...]
         Columns that are not used.
+    class_notices : tuple[str, ...]
+        How the sides of the classes were decided, where a reader must know it.
     """
 
     rows: list[dict[str, Any]]
@@ -54,14 +57,7 @@ class Manifest:
     has_patients: bool
     words: tuple[str, str]
     ignored: tuple[str, ...]
-
-
-def label_of(word: str) -> int | None:
-    """0 or 1 for a class name or number, None if it is neither."""
-    known = word.strip().lower().replace(" ", "_").removesuffix(".0")
-    if known in POSITIVE:
-        return 1
-    return 0 if known in NEGATIVE else None
+    class_notices: tuple[str, ...] = ()
 
 
 def column_name(text: str) -> str:
@@ -74,8 +70,10 @@ def column_names(file: Path) -> list[str]:
     return [column_name(name) for name in first_record(file)]
 
 
-def read(file: Path) -> Manifest:
+def read(file: Path, positive: str | None = None) -> Manifest:
     """The rows of a manifest; those whose image is missing are left out.
+
+    `positive` is the label that a user calls positive, against all others.
 
     Raises
     ------
@@ -89,24 +87,65 @@ def read(file: Path) -> Manifest:
     _check_header(file, names)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
-    words: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
+    lost: list[dict[str, Any]] = []
+    first_line: dict[str, int] = {}
     for number, cells in lines:
         if len(cells) != len(names):
             raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
         row = _row(file, number, dict(zip(names, (cell.strip() for cell in cells), strict=True)))
-        words[row["label"]][row["pathology"].lower()] += 1
+        first_line.setdefault(row["label"], number)
         if (file.parent / row["path"]).is_file():
             rows.append(row)
         else:
             left_out.append(LeftOut(row["crop_id"], row["path"], "the file is missing"))
+            lost.append(row)
     _check_unique(file, rows, left_out)
+    sides, class_notices = _labels(file, first_line, positive)
+    words: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
+    for row in (*rows, *lost):
+        row["label"] = sides[row["label"]]
+        words[row["label"]][row["pathology"].lower()] += 1
     return Manifest(
         rows,
         left_out,
         "patient_id" in names,
         (_word(words[0], "negative"), _word(words[1], "positive")),
         tuple(name for name in names if name not in KNOWN_COLUMNS),
+        class_notices,
     )
+
+
+def _labels(
+    file: Path, first_line: dict[str, int], positive: str | None
+) -> tuple[dict[str, int], tuple[str, ...]]:
+    """The side of every label by its text, and notices; `first_line` is where each comes first."""
+    spelled: dict[str, str] = {}
+    for text in first_line:
+        spelled.setdefault(normalised(text), text)
+    classes = sorted(spelled.values())
+    try:
+        if positive is not None:
+            decided = decide_sides(classes, positive)
+            found = {normalised(name): 1 for name in decided.positive}
+            return {text: found.get(normalised(text), 0) for text in first_line}, decided.notices
+        sides = {name: label_of(name, [o for o in classes if o != name]) for name in classes}
+        for text, number in first_line.items():
+            if sides[spelled[normalised(text)]] is None:
+                raise unusable(
+                    file,
+                    f"line {number}: label {text[:40]!r} is not one of the known words; name the "
+                    f"positive label with --positive, or use {LABEL_WORDS}",
+                )
+        notices: tuple[str, ...] = ()
+        if len(classes) > 1 and not any(name.isdigit() for name in spelled):
+            decided = decide_sides(classes)
+            sides = {name: int(name in decided.positive) for name in classes}
+            notices = decided.notices
+        elif len(classes) > 2:
+            notices = decide_sides(classes).notices
+    except UnusableInput as error:
+        raise error if str(file) in str(error) else unusable(file, str(error)) from error
+    return {text: sides[spelled[normalised(text)]] or 0 for text in first_line}, notices
 
 
 def _check_header(file: Path, names: list[str]) -> None:
@@ -124,10 +163,8 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
     problem = path_problem(cells["path"])
     if problem:
         raise unusable(file, f"line {number}: path {cells['path'][:100]!r} {problem}")
-    label = label_of(cells["label"])
-    if label is None:
-        known = ", ".join((*NEGATIVE, *POSITIVE))
-        raise unusable(file, f"line {number}: label {cells['label'][:40]!r} is not one of {known}")
+    if cells["label"].lower() in MISSING:
+        raise unusable(file, f"line {number}: label {cells['label']!r} is missing")
     split = _SPLITS.get(cells.get("split", "").lower())
     if split is None:
         raise unusable(
@@ -151,7 +188,7 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
         "abnormality": cells.get("abnormality", ""),
         "abnormality_id": int(abnormality_id),
         "pathology": cells.get("pathology") or cells["label"],
-        "label": label,
+        "label": cells["label"],
         "split": split,
         "path": path,
         "subset": "all",

@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.data import csv_manifest
+from bench.data.class_words import ClassSides, decide_sides, named
 from bench.data.lesions import (
     Dataset,
     LeftOut,
@@ -16,6 +17,7 @@ from bench.data.lesions import (
     unusable,
 )
 from bench.data.sources import FolderSource, escapes, path_problem
+from bench.errors import UnusableInput
 
 IMAGE_ENDINGS = (
     ".png",
@@ -32,21 +34,24 @@ IMAGE_ENDINGS = (
 LOOKED_FOR = "a folder: two class folders with images, or one CSV with the columns path and label"
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
 NO_SPLIT = "no official split"
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
 def find(root: Path) -> bool:
-    """Whether it is a CSV, or a folder with a CSV that may be a manifest or two class folders."""
+    """Whether it is a CSV, or a folder with a CSV that may be a manifest or with class folders."""
     if root.is_file():
         return root.suffix.lower() == ".csv"
     tables = _tables(root)
     if len(tables) == 1 or any("path" in csv_manifest.column_names(file) for file in tables):
         return True
     folders = _class_folders(root)
-    return len(folders) == 2 and all(any(_images(root, folder)) for folder in folders)
+    return len(folders) >= 2 and all(any(_images(root, folder)) for folder in folders)
 
 
-def load(root: Path) -> Dataset:
-    """The lesion table of a folder with two class folders or a manifest, or of a manifest.
+def load(root: Path, positive: str | None = None) -> Dataset:
+    """The lesion table of a folder with class folders or a manifest, or of a manifest.
+
+    `positive` is the class that a user calls positive, against all others.
 
     Raises
     ------
@@ -56,7 +61,7 @@ def load(root: Path) -> Dataset:
     if root.is_file():
         if root.suffix.lower() != ".csv":
             raise unusable(root, "is neither a folder nor a CSV manifest")
-        return _from_manifest(root)
+        return _from_manifest(root, positive)
     tables = _tables(root)
     required = set(csv_manifest.REQUIRED)
     manifests = [file for file in tables if required <= set(csv_manifest.column_names(file))]
@@ -64,10 +69,10 @@ def load(root: Path) -> Dataset:
         names = ", ".join(file.name for file in manifests)
         raise unusable(root, f"more than one CSV has the columns path and label: {names}")
     if manifests:
-        return _from_manifest(manifests[0])
-    if len(tables) == 1 and len(_class_folders(root)) != 2:
-        return _from_manifest(tables[0])
-    return _from_class_folders(root)
+        return _from_manifest(manifests[0], positive)
+    if len(tables) == 1 and len(_class_folders(root)) < 2:
+        return _from_manifest(tables[0], positive)
+    return _from_class_folders(root, positive)
 
 
 def _tables(root: Path) -> list[Path]:
@@ -79,14 +84,18 @@ def _tables(root: Path) -> list[Path]:
 
 
 def _class_folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
+    """The folders that name classes; of more than two, those that hold images."""
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
+    if len(folders) <= 2:
+        return folders
+    return [folder for folder in folders if any(_images(root, folder))]
 
 
-def _from_manifest(file: Path) -> Dataset:
+def _from_manifest(file: Path, positive: str | None) -> Dataset:
     import pandas as pd
 
-    manifest = csv_manifest.read(file)
-    notices = [] if manifest.has_patients else [NO_PATIENTS]
+    manifest = csv_manifest.read(file, positive)
+    notices = [*manifest.class_notices, *([] if manifest.has_patients else [NO_PATIENTS])]
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
         notices.append(f"columns that are not used: {ignored}")
@@ -96,13 +105,13 @@ def _from_manifest(file: Path) -> Dataset:
     if not rows.empty:
         check_classes(rows, file)
         notices += _split_notices(rows)
-    negative, positive = manifest.words
+    negative_word, positive_word = manifest.words
     return finish(
         "folder",
         FolderSource(file.parent),
         rows,
         manifest.left_out,
-        {"all": SubsetInfo(("all",), positive=positive, negative=negative)},
+        {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
         notices=notices,
     )
 
@@ -114,57 +123,72 @@ def _split_notices(rows: Any) -> list[str]:
     return [] if {"train", "test"} <= set(rows["split"]) else [NO_SPLIT]
 
 
-def _from_class_folders(root: Path) -> Dataset:
+def _from_class_folders(root: Path, positive: str | None) -> Dataset:
     import pandas as pd
 
     folders = _class_folders(root)
-    if len(folders) != 2:
-        names = ", ".join(repr(folder.name) for folder in folders[:6]) or "none"
+    names = [folder.name for folder in folders]
+    if len(folders) < 2:
         raise unusable(
-            root, f"needs two class folders or a CSV with path and label; its folders: {names}"
+            root,
+            "needs two class folders or a CSV with path and label; its folders: "
+            f"{named(names) or 'none'}",
         )
-    if {folder.name.lower() for folder in folders} <= {"train", "training", "test", "val", "valid"}:
+    if {name.lower() for name in names} <= _SPLITS:
         raise unusable(
             root, "train and test are not classes; give one folder a class, or a CSV with a split"
         )
-    (negative, positive), notices = _by_class(folders)
+    sides = _sides(root, names, positive)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
-    for label, folder in enumerate((negative, positive)):
-        for path in _files(root, folder):
+    by_side = [*((0, name) for name in sides.negative), *((1, name) for name in sides.positive)]
+    for label, name in by_side:
+        for path in _files(root, root / name):
             reason = _problem(root, path)
             if reason:
                 printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
                 left_out.append(LeftOut(printable, printable, reason))
             else:
-                rows.append(_row(path, folder.name, label))
+                rows.append(_row(path, name, label))
     if not rows and not left_out:
-        raise unusable(
-            root, f"its class folders {negative.name!r} and {positive.name!r} hold no images"
-        )
+        raise unusable(root, f"its class folders {named(names)} hold no images")
     table = pd.DataFrame(rows)
     if rows:
+        _check_used(root, by_side, rows, left_out)
         check_classes(table, root)
     return finish(
         "folder",
         FolderSource(root),
         table,
         left_out,
-        {"all": SubsetInfo(("all",), positive=positive.name, negative=negative.name)},
-        notices=[*notices, NO_PATIENTS, NO_SPLIT],
+        {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
+        notices=[*sides.notices, NO_PATIENTS, NO_SPLIT],
     )
 
 
-def _by_class(folders: list[Path]) -> tuple[tuple[Path, Path], list[str]]:
-    """The negative and the positive folder; a notice if their names do not say which is which."""
-    first, second = folders
-    labels = csv_manifest.label_of(first.name), csv_manifest.label_of(second.name)
-    if labels in ((0, 1), (0, None), (None, 1)):
-        return (first, second), []
-    if labels in ((1, 0), (1, None), (None, 0)):
-        return (second, first), []
-    notice = f"the names do not say which class is positive; taken as positive: {second.name!r}"
-    return (first, second), [notice]
+def _check_used(
+    root: Path,
+    by_side: list[tuple[int, str]],
+    rows: list[dict[str, Any]],
+    left_out: list[LeftOut],
+) -> None:
+    """Raise UnusableInput for a side without a file that can be used, with the first reason."""
+    for side in {label for label, _ in by_side} - {row["label"] for row in rows}:
+        names = [name for label, name in by_side if label == side]
+        of_side = [one for one in left_out if one.path.partition("/")[0] in names]
+        if of_side:
+            raise unusable(
+                root,
+                f"class {named(names)}: none of its {len(of_side)} files can be used; the first, "
+                f"{of_side[0].path}: {of_side[0].reason}",
+            )
+
+
+def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:
+    try:
+        return decide_sides(names, positive)
+    except UnusableInput as error:
+        raise unusable(root, str(error)) from error
 
 
 def _files(root: Path, folder: Path) -> Iterator[str]:

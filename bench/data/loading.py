@@ -6,10 +6,33 @@ from pathlib import Path
 
 from bench.data import folder, mias
 from bench.data.cbis_ddsm import loader as cbis_ddsm
+from bench.data.class_words import normalised
 from bench.data.lesions import Dataset, unusable
 from bench.store import cache_folder
 
 ProgressCallback = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class Requested:
+    """How a data set is to be read.
+
+    Attributes
+    ----------
+    cache : Path
+        Folder of the store.
+    tables : Path | None
+        Folder of the case tables, where it is not the data root's.
+    progress : Callable[[int], None] | None
+        Called with the number of headers read since the last call.
+    positive : str | None
+        The class that is positive; None where its name shall say it.
+    """
+
+    cache: Path
+    tables: Path | None = None
+    progress: ProgressCallback | None = None
+    positive: str | None = None
 
 
 @dataclass(frozen=True)
@@ -25,23 +48,26 @@ class Loader:
     find : Callable[[Path], bool]
         Whether a path, which exists, holds such a data set. Raises UnusableInput if it holds one
         that lacks an essential part.
-    load : Callable[[Path, Path | None, Path, ProgressCallback | None], Dataset]
-        Reads it: data root, folder of case tables, folder of the store, progress.
+    load : Callable[[Path, Requested], Dataset]
+        Reads it: data root, and what a user asks for.
     looked_for : str
         What `find` looks for in a folder, in words; "" if it always returns False.
     file : str
         The single file that may take the place of a folder, in words; "" if there is none.
     takes_tables : bool
         Whether its case tables may lie in another folder.
+    takes_positive : bool
+        Whether a user may say which class is positive; elsewhere the data set says it.
     """
 
     name: str
     title: str
     find: Callable[[Path], bool]
-    load: Callable[[Path, Path | None, Path, ProgressCallback | None], Dataset]
+    load: Callable[[Path, Requested], Dataset]
     looked_for: str = ""
     file: str = ""
     takes_tables: bool = False
+    takes_positive: bool = False
 
 
 def _find_folder(path: Path) -> bool:
@@ -55,10 +81,12 @@ def _find_folder(path: Path) -> bool:
     return folder.find(path)
 
 
-def _load_phantom(
-    path: Path, tables: Path | None, cache: Path, progress: ProgressCallback | None
-) -> Dataset:
-    dataset = cbis_ddsm.load(path, tables, cache, progress)
+def _load_cbis_ddsm(path: Path, requested: Requested) -> Dataset:
+    return cbis_ddsm.load(path, requested.tables, requested.cache, requested.progress)
+
+
+def _load_phantom(path: Path, requested: Requested) -> Dataset:
+    dataset = _load_cbis_ddsm(path, requested)
     if not dataset.synthetic:
         raise unusable(path, "is not a phantom: there is no marker file PHANTOM.json")
     return dataset
@@ -70,7 +98,7 @@ LOADERS = (
         name="cbis-ddsm",
         title="case tables and images: Kaggle's JPEGs, TCIA's DICOMs, or PNGs made of them",
         find=lambda path: cbis_ddsm.find(path) is not None,
-        load=cbis_ddsm.load,
+        load=_load_cbis_ddsm,
         looked_for=f"CBIS-DDSM: {cbis_ddsm.LOOKED_FOR}",
         takes_tables=True,
     ),
@@ -78,7 +106,7 @@ LOADERS = (
         name="mias",
         title="mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
         find=lambda path: mias.find(path) is not None,
-        load=lambda path, *_: mias.load(path),
+        load=lambda path, _: mias.load(path),
         looked_for=f"MIAS: {mias.LOOKED_FOR}",
         file="a tar archive of mini-MIAS",
     ),
@@ -86,9 +114,10 @@ LOADERS = (
         name="folder",
         title="one folder a class, or a CSV with path and label",
         find=_find_folder,
-        load=lambda path, *_: folder.load(path),
+        load=lambda path, requested: folder.load(path, requested.positive),
         looked_for=folder.LOOKED_FOR,
         file="a CSV manifest",
+        takes_positive=True,
     ),
     Loader(
         name="phantom",
@@ -106,6 +135,7 @@ def load_lesions(
     dataset: str = "auto",
     tables: str | Path | None = None,
     *,
+    positive: str | None = None,
     cache: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Dataset:
@@ -119,6 +149,9 @@ def load_lesions(
         One of `DATASETS`, or "auto" to detect it.
     tables : str | Path | None, optional
         Folder of the CBIS-DDSM case tables, where they do not lie with the images.
+    positive : str | None, optional
+        In a user's own folder or manifest, the class that is positive, against all others; by
+        default the classes' names say it (see `class_words`).
     cache : str | Path | None, optional
         Folder of the store, where the index of CBIS-DDSM's files is kept; by default $BENCH_CACHE,
         else the user's cache folder.
@@ -144,9 +177,22 @@ def load_lesions(
         place = cache_folder(Path(cache) if cache is not None else None)
         folder_of_tables = _tables_folder(tables)
         loader = _loader(path, dataset, folder_of_tables)
-        return loader.load(path, folder_of_tables, place, progress)
+        dataset_found = loader.load(path, Requested(place, folder_of_tables, progress, positive))
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
+    if positive is not None and not loader.takes_positive:
+        _check_positive(dataset_found, positive)
+    return dataset_found
+
+
+def _check_positive(dataset: Dataset, positive: str) -> None:
+    """Raise UnusableInput unless it is what the data set itself calls positive."""
+    given = sorted({info.positive for info in dataset.subsets.values()})
+    if {normalised(word) for word in given} != {normalised(positive)}:
+        raise unusable(
+            f"--positive {positive!r}",
+            f"the classes of a {dataset.name} data set are given: positive is {', '.join(given)}",
+        )
 
 
 def _tables_folder(tables: str | Path | None) -> Path | None:

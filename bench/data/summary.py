@@ -1,5 +1,6 @@
 """The content of a data set in a few small tables, for `data info` and for the report."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.data.lesions import Dataset, select, shared_patients
@@ -42,6 +43,10 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
     for subset in dataset.subsets:
         rows = select(table, dataset.subsets, subset)
         counts += _counts(dataset, subset, rows)
+        counts += [
+            (subset, "", label, _word(dataset, subset, label), 0, 0, 0)
+            for label in _lost_labels(dataset, subset, rows)
+        ]
         grouped = rows.groupby(["split", "pathology"]).size()
         pathology += [(subset, *group, int(crops)) for group, crops in grouped.items()]
         shared.append((subset, *_shared(rows)))
@@ -56,6 +61,48 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
             {"reason": list(reasons.index), "rows": [int(count) for count in reasons]}
         ),
     }
+
+
+def lost_classes(
+    dataset: Dataset, stack: "CropStack", subsets: Sequence[str] | None = None
+) -> list[str]:
+    """A line for every class of a subset whose crops all proved unreadable, with a reason.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        As it was loaded.
+    stack : CropStack
+        What could be decoded of it.
+    subsets : Sequence[str] | None, optional
+        Those to look at; by default all.
+
+    Returns
+    -------
+    list[str]
+        The lines; none where every class has a crop.
+    """
+    reasons = dict(zip(stack.left_out["crop_id"], stack.left_out["reason"], strict=True))
+    lines = []
+    for subset in subsets or dataset.subsets:
+        before = dataset.rows(subset)
+        for label in _lost_labels(dataset, subset, select(stack.table, dataset.subsets, subset)):
+            lost = before.loc[before["label"] == label, "crop_id"]
+            lines.append(
+                f"subset {subset}: none of the {len(lost)} crops of class "
+                f"{_word(dataset, subset, label)!r} can be used; the first one, {lost.iloc[0]}: "
+                f"{reasons.get(lost.iloc[0], 'unknown')}"
+            )
+    return lines
+
+
+def _lost_labels(dataset: Dataset, subset: str, readable: "pd.DataFrame") -> list[int]:
+    return sorted({int(n) for n in dataset.rows(subset)["label"]} - set(readable["label"]))
+
+
+def _word(dataset: Dataset, subset: str, label: int) -> str:
+    info = dataset.subsets[subset]
+    return info.positive if label else info.negative
 
 
 def left_out_notice(left_out: "pd.DataFrame", used: int) -> list[str]:

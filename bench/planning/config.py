@@ -56,6 +56,14 @@ class Configuration(BaseModel):
     tables: Annotated[
         Path | None, Option("Folder of the case tables, if not beside the images.", DATA)
     ] = None
+    positive: Annotated[
+        str | None,
+        Option(
+            "The positive class of a folder or CSV, all others are negative; by default their "
+            "names say it (malignant, No_findings, ...; docs/data.md lists the words).",
+            DATA,
+        ),
+    ] = None
     subset: Annotated[
         Names | None, Option("Subsets, separated by commas; all by default.", DATA)
     ] = None

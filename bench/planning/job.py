@@ -94,11 +94,18 @@ def load_data(
 
     root = configuration.data or os.environ.get("BENCH_DATA") or None
     if root is None and configuration.dataset in ("auto", "phantom"):
-        return load_lesions(builtin_phantom(cache), "phantom", cache=cache)
+        return load_lesions(
+            builtin_phantom(cache), "phantom", positive=configuration.positive, cache=cache
+        )
     if root is None:
         raise UnusableInput(f"--dataset {configuration.dataset} needs --data PATH (or $BENCH_DATA)")
     return load_lesions(
-        root, configuration.dataset, configuration.tables, cache=cache, progress=progress
+        root,
+        configuration.dataset,
+        configuration.tables,
+        positive=configuration.positive,
+        cache=cache,
+        progress=progress,
     )
 
 

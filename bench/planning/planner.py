@@ -118,7 +118,7 @@ def _folds_of_subset(
     networks, parts = request.networks, list(request.subsets[subset])
     of_subset = np.flatnonzero(table["subset"].isin(parts).to_numpy())
     upright = table.iloc[of_subset].reset_index(drop=True)
-    _check_subset(subset, upright)
+    _check_subset(subset, upright, one_of_many=len(request.subsets) > 1)
     if networks.names and subset not in networks.subsets:
         notices.append(
             f"{subset}: no network is trained on it in a quick run on synthetic data; name the "
@@ -261,14 +261,14 @@ def _missing(protocol: Protocol, rows: "pd.DataFrame", trained: bool) -> str:
     return ""
 
 
-def _check_subset(subset: str, rows: "pd.DataFrame") -> None:
+def _check_subset(subset: str, rows: "pd.DataFrame", one_of_many: bool) -> None:
     """Raise UnusableInput for a subset that cannot be classified at all."""
     if rows.empty:
         raise UnusableInput(f"subset {subset}: none of its crops can be read")
     if rows["label"].nunique() < 2:
         raise UnusableInput(
-            f"subset {subset} holds one class only (label {rows['label'].iloc[0]}): choose others "
-            "with --subset"
+            f"subset {subset} holds one class only (label {rows['label'].iloc[0]})"
+            + ": choose others with --subset" * one_of_many
         )
 
 

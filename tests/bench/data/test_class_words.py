@@ -1,0 +1,128 @@
+"""Which class is positive: words of both sides, negations, several classes, and `--positive`."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bench.data import CropSettings, build_stack, load_lesions
+from bench.data.class_words import decide_sides, label_of
+from bench.data.summary import lost_classes, summarise
+from bench.errors import UnusableInput
+
+
+@pytest.mark.parametrize(
+    ("positive", "negative"),
+    [
+        ("Covid", "No_findings"),
+        ("melanoma", "nevus"),
+        ("COVID-19", "Normal"),
+        ("PNEUMONIA", "NORMAL"),
+        ("malignant", "non-malignant"),
+        ("IDC", "non_IDC"),
+        ("Parasitized", "Uninfected"),
+        ("yes", "no"),
+        ("tumor", "notumor"),
+        ("Demented", "NonDemented"),
+        ("glaucoma", "healthy"),
+        ("not benign", "benign"),
+        ("unhealthy", "healthy"),
+        ("TB positive", "TB negative"),
+        ("non-small cell carcinoma", "benign nodule"),
+        ("Malignant cases", "Normal cases"),
+        ("nodule", "nevi"),
+    ],
+)
+def test_words_and_negations_say_which_class_is_positive(positive: str, negative: str) -> None:
+    for classes in ((positive, negative), (negative, positive)):
+        sides = decide_sides(sorted(classes))
+        assert (sides.negative, sides.positive) == ((negative,), (positive,))
+        assert sides.notices == ()
+
+
+def test_a_word_that_is_no_negation() -> None:
+    assert label_of("nodule") is None
+    assert label_of("cats") is None
+
+
+def test_a_guess_is_said_and_can_be_settled() -> None:
+    (notice,) = decide_sides(["cats", "dogs"]).notices
+    assert "GUESSED" in notice
+    assert "--positive" in notice
+    assert decide_sides(["cats", "dogs"], "Cats").positive == ("cats",)
+    assert decide_sides(["cats", "dogs"], "Cats").notices == ()
+    with pytest.raises(UnusableInput, match="'cats', 'dogs'"):
+        decide_sides(["cats", "dogs"], "birds")
+
+
+def as_folders(root: Path, names: list[str], save: Callable[..., Path]) -> Path:
+    for name in names:
+        for number in range(2):
+            save(root / name / f"{name}{number}.png")
+    return root
+
+
+def as_csv(root: Path, names: list[str], save: Callable[..., Path]) -> Path:
+    as_folders(root / "images", names, save)
+    lines = [f"images/{name}/{name}{n}.png,{name}" for name in names for n in range(2)]
+    (root / "set.csv").write_text("\n".join(["path,label", *lines]))
+    return root / "set.csv"
+
+
+@pytest.mark.parametrize("layout", [as_folders, as_csv])
+def test_three_classes_follow_one_rule(
+    tmp_path: Path, save: Callable[..., Path], layout: Callable[..., Path]
+) -> None:
+    known = layout(tmp_path / "known", ["benign", "malignant", "normal"], save)
+    dataset = load_lesions(known)
+    assert dict(dataset.table.groupby("pathology")["label"].first()) == {
+        "benign": 0,
+        "malignant": 1,
+        "normal": 0,
+    }
+    assert any("'benign', 'normal'" in notice for notice in dataset.notices)
+    unknown = layout(tmp_path / "unknown", ["akiec", "bcc", "bkl"], save)
+    with pytest.raises(UnusableInput, match="--positive") as caught:
+        load_lesions(unknown)
+    assert "akiec" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+    dataset = load_lesions(unknown, positive="BCC")
+    assert list(dataset.table.groupby("pathology")["label"].first()) == [0, 1, 0]
+    assert any("put together" in notice for notice in dataset.notices)
+
+
+@pytest.mark.parametrize("layout", [as_folders, as_csv])
+def test_the_positive_class_can_be_named(
+    tmp_path: Path, save: Callable[..., Path], layout: Callable[..., Path]
+) -> None:
+    place = layout(tmp_path, ["benign", "malignant"], save)
+    dataset = load_lesions(place, positive="benign")
+    assert set(dataset.table.loc[dataset.table["label"] == 1, "pathology"]) == {"benign"}
+    assert dataset.subsets["all"].positive == "benign"
+    with pytest.raises(UnusableInput, match="'benign', 'malignant'"):
+        load_lesions(place, positive="cancer")
+
+
+def test_a_data_set_with_given_classes_takes_no_other(phantom: Path) -> None:
+    assert len(load_lesions(phantom, positive="malignant").table)
+    with pytest.raises(UnusableInput, match="positive is malignant"):
+        load_lesions(phantom, positive="benign")
+
+
+def test_an_unreadable_class_stays_in_the_counts(classes: Path, tmp_path: Path) -> None:
+    for file in (classes / "malignant").iterdir():
+        file.write_bytes(b"broken")
+    dataset = load_lesions(classes)
+    stack = build_stack(dataset, CropSettings(32), tmp_path / "store")
+    counts = summarise(dataset, stack)["counts"].set_index("class")["crops"]
+    assert dict(counts) == {"benign": 3, "malignant": 0}
+    (line,) = lost_classes(dataset, stack)
+    assert "none of the 3 crops of class 'malignant'" in line
+    assert "not an image" in line
+
+
+def test_a_class_without_a_usable_file_is_refused_with_the_reason(classes: Path) -> None:
+    for file in (classes / "malignant").iterdir():
+        file.rename(file.with_suffix(".txt"))
+    with pytest.raises(UnusableInput, match="'malignant': none of its 3 files"):
+        load_lesions(classes, "folder")
