@@ -7,6 +7,7 @@ from typing import Any
 
 from bench.data import csv_manifest
 from bench.data.class_words import ClassSides, decide_sides, named
+from bench.data.companions import MASK_FOLDER, named_masks
 from bench.data.lesions import (
     Dataset,
     LeftOut,
@@ -88,6 +89,9 @@ def _class_folders(root: Path) -> list[Path]:
     folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
     if len(folders) <= 2:
         return folders
+    without_masks = [folder for folder in folders if not MASK_FOLDER.fullmatch(folder.name)]
+    if len(without_masks) >= 2:
+        folders = without_masks
     return [folder for folder in folders if any(_images(root, folder))]
 
 
@@ -99,8 +103,10 @@ def _from_manifest(file: Path, positive: str | None) -> Dataset:
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
         notices.append(f"columns that are not used: {ignored}")
-    rows = pd.DataFrame(manifest.rows)
-    if rows.empty and not manifest.left_out:
+    kept, masks = _without_masks(file.parent, manifest.rows)
+    left_out = [*manifest.left_out, *masks]
+    rows = pd.DataFrame(kept)
+    if rows.empty and not left_out:
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
         check_classes(rows, file)
@@ -110,7 +116,7 @@ def _from_manifest(file: Path, positive: str | None) -> Dataset:
         "folder",
         FolderSource(file.parent),
         rows,
-        manifest.left_out,
+        left_out,
         {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
         notices=notices,
     )
@@ -152,6 +158,8 @@ def _from_class_folders(root: Path, positive: str | None) -> Dataset:
                 rows.append(_row(path, name, label))
     if not rows and not left_out:
         raise unusable(root, f"its class folders {named(names)} hold no images")
+    rows, masks = _without_masks(root, rows)
+    left_out += [*masks, *_mask_folders(root)]
     table = pd.DataFrame(rows)
     if rows:
         _check_used(root, by_side, rows, left_out)
@@ -182,6 +190,33 @@ def _check_used(
                 f"class {named(names)}: none of its {len(of_side)} files can be used; the first, "
                 f"{of_side[0].path}: {of_side[0].reason}",
             )
+
+
+def _without_masks(
+    root: Path, rows: list[dict[str, Any]]
+) -> tuple[list[dict[str, Any]], list[LeftOut]]:
+    """The rows that are no masks by name and pixels, and those that are."""
+    # What leads out of the root is refused later, and not read before.
+    inside = [row["path"] for row in rows if not escapes(root, row["path"])]
+    masks = named_masks(root, inside)
+    left_out = [
+        LeftOut(row["crop_id"], row["path"], masks[row["path"]])
+        for row in rows
+        if row["path"] in masks
+    ]
+    return [row for row in rows if row["path"] not in masks], left_out
+
+
+def _mask_folders(root: Path) -> list[LeftOut]:
+    """The files of folders of masks beside the class folders."""
+    used = _class_folders(root)
+    return [
+        LeftOut(path, path, "it lies in a folder of masks, which is no class")
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and folder not in used and MASK_FOLDER.fullmatch(folder.name)
+        for path in _files(root, folder)
+        if not _is_undecodable(path)
+    ]
 
 
 def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:

@@ -24,7 +24,7 @@ from bench.execution.keys import (
 from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
-from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
+from bench.planning.reference_points import FILE, NO_FEATURES, READERS, SHORTCUTS
 from extractors import Backbone, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
@@ -222,6 +222,8 @@ class Extraction:
         """Features that need no image: columns of the lesion table, or nothing at all."""
         if name == NO_FEATURES:
             matrix = np.zeros((len(self.stack.table), 1))
+        elif name == FILE:
+            matrix = _one_hot(self.stack.table, SHORTCUTS[name])
         elif name in READERS:
             matrix = _one_hot(self.stack.table, READERS[name])
         else:

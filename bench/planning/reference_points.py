@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 NO_FEATURES = "none"
 # What decoding adds to the lesion table.
 DECODED_COLUMNS = ("crop_height", "crop_width", "mean_intensity")
+# How the files were made, also known from decoding; a column for each value of each.
+FILE_COLUMNS = ("file_format", "file_bits", "file_mode")
+FILE = "shortcut:file"
 # Features that need no image: columns of the lesion table.
 SHORTCUTS: Mapping[str, tuple[str, ...]] = {
     "shortcut:size": DECODED_COLUMNS,
+    FILE: FILE_COLUMNS,
     "shortcut:radius": ("radius",),
 }
 # What radiologists wrote down of a lesion, a column for each value. The first has to be there and
@@ -33,6 +37,10 @@ def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
     """
     yield NO_FEATURES, "majority"
     for name, columns in SHORTCUTS.items():
+        if name == FILE:
+            if any(column in rows and len(rows[column].unique()) > 1 for column in columns):
+                yield name, "logistic"
+            continue
         # Only a decoded crop has a size, but every crop that stays in a run has been decoded.
         from_table = [column for column in columns if column not in DECODED_COLUMNS]
         if all(column in rows and rows[column].notna().all() for column in from_table):

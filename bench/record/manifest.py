@@ -68,7 +68,9 @@ def make_manifest(
             "synthetic": dataset.synthetic,
             "licence": dataset.licence,
             "citation": dataset.citation,
-            "notices": list(dataset.notices),
+            "notices": [*dataset.notices, *stack.notices],
+            "decoders": dict(stack.decoders),
+            "decoder_versions": dict(stack.decoder_versions),
             "subsets": {
                 name: {"positive": info.positive, "negative": info.negative}
                 for name, info in dataset.subsets.items()

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.companions import is_two_valued
 from bench.data.crops.regions import RegionCut, cut_out, fit_square, square_around
 from bench.data.crops.settings import CropSettings
 from bench.data.images.decoding import decode
-from bench.data.images.pixels import INSTALL, MAX_BYTES, UnreadableImage
+from bench.data.images.pixels import INSTALL, MAX_BYTES, FileFacts, UnreadableImage
 from bench.data.lesions import Dataset
 
 UNREADABLE = "the file cannot be read"
@@ -44,6 +45,10 @@ class SquareCrop:
         Mean of the native crop, 0 to 255.
     windowed : bool
         False where the file's window was requested and it has none.
+    facts : FileFacts
+        What its file tells of how it was made.
+    two_valued : bool | None
+        Whether its file has two values as a mask has; None where that is not asked.
     """
 
     pixels: NDArray[np.uint8]
@@ -51,6 +56,8 @@ class SquareCrop:
     width: int
     mean: float
     windowed: bool
+    facts: FileFacts
+    two_valued: bool | None = None
 
 
 def file_stats(dataset: Dataset, cuts: list[RegionCut | str]) -> FileStats:
@@ -91,13 +98,21 @@ def square_crops(
                 for _, cut in by_image[path]
                 if cut.mask
             }
-            waiting.append(pool.submit(_crops_of, image, masks, by_image[path], settings))
+            crops = pool.submit(
+                _crops_of, image, masks, by_image[path], settings, may_hold_masks(dataset)
+            )
+            waiting.append(crops)
             # The call holds the bytes now; a name that lives on would hold them twice.
             del image, masks
             if len(waiting) > workers:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+
+
+def may_hold_masks(dataset: Dataset) -> bool:
+    """Whether masks may lie among the pictures; the other data sets say which file is one."""
+    return dataset.name == "folder"
 
 
 def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | str:
@@ -117,10 +132,11 @@ def _crops_of(
     masks: dict[str, bytes | str],
     rows: list[tuple[int, RegionCut]],
     settings: CropSettings,
+    looks_for_masks: bool,
 ) -> list[tuple[int, SquareCrop | str]]:
     """The squares of all rows that are cut from one image, or the reason why there are none."""
     try:
-        return _cut_crops(image, masks, rows, settings)
+        return _cut_crops(image, masks, rows, settings, looks_for_masks)
     except UnreadableImage as error:
         return [(row, str(error)) for row, _ in rows]
     except MemoryError:
@@ -132,6 +148,7 @@ def _cut_crops(
     masks: dict[str, bytes | str],
     rows: list[tuple[int, RegionCut]],
     settings: CropSettings,
+    looks_for_masks: bool,
 ) -> list[tuple[int, SquareCrop | str]]:
     """The squares; a row whose mask or place is bad has the reason instead."""
     path = rows[0][1].image
@@ -139,6 +156,7 @@ def _cut_crops(
         raise UnreadableImage(image)
     decoded = decode(image, path, settings.window)
     windowed = decoded.windowed or settings.window != "voi"
+    two_valued = is_two_valued(decoded.pixels) if looks_for_masks else None
     found: list[tuple[int, SquareCrop | str]] = []
     for row, cut in rows:
         try:
@@ -152,7 +170,9 @@ def _cut_crops(
             continue
         pixels = fit_square(crop, settings.size, settings.fit)
         height, width = crop.shape
-        found.append((row, SquareCrop(pixels, height, width, float(crop.mean()), windowed)))
+        mean = float(crop.mean())
+        square_crop = SquareCrop(pixels, height, width, mean, windowed, decoded.facts, two_valued)
+        found.append((row, square_crop))
     return found
 
 

@@ -5,26 +5,36 @@ its fingerprint depends on the crops' pixels and their labels alone, wherever th
 """
 
 import os
-from collections.abc import Callable
-from dataclasses import astuple, dataclass
-from importlib.metadata import version
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, astuple, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.companions import masks_among
 from bench.data.crops import stack_files
+from bench.data.crops.file_facts import FACT_COLUMNS, class_notices, decoding_notices
 from bench.data.crops.regions import RegionCut, plan_cuts
 from bench.data.crops.settings import CropSettings
-from bench.data.crops.squares import TRANSIENT_REASONS, FileStats, file_stats, square_crops
+from bench.data.crops.squares import (
+    TRANSIENT_REASONS,
+    FileStats,
+    file_stats,
+    may_hold_masks,
+    square_crops,
+)
+from bench.data.images.decoding import decoder_versions
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
 from bench.store import digest
 
 if TYPE_CHECKING:
     import pandas as pd
 
-STACK_VERSION = 3
+# 4: facts of the files, masks left out, EXIF orientation applied, all decoders in the key.
+STACK_VERSION = 4
 
 # What a result can depend on besides the pixels.
 IDENTITY_COLUMNS = ("crop_id", "lesion_id", "patient_id", "subset", "label", "split")
@@ -40,7 +50,8 @@ class CropStack:
         Read-only and memory-mapped.
     table : pd.DataFrame
         n rows in the stack's order, index 0 … n - 1: the lesion table with `crop_height` and
-        `crop_width` (native pixels) and `mean_intensity` (0 … 255, before resizing and padding).
+        `crop_width` (native pixels), `mean_intensity` (0 … 255, before resizing and padding), and
+        `file_format`, `file_bits` and `file_mode` (see `FileFacts`).
     left_out : pd.DataFrame
         What the loader left out, then what could not be decoded: crop_id, path, reason.
     digests : tuple[str, ...]
@@ -53,6 +64,10 @@ class CropStack:
         The settings that the squares were made with.
     notices : tuple[str, ...]
         What a reader must know of how the crops were decoded, one line each.
+    decoders : Mapping[str, int]
+        The number of crops that each decoder decoded.
+    decoder_versions : Mapping[str, str]
+        The versions of all decoders that were installed then.
     """
 
     images: NDArray[np.uint8]
@@ -63,6 +78,8 @@ class CropStack:
     subsets: dict[str, SubsetInfo]
     settings: CropSettings
     notices: tuple[str, ...] = ()
+    decoders: Mapping[str, int] = field(default_factory=dict)
+    decoder_versions: Mapping[str, str] = field(default_factory=dict)
 
     def positions(self, subset: str) -> NDArray[np.int64]:
         """The rows of a subset as positions in `images` and `table`, ascending.
@@ -157,15 +174,26 @@ def _write(
             if isinstance(crop, str):
                 writer.skip(row, crop)
             else:
-                facts = {"mean": crop.mean, "windowed": crop.windowed}
+                facts = {"mean": crop.mean, "windowed": crop.windowed, "file": asdict(crop.facts)}
+                facts |= {} if crop.two_valued is None else {"two_valued": crop.two_valued}
                 writer.put(row, crop.pixels, (crop.height, crop.width), facts)
             report(1)
+        _leave_masks_out(writer)
         if not any(writer.readable()):
             raise unusable(
                 dataset.source.root,
                 f"no crop can be read, region {settings.region}; "
                 f"the first one: {writer.records[0]['reason']}",
             )
+
+
+def _leave_masks_out(writer: stack_files.StackWriter) -> None:
+    """Skip two-valued pictures among others, as the masks of a folder are."""
+    two_valued = [record.get("two_valued") for record in writer.records]
+    reason = masks_among(two_valued)
+    for row, is_mask in enumerate(two_valued):
+        if reason and is_mask:
+            writer.skip(row, reason)
 
 
 def _lookup_key(
@@ -176,10 +204,11 @@ def _lookup_key(
         for cut in cuts
     ]
     # The root is part of it: two copies of a set may agree in every name, size and time and still
-    # differ. So are the decoders' versions, since they decide the bytes.
+    # differ. So are all decoders that are installed: they decide the bytes, and what is refused.
     root = os.path.realpath(dataset.source.root)
-    versions = [version("pillow"), version("pydicom")]
-    return digest([STACK_VERSION, versions, root, settings.as_key(), rows])
+    looks_for_masks = may_hold_masks(dataset)
+    parts = [decoder_versions(), root, settings.as_key(), looks_for_masks, rows]
+    return digest([STACK_VERSION, *parts])
 
 
 def _assemble(
@@ -196,6 +225,8 @@ def _assemble(
     table["crop_height"] = [int(record["height"]) for record in kept]
     table["crop_width"] = [int(record["width"]) for record in kept]
     table["mean_intensity"] = [float(record["mean"]) for record in kept]
+    for column, fact in FACT_COLUMNS.items():
+        table[column] = [record["file"][fact] for record in kept]
     lost = left_out_table(
         LeftOut(crop_id, path, record["reason"])
         for crop_id, path, record in zip(
@@ -213,7 +244,13 @@ def _assemble(
         fingerprint=digest([identity, list(digests)]),
         subsets=dict(dataset.subsets),
         settings=settings,
-        notices=_unwindowed(kept),
+        notices=(
+            *_unwindowed(kept),
+            *decoding_notices([record["file"] for record in kept]),
+            *class_notices(table, dataset.subsets),
+        ),
+        decoders=dict(Counter(record["file"]["decoder"] for record in kept)),
+        decoder_versions=decoder_versions(),
     )
 
 

@@ -3,17 +3,32 @@
 Every defect of a file ends in `UnreadableImage`, so that one bad crop never ends a run.
 """
 
-import io
 import warnings
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from bench.data.images.pixels import Decoded, Pixels, UnreadableImage, check_size, reason
-
-# Formats that Pillow decodes itself; others may start programs or nest files.
-PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
+from bench.data.images.picture import decode_picture
+from bench.data.images.pixels import Decoded, UnreadableImage, reason
 
 WINDOWS = ("own", "voi")
+
+# All that may decode a file, in the environment of this process.
+DECODERS = (
+    *("pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg"),
+    *("pylibjpeg-rle", "pyjpegls", "python-gdcm", "gdcm"),
+)
+
+
+def decoder_versions() -> dict[str, str]:
+    """The installed decoders with their versions: they decide which files are read, and how."""
+    found = {}
+    for name in DECODERS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def decode(data: bytes, name: str, window: str = "own") -> Decoded:
@@ -50,10 +65,8 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if _is_dicom(data, name):
-                decoded = decode_dicom(data, window)
-            else:
-                decoded = Decoded(_decode_picture(data))
+            is_dicom = _is_dicom(data, name)
+            decoded = decode_dicom(data, window) if is_dicom else decode_picture(data)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # hostile files make decoders raise anything
@@ -65,17 +78,3 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
 
 def _is_dicom(data: bytes, name: str) -> bool:
     return data[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
-
-
-def _decode_picture(data: bytes) -> Pixels:
-    from PIL import Image
-
-    with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
-        check_size(image.width, image.height)
-        image.load()
-        if image.mode.startswith(("I", "F")):
-            pixels = np.array(image)
-            # Pillow inverts 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
-            white_is_zero = image.format == "TIFF" and image.tag_v2.get(262) == 0  # type: ignore[attr-defined]
-            return pixels.max() - pixels if white_is_zero else pixels
-        return np.array(image.convert("L"))

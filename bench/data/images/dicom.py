@@ -27,6 +27,7 @@ from bench.data.images.pixels import (
     INSTALL,
     MAX_BYTES,
     Decoded,
+    FileFacts,
     Pixels,
     UnreadableImage,
     check_size,
@@ -144,7 +145,19 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     if lowest_is_white != is_descending:
         pixels = _inverted(pixels)
-    return Decoded(pixels, windowed=window == "voi" and has_window(record))
+    return Decoded(pixels, _facts(record), windowed=window == "voi" and has_window(record))
+
+
+def _facts(record: FileDataset) -> FileFacts:
+    syntax = record.file_meta.TransferSyntaxUID
+    # pydicom asks its plugins in this order, and the first that can decode does.
+    plugins = get_decoder(syntax).available_plugins if syntax.is_encapsulated else ()
+    return FileFacts(
+        "DICOM",
+        int(record.get("BitsStored") or record.get("BitsAllocated") or 0),
+        str(record.get("PhotometricInterpretation") or "unknown"),
+        f"pydicom with {plugins[0]}" if plugins else "pydicom",
+    )
 
 
 @dataclass(frozen=True)

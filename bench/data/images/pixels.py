@@ -23,6 +23,40 @@ Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """What a file tells of how it was made, and what decoding did with it.
+
+    Attributes
+    ----------
+    format : str
+        PNG, JPEG, TIFF, DICOM, ...
+    bits : int
+        Bits of a channel as stored.
+    mode : str
+        The colour mode: L, RGB, P, ..., or DICOM's photometric interpretation.
+    decoder : str
+        What decoded the pixels.
+    pages : int, default 1
+        The number of pictures in the file; the first is taken.
+    rotated : bool, default False
+        Whether its EXIF orientation was applied.
+    colour : bool, default False
+        Whether its channels differ; they are made one.
+    transparent : bool, default False
+        Whether some of it is transparent, which is ignored.
+    """
+
+    format: str
+    bits: int
+    mode: str
+    decoder: str
+    pages: int = 1
+    rotated: bool = False
+    colour: bool = False
+    transparent: bool = False
+
+
+@dataclass(frozen=True)
 class Decoded:
     """What a decoder makes of one file.
 
@@ -32,9 +66,12 @@ class Decoded:
         One channel at native size.
     windowed : bool
         Whether a VOI table or window of the file was applied.
+    facts : FileFacts
+        What the file tells of how it was made.
     """
 
     pixels: Pixels
+    facts: FileFacts
     windowed: bool = False
 
 

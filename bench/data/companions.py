@@ -1,0 +1,148 @@
+"""Masks that lie among the pictures of a folder: they are left out, with a reason.
+
+A mask has nearly two values. It is known by a name made of another picture's, or because the other
+pictures of the set have many values. A picture with many values is never left out.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from bench.data.images.decoding import decode
+from bench.data.images.pixels import MAX_BYTES, Pixels, UnreadableImage
+
+_WORDS = (
+    r"masks?|msk|seg|segm|segmentations?|segmented|gt|ground[ _\-]?truth|rois?|labels?|annotations?"
+    r"|anno|lesions?|contours?|binary|bin|matte|outlines?|region|regions"
+)
+_ENDING = re.compile(
+    rf"(?P<stem>.*[^ _.\-])(?:[ _.\-]+(?:{_WORDS})|masks?)(?:[ _.\-]*\(?\d+\)?)?", re.IGNORECASE
+)
+_PREFIX = re.compile(rf"(?:{_WORDS})[ _.\-]+(?P<stem>.+)", re.IGNORECASE)
+_FOLDER = re.compile(rf"(?:.*[ _.\-])?(?:{_WORDS})|masks?", re.IGNORECASE)
+MASK_FOLDER = re.compile(
+    r"(?:.*[ _.\-])?(?:masks?|segmentations?|ground[ _\-]?truth)", re.IGNORECASE
+)
+
+# Of a mask's pixels at most this share lies between its two values; a small mask that was scaled
+# has more, and is recognised by its name, too.
+_MOST_BETWEEN, _MOST_BETWEEN_BY_NAME = 0.03, 0.10
+# A map of several regions has a value for each.
+_MOST_REGIONS = 8
+# Where fewer pictures have many values, two values are what pictures of this set look like.
+_LEAST_WITH_MANY = 0.25
+
+
+def named_masks(root: Path, paths: Sequence[str]) -> dict[str, str]:
+    """The masks among pictures by their names and pixels.
+
+    Parameters
+    ----------
+    root : Path
+        The data root.
+    paths : Sequence[str]
+        The pictures, relative to it.
+
+    Returns
+    -------
+    dict[str, str]
+        The reason to leave it out, by path; only for pictures of nearly two values whose name is
+        another picture's plus a word such as mask, or that lie in a folder of masks.
+    """
+    by_stem: dict[str, list[str]] = {}
+    for path in paths:
+        by_stem.setdefault(PurePosixPath(path).stem.lower(), []).append(path)
+    candidates = [(path, other) for path in paths if (other := _named_after(path, by_stem))]
+    if not candidates:
+        return {}
+    needed = sorted({path for pair in candidates for path in pair})
+    with ThreadPoolExecutor(4) as pool:
+        looks = pool.map(lambda path: _looks_like_a_mask(root / path), needed)
+        is_mask = dict(zip(needed, looks, strict=True))
+    return {
+        path: f"it is a mask: it has two values and is named after {other}"
+        for path, other in candidates
+        if is_mask[path] and not is_mask[other]
+    }
+
+
+def _named_after(path: str, by_stem: dict[str, list[str]]) -> str:
+    """The picture that a picture is named after, as a mask would be; empty if there is none."""
+    place = PurePosixPath(path)
+    stems = [match["stem"] for form in (_ENDING, _PREFIX) if (match := form.fullmatch(place.stem))]
+    for stem in stems:
+        # a_mask_1 belongs to a, or to a_mask where that is a picture of its own.
+        others = [other for other in by_stem.get(stem.lower(), ()) if other != path]
+        if others:
+            beside = [other for other in others if PurePosixPath(other).parent == place.parent]
+            return (beside or others)[0]
+    if any(_FOLDER.fullmatch(part) for part in place.parts[:-1]):
+        for stem in (place.stem, *stems):
+            for other in by_stem.get(stem.lower(), ()):
+                parents = PurePosixPath(other).parts[:-1]
+                if not any(_FOLDER.fullmatch(part) for part in parents):
+                    return other
+    return ""
+
+
+def _looks_like_a_mask(file: Path) -> bool:
+    """Whether a file that may be a mask by its name is one; False where it cannot be read."""
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            return False
+        pixels = decode(file.read_bytes(), file.name).pixels
+    except (UnreadableImage, OSError, MemoryError):
+        return False
+    low, high = float(pixels.min()), float(pixels.max())
+    if low == high or _is_two_valued(pixels, _MOST_BETWEEN_BY_NAME):
+        return True
+    return len(np.unique(pixels)) <= _MOST_REGIONS
+
+
+def is_two_valued(pixels: Pixels) -> bool:
+    """Whether a picture has two values as a mask does, even one that was saved as JPEG.
+
+    A picture of one value is none, nor is a dark one with a few bright pixels.
+    """
+    return _is_two_valued(pixels, _MOST_BETWEEN)
+
+
+def _is_two_valued(pixels: Pixels, most_between: float) -> bool:
+    low, high = float(pixels.min()), float(pixels.max())
+    if low == high:
+        return False
+    if bool(((pixels == low) | (pixels == high)).all()):
+        return True
+    values = pixels.astype(np.float32)
+    margin = 0.1 * (high - low)
+    ends = values <= low + margin, values >= high - margin
+    if 1 - sum(float(end.mean()) for end in ends) >= most_between:
+        return False
+    return all(float(end.mean()) >= 0.001 and _is_tight(values[end], margin) for end in ends)
+
+
+def _is_tight(values: Pixels, margin: float) -> bool:
+    """Whether nearly all values are one value, up to what JPEG adds."""
+    return float(np.mean(np.abs(values - np.median(values)) <= 0.2 * margin)) >= 0.9
+
+
+def masks_among(two_valued: Iterable[bool | None]) -> str:
+    """The reason to leave the two-valued pictures of a set out; empty where they belong to it.
+
+    Parameters
+    ----------
+    two_valued : Iterable[bool | None]
+        Of each picture whether it has two values; None where it cannot be read.
+
+    Returns
+    -------
+    str
+        The reason.
+    """
+    known = [value for value in two_valued if value is not None]
+    if not any(known) or known.count(False) < _LEAST_WITH_MANY * len(known):
+        return ""
+    return "it is a mask: it has two values, and other pictures of the set have many"

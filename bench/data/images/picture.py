@@ -1,0 +1,115 @@
+"""Pictures that Pillow reads: one channel, upright, and what the file tells of how it was made."""
+
+import io
+import struct
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from bench.data.images.pixels import Decoded, FileFacts, Pixels, check_size
+
+# Formats that Pillow decodes itself; others may start programs or nest files.
+PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
+
+_ORIENTATION, _PHOTOMETRIC, _BITS = 274, 262, 258
+_MODE_BITS = {"1": 1, "I": 32, "F": 32}
+# JPEG makes the channels of a grey picture differ by so much.
+_GREY_DIFFERENCE = 2
+
+
+def decode_picture(data: bytes) -> Decoded:
+    """The one channel of a picture, rotated as its EXIF orientation says.
+
+    Raises
+    ------
+    UnreadableImage
+        If it is too large; a damaged file may raise anything.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+        check_size(image.width, image.height)
+        mode, file_format = image.mode, str(image.format)
+        orientation = _orientation(image)
+        image.load()
+        # Pillow has done it already for a TIFF.
+        ImageOps.exif_transpose(image, in_place=True)
+        facts = FileFacts(
+            format=file_format,
+            bits=_bits(data, image, mode),
+            mode=mode,
+            decoder="pillow",
+            pages=_pages(data),
+            rotated=orientation != 1,
+            colour=_is_colour(image),
+            transparent=_is_transparent(image),
+        )
+        return Decoded(_one_channel(image), facts)
+
+
+def _one_channel(image: Any) -> Pixels:
+    if image.mode.startswith(("I", "F")):
+        pixels: Pixels = np.array(image)
+        # Pillow inverts 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
+        white_is_zero = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0
+        return pixels.max() - pixels if white_is_zero else pixels
+    return np.array(image.convert("L"))
+
+
+def _orientation(image: Any) -> int:
+    """1 (upright) to 8."""
+    try:
+        value = int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # damaged EXIF data say nothing
+        return 1
+    return value if 1 <= value <= 8 else 1
+
+
+def _bits(data: bytes, image: Any, mode: str) -> int:
+    """Bits of a channel as stored; Pillow reduces some depths to 8 while it loads them."""
+    if image.format == "PNG":
+        return data[24]
+    if image.format == "TIFF":
+        value = image.tag_v2.get(_BITS, 1)
+        return int(value[0] if isinstance(value, tuple) else value)
+    if mode.startswith("I;16") or (image.format == "PPM" and mode == "I"):
+        return 16
+    return _MODE_BITS.get(mode, 8)
+
+
+def _pages(data: bytes) -> int:
+    """The number of pictures in a file, counted on a copy: a damaged page must not harm the first.
+
+    A TIFF of many pages is read from page to page, the other formats announce their number.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+            return int(getattr(image, "n_frames", 1))
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError):
+        return 1
+
+
+def _is_colour(image: Any) -> bool:
+    """Whether the channels differ, by more than JPEG makes them differ in a grey picture."""
+    if image.mode in ("1", "L", "LA", "La") or image.mode.startswith(("I", "F")):
+        return False
+    return any(
+        np.abs(np.diff(np.asarray(strip.convert("RGB"), np.int16), axis=2)).max() > _GREY_DIFFERENCE
+        for strip in _strips(image)
+    )
+
+
+def _is_transparent(image: Any) -> bool:
+    if not image.has_transparency_data:
+        return False
+    return any(strip.convert("RGBA").getextrema()[3][0] < 255 for strip in _strips(image))
+
+
+def _strips(image: Any) -> Iterator[Any]:
+    """The picture a few rows at a time: no copy of all of it is held."""
+    rows = max(1, 2**18 // image.width)
+    for top in range(0, image.height, rows):
+        yield image.crop((0, top, image.width, min(top + rows, image.height)))

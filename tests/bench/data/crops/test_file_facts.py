@@ -1,0 +1,110 @@
+"""How files were made: notices where it goes with the class, and a reference point of it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data import CropSettings, build_stack, load_lesions
+from bench.data.crops import stack as crop_stack
+from bench.data.crops.stack import CropStack
+from bench.planning.reference_points import reference_points
+
+Pixels = np.ndarray[Any, Any]
+RNG = np.random.default_rng(1)
+
+
+def eight(side: int = 24) -> Pixels:
+    return RNG.integers(0, 256, (side, side), np.uint8)
+
+
+def sixteen(side: int = 24) -> Pixels:
+    return RNG.integers(0, 4096, (side, side)).astype(np.uint16)
+
+
+def grey_as_rgb(side: int = 24) -> Pixels:
+    return np.repeat(eight(side)[..., None], 3, axis=2)
+
+
+def write(root: Path, kinds: dict[str, tuple[Callable[[], Pixels], str]], n: int = 12) -> Path:
+    for name, (pixels, ending) in kinds.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        for number in range(n):
+            Image.fromarray(pixels()).save(root / name / f"{name}{number}.{ending}")
+    return root
+
+
+def stack_of(root: Path) -> CropStack:
+    return build_stack(load_lesions(root), CropSettings(32), root.parent / "store")
+
+
+@pytest.mark.parametrize(
+    ("benign", "malignant", "words"),
+    [
+        ((eight, "jpg"), (sixteen, "png"), ("format", "bit depth")),
+        ((eight, "png"), (eight, "bmp"), ("format",)),
+        ((eight, "png"), (sixteen, "png"), ("bit depth",)),
+        ((eight, "png"), (grey_as_rgb, "png"), ("colour mode",)),
+        ((eight, "png"), (lambda: eight(32), "png"), ("size in pixels",)),
+    ],
+)
+def test_what_goes_with_the_class_is_noticed(
+    tmp_path: Path, benign: Any, malignant: Any, words: tuple[str, ...]
+) -> None:
+    stack = stack_of(write(tmp_path / "set", {"benign": benign, "malignant": malignant}))
+    for word in words:
+        (notice,) = [n for n in stack.notices if f"the {word} of the files differs" in n]
+        assert "12" in notice
+    has_row = "shortcut:file" in dict(reference_points(stack.table))
+    assert has_row == (words != ("size in pixels",))
+
+
+def test_formats_that_are_mixed_within_the_classes_are_not(tmp_path: Path) -> None:
+    for ending in ("png", "bmp"):
+        write(tmp_path / "set", {"benign": (eight, ending), "malignant": (eight, ending)})
+    assert stack_of(tmp_path / "set").notices == ()
+
+
+def test_clean_data_have_no_notice_and_no_row(phantom: Path, tmp_path: Path) -> None:
+    stack = build_stack(load_lesions(phantom), CropSettings(32), tmp_path)
+    assert stack.notices == ()
+    assert "shortcut:file" not in dict(reference_points(stack.table))
+
+
+def test_colour_pages_and_orientation_are_counted(classes: Path) -> None:
+    colour = RNG.integers(0, 256, (20, 20, 3), np.uint8)
+    Image.fromarray(colour).save(classes / "benign" / "c.png")
+    pages = [Image.fromarray(eight()) for _ in range(3)]
+    pages[0].save(classes / "benign" / "p.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(classes / "benign" / "a.png", save_all=True, append_images=pages[1:])
+    exif = Image.Exif()
+    exif[274] = 6
+    picture = RNG.integers(0, 256, (10, 30), np.uint8)
+    Image.fromarray(picture).save(classes / "malignant" / "e.png", exif=exif)
+    Image.fromarray(picture).save(classes / "malignant" / "t.tif", exif=exif)
+    stack = stack_of(classes)
+    assert any("1 of 11 crops come from colour" in notice for notice in stack.notices)
+    assert any("2 of 11 crops come from files with more" in notice for notice in stack.notices)
+    assert any("2 of 11 crops come from files with an EXIF" in n for n in stack.notices)
+    rotated = stack.table[stack.table["path"].str.endswith(("e.png", "t.tif"))]
+    assert list(rotated["crop_height"]) == [30, 30]
+
+
+def test_another_decoder_decodes_again(classes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (classes / "benign" / "benign0.png").write_bytes(b"broken")
+    before = stack_of(classes)
+    assert len(before.table) == 5
+    assert before.decoders == {"pillow": 5}
+    assert "pillow" in before.decoder_versions
+    decoded = []
+    original = crop_stack.square_crops
+    monkeypatch.setattr(crop_stack, "square_crops", lambda *a: decoded.append(1) or original(*a))
+    stack_of(classes)
+    assert not decoded
+    versions = {**before.decoder_versions, "pylibjpeg-rle": "9"}
+    monkeypatch.setattr(crop_stack, "decoder_versions", lambda: versions)
+    assert stack_of(classes).fingerprint == before.fingerprint
+    assert decoded

@@ -1,0 +1,94 @@
+"""Masks among pictures are left out with a reason, in folders and CSVs; pictures never are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from bench.data import CropSettings, build_stack, load_lesions
+from bench.data.companions import is_two_valued
+
+
+def mask(path: Path, values: tuple[int, int] = (0, 255), side: int = 64) -> Path:
+    pixels = np.full((side, side), values[0], np.uint8)
+    pixels[side // 4 : side // 2, side // 4 : side // 2] = values[1]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def as_csv(root: Path) -> Path:
+    paths = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.*"))
+    lines = [f"{path},{path.partition('/')[0]}" for path in paths]
+    (root.parent / "set.csv").write_text(
+        "\n".join(["path,label", *(f"{root.name}/{line}" for line in lines)])
+    )
+    return root.parent / "set.csv"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("benign0_mask.png", "benign0_mask_1.png", "benign0-mask.png", "benign0_seg.png"),
+        *("benign0_GT.bmp", "benign0_roi.jpg", "mask_benign0.png", "masks/benign0.png"),
+        *("benign0_segmentation.png", "benign0.mask.png", "benign0mask.png"),
+    ],
+)
+@pytest.mark.parametrize("manifest", [False, True])
+def test_masks_by_name(classes: Path, name: str, manifest: bool) -> None:
+    mask(classes / "benign" / name)
+    dataset = load_lesions(as_csv(classes) if manifest else classes)
+    assert len(dataset.table) == 6
+    (reason,) = dataset.left_out["reason"]
+    assert "is a mask" in reason
+    assert "benign0.png" in reason
+
+
+@pytest.mark.parametrize("values", [(0, 1), (0, 0), (255, 10)])
+def test_masks_of_other_values(classes: Path, values: tuple[int, int]) -> None:
+    mask(classes / "benign" / "benign0_mask.png", values)
+    assert len(load_lesions(classes).table) == 6
+
+
+def test_a_picture_with_the_name_of_a_mask_stays(classes: Path, save: Callable[..., Path]) -> None:
+    save(classes / "benign" / "benign0_mask.png", (40, 40))
+    save(classes / "malignant" / "malignant1_2.png", (40, 40))
+    dataset = load_lesions(classes)
+    assert len(dataset.table) == 8
+    assert dataset.left_out.empty
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+@pytest.mark.parametrize("manifest", [False, True])
+def test_two_values_among_many(classes: Path, tmp_path: Path, ending: str, manifest: bool) -> None:
+    mask(classes / "malignant" / f"other.{ending}")
+    dataset = load_lesions(as_csv(classes) if manifest else classes)
+    stack = build_stack(dataset, CropSettings(32), tmp_path / "store")
+    assert len(stack.table) == len(stack.images) == 6
+    (reason,) = stack.left_out["reason"]
+    assert "two values" in reason
+
+
+def test_a_set_of_two_valued_pictures_stays(tmp_path: Path) -> None:
+    for name in ("benign", "malignant"):
+        for number in range(4):
+            mask(tmp_path / "set" / name / f"{name}{number}.png", side=32 + 4 * number)
+    dataset = load_lesions(tmp_path / "set")
+    assert len(build_stack(dataset, CropSettings(32), tmp_path / "store").table) == 8
+
+
+def test_a_folder_of_masks_is_no_class(classes: Path) -> None:
+    for number in range(3):
+        mask(classes / "masks" / f"benign{number}.png")
+    dataset = load_lesions(classes)
+    assert len(dataset.table) == 6
+    assert set(dataset.left_out["path"].str.partition("/")[0]) == {"masks"}
+
+
+def test_a_dark_picture_with_a_bright_spot_is_no_mask() -> None:
+    dark = np.random.default_rng(0).integers(0, 20, (100, 100)).astype(np.uint8)
+    dark[5:8, 5:30] = 255
+    assert not is_two_valued(dark)
+    assert not is_two_valued(np.zeros((9, 9), np.uint8))
