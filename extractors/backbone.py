@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal, final
 
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
-from extractors.networks.family import Family
+from extractors.names import Family
 
 if TYPE_CHECKING:
     import torch

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from extractors.errors import BackboneError
 
@@ -21,6 +22,10 @@ from extractors.errors import BackboneError
 FINETUNED = ("finetuned", "finetuned-last")
 LOCALIZED = ("drloc", "drloc-released")
 STEPS = (*FINETUNED, *LOCALIZED)
+
+# What a network does with an image: convolve, attend, both, or neither.
+Family = Literal["CNN", "transformer", "hybrid", "other"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
 
 RANDOM = "random:"
 FUSION = "fusion:"

@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, TypeVar
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
-from extractors.names import NO_EXTRACTORS
+from extractors.names import FAMILIES, NO_EXTRACTORS, Family
 from extractors.networks import NETWORKS
-from extractors.networks.family import FAMILIES, Family
 from extractors.pretrained import LIBRARIES
 from extractors.recipes import Recipe
 

@@ -38,9 +38,7 @@ def described(dataset: Dataset) -> Dataset:
         if not size:
             return replace(dataset, notices=(*dataset.notices, *notices))
         line = RESAMPLED.format(count=count, size=size)
-        return replace(
-            dataset, notices=(line, *dataset.notices, *notices), published_figures=False
-        )
+        return replace(dataset, notices=(line, *dataset.notices, *notices), published_figures=False)
     derived = bool(description.get("derived_from") or description.get("changed"))
     return replace(
         dataset,

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from extractors.errors import BackboneError
-from extractors.networks.family import Family
+from extractors.names import Family
 from extractors.networks.token_grid import TokenGrid
 
 if TYPE_CHECKING:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
+
+from extractors.names import Family
 
 if TYPE_CHECKING:
     from torch import nn
-
-Family = Literal["CNN", "transformer", "hybrid", "other"]
-FAMILIES: tuple[Family, ...] = get_args(Family)
 
 # Children that project onto queries, keys and values.
 _PROJECTIONS = re.compile(r"(.*_)?(q|w_?q|qkvs?|quer(y|ies))(_.*)?", re.IGNORECASE)
