@@ -7,6 +7,7 @@ import typer
 
 from bench.commands.printing import print_table, say
 from bench.errors import INTERRUPTED
+from bench.planning.config import COLUMNS_HELP, Configuration
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
@@ -32,6 +33,7 @@ def info(
     cache: Annotated[
         Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
     ] = None,
+    columns: Annotated[list[str] | None, typer.Option(metavar="A,B,...", help=COLUMNS_HELP)] = None,
 ) -> None:
     """Report what a folder holds and what is wrong with it; every crop is decoded once."""
     from bench.data import CropSettings, build_stack, load_lesions
@@ -39,10 +41,18 @@ def info(
     from bench.store import cache_folder
 
     place = cache_folder(cache)
+    options = {} if columns is None else {"columns": columns}
+    named = Configuration.checked(options).named_columns()
     with Progress() as progress:
         with progress.step("image files", None, "headers read") as step:
             found = load_lesions(
-                path, dataset, tables, positive=positive, cache=place, progress=step
+                path,
+                dataset,
+                tables,
+                positive=positive,
+                columns=named,
+                cache=place,
+                progress=step,
             )
         with progress.step("crops", len(found.table), "decoded") as step:
             stack = build_stack(found, CropSettings(), place, step)
@@ -89,7 +99,8 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
     With a stack, crops that cannot be decoded are among what was left out.
     """
-    from bench.data.summary import lost_classes, rare_first, summarise
+    from bench.data.crops.copies_found import copy_notices
+    from bench.data.summary import lost_classes, one_class_notices, rare_first, summarise
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
@@ -100,9 +111,10 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         say(f"licence: {dataset.licence}")
     if dataset.citation:
         say(f"cite: {dataset.citation}")
-    notices = dataset.notices
+    notices = [*dataset.notices]
     if stack is not None:
-        notices = (*notices, *stack.notices, *lost_classes(dataset, stack))
+        notices += [*one_class_notices(stack), *stack.notices, *copy_notices(stack.copies)]
+        notices += lost_classes(dataset, stack)
     for notice in notices:
         say(f"note: {notice}")
     for title, name in (
@@ -113,6 +125,7 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         ("Pathologies", "pathology"),
         ("Longest side of a crop in pixels", "sizes"),
         ("Patients in both splits", "shared_patients"),
+        ("Copies of one picture", "copies"),
         ("Left out", "left_out"),
     ):
         table = tables.get(name, ())

@@ -1,13 +1,16 @@
 """Reads a CSV manifest: one row an image, with `path`, `label` and further columns of the table."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from bench.data.class_words import LABEL_WORDS, decide_sides, label_of, normalised
 from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
+from bench.data.patients import find_column, near_misses, normalised_ids, squeezed
 from bench.data.sources import path_problem
 from bench.errors import UnusableInput
 
@@ -43,13 +46,15 @@ class Manifest:
     left_out : list[LeftOut]
         Rows whose file is missing.
     has_patients : bool
-        Whether it has a column patient_id.
+        Whether it has a column with patient ids.
     words : tuple[str, str]
         What it calls the negative and the positive class.
     ignored : tuple[str, ...]
         Columns that are not used.
     class_notices : tuple[str, ...]
         How the sides of the classes were decided, where a reader must know it.
+    patient_notices : tuple[str, ...]
+        Which column the patient ids are taken from, where its name leaves a doubt.
     """
 
     rows: list[dict[str, Any]]
@@ -58,6 +63,7 @@ class Manifest:
     words: tuple[str, str]
     ignored: tuple[str, ...]
     class_notices: tuple[str, ...] = ()
+    patient_notices: tuple[str, ...] = ()
 
 
 def column_name(text: str) -> str:
@@ -70,10 +76,26 @@ def column_names(file: Path) -> list[str]:
     return [column_name(name) for name in first_record(file)]
 
 
-def read(file: Path, positive: str | None = None) -> Manifest:
+def read(
+    file: Path,
+    positive: str | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+) -> Manifest:
     """The rows of a manifest; those whose image is missing are left out.
 
-    `positive` is the label that a user calls positive, against all others.
+    Parameters
+    ----------
+    file : Path
+        A CSV.
+    positive : str | None, optional
+        The label that a user calls positive, against all others.
+    columns : Mapping[str, str], optional
+        What each column is called in the file, by its name here, where it is another or in doubt.
+
+    Returns
+    -------
+    Manifest
+        Rows, words of the classes, and notices.
 
     Raises
     ------
@@ -83,7 +105,10 @@ def read(file: Path, positive: str | None = None) -> Manifest:
     """
     lines = records(file)
     _, names = next(lines, (1, []))
-    names = [column_name(name) for name in names]
+    names = _named(file, names, columns)
+    taken = None if "patient_id" in columns else find_column(names)
+    notices = _patient_notices(names, taken)
+    names = ["patient_id" if name == taken else name for name in names]
     _check_header(file, names)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
@@ -100,6 +125,9 @@ def read(file: Path, positive: str | None = None) -> Manifest:
             left_out.append(LeftOut(row["crop_id"], row["path"], "the file is missing"))
             lost.append(row)
     _check_unique(file, rows, left_out)
+    if "patient_id" in names:
+        for row, patient in zip(rows, normalised_ids([r["patient_id"] for r in rows]), strict=True):
+            row["patient_id"] = patient
     sides, class_notices = _labels(file, first_line, positive)
     words: dict[int, Counter[str]] = {0: Counter(), 1: Counter()}
     for row in (*rows, *lost):
@@ -112,6 +140,7 @@ def read(file: Path, positive: str | None = None) -> Manifest:
         (_word(words[0], "negative"), _word(words[1], "positive")),
         tuple(name for name in names if name not in KNOWN_COLUMNS),
         class_notices,
+        tuple(notices),
     )
 
 
@@ -146,6 +175,43 @@ def _labels(
     except UnusableInput as error:
         raise error if str(file) in str(error) else unusable(file, str(error)) from error
     return {text: sides[spelled[normalised(text)]] or 0 for text in first_line}, notices
+
+
+def _named(file: Path, header: list[str], columns: Mapping[str, str]) -> list[str]:
+    """The columns by their names here; raises UnusableInput for one requested that is not there."""
+    names = [column_name(name) for name in header]
+    exact = [name.strip() for name in header]
+    found = {}
+    for column, wanted in columns.items():
+        where = [i for i, name in enumerate(exact) if name == wanted.strip()]
+        where = where or [i for i, name in enumerate(names) if name == column_name(wanted)]
+        if len(where) != 1:
+            what = "there is no such column" if not where else "several columns are called so"
+            shown = ", ".join(name[:40] for name in exact[:20])
+            raise unusable(
+                file, f"--columns {column}={wanted}: {what}; the first line holds {shown}"
+            )
+        found[where[0]] = column
+    # What is called like a column that is taken from elsewhere is not that column.
+    others = [f"{name} of the file" if name in columns else name for name in names]
+    return [found.get(place, name) for place, name in enumerate(others)]
+
+
+def _patient_notices(names: list[str], taken: str | None) -> list[str]:
+    if "patient_id" in names:
+        return []
+    if taken is None:
+        near = ", ".join(map(repr, near_misses(n for n in names if n not in KNOWN_COLUMNS)))
+        first = near.split(", ")[0].strip("'")
+        return [
+            f"no column is known to hold patient ids; perhaps one of these does: {near} "
+            f"(--columns patient_id={first} takes it)"
+        ] * bool(near)
+    others = [n for n in names if n != taken and find_column([n])]
+    notices = [f"patient ids are taken from the column {taken!r}"]
+    if others:
+        notices[0] += f", not from {', '.join(map(repr, others))} (--columns patient_id=NAME)"
+    return notices * (squeezed(taken) != "patientid" or bool(others))
 
 
 def _check_header(file: Path, names: list[str]) -> None:

@@ -1,8 +1,9 @@
 """A user's own data set: one folder a class, or a CSV manifest (see `csv_manifest`)."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any
 
 from bench.data import csv_manifest
@@ -17,6 +18,7 @@ from bench.data.lesions import (
     shared_patients,
     unusable,
 )
+from bench.data.patients import groups_of, kept_together, maybe_one_person
 from bench.data.sources import FolderSource, escapes, path_problem
 from bench.errors import UnusableInput
 
@@ -49,10 +51,15 @@ def find(root: Path) -> bool:
     return len(folders) >= 2 and all(any(_images(root, folder)) for folder in folders)
 
 
-def load(root: Path, positive: str | None = None) -> Dataset:
+def load(
+    root: Path,
+    positive: str | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
+) -> Dataset:
     """The lesion table of a folder with class folders or a manifest, or of a manifest.
 
-    `positive` is the class that a user calls positive, against all others.
+    `positive` is the class that a user calls positive, against all others; `columns` says what
+    columns of a manifest are called in the file.
 
     Raises
     ------
@@ -62,17 +69,19 @@ def load(root: Path, positive: str | None = None) -> Dataset:
     if root.is_file():
         if root.suffix.lower() != ".csv":
             raise unusable(root, "is neither a folder nor a CSV manifest")
-        return _from_manifest(root, positive)
+        return _from_manifest(root, positive, columns)
     tables = _tables(root)
-    required = set(csv_manifest.REQUIRED)
+    required = {csv_manifest.column_name(columns.get(n, n)) for n in csv_manifest.REQUIRED}
     manifests = [file for file in tables if required <= set(csv_manifest.column_names(file))]
     if len(manifests) > 1:
         names = ", ".join(file.name for file in manifests)
         raise unusable(root, f"more than one CSV has the columns path and label: {names}")
     if manifests:
-        return _from_manifest(manifests[0], positive)
-    if len(tables) == 1 and len(_class_folders(root)) < 2:
-        return _from_manifest(tables[0], positive)
+        return _from_manifest(manifests[0], positive, columns)
+    if len(tables) == 1 and (columns or len(_class_folders(root)) < 2):
+        return _from_manifest(tables[0], positive, columns)
+    if columns:
+        raise unusable(root, "--columns is for a CSV manifest, and there is none")
     return _from_class_folders(root, positive)
 
 
@@ -95,11 +104,12 @@ def _class_folders(root: Path) -> list[Path]:
     return [folder for folder in folders if any(_images(root, folder))]
 
 
-def _from_manifest(file: Path, positive: str | None) -> Dataset:
+def _from_manifest(file: Path, positive: str | None, columns: Mapping[str, str]) -> Dataset:
     import pandas as pd
 
-    manifest = csv_manifest.read(file, positive)
+    manifest = csv_manifest.read(file, positive, columns)
     notices = [*manifest.class_notices, *([] if manifest.has_patients else [NO_PATIENTS])]
+    notices += manifest.patient_notices
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
         notices.append(f"columns that are not used: {ignored}")
@@ -110,6 +120,9 @@ def _from_manifest(file: Path, positive: str | None) -> Dataset:
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
         check_classes(rows, file)
+        if manifest.has_patients:
+            rows, maybe = _maybe_one_person(rows)
+            notices += maybe
         notices += _split_notices(rows)
     negative_word, positive_word = manifest.words
     return finish(
@@ -120,6 +133,21 @@ def _from_manifest(file: Path, positive: str | None) -> Dataset:
         {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
         notices=notices,
     )
+
+
+def _maybe_one_person(rows: Any) -> tuple[Any, list[str]]:
+    """The rows, with patients kept together whose ids may be spellings of one; a notice if so."""
+    patients = rows["patient_id"]
+    pairs = maybe_one_person(list(patients))
+    if not pairs:
+        return rows, []
+    grouped = kept_together(rows, pairs)
+    together = patients[groups_of(grouped).isin({patients[one] for one, _ in pairs})].nunique()
+    one, other = (patients[row] for row in pairs[0])
+    return grouped, [
+        f"{together} patients may be fewer under several spellings, such as {one!r} and {other!r}: "
+        "those are kept together and count as one in splits and intervals"
+    ]
 
 
 def _split_notices(rows: Any) -> list[str]:

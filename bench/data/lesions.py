@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.data.patients import groups_of
 from bench.data.sources import ImageSource, first_that_escapes, path_problem
 from bench.errors import UnusableInput
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 REQUIRED_COLUMNS = (
     "crop_id",  # unique
     "lesion_id",  # shared by the views of one lesion
-    "patient_id",
+    "patient_id",  # see `patients` for the column group_id, which keeps patients together
     "laterality",  # LEFT, RIGHT or empty
     "view",  # CC, MLO or empty
     "abnormality",  # mass, calc, or the source's own class
@@ -243,9 +244,10 @@ def _one_class(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo]) -> list
 
 
 def shared_patients(table: "pd.DataFrame") -> list[str]:
-    """The patients with rows in both train and test, sorted."""
-    train = set(table.loc[table["split"] == "train", "patient_id"])
-    return sorted(train & set(table.loc[table["split"] == "test", "patient_id"]))
+    """The patients with rows in both train and test, sorted; groups, where they make any."""
+    groups = groups_of(table)
+    train = set(groups[table["split"] == "train"])
+    return sorted(train & set(groups[table["split"] == "test"]))
 
 
 def _check_identity(table: "pd.DataFrame", root: Path) -> None:
@@ -261,7 +263,7 @@ def _check_identity(table: "pd.DataFrame", root: Path) -> None:
             root, f"crop_id {table.loc[repeated, 'crop_id'].iloc[0]!r} occurs more than once"
         )
     # A lesion id that two patients share would count two lesions as one.
-    patients = table.groupby(["subset", "lesion_id"])["patient_id"].nunique()
+    patients = groups_of(table).groupby([table["subset"], table["lesion_id"]]).nunique()
     if (patients > 1).any():
         raise unusable(
             root, f"lesion_id {patients.idxmax()[1]!r} belongs to more than one patient_id"

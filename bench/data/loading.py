@@ -1,7 +1,7 @@
 """Finds out which data set a path holds, and reads it: one table of all loaders."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data import folder, mias
@@ -23,16 +23,19 @@ class Requested:
         Folder of the store.
     tables : Path | None
         Folder of the case tables, where it is not the data root's.
-    progress : Callable[[int], None] | None
+    progress : ProgressCallback | None
         Called with the number of headers read since the last call.
     positive : str | None
-        The class that is positive; None where its name shall say it.
+        The class that is positive; None where its name says it.
+    columns : Mapping[str, str]
+        What columns of a CSV manifest are called in the file, by their names here.
     """
 
     cache: Path
     tables: Path | None = None
     progress: ProgressCallback | None = None
     positive: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ LOADERS = (
         name="folder",
         title="one folder a class, or a CSV with path and label",
         find=_find_folder,
-        load=lambda path, requested: folder.load(path, requested.positive),
+        load=lambda path, requested: folder.load(path, requested.positive, requested.columns),
         looked_for=folder.LOOKED_FOR,
         file="a CSV manifest",
         takes_positive=True,
@@ -136,6 +139,7 @@ def load_lesions(
     tables: str | Path | None = None,
     *,
     positive: str | None = None,
+    columns: Mapping[str, str] | None = None,
     cache: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Dataset:
@@ -152,6 +156,8 @@ def load_lesions(
     positive : str | None, optional
         In a user's own folder or manifest, the class that is positive, against all others; by
         default the classes' names say it (see `class_words`).
+    columns : Mapping[str, str] | None, optional
+        What columns of a CSV manifest are called in the file, by their names here.
     cache : str | Path | None, optional
         Folder of the store, where the index of CBIS-DDSM's files is kept; by default $BENCH_CACHE,
         else the user's cache folder.
@@ -174,10 +180,15 @@ def load_lesions(
     try:
         if not path.exists():
             raise unusable(path, "there is no such file or folder")
+        if columns:
+            if dataset not in ("auto", "folder") or tables is not None:
+                raise unusable(path, "--columns is for a CSV manifest")
+            dataset = "folder"
         place = cache_folder(Path(cache) if cache is not None else None)
         folder_of_tables = _tables_folder(tables)
         loader = _loader(path, dataset, folder_of_tables)
-        dataset_found = loader.load(path, Requested(place, folder_of_tables, progress, positive))
+        requested = Requested(place, folder_of_tables, progress, positive, columns or {})
+        dataset_found = loader.load(path, requested)
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
     if positive is not None and not loader.takes_positive:

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.data.crops.copies_found import no_copies
 from bench.data.lesions import Dataset, select, shared_patients
+from bench.data.patients import groups_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,8 +33,9 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
     dict[str, pd.DataFrame]
         "counts": subset, split, label, class, crops, lesions, patients; "pathology": subset, split,
         pathology, crops; "shared_patients": subset, patients in both train and test, and their
-        crops; "sizes": subset, class, smallest, median and largest longest side of the native
-        crops in pixels (empty without a stack); "left_out": reason, rows; and
+        crops; "copies" as in `count_copies` (empty without a stack); "sizes": subset, class,
+        smallest, median and largest longest side of the native crops in pixels (empty without a
+        stack); "left_out": reason, rows; and
         `dataset.source_tables`.
     """
     import pandas as pd
@@ -55,6 +58,7 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
         **dataset.source_tables,
         "counts": pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
         "pathology": pd.DataFrame(pathology, columns=["subset", "split", "pathology", "crops"]),
+        "copies": no_copies() if stack is None else stack.copies,
         "shared_patients": pd.DataFrame(shared, columns=["subset", "patients", "crops"]),
         "sizes": pd.DataFrame(_sizes(dataset, stack), columns=list(SIZE_COLUMNS)),
         "left_out": pd.DataFrame(
@@ -118,6 +122,22 @@ def left_out_notice(left_out: "pd.DataFrame", used: int) -> list[str]:
     return [f"{len(left_out)} of {len(left_out) + used} rows {verb} left out: {', '.join(parts)}"]
 
 
+def one_class_notices(stack: "CropStack") -> list[str]:
+    """A notice for each subset whose own test rows, of which there are some, hold one class."""
+    notices = []
+    for name, info in stack.subsets.items():
+        rows = select(stack.table, stack.subsets, name)
+        labels = set(rows.loc[rows["split"] == "test", "label"])
+        if len(labels) == 1 and (rows["split"] == "train").any():
+            word = info.positive if labels == {1} else info.negative
+            crops = int((rows["split"] == "test").sum())
+            notices.append(
+                f"subset {name}: the {crops} test crops hold one class only ({word}): AUC, "
+                "and what takes both classes, cannot be measured"
+            )
+    return notices
+
+
 def rare_first(left_out: "pd.DataFrame") -> "pd.DataFrame":
     """The rows left out, those with the rarest reasons first: they are worth a look."""
     sizes = left_out.groupby("reason")["reason"].transform("size")
@@ -154,4 +174,4 @@ def _sizes(dataset: Dataset, stack: "CropStack | None") -> list[tuple[str | int,
 
 def _shared(rows: "pd.DataFrame") -> tuple[int, int]:
     both = shared_patients(rows)
-    return len(both), int(rows["patient_id"].isin(both).sum())
+    return len(both), int(groups_of(rows).isin(both).sum())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.patients import groups_of
 from bench.planning.plan import Fold
 from bench.store import Store
 from classifiers.memory import default_memory_limit, gram_bytes
@@ -47,8 +48,8 @@ class Site:
 
     @cached_property
     def patients(self) -> NDArray[Any]:
-        """The patient of each crop, shape (n,)."""
-        patients: NDArray[Any] = self.stack.table["patient_id"].to_numpy()
+        """The patient of each crop, or the group of those kept together, shape (n,)."""
+        patients: NDArray[Any] = groups_of(self.stack.table).to_numpy()
         return patients
 
     def groups(self, fold: Fold) -> NDArray[np.int64]:

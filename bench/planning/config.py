@@ -32,6 +32,7 @@ class Option:
 
 DATA, SYSTEMS, PROTOCOLS = "Data", "Systems", "Protocols"
 RESOURCES, OUTPUT = "Resources", "Output"
+COLUMNS_HELP = "Columns of a CSV manifest: patient_id=NAME,label=NAME,path=NAME,..."
 # Options that take several names, separated by commas or given several times.
 Names = tuple[str, ...]
 
@@ -64,6 +65,7 @@ class Configuration(BaseModel):
             DATA,
         ),
     ] = None
+    columns: Annotated[Names | None, Option(COLUMNS_HELP, DATA)] = None
     subset: Annotated[
         Names | None, Option("Subsets, separated by commas; all by default.", DATA)
     ] = None
@@ -144,7 +146,13 @@ class Configuration(BaseModel):
     dry_run: Annotated[bool, Option("Print the plan and stop.", OUTPUT)] = False
 
     @field_validator(
-        "subset", "extractors", "classifiers", "protocols", "train_fraction", mode="before"
+        "columns",
+        "subset",
+        "extractors",
+        "classifiers",
+        "protocols",
+        "train_fraction",
+        mode="before",
     )
     @classmethod
     def _split(cls, values: Any) -> Any:
@@ -155,6 +163,22 @@ class Configuration(BaseModel):
         if not names:
             raise ValueError("no name is given")
         return names
+
+    @field_validator("columns")
+    @classmethod
+    def _columns(cls, columns: Names | None) -> Names | None:
+        from bench.data.csv_manifest import KNOWN_COLUMNS
+
+        pairs = [text.partition("=") for text in columns or ()]
+        for name, _, wanted in pairs:
+            if not wanted.strip():
+                raise ValueError("give each column as patient_id=NAME")
+            if name.strip() not in KNOWN_COLUMNS:
+                raise ValueError(f"{name!r} is not one of {', '.join(KNOWN_COLUMNS)}")
+        for part in (0, 2):
+            if len({pair[part].strip() for pair in pairs}) < len(pairs):
+                raise ValueError("a column is named more than once")
+        return columns
 
     @field_validator("train_fraction")
     @classmethod
@@ -188,6 +212,11 @@ class Configuration(BaseModel):
         from bench.data.crops.settings import CropSettings
 
         return CropSettings(self.size, self.fit, self.region, self.margin, self.window)
+
+    def named_columns(self) -> dict[str, str]:
+        """What columns of a manifest are called in the file, by their names here."""
+        pairs = [text.partition("=") for text in self.columns or ()]
+        return {name.strip(): wanted.strip() for name, _, wanted in pairs}
 
     def chosen_protocols(self) -> tuple[str, ...]:
         """The protocols requested, else the preset's."""

@@ -93,6 +93,11 @@ def load_data(
     from bench.data import builtin_phantom, load_lesions
 
     root = configuration.data or os.environ.get("BENCH_DATA") or None
+    columns = configuration.named_columns()
+    if root is None and columns:
+        raise UnusableInput(
+            "--columns is for a CSV manifest; it needs --data PATH (or $BENCH_DATA)"
+        )
     if root is None and configuration.dataset in ("auto", "phantom"):
         return load_lesions(
             builtin_phantom(cache), "phantom", positive=configuration.positive, cache=cache
@@ -100,10 +105,9 @@ def load_data(
     if root is None:
         raise UnusableInput(f"--dataset {configuration.dataset} needs --data PATH (or $BENCH_DATA)")
     return load_lesions(
-        root,
-        configuration.dataset,
-        configuration.tables,
+        *(root, configuration.dataset, configuration.tables),
         positive=configuration.positive,
+        columns=columns,
         cache=cache,
         progress=progress,
     )

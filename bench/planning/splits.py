@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from bench.data.crops.rotated import ROTATIONS, Positions
 from bench.data.lesions import shared_patients
+from bench.data.patients import groups_of
 from bench.errors import UnusableInput
 from reports.systems.schema import ALL_ROWS
 
@@ -25,6 +26,9 @@ N_FOLDS = 5
 
 # What a hold-out keeps for training, and what a reused network is trained on.
 TRAINING_SHARE = 0.7
+
+# In the notice of test rows that cannot tell the classes apart.
+ONE_CLASS = "one class only"
 
 
 @dataclass(frozen=True)
@@ -134,47 +138,55 @@ class Protocol:
 def official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     """The data set's own split; patients that stand in both are taken out of training."""
     test = (table["split"] == "test").to_numpy()
-    test_patients = set(table.loc[test, "patient_id"])
-    shared = table["patient_id"].isin(test_patients).to_numpy()
     marked = (table["split"] == "train").to_numpy()
-    train = marked & ~shared
-    notices: tuple[str, ...] = ()
-    if (marked & shared).any():
-        patients = table.loc[marked & shared, "patient_id"].nunique()
-        notices = (
-            f"{patients} patients stand in both splits: their {int((marked & shared).sum())} "
-            "training crops are left out of training",
+    patients, groups = table["patient_id"], groups_of(table)
+    in_test = patients.isin(set(patients[test])).to_numpy()
+    shared = groups.isin(set(groups[test])).to_numpy()
+    notices = []
+    if (marked & in_test).any():
+        notices.append(
+            f"{patients[marked & in_test].nunique()} patients stand in both splits: their "
+            f"{int((marked & in_test).sum())} training crops are left out of training"
         )
-    fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
+    joined = marked & shared & ~in_test
+    if joined.any():
+        notices.append(
+            f"{patients[joined].nunique()} patients of the training rows share a picture with "
+            f"patients of test or may be the same persons: their {int(joined.sum())} training "
+            "crops are left out of training"
+        )
+    fold = RowSplit(0, 0, np.flatnonzero(marked & ~shared), np.flatnonzero(test))
     _check_classes(table, fold)
-    return Split((fold,), notices)
+    return Split((fold,), (*notices, *_one_class_tests(table, [fold])))
 
 
 def pooled_official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     """The data set's own split as it is, with the patients that stand on both sides."""
     train, test = ((table["split"] == name).to_numpy() for name in ("train", "test"))
-    shared = table["patient_id"].isin(shared_patients(table)).to_numpy()
+    groups = groups_of(table)
+    shared = groups.isin(shared_patients(table)).to_numpy()
     fold = RowSplit(0, 0, np.flatnonzero(train), np.flatnonzero(test))
     _check_classes(table, fold)
-    patients = table.loc[shared, "patient_id"].nunique()
+    patients = groups[shared].nunique()
     notice = (
         f"an audit: {patients} patients stand on both sides, with {int((train & shared).sum())} "
         f"training and {int((test & shared).sum())} test crops"
     )
-    return Split((fold,), (notice,))
+    return Split((fold,), (notice, *_one_class_tests(table, [fold])))
 
 
 def patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     """Five folds, stratified by label and grouped by patient, drawn anew for each repeat."""
     from sklearn.model_selection import StratifiedGroupKFold
 
-    patients = table["patient_id"].to_numpy()
+    patients = groups_of(table).to_numpy()
     n_patients = len(set(patients))
     if n_patients < N_FOLDS:
         raise UnusableInput(
             f"it needs at least {N_FOLDS} patients, one a fold; there are {n_patients}"
         )
-    return Split(tuple(_drawn_folds(StratifiedGroupKFold, table, repeats, seed, patients)))
+    folds = _drawn_folds(StratifiedGroupKFold, table, repeats, seed, patients)
+    return Split(tuple(folds), _one_class_tests(table, folds))
 
 
 def image_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
@@ -222,7 +234,7 @@ def image_holdout(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
         fold = RowSplit(repeat, 0, *_share_of_each_class(labels, _state(seed, repeat)))
         _check_classes(table, fold)
         folds.append(fold)
-    return Split(tuple(folds), (_audit_notice(table, folds),))
+    return Split(tuple(folds), (_audit_notice(table, folds), *_one_class_tests(table, folds)))
 
 
 def reused_network(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
@@ -278,8 +290,8 @@ def _share_of_each_class(labels: NDArray[np.int64], state: int) -> tuple[Positio
 
 
 def _audit_notice(table: "pd.DataFrame", folds: Sequence[RowSplit]) -> str:
-    """How many patients the first repeat tears apart."""
-    patients = table["patient_id"].to_numpy()
+    """How many patients the first repeat tears apart; groups, where they make any."""
+    patients = groups_of(table).to_numpy()
     torn: set[str] = set()
     for fold in folds:
         if fold.repeat == 0:
@@ -300,6 +312,26 @@ def _check_classes(table: "pd.DataFrame", fold: RowSplit) -> None:
         )
 
 
+def _one_class_tests(table: "pd.DataFrame", folds: Sequence[RowSplit]) -> tuple[str, ...]:
+    """A notice where test rows, of all folds of a repeat or of single ones, hold one class only."""
+    labels = table["label"].to_numpy()
+    single = [fold for fold in folds if len(set(labels[fold.test])) == 1]
+    if not single:
+        return ()
+    found = sorted({int(labels[fold.test][0]) for fold in single})
+    which = f"label {' or '.join(map(str, found))}"
+    if len(single) == len(folds) and len(found) == 1:
+        crops = len(set(np.concatenate([fold.test for fold in single])))
+        return (
+            f"the {crops} test crops hold {ONE_CLASS} ({which}): AUC, and what takes both classes, "
+            "cannot be measured",
+        )
+    return (
+        f"the test crops of {len(single)} of {len(folds)} folds hold {ONE_CLASS} ({which}): these "
+        "folds have no AUC of their own",
+    )
+
+
 def nested_training(table: "pd.DataFrame", train: Positions, share: float, seed: int) -> Positions:
     """The training rows of a share of the training patients.
 
@@ -312,13 +344,14 @@ def nested_training(table: "pd.DataFrame", train: Positions, share: float, seed:
         If the rows that are left hold one class only.
     """
     rows = table.iloc[train]
-    malignant = rows.groupby("patient_id")["label"].max()
+    groups = groups_of(rows)
+    malignant = rows["label"].groupby(groups).max()
     kept: set[str] = set()
     random = np.random.default_rng(seed)
     for label in (0, 1):
         patients = random.permutation(np.sort(malignant.index[malignant == label].to_numpy()))
         kept |= set(patients[: int(np.ceil(share * len(patients)))])
-    chosen: Positions = train[rows["patient_id"].isin(kept).to_numpy()]
+    chosen: Positions = train[groups.isin(kept).to_numpy()]
     if set(table["label"].to_numpy()[chosen]) != {0, 1}:
         raise UnusableInput(f"{share:g} of the training patients hold one class only")
     return chosen

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from bench import provenance
+from bench.data.crops.copies_found import copy_notices
 from bench.data.lesions import shared_patients
 from bench.data.summary import left_out_notice
 from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Plan
 from bench.planning.protocols import PROTOCOLS, manifest_rows
-from bench.planning.splits import has_official_split
+from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
 from extractors.recipes import QUICK
@@ -76,6 +75,7 @@ def make_manifest(
                 for name, info in dataset.subsets.items()
             },
             "counts": _counts(job, stack),
+            "copies": _records(_copies(job, stack)),
             **{name: _records(table) for name, table in dataset.source_tables.items()},
             "thumbnails": [],
         },
@@ -88,13 +88,17 @@ def make_manifest(
         "recipes": _recipes(job),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
-        "notices": [
-            *dataset.notices,
-            *left_out_notice(stack.left_out, len(stack.table)),
-            *_shared_images(stack),
-            *stack.notices,
-            *plan.notices,
-        ],
+        # Sorted so that what leaves a run without its main measure stands first.
+        "notices": sorted(
+            [
+                *dataset.notices,
+                *left_out_notice(stack.left_out, len(stack.table)),
+                *copy_notices(_copies(job, stack)),
+                *stack.notices,
+                *plan.notices,
+            ],
+            key=lambda notice: ONE_CLASS not in notice,
+        ),
         "not_run": _not_run(job, command),
         "units": [],
     }
@@ -124,16 +128,9 @@ def _settings(settings: dict[str, Any]) -> str:
     )
 
 
-def _shared_images(stack: "CropStack") -> list[str]:
-    """Rows that show the same picture under different labels, as lesions of one film do."""
-    labels = stack.table["label"].groupby(np.array(stack.digests)).agg(["size", "nunique"])
-    both = labels[labels["nunique"] > 1]
-    if both.empty:
-        return []
-    return [
-        f"{int(both['size'].sum())} rows share {len(both)} pictures with rows of the other class: "
-        "what is shown of them cannot tell them apart"
-    ]
+def _copies(job: Job, stack: "CropStack") -> "pd.DataFrame":
+    """What is known of copies in the subsets of the run."""
+    return stack.copies[stack.copies["subset"].isin(job.subsets)]
 
 
 def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.data.crops.rotated import rotation_of
+from bench.data.patients import groups_of
 from bench.execution.features import Features
 from bench.execution.selected import SelectedSystem
 from bench.execution.tasks import Answer
@@ -167,7 +168,7 @@ class Results:
         }
 
     def _row(self, fold: Fold, system: System, extractor: Extractor) -> dict[str, Any]:
-        patients = self.stack.table["patient_id"].to_numpy()[fold.test]
+        patients = groups_of(self.stack.table).to_numpy()[fold.test]
         return self._place(fold) | {
             "unit": "",
             "extractor": system.extractor,
@@ -186,7 +187,9 @@ class Results:
 
     def _predicted(self, fold: Fold, result: UnitResult) -> "pd.DataFrame":
         rows = self.stack.table.iloc[fold.test]
-        return rows[["crop_id", "lesion_id", "patient_id", "label"]].assign(
+        return rows[["crop_id", "lesion_id", "label"]].assign(
+            # What the bootstrap draws: patients who are kept together are not independent.
+            patient_id=groups_of(rows),
             unit=result.key,
             repeat=fold.repeat,
             fold=fold.number,

@@ -102,9 +102,10 @@ def _shared(run: Run, places: NDArray[np.int64]) -> NDArray[np.bool_]:
     # A union such as `all` has no name in lesions: take the subsets of its test crops.
     tested = lesions["crop_id"].astype(str).isin(rows["crop_id"].astype(str))
     inside = lesions[lesions["subset"].isin(set(lesions.loc[tested, "subset"]))]
+    # Predictions name the group of patients who are kept together in the place of a patient.
+    column = "group_id" if "group_id" in lesions.columns else "patient_id"
     train, test = (
-        set(inside.loc[inside["split"] == name, "patient_id"].astype(str))
-        for name in ("train", "test")
+        set(inside.loc[inside["split"] == name, column].astype(str)) for name in ("train", "test")
     )
     found: NDArray[np.bool_] = rows["patient_id"].astype(str).isin(train & test).to_numpy(bool)
     return found

@@ -7,7 +7,7 @@ its fingerprint depends on the crops' pixels and their labels alone, wherever th
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, astuple, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from bench.data.companions import masks_among
 from bench.data.crops import stack_files
+from bench.data.crops.copies_found import count_copies, no_copies, stored_copies
 from bench.data.crops.file_facts import FACT_COLUMNS, class_notices, decoding_notices
 from bench.data.crops.regions import RegionCut, plan_cuts
 from bench.data.crops.settings import CropSettings
@@ -28,7 +29,8 @@ from bench.data.crops.squares import (
 )
 from bench.data.images.decoding import decoder_versions
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
-from bench.store import digest
+from bench.data.patients import GROUP, kept_together
+from bench.store import Store, digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,13 +53,14 @@ class CropStack:
     table : pd.DataFrame
         n rows in the stack's order, index 0 … n - 1: the lesion table with `crop_height` and
         `crop_width` (native pixels), `mean_intensity` (0 … 255, before resizing and padding), and
-        `file_format`, `file_bits` and `file_mode` (see `FileFacts`).
+        `file_format`, `file_bits` and `file_mode` (see `FileFacts`); with `group_id` where patients
+        share a picture or may be one (see `bench.data.patients`).
     left_out : pd.DataFrame
         What the loader left out, then what could not be decoded: crop_id, path, reason.
     digests : tuple[str, ...]
         SHA-256 of each square's pixels.
     fingerprint : str
-        SHA-256 over the digests and the rows' identities, labels and splits.
+        SHA-256 over the digests and the rows' identities, labels, splits and groups.
     subsets : dict[str, SubsetInfo]
         Those of the data set.
     settings : CropSettings
@@ -68,6 +71,8 @@ class CropStack:
         The number of crops that each decoder decoded.
     decoder_versions : Mapping[str, str]
         The versions of all decoders that were installed then.
+    copies : pd.DataFrame
+        From `count_copies`.
     """
 
     images: NDArray[np.uint8]
@@ -80,6 +85,7 @@ class CropStack:
     notices: tuple[str, ...] = ()
     decoders: Mapping[str, int] = field(default_factory=dict)
     decoder_versions: Mapping[str, str] = field(default_factory=dict)
+    copies: "pd.DataFrame" = field(default_factory=no_copies)
 
     def positions(self, subset: str) -> NDArray[np.int64]:
         """The rows of a subset as positions in `images` and `table`, ascending.
@@ -141,7 +147,7 @@ def build_stack(
     found = stack_files.open_stack(file, len(cuts), settings.size)
     if found is not None:
         report(len(cuts))
-        return _assemble(dataset, settings, *found)
+        return _with_groups(_assemble(dataset, settings, *found), cache)
     try:
         _write(file, dataset, settings, cuts, stats, report)
     except OSError as error:
@@ -157,7 +163,7 @@ def build_stack(
     if any(transient in reason for reason in reasons for transient in TRANSIENT_REASONS):
         # It is so on this machine at this moment: the next call decodes again.
         stack_files.forget(file)
-    return _assemble(dataset, settings, *found)
+    return _with_groups(_assemble(dataset, settings, *found), cache)
 
 
 def _write(
@@ -252,6 +258,17 @@ def _assemble(
         decoders=dict(Counter(record["file"]["decoder"] for record in kept)),
         decoder_versions=decoder_versions(),
     )
+
+
+def _with_groups(stack: CropStack, cache: Path) -> CropStack:
+    """A stack whose patients are kept together where they share a picture."""
+    copies = stored_copies(stack, Store(cache))
+    counts = count_copies(stack.table, stack.subsets, copies)
+    table = kept_together(stack.table, [(int(one), row) for row, one in enumerate(copies)])
+    fingerprint = stack.fingerprint
+    if GROUP in table.columns:
+        fingerprint = digest([fingerprint, list(table[GROUP])])
+    return replace(stack, table=table, copies=counts, fingerprint=fingerprint)
 
 
 def _unwindowed(records: list[stack_files.Record]) -> tuple[str, ...]:

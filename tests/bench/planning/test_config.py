@@ -57,7 +57,15 @@ def test_every_field_is_an_option_with_the_default_of_the_field():
     options = inspect.signature(with_options(run_all)).parameters
     fields = Configuration.model_fields
     assert list(options) == list(fields)
-    several = {"subset", "extractors", "classifiers", "protocols", "plugin", "train_fraction"}
+    several = {
+        "columns",
+        "subset",
+        "extractors",
+        "classifiers",
+        "protocols",
+        "plugin",
+        "train_fraction",
+    }
     for name, field in fields.items():
         assert options[name].default == (None if name in several else field.default), name
     assert Configuration().crop_settings() == CropSettings()

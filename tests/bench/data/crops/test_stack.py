@@ -211,7 +211,7 @@ def test_a_damaged_stack_is_made_again(
     second = build(classes, cache)
     assert second.fingerprint == first.fingerprint
     np.testing.assert_array_equal(second.images, pixels)
-    assert len([path for path in cache.rglob("*") if path.is_file()]) == 2
+    assert len([path for path in (cache / "crops").rglob("*") if path.is_file()]) == 2
 
 
 def test_bad_files_are_left_out_with_reasons(

@@ -1,0 +1,196 @@
+"""Who counts as one patient: columns that hold patient ids, spellings of an id, and groups.
+
+What can only be spelling is normalised. What may be one person, or shares a picture, stays apart in
+`patient_id` and is kept together by the column `group_id`, by which splits and intervals go.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+GROUP = "group_id"
+
+# Names of a column with patient ids, without case, blanks and punctuation; the first one wins.
+PATIENT_COLUMNS = (
+    *("patientid", "patient", "patientidentifier", "patientno", "patientnr", "patientnum"),
+    *("patientnumber", "patientcode", "patientkey", "patientuid", "patid", "ptid", "pid"),
+    *("anonymizedpatientid", "anonpatientid", "anonymouspatientid", "deidentifiedpatientid"),
+    *("subjectid", "subject", "subjectidentifier", "subjectno", "subjectnumber", "subjectcode"),
+    *("participantid", "participant", "personid", "person", "mrn", "medicalrecordnumber"),
+    *("patientenid", "patientennummer", "patientennr", "idpatient", "idpaciente", "pacienteid"),
+)
+# Parts of names that point to a person, and of those that say something else of one.
+_PERSON = ("patient", "subject", "person", "participant", "case", "study", "exam", "mrn", "pid")
+_ATTRIBUTES = ("age", "sex", "gender", "birth", "weight", "height", "race", "ethnic", "date")
+
+
+def find_column(names: Sequence[str]) -> str | None:
+    """The column that holds the patient's id, None where there is none.
+
+    Parameters
+    ----------
+    names : Sequence[str]
+        The column names of a table.
+
+    Returns
+    -------
+    str | None
+        The one that comes first in `PATIENT_COLUMNS`.
+    """
+    plain = [squeezed(name) for name in names]
+    known = [name for name in PATIENT_COLUMNS if name in plain]
+    return names[plain.index(known[0])] if known else None
+
+
+def near_misses(names: Iterable[str]) -> list[str]:
+    """The columns that may hold patient ids under a name that is not known, or are misspelt."""
+    from difflib import get_close_matches
+
+    found = []
+    for name in names:
+        plain = squeezed(name)
+        says_else = any(word in plain for word in _ATTRIBUTES)
+        named = any(word in plain for word in _PERSON) or plain == "id"
+        misspelt = get_close_matches(plain, ("patientid", "subjectid", "patient"), 1, 0.75)
+        if not says_else and (named or misspelt):
+            found.append(name)
+    return found
+
+
+def squeezed(text: str) -> str:
+    """A text without case, blanks and punctuation."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in folded if char.isalnum())
+
+
+def normalised_ids(ids: Sequence[str]) -> list[str]:
+    """Patient ids without what can only be spelling.
+
+    Blanks around them go, several blanks become one, and characters that look the same have one
+    code; the `.0` goes that a program adds to whole numbers, if all ids are numbers.
+
+    Parameters
+    ----------
+    ids : Sequence[str]
+        One a row.
+
+    Returns
+    -------
+    list[str]
+        The same in the same order.
+    """
+    plain = [" ".join(_visible(one).split()) for one in ids]
+    if all(re.fullmatch(r"\d+([.,]0+)?", one) for one in plain):
+        plain = [re.sub(r"[.,]0+$", "", one) for one in plain]
+    return plain
+
+
+def _visible(text: str) -> str:
+    """A text in its plain form, without characters that take no room."""
+    text = unicodedata.normalize("NFKC", text)
+    return "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc"))
+
+
+def maybe_one_person(ids: Sequence[str]) -> list[tuple[int, int]]:
+    """Pairs of rows whose ids may be two spellings of one: leading zeros, case, punctuation.
+
+    `P-1`, `P_01` and `p 1` may be one patient. `1-12` and `11-2` are two; but each may be `112`.
+
+    Parameters
+    ----------
+    ids : Sequence[str]
+        Normalised ids, one a row.
+
+    Returns
+    -------
+    list[tuple[int, int]]
+        Positions; rows of equal ids are not among them.
+    """
+    first_row = {one: row for row, one in reversed(list(enumerate(ids)))}
+    unpunctuated = {_without_zeros(squeezed(one)) for one in first_row if one.isalnum()}
+    first: dict[tuple[str, ...], int] = {}
+    pairs = []
+    for one, row in sorted(first_row.items(), key=lambda item: item[1]):
+        keys = [_parts(one)]
+        bare = _without_zeros(squeezed(one))
+        if bare in unpunctuated:
+            keys.append(("", bare))
+        pairs += [(first.setdefault(key, row), row) for key in keys]
+    return [pair for pair in dict.fromkeys(pairs) if pair[0] != pair[1]]
+
+
+def _parts(one: str) -> tuple[str, ...]:
+    """The words and numbers of an id, without case and leading zeros."""
+    text = re.sub(r"(?<=\d)[.,]0+$", "", one.casefold())
+    found = re.findall(r"\d+|[^\W\d_]+", text)
+    return tuple(_without_zeros(part) for part in found) or (one,)
+
+
+def _without_zeros(text: str) -> str:
+    return re.sub(r"(?<!\d)0+(?=\d)", "", text)
+
+
+def joined(n: int, pairs: Sequence[tuple[int, int]]) -> NDArray[np.int64]:
+    """The groups that pairs of n things make, directly or through others.
+
+    Parameters
+    ----------
+    n : int
+        The number of things.
+    pairs : Sequence[tuple[int, int]]
+        Positions of two that belong together.
+
+    Returns
+    -------
+    NDArray[np.int64], shape (n,)
+        For each the position of the first of its group.
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    first, second = (np.array([pair[side] for pair in pairs], dtype=np.int64) for side in (0, 1))
+    links = coo_array((np.ones(len(pairs), dtype=bool), (first, second)), shape=(n, n))
+    labels = connected_components(links, directed=False)[1]
+    _, firsts = np.unique(labels, return_index=True)
+    groups: NDArray[np.int64] = firsts[labels]
+    return groups
+
+
+def groups_of(table: "pd.DataFrame") -> "pd.Series":
+    """What is independent of one another in a lesion table: its groups of patients.
+
+    A group is a patient, named by its id, or all patients that are kept together.
+    """
+    return table[GROUP] if GROUP in table.columns else table["patient_id"]
+
+
+def kept_together(table: "pd.DataFrame", pairs: Sequence[tuple[int, int]]) -> "pd.DataFrame":
+    """A table whose rows, pair by pair, belong to one group of patients.
+
+    Parameters
+    ----------
+    table : pd.DataFrame
+        A lesion table.
+    pairs : Sequence[tuple[int, int]]
+        Positions of rows.
+
+    Returns
+    -------
+    pd.DataFrame
+        With the column group_id: the first patient_id of each group. The table as it is, where no
+        pair joins two groups.
+    """
+    before = groups_of(table)
+    first = {one: row for row, one in reversed(list(enumerate(before)))}
+    same = [(first[one], row) for row, one in enumerate(before)]
+    groups = before.to_numpy()[joined(len(table), [*same, *pairs])]
+    if (groups == before.to_numpy()).all():
+        return table
+    return table.assign(**{GROUP: groups})
