@@ -23,6 +23,9 @@ from bench.planning.protocols import PROTOCOLS
         ({"seed": -1}, "--seed -1"),
         ({"dataset": "inbreast"}, "--dataset 'inbreast'"),
         ({"no_such": 1}, "--no-such"),
+        ({"columns": ("patient_id",)}, "--columns patient_id: give each column as"),
+        ({"columns": ("patient=x",)}, "--columns patient=x: 'patient' is not one of path, label"),
+        ({"columns": ("path=x,label=x",)}, "named more than once"),
     ],
 )
 def test_a_wrong_option_is_named_in_one_line(options, message):
