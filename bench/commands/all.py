@@ -47,7 +47,7 @@ def print_plan(job: "Job") -> None:
     from bench.data.summary import left_out_notice
 
     plan = job.plan
-    say(f"data      {job.dataset.name}: {len(job.dataset.table)} crops")
+    say(f"data      {job.dataset.title}: {len(job.dataset.table)} crops")
     say(f"device    {job.device}")
     say(f"store     {job.cache}")
     say(f"run       {job.out}")

@@ -104,9 +104,8 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
-    say(
-        f"{dataset.name}: {len((stack or dataset).table)} crops at {dataset.source.root}{synthetic}"
-    )
+    crops = len((stack or dataset).table)
+    say(f"{dataset.title}: {crops} crops at {dataset.source.root}{synthetic}")
     if dataset.licence:
         say(f"licence: {dataset.licence}")
     if dataset.citation:

@@ -97,6 +97,10 @@ class Dataset:
     source_tables : Mapping[str, pd.DataFrame]
         Counts of the data set's own tables before any file is looked for, by name (see
         `cbis_ddsm.case_tables.count_tables`); empty where there are none.
+    description : Mapping[str, str]
+        What `dataset.json` at the data root says: name, derived_from, changed, licence, citation.
+    published_figures : bool
+        Whether figures published for a data set of this name may stand beside its own.
     """
 
     name: str
@@ -109,6 +113,14 @@ class Dataset:
     citation: str = ""
     notices: tuple[str, ...] = field(default=())
     source_tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
+    description: Mapping[str, str] = field(default_factory=dict)
+    published_figures: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name that it gives itself, with the kind of data set; else that kind alone."""
+        given = self.description.get("name")
+        return f"{given} ({self.name})" if given else self.name
 
     def rows(self, subset: str) -> "pd.DataFrame":
         """The rows of a subset in table order.

@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.data import folder, mias
 from bench.data.cbis_ddsm import loader as cbis_ddsm
 from bench.data.class_words import normalised
+from bench.data.description import described
 from bench.data.lesions import Dataset, unusable
 from bench.store import cache_folder
 
@@ -188,7 +189,7 @@ def load_lesions(
         folder_of_tables = _tables_folder(tables)
         loader = _loader(path, dataset, folder_of_tables)
         requested = Requested(place, folder_of_tables, progress, positive, columns or {})
-        dataset_found = loader.load(path, requested)
+        dataset_found = described(loader.load(path, requested))
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
     if positive is not None and not loader.takes_positive:

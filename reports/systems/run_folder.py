@@ -69,6 +69,11 @@ class Run:
         return bool(section(self.manifest, "data").get("synthetic", False))
 
     @property
+    def has_published_figures(self) -> bool:
+        """Whether published figures may stand beside these; not where the data were changed."""
+        return section(self.manifest, "data").get("published_figures", True) is not False
+
+    @property
     def audits(self) -> tuple[str, ...]:
         """The protocols that deliberately have patients on both sides."""
         return tuple(name for name in listing(self.manifest, "audits") if isinstance(name, str))

@@ -115,7 +115,7 @@ def _known(run: Run, systems: list[PooledSystem]) -> dict[str, str]:
     left_out = len(manifest_records(manifest, "left_out"))
     return {
         "retrospective": "a data set that exists is analysed again",
-        "data": _joined(data.get("dataset"), data.get("citation")),
+        "data": _joined(data.get("title") or data.get("dataset"), data.get("citation")),
         "exclusions": f"{left_out} rows of the data set left out, each with its reason",
         "preprocessing": _joined(
             *(f"{n} {options[n]}" for n in ("size", "fit", "window") if options.get(n))

@@ -159,11 +159,13 @@ def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
     """A row for each published figure and measured system that is near it, under any protocol.
 
     Measured are mass crops of CBIS-DDSM or of a data set made like it, all training patients, a
-    box constraint of 1. A published row that the run has nothing for stands alone.
+    box constraint of 1; nothing where the data set says that it was changed. A published row that
+    the run has nothing for stands alone.
     """
     import pandas as pd
 
-    near = [row for row in summary.to_dict("records") if _comparable(row)]
+    measured_rows = summary.to_dict("records") if run.has_published_figures else []
+    near = [row for row in measured_rows if _comparable(row)]
     rows = []
     for published in PUBLISHED:
         matches = [row for row in near if _matches(published, row)]

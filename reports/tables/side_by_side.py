@@ -54,7 +54,8 @@ def side_by_side(
                 heading[name]: estimate(by_protocol[name], measure) if name in by_protocol else ""
                 for name in shown
             }
-            lines.append(line | cells | _published(first, measure))
+            known = _published(first, measure) if run.has_published_figures else {}
+            lines.append(line | cells | known)
     columns = [*WITHOUT_PROTOCOL, "measure", *heading.values()]
     if any("published" in line for line in lines):
         columns += _PUBLISHED

@@ -95,6 +95,11 @@ def _beside_published(run: Run, table: "pd.DataFrame") -> tuple[list[str], str]:
             "These are not the mass crops of CBIS-DDSM: no figure here can be set against the "
             "published ones."
         )
+    if not run.has_published_figures:
+        return [], (
+            "The data set was derived from another one and changed: no figure here can be set "
+            "against the published ones."
+        )
     svms = [row for row in table.to_dict("records") if _published_svm(run, row)]
     if not svms:
         return [], (

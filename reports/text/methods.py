@@ -40,7 +40,11 @@ def _data(run: Run) -> list[str]:
     said = []
     if data.get("dataset"):
         cited = f" ({data['citation']})" if data.get("citation") else ""
-        said.append(f"Data set: {data['dataset']}{cited}.")
+        said.append(f"Data set: {data.get('title') or data['dataset']}{cited}.")
+        if data.get("derived_from"):
+            said.append(f"It is derived from {data['derived_from']}.")
+        if data.get("changed"):
+            said.append(f"Changed: {data['changed']}.")
     if run.synthetic:
         said.append("The images are synthetic; no figure says anything of mammography.")
     for subset, info in section(data, "subsets").items():
