@@ -44,6 +44,8 @@ class Network:
         generator. Raises BackboneError for a size that it cannot take.
     grid : TokenGrid | None
         Its last grid of tokens; None where the localization loss is not offered.
+    released_grid : TokenGrid | None
+        The one that the released code of that loss takes, where it is another.
     localization_weight : float | None
         λ of that loss; None likewise.
     augmented : bool
@@ -57,6 +59,7 @@ class Network:
     input_size: int
     build: Callable[..., nn.Module]
     grid: TokenGrid | None = None
+    released_grid: TokenGrid | None = None
     localization_weight: float | None = None
     augmented: bool = False
 
@@ -149,6 +152,7 @@ _ALL = (
         input_size=224,
         build=partial(_build, "small_data.swin_t", 16),
         grid=TokenGrid("norm", "NHWC"),
+        released_grid=TokenGrid("layers.3", "NHWC"),
         localization_weight=0.5,
     ),
     Network(

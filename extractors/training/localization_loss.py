@@ -34,7 +34,8 @@ class LocalizationLoss(nn.Module):
       constant. A grid of 14 × 14 or more is averaged over squares of 2 × 2.
     - `released`, the authors' code as run: offsets in places, two hidden layers of 512, λ by
       `localization_weight`. A network that is `pooled` there has such a grid averaged with window
-      3, stride 2 and a padding of 1 that does not count; other grids are used as they are.
+      3, stride 2 and a padding of 1 that does not count; other grids are used as they are. Swin's
+      grid comes from its last stage, before the final norm; the paper's form takes it after that.
 
     The paper's formula sums over the two coordinates; here both forms take the mean over images,
     pairs and coordinates. λ then means the same for each, and the forms differ by the factor k.

@@ -23,6 +23,7 @@ from extractors.describe import (
 )
 from extractors.errors import BackboneError
 from extractors.layers import find_classifier
+from extractors.networks import Network
 from extractors.networks.token_grid import TokenGrid
 from extractors.plugins import Plugin
 from extractors.pretrained.library import Published
@@ -138,13 +139,19 @@ def create_trainable(
         with seeded(seed):
             built = network.build(size)
         spec = replace(info.input or InputSpec(), height=size, width=size)
-        return Trainable(replace(info, input=spec), _split(built), network.grid)
+        return Trainable(replace(info, input=spec), _split(built), _grid(network, recipe))
     with seeded(seed):
         backbone = build_backbone(resolved, info)
         if isinstance(resolved, FromPlugin):
             _check_fresh(name, backbone.module, build_backbone(resolved, info).module)
         head = nn.Linear(backbone.feature_width, N_CLASSES)
     return Trainable(info, Classifier(backbone.module, head))
+
+
+def _grid(network: Network, recipe: Recipe) -> TokenGrid | None:
+    """Where the localization loss takes its tokens, in the form that the recipe names."""
+    released = recipe.localization is not None and recipe.localization.form == "released"
+    return network.released_grid if released and network.released_grid else network.grid
 
 
 def trains(name: str) -> bool:

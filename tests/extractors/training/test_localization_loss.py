@@ -1,5 +1,7 @@
 """The dense relative localization loss, against arithmetic by hand and loops in numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -13,6 +15,7 @@ from extractors.training.localization_loss import (
     draw_pairs,
     localization_weight,
 )
+from extractors.training.trainable import create_trainable, recipe_for
 
 PAPER, RELEASED = Localization("paper", 0.5), Localization("released", 0.5)
 BOTH = pytest.mark.parametrize("localization", [PAPER, RELEASED], ids=["paper", "released"])
@@ -266,3 +269,53 @@ def test_the_offset_error_falls_in_a_short_training(localization) -> None:
     blind /= 7 if localization is PAPER else 1
     assert errors[0] > 0.95 * blind
     assert np.mean(errors[-5:]) < 0.75 * blind
+
+
+def by_hand(
+    loss: LocalizationLoss, grid: torch.Tensor, places: torch.Tensor, *, divided: bool
+) -> float:
+    """The mean absolute error of the offsets, pair by pair, from the description of the loss.
+
+    `grid` is (B, k, k, C). Each pair's two embeddings, the first place's first, enter the ReLU
+    network; what it predicts is held against |row - row'| and |column - column'|.
+    """
+    layers = [layer for layer in loss.predictor if isinstance(layer, nn.Linear)]
+    side, errors = grid.shape[1], []
+    for image, pairs in zip(grid, places, strict=True):
+        for first, second in pairs.tolist():
+            value = torch.cat([image[first[0], first[1]], image[second[0], second[1]]])
+            for layer in layers[:-1]:
+                value = (layer.weight @ value + layer.bias).clamp(min=0)
+            predicted = layers[-1].weight @ value + layers[-1].bias
+            for axis in (0, 1):
+                offset = abs(first[axis] - second[axis]) / (side if divided else 1)
+                errors.append(abs(float(predicted[axis]) - offset))
+    return sum(errors) / len(errors)
+
+
+@pytest.mark.parametrize(("step", "before_the_norm"), [("drloc", False), ("drloc-released", True)])
+def test_swins_loss_is_that_of_its_form(step: str, before_the_norm: bool, monkeypatch) -> None:
+    """The authors' code takes the last stage as it comes, without the norm that follows it."""
+    recipe = replace(recipe_for(f"swin_t+{step}", "quick"), input_size=96)
+    trainable = create_trainable(f"swin_t+{step}", recipe)
+    body = trainable.network.body.eval()
+    with torch.no_grad():
+        body.norm.weight.uniform_(0.5, 2)  # a norm whose output is not its input
+        images = torch.rand(2, 3, 96, 96)
+        stage = body.layers(body.patch_embed(images))
+        expected = stage if before_the_norm else body.norm(stage)
+        assert trainable.grid is not None
+        tap = tap_grid(body, trainable.grid)
+        body(images)
+        tapped = tap.take()
+        torch.testing.assert_close(tapped.permute(0, 2, 3, 1), expected)
+        assert recipe.localization is not None
+        loss = LocalizationLoss(tapped.shape[1], recipe.localization, pooled=trainable.grid.pooled)
+        assert sum(isinstance(layer, nn.Linear) for layer in loss.predictor) == 2 + before_the_norm
+        places = draw_pairs(2, 3)
+        monkeypatch.setattr(localization_loss, "draw_pairs", lambda images, side: places)
+        hand = by_hand(loss, expected, places, divided=not before_the_norm)
+        assert float(loss.offset_error(tapped)) == pytest.approx(hand, rel=1e-4)
+        # Half way up the authors' warm-up of 20 epochs λ is half of Swin's 0.5.
+        weight = 0.25 if before_the_norm else 0.5
+        assert float(loss(tapped, 10, 100)) == pytest.approx(weight * hand, rel=1e-4)
