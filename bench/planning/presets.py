@@ -76,7 +76,8 @@ PRESETS: Mapping[str, Preset] = MappingProxyType(
         ),
         "thesis": Preset(
             description="the official split with 3 network seeds, and patient-cv repeated 10 times "
-            "(once for networks), trained as published where that is known",
+            "(once for networks), the thesis' networks trained as it says, the hybrids for the "
+            "published number of epochs",
             protocols=("official", "patient-cv"),
             repeats=10,
             extractors=(*DEFAULT_EXTRACTORS, *NETWORKS, *_LOCALIZED, *_FINETUNED, SELECTED),

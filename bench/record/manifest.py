@@ -166,8 +166,8 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     thesis = []
     if any(recipe.name == QUICK for recipe in _recipe_of(job).values()):
         thesis.append(
-            "networks trained as published where that is known (a few epochs, as here, show that "
-            "they run, not what they can do)"
+            "networks trained for as many epochs as published where that is known (a few epochs, "
+            "as here, show that they run, not what they can do)"
         )
     if "patient-cv" not in chosen and any(c.protocol != "patient-cv" for c in job.plan.folds):
         thesis.append(

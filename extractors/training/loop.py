@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -121,7 +121,7 @@ class _Loop:
             p for module in self.modules.values() for p in module.parameters() if p.requires_grad
         ]
         self.optimizer = torch.optim.AdamW(
-            self.trainable_parameters,
+            _decay_groups(self.modules, recipe),
             lr=recipe.learning_rate,
             weight_decay=recipe.weight_decay,
             fused=device.partition(":")[0] in ("cpu", "cuda"),
@@ -342,6 +342,18 @@ def learning_rate(recipe: Recipe, epoch: int, done: float) -> float:
         return recipe.learning_rate
     left = (at - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1)
     return recipe.learning_rate * 0.5 * float(1 + np.cos(np.pi * left))
+
+
+def _decay_groups(modules: Mapping[str, nn.Module], recipe: Recipe) -> list[dict[str, Any]]:
+    """The trained parameters, those that the weight decay spares in a group of their own."""
+    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+    for module in modules.values():
+        for name, parameter in module.named_parameters():
+            if parameter.requires_grad:
+                spared = parameter.ndim <= 1 or name.endswith(".bias")
+                groups[recipe.decayed == "all" or not spared].append(parameter)
+    decays = {True: recipe.weight_decay, False: 0.0}
+    return [{"params": g, "weight_decay": decays[d]} for d, g in groups.items() if g]
 
 
 def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Arrays = dict[str, "NDArray[Any]"]
 
 # Changes whenever what a checkpoint holds does; one of another format is ignored.
-_FORMAT = "training 2"
+_FORMAT = "training 3"
 
 
 @dataclass

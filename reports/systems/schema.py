@@ -152,6 +152,7 @@ RECIPE_COLUMNS = (
     "batch_size",
     "learning_rate",
     "weight_decay",
+    "decayed",  # what the weight decay falls on: all, or matrices
     "schedule",
     "warmup_epochs",
     "label_smoothing",

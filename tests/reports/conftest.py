@@ -254,6 +254,7 @@ def _recipe(name: str, epochs: int) -> dict[str, Any]:
         "batch_size": 32,
         "learning_rate": 1e-3,
         "weight_decay": 1e-4,
+        "decayed": "all",
         "schedule": "cosine",
         "warmup_epochs": 1,
         "label_smoothing": 0.0,

@@ -13,8 +13,8 @@ from extractors.backbone import normalise, state_digest
 from extractors.errors import BackboneError, TrainingFailed
 from extractors.networks.token_grid import TokenGrid
 from extractors.precision import running
-from extractors.recipes import Augmentation, Localization, Recipe
-from extractors.training.loop import learning_rate, train
+from extractors.recipes import RECIPES, Augmentation, Localization, Recipe
+from extractors.training.loop import _decay_groups, _Loop, learning_rate, train
 from extractors.training.rows import TrainingRows, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, pack
 from extractors.training.trainable import create_trainable
@@ -440,3 +440,31 @@ def test_network_that_is_built_once_for_all_folds_is_refused():
     plugins.register("shared", input_size=32, recipe=RECIPE)(lambda: shared)
     with pytest.raises(BackboneError, match="from fold to fold"):
         create_trainable("shared", RECIPE)
+
+
+def test_weight_decay_spares_norms_and_biases_where_the_recipe_says_so() -> None:
+    """timm's own rule is the reference; what the thesis trains decays whole, as in Keras."""
+    from timm.optim import param_groups_weight_decay
+
+    network = create_trainable("swin_t+drloc", RECIPES["quick", "B"]).network
+    spared, decayed = param_groups_weight_decay(network, 0.05)
+    assert len(spared["params"]) == 108
+    for preset in ("quick", "thesis", "full"):
+        for section in ("B", "C"):
+            recipe = RECIPES[preset, section]
+            groups = {g["weight_decay"]: g["params"] for g in _decay_groups({"n": network}, recipe)}
+            assert set(groups) == {0.0, 0.05}
+            for found, reference in ((groups[0.0], spared), (groups[0.05], decayed)):
+                assert [id(p) for p in found] == [id(p) for p in reference["params"]]
+        (whole,) = _decay_groups({"n": network}, RECIPES[preset, "A"])
+        assert whole["weight_decay"] == RECIPES[preset, "A"].weight_decay
+        assert [id(p) for p in whole["params"]] == [id(p) for p in network.parameters()]
+
+
+@pytest.mark.parametrize(("decayed", "spared"), [("matrices", 5), ("all", 0)])
+def test_the_optimiser_decays_what_the_recipe_says(decayed, spared, tiny):
+    """Two biases of convolutions, a norm's scale and shift, and the head's bias are spared."""
+    recipe = replace(RECIPE, decayed=decayed)
+    loop = _Loop(tiny(recipe=recipe), rows(), recipe, 0, "cpu")
+    groups = {g["weight_decay"]: len(g["params"]) for g in loop.optimizer.param_groups}
+    assert groups == {1e-4: 8 - spared} | ({0.0: spared} if spared else {})
