@@ -51,8 +51,11 @@ def from_scratch(system: PooledSystem) -> bool:
 
 
 def pretrained(system: PooledSystem) -> bool:
-    """Whether its weights, before any training here, came from other images."""
-    untrained = ("", "none", "None", "nan", "random", "scratch")
+    """Whether its weights, before any training here, are known to come from other images.
+
+    Those of a plugin may be anything.
+    """
+    untrained = ("", "none", "None", "nan", "random", "scratch", "plugin")
     return not is_reference(system) and str(system.identity["weights"]) not in untrained
 
 
