@@ -63,7 +63,7 @@ def named_masks(root: Path, paths: Sequence[str]) -> dict[str, str]:
         looks = pool.map(lambda path: _looks_like_a_mask(root / path), needed)
         is_mask = dict(zip(needed, looks, strict=True))
     return {
-        path: f"it is a mask: it has two values and is named after {other}"
+        path: "it is a mask: it has two values and is named after another picture"
         for path, other in candidates
         if is_mask[path] and not is_mask[other]
     }
