@@ -111,7 +111,7 @@ def test_a_layer_that_does_not_exist_is_answered_with_the_nearest() -> None:
         create_backbone("random:timm:resnet18@layr2")
 
 
-def test_the_size_asked_for_is_what_the_network_gets() -> None:
+def test_the_requested_size_is_what_the_network_gets() -> None:
     backbone = create_backbone("random:timm:vit_tiny_patch16_224@96")
     assert (backbone.input.height, backbone.input.width) == (96, 96)
     assert tuple(backbone.module.patch_embed.grid_size) == (6, 6)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Backbones of others: files, entry points, and what is said when they are wrong."""
+"""Backbones of users: files, entry points, and the errors when they are wrong."""
 
 import importlib.metadata
 import sys
@@ -240,7 +240,7 @@ def build():
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("exit", "ends the program"),
         ("exit-in-build", "ends the program"),
@@ -248,9 +248,11 @@ def build():
         ("chance", "other features for the same images each time"),
     ],
 )
-def test_a_network_that_would_spoil_a_run_is_refused(tmp_path: Path, name: str, said: str) -> None:
+def test_a_network_that_would_spoil_a_run_is_refused(
+    tmp_path: Path, name: str, reason: str
+) -> None:
     load_plugin_file(write(tmp_path, MISBEHAVING))
-    with pytest.raises(BackboneError, match=said) as caught:
+    with pytest.raises(BackboneError, match=reason) as caught:
         create_backbone(name)
     assert name in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""A map lies where a planted cause lies: in its quadrant, with its sign, and not turned over."""
+"""A map lies where a planted cause lies: in its quadrant, with its sign, and not mirrored."""
 
 from functools import partial
 
@@ -196,9 +196,9 @@ def test_without_a_map_there_is_a_reason_in_one_line(network):
     images = planted((0, 1))[None]
     with pytest.raises(
         BackboneError, match=r"^made: has no layer with places in the image"
-    ) as told:
+    ) as caught:
         saliency(backbone_of(network()), lambda f: f[:, 0], images, SIDE)
-    assert "\n" not in str(told.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_plugin_leaves_torch_as_it_was():

@@ -47,11 +47,11 @@ def crops(tmp_path_factory):
 
 
 class Reached(Exception):
-    """All crops are told apart."""
+    """All crops are separated."""
 
 
 def reached(name, rows, recipe):
-    """Epochs until all rows are told apart in eval mode; None if that never happens."""
+    """Epochs until all rows are separated in eval mode; None if that never happens."""
     before = torch.get_num_threads()
     # Two threads that wait for each other are slow where tests share the cores.
     torch.set_num_threads(1)

@@ -107,5 +107,5 @@ def test_kernels_of_the_cnn_start_as_in_keras() -> None:
     assert 0.97 * limit < float(first.max()) <= limit
 
 
-def test_positions_are_learnt() -> None:
+def test_positions_are_trainable() -> None:
     assert all(parameter.requires_grad for parameter in ThesisViT(64, patch=16).parameters())

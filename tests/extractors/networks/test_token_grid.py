@@ -14,7 +14,7 @@ from extractors.networks.token_grid import TokenGrid, tap_grid
 
 
 class Tiny(nn.Module):
-    """Convolutions with padding, so that a place can be told; a head that works in place."""
+    """Convolutions with padding, so that places differ; a head that works in place."""
 
     def __init__(self) -> None:
         super().__init__()

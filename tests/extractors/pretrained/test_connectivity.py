@@ -1,4 +1,4 @@
-"""Whether there is a network is asked once, with a deadline."""
+"""Whether there is an internet connection is tried once, with a deadline."""
 
 import os
 import time
@@ -9,7 +9,7 @@ from extractors.pretrained import connectivity
 
 
 @pytest.fixture(autouse=True)
-def _not_asked_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def _not_tried_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connectivity, "_answer", None)
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
 

@@ -101,7 +101,7 @@ def test_wrapped_headless_and_fine_tuned_checkpoints_are_accepted(
     np.testing.assert_allclose(features(backbone, crops), source, atol=1e-5)
 
 
-def test_position_embeddings_are_resampled_to_the_size_asked_for(tmp_path, crops) -> None:
+def test_position_embeddings_are_resampled_to_the_requested_size(tmp_path, crops) -> None:
     path = tmp_path / "mine.safetensors"
     save_file(state(), path)
     backbone = create_backbone(f"{NAME}@96", weights=path)
@@ -331,7 +331,7 @@ def test_a_download_goes_into_the_librarys_own_cache(name, expected, monkeypatch
     assert calls == [expected]
 
 
-def test_without_a_network_a_download_fails_at_once_with_the_mend() -> None:
+def test_without_a_network_a_download_fails_at_once_with_the_hint() -> None:
     with pytest.raises(MissingWeights, match=r"no network; get model\.safetensors from"):
         download_weights(describe(NAME))
 

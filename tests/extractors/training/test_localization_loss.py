@@ -217,7 +217,7 @@ def test_places_cover_the_grid_and_the_seed_decides_them() -> None:
 
 
 class Tiny(nn.Module):
-    """Convolutions with padding, so that a place can be told; a head that works in place."""
+    """Convolutions with padding, so that places differ; a head that works in place."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -348,7 +348,7 @@ def test_refuses_what_cannot_be_trained(tiny):
         train(tiny(), unnamed, replace(RECIPE, inner_validation=0.25))
 
 
-def test_batch_that_does_not_fit_is_divided_and_said_so(tiny, monkeypatch):
+def test_batch_that_does_not_fit_is_divided_and_noted(tiny, monkeypatch):
     """What a GPU with too little memory does, played on a CPU."""
     trainable = tiny()
     body = trainable.network.body
@@ -386,7 +386,7 @@ def test_divided_batch_gives_the_gradients_of_the_whole(monkeypatch):
             return torch.relu(self.layer(images[:, 0].flatten(1)))
 
     plugins.register("plain", input_size=32, recipe=RECIPE)(Plain)
-    # AdamW does not see how long a gradient is, so its length is asked for: by a limit far above.
+    # AdamW does not see how long a gradient is; clipping with a limit far above gives its length.
     norms, clip = [], nn.utils.clip_grad_norm_
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", lambda *of: norms.append(float(clip(*of))))
     recipe = replace(RECIPE, clip_norm=1e9)
