@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from reports.statistics.measures import roc_points
 from reports.systems.rows import Floats, ScoredRows
@@ -58,38 +58,35 @@ def _thinned(false: Floats, true: Floats) -> tuple[Floats, Floats]:
     return false[kept], true[kept]
 
 
-def rate_at(rows: ScoredRows, weight: Floats, reverse: bool = False) -> Floats:
-    """Sensitivity at a specificity of at least LIMIT, in every bootstrap draw.
+def rate_at(
+    rows: ScoredRows, weight: Floats, reverse: bool = False, threshold: ArrayLike = 0.0
+) -> Floats:
+    """Sensitivity at a specificity of at least LIMIT, (draws,), for weights (n, draws).
 
-    Only thresholds that exist count; nothing is interpolated.
+    Over folds all thresholds are moved by the same amount, as far as it takes. Unmoved they give
+    the sensitivity and specificity of the rows, which the result can therefore not contradict. Only
+    thresholds between rows count, no interpolation; NaN without rows of both classes.
 
     Parameters
     ----------
     rows : ScoredRows
         The pooled rows of one repeat.
     weight : Floats, shape (n, draws)
-        How often each row counts in each draw.
-    reverse : bool
-        Take the specificity at a sensitivity of at least LIMIT instead.
+        How often each row counts.
+    reverse : bool, default False
+        Specificity at a sensitivity of at least LIMIT instead.
+    threshold : ArrayLike, default 0.0
+        A number or (n,): the threshold of each row's fold.
 
     Returns
     -------
     Floats, shape (draws,)
-        The mean over folds, weighted by the rows of the class; NaN where no fold has both classes.
+        The rate in each draw.
     """
+    margin = rows.score - np.asarray(threshold, dtype=np.float64)
     # The specificity of a score is the sensitivity of its negative for the other class.
     of_class = ~rows.positive if reverse else rows.positive
-    score = -rows.score if reverse else rows.score
-    total, weights = np.zeros(weight.shape[1]), np.zeros(weight.shape[1])
-    for number in np.unique(rows.fold):
-        inside = rows.fold == number
-        share = weight[inside][of_class[inside]].sum(axis=0)
-        rate = _rate(of_class[inside], score[inside], weight[inside])
-        known = ~np.isnan(rate)
-        total[known] += (rate * share)[known]
-        weights[known] += share[known]
-    with np.errstate(invalid="ignore"):
-        return np.asarray(total / weights)
+    return _rate(of_class, -margin if reverse else margin, weight)
 
 
 def _rate(positive: NDArray[np.bool_], score: Floats, weight: Floats) -> Floats:

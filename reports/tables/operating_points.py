@@ -1,6 +1,5 @@
 """Two points of the ROC curve that a screening programme asks for, with their intervals."""
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +8,6 @@ from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_ove
 from reports.statistics.roc import rate_at
 from reports.systems.groups import GroupKey
 from reports.systems.pooling import PooledSystem
-from reports.systems.rows import ScoredRows
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.report_table import ReportTable
 
@@ -30,34 +28,33 @@ _CHUNK = 100
 def operating_points(close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """Sensitivity at 90 % specificity and the reverse, for `declared.close_groups`.
 
-    The threshold is read off the ROC curve of the test rows themselves (of each fold; the folds
-    are averaged by their rows of the class), and again in every bootstrap draw. A threshold that
-    had to be chosen beforehand would do worse.
+    The shift of the threshold, the same in all folds of a repeat, is read off the test rows
+    themselves, and again in every bootstrap draw (see `rate_at`). One that had to be chosen
+    beforehand would do worse.
     """
     import pandas as pd
 
     rows = [
-        {**system.identity, **_points(system.repeats)}
-        for systems in close.values()
-        for system in systems
+        {**system.identity, **_points(system)} for systems in close.values() for system in systems
     ]
     return pd.DataFrame(rows, columns=list(OPERATING_COLUMNS))
 
 
-def _points(repeats: Sequence[ScoredRows]) -> dict[str, float]:
+def _points(system: PooledSystem) -> dict[str, float]:
+    repeats, thresholds = system.repeats, system.thresholds()
     everyone = np.unique(np.concatenate([rows.patient for rows in repeats]))
     drawn = draw_patients(len(everyone), DRAWS, seed=0)
     found: dict[str, float] = {}
     for name in POINTS:
         reverse = name == POINTS[1]
         values, draws = [], []
-        for rows in repeats:
+        for rows, own in zip(repeats, thresholds, strict=True):
             patient = np.searchsorted(everyone, rows.patient)
-            values.append(float(rate_at(rows, np.ones((len(patient), 1)), reverse)[0]))
+            values.append(float(rate_at(rows, np.ones((len(patient), 1)), reverse, own)[0]))
             draws.append(
                 np.concatenate(
                     [
-                        rate_at(rows, drawn[patient, start : start + _CHUNK], reverse)
+                        rate_at(rows, drawn[patient, start : start + _CHUNK], reverse, own)
                         for start in range(0, DRAWS, _CHUNK)
                     ]
                 )
@@ -74,8 +71,8 @@ OPERATING_POINTS_TABLE = ReportTable(
     title="Operating points",
     place="closer",
     intro=(
-        "Read off the ROC curve of the test crops themselves, hence optimistic: a threshold that "
-        "had to be chosen beforehand would do worse."
+        "Read off the test crops themselves, with the thresholds of all folds of a repeat moved by "
+        "the same amount; hence optimistic: one that had to be chosen beforehand would do worse."
     ),
     folded=True,
     headings={
