@@ -10,6 +10,9 @@ from typing import Literal
 
 from extractors.errors import BackboneError
 
+# Of every recipe; `extractors.training.loop` builds it.
+OPTIMIZER = "AdamW"
+
 LocalizationForm = Literal["paper", "released"]
 
 

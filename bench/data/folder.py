@@ -132,6 +132,7 @@ def _from_manifest(file: Path, positive: str | None, columns: Mapping[str, str])
         left_out,
         {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
         notices=notices,
+        patient_ids=manifest.has_patients,
     )
 
 
@@ -199,6 +200,7 @@ def _from_class_folders(root: Path, positive: str | None) -> Dataset:
         left_out,
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
         notices=[*sides.notices, NO_PATIENTS, NO_SPLIT],
+        patient_ids=False,
     )
 
 

@@ -90,6 +90,8 @@ class Dataset:
         The subsets by name, base subsets first.
     synthetic : bool
         True for the phantom, whose figures mean nothing for mammography.
+    patient_ids : bool
+        False where nothing says whose an image is, and each counts as a patient of its own.
     licence, citation : str
         One line each; empty for a user's own folder.
     notices : tuple[str, ...]
@@ -113,6 +115,7 @@ class Dataset:
     citation: str = ""
     notices: tuple[str, ...] = field(default=())
     source_tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
+    patient_ids: bool = True
     description: Mapping[str, str] = field(default_factory=dict)
     published_figures: bool = True
 
@@ -166,6 +169,7 @@ def finish(
     citation: str = "",
     notices: Iterable[str] = (),
     source_tables: "Mapping[str, pd.DataFrame] | None" = None,
+    patient_ids: bool = True,
 ) -> Dataset:
     """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
     unused = left_out_table(left_out)
@@ -188,6 +192,7 @@ def finish(
         citation=citation,
         notices=(*notices, *_one_class(checked, kept)),
         source_tables=source_tables or {},
+        patient_ids=patient_ids,
     )
 
 

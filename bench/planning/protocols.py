@@ -63,6 +63,10 @@ PATIENT_CV = Protocol(
     "five-fold cross-validation, stratified by label and grouped by patient",
     patient_cv,
     headline=True,
+    in_methods_without_ids=(
+        "five-fold cross-validation, stratified by label; without patient ids it splits by image, "
+        "and images of one person may be on both sides"
+    ),
     repeated=True,
 )
 
@@ -112,6 +116,10 @@ ROTATED_BY_PATIENT = Protocol(
     f"the same rotated crops, {N_FOLDS} folds by patient, repeated",
     "cross-validation of crops rotated by quarters, split by patient",
     rotated_split(patient_cv),
+    in_methods_without_ids=(
+        "cross-validation of crops rotated by quarters, with all positions of an image on one "
+        "side; without patient ids images of one person may be on both"
+    ),
     repeated=True,
     rotated=True,
 )
@@ -155,8 +163,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
 )
 
 
-def manifest_rows(names: Iterable[str]) -> list[dict[str, Any]]:
+def manifest_rows(names: Iterable[str], patient_ids: bool = True) -> list[dict[str, Any]]:
     """What a report has to know of these protocols, for manifest["protocols"].
+
+    `patient_ids` says whether the data tell whose an image is.
 
     They stand in the order in which a report sets protocols side by side: headlines first, then
     each audit behind its honest twin.
@@ -168,7 +178,8 @@ def manifest_rows(names: Iterable[str]) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "in_methods": PROTOCOLS[name].in_methods,
+            "in_methods": (not patient_ids and PROTOCOLS[name].in_methods_without_ids)
+            or PROTOCOLS[name].in_methods,
             "headline": PROTOCOLS[name].headline,
             "twins": [asdict(twin) for twin in PROTOCOLS[name].twins],
         }

@@ -103,6 +103,8 @@ class Protocol:
         For those who choose; an audit's begins with "audit".
     in_methods : str
         For a paper's methods section, after "Protocol NAME:".
+    in_methods_without_ids : str
+        The same where there are no patient ids; empty where it makes no difference.
     split : Callable[[pd.DataFrame, int, int], Split]
         Takes the table (that of `rotated_rows` where `rotated`), the repeats and a seed.
     headline : bool
@@ -127,6 +129,7 @@ class Protocol:
     split: Callable[["pd.DataFrame", int, int], Split]
     headline: bool = False
     audit: bool = False
+    in_methods_without_ids: str = ""
     twins: tuple[Twin, ...] = ()
     needs_official_split: bool = False
     needs_shared_patients: bool = False

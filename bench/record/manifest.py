@@ -16,7 +16,7 @@ from bench.planning.protocols import PROTOCOLS, manifest_rows
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
-from extractors.recipes import QUICK
+from extractors.recipes import OPTIMIZER, QUICK
 from reports.systems.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ def make_manifest(
             "derived_from": dataset.description.get("derived_from", ""),
             "changed": dataset.description.get("changed", ""),
             "published_figures": dataset.published_figures,
+            "patient_ids": dataset.patient_ids,
             "licence": dataset.licence,
             "citation": dataset.citation,
             "notices": [*dataset.notices, *stack.notices],
@@ -86,8 +87,10 @@ def make_manifest(
         "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
         # What takes the place of the official split was not chosen.
         "protocols": manifest_rows(
-            [*options.chosen_protocols(), *(fold.protocol for fold in plan.folds)]
+            [*options.chosen_protocols(), *(fold.protocol for fold in plan.folds)],
+            dataset.patient_ids,
         ),
+        "taken_out": _taken_out(stack, plan),
         "environment": provenance.environment(job.device),
         "recipes": _recipes(job),
         "extractors": [],
@@ -108,6 +111,36 @@ def make_manifest(
     }
 
 
+def _taken_out(stack: "CropStack", plan: Plan) -> list[dict[str, Any]]:
+    """Crops of an official training part that are in no training rows, by subset and protocol."""
+    rows = []
+    for fold in plan.folds:
+        protocol = PROTOCOLS[fold.protocol]
+        whole = fold.repeat == fold.number == 0 and fold.train_fraction == 1
+        if not protocol.needs_official_split or not whole:
+            continue
+        marked = stack.table.iloc[stack.positions(fold.subset)].query("split == 'train'")
+        gone = marked[~marked.index.isin(fold.train)]
+        tested = gone["patient_id"].isin(stack.table.iloc[fold.test]["patient_id"])
+        parts = {
+            "test crops of their patients": gone[tested],
+            "test crops that they belong with": gone[~tested],
+        }
+        rows += [
+            {
+                "subset": fold.subset,
+                "protocol": fold.protocol,
+                "crops": len(part),
+                "patients": part["patient_id"].nunique(),
+                "marked": len(marked),
+                "because_of": reason,
+            }
+            for reason, part in parts.items()
+            if len(part)
+        ]
+    return rows
+
+
 def _recipes(job: Job) -> list[dict[str, Any]]:
     """How each network is trained: every field of its recipe."""
     rows = []
@@ -115,7 +148,7 @@ def _recipes(job: Job) -> list[dict[str, Any]]:
         told = asdict(recipe)
         for part in ("augmentation", "localization"):
             told[part] = _settings(told[part] or {})
-        rows.append({"extractor": name, "recipe": told.pop("name"), **told})
+        rows.append({"extractor": name, "recipe": told.pop("name"), "optimizer": OPTIMIZER, **told})
     return rows
 
 

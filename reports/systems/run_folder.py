@@ -69,6 +69,11 @@ class Run:
         return bool(section(self.manifest, "data").get("synthetic", False))
 
     @property
+    def patient_ids(self) -> bool:
+        """Whether the data say whose an image is; else each counts as a patient of its own."""
+        return section(self.manifest, "data").get("patient_ids") is not False
+
+    @property
     def has_published_figures(self) -> bool:
         """Whether published figures may stand beside these; not where the data were changed."""
         return section(self.manifest, "data").get("published_figures", True) is not False

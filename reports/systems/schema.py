@@ -148,6 +148,7 @@ HISTORY_COLUMNS = (
 RECIPE_COLUMNS = (
     "extractor",
     "recipe",
+    "optimizer",
     "epochs",
     "batch_size",
     "learning_rate",

@@ -9,7 +9,7 @@ the guidelines' own text is what counts.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.kinds import is_selected
+from reports.systems.kinds import is_reference, is_selected, own_head
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.report_table import ReportTable
@@ -29,8 +29,8 @@ def checklist(run: Run, systems: list[PooledSystem], tables: Iterable[str]) -> "
     """
     import pandas as pd
 
-    known = _known(run, systems)
     there = set(tables)
+    known = _known(run, systems, there)
     rows = []
     for guideline, item, asks, fact, where in _ITEMS:
         says = known.get(fact, "")
@@ -104,19 +104,28 @@ _ITEMS = (
 )
 
 
-def _known(run: Run, systems: list[PooledSystem]) -> dict[str, str]:
+def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, str]:
     """What the run tells, by fact; an empty text where it does not."""
     manifest = run.manifest
     data, options = section(manifest, "data"), section(manifest, "configuration")
     suite = section(manifest, "suite")
-    names = [str(system.identity["extractor"]) for system in systems]
     ran = [system for system in systems if system.ran]
+    names = [str(system.identity["extractor"]) for system in ran]
+    networks = [s for s in ran if not is_reference(s) and not is_selected(s)]
     protocols = _distinct(system.identity["protocol"] for system in systems)
     left_out = len(manifest_records(manifest, "left_out"))
     return {
-        "retrospective": "a data set that exists is analysed again",
+        "retrospective": "synthetic images are analysed, of no patient"
+        if run.synthetic
+        else "a data set that exists is analysed again",
         "data": _joined(data.get("title") or data.get("dataset"), data.get("citation")),
-        "exclusions": f"{left_out} rows of the data set left out, each with its reason",
+        "exclusions": _joined(
+            f"{left_out} rows of the data set left out, each with its reason"
+            if left_out
+            else "no row of the data set left out",
+            *map(_taken_out, manifest_records(manifest, "taken_out")),
+            sign="; ",
+        ),
         "preprocessing": _joined(
             *(f"{n} {options[n]}" for n in ("size", "fit", "window") if options.get(n))
         ),
@@ -124,21 +133,26 @@ def _known(run: Run, systems: list[PooledSystem]) -> dict[str, str]:
         "labels": _classes(data),
         "sizes": _joined(*map(_subset_size, manifest_records(data, "counts")), sign="; "),
         "split": protocols,
-        "disjoint": "patients, but for the audits" if run.audits else "patients",
-        "models": f"{_count(systems, 'extractor')} extractors, {_count(systems, 'classifier')} "
-        "classifiers",
+        "disjoint": _disjoint(run),
+        "models": f"{_count(networks, 'extractor')} extractors, {_count(networks, 'classifier')} "
+        "classifiers, besides reference points"
+        if networks
+        else "",
         "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
-        "weights": _distinct(system.identity["weights"] for system in systems),
-        "training": _distinct(row.get("recipe") for row in manifest_records(manifest, "recipes")),
+        "weights": _distinct(system.identity["weights"] for system in networks),
+        "training": _distinct(s.identity["recipe"] for s in networks if s.trained),
         "choice": "no system is chosen by its test rows; all that ran are reported"
-        + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, systems)),
+        + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, ran)),
         "ensembles": _distinct(n for n in names if n.startswith("fusion:")) or "none",
         "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
-        "uncertainty": "95 % percentile bootstrap over patients; std over repeats",
-        "robustness": _robustness(run),
+        "uncertainty": f"95 % percentile bootstrap over {'patients' * run.patient_ids or 'images'}"
+        + "; std over repeats" * any(len(system.repeats) > 1 for system in ran),
+        "robustness": _robustness(run, there),
         "measured": f"{len(ran)} of {len(systems)} systems measured" if ran else "",
         "errors": "confusion counts and the most confident mistakes" if ran else "",
-        "standardised": "features standardised by the training rows",
+        "standardised": "features standardised by the training rows, but for networks' own heads"
+        if any(not own_head(system) for system in networks)
+        else "",
         "imbalance": "no class weights; prevalences in the table of the data",
         "thresholds": "0 for distances to a boundary, 0.5 for probabilities",
         "licence": str(data.get("licence") or ""),
@@ -170,9 +184,25 @@ def _subset_size(row: dict[str, Any]) -> str:
     return f"{named}: {row.get('crops')} crops"
 
 
-def _robustness(run: Run) -> str:
+def _taken_out(row: dict[str, Any]) -> str:
+    return (
+        f"{row.get('crops')} training crops of {row.get('subset')} taken out because of "
+        f"{row.get('because_of')}"
+    )
+
+
+def _disjoint(run: Run) -> str:
+    level = "patients" if run.patient_ids else "images: there are no patient ids"
+    return f"{level}, but for the audits" if run.audits else level
+
+
+def _robustness(run: Run, there: set[str]) -> str:
     shares = listing(section(run.manifest, "configuration"), "train_fraction")
-    return _joined("subgroups", "learning curves" if len(shares) > 1 else "", _audits(run))
+    return _joined(
+        "subgroups" if "subgroups" in there else "",
+        "learning curves" if len(shares) > 1 else "",
+        _audits(run),
+    )
 
 
 def _audits(run: Run) -> str:

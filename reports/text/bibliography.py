@@ -51,6 +51,8 @@ LIBRARIES = {
 STATISTICS = {
     "bootstrap": ("efron1993bootstrap", "field2007bootstrapping"),
     "holm": ("holm1979simple",),
+    # The standard error of the difference is that of the bootstrap.
+    "split": ("efron1993bootstrap",),
     "folds": ("nadeau2003inference", "bouckaert2004evaluating"),
     "platt": ("platt1999probabilistic", "lin2007note"),
     "brier": ("brier1950verification",),

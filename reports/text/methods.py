@@ -4,7 +4,7 @@ Only what the run folder tells is said. What a paper must say besides stands in 
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reports.evaluation import Evaluation
@@ -25,10 +25,10 @@ def methods(evaluation: Evaluation) -> list[str]:
     run, systems = evaluation.run, evaluation.systems
     paragraphs = [
         _data(run),
-        _crops(run),
+        _crops(run, systems),
         _protocols(run, systems),
         _systems(run, systems),
-        _statistics(systems, statistics(evaluation)),
+        _statistics(run, systems, statistics(evaluation)),
         _software(run),
     ]
     # Names may hold line breaks, which would end a paragraph.
@@ -51,16 +51,20 @@ def _data(run: Run) -> list[str]:
         counts = [
             row for row in manifest_records(data, "counts") if str(row.get("subset")) == subset
         ]
-        parts = [_counted(row) for row in counts]
+        parts = [_counted(row, run.patient_ids) for row in counts]
         positive = info.get("positive", "") if isinstance(info, dict) else ""
         called = f", positive class {positive}" if positive else ""
         said += [f"Subset {subset}{called}: {'; '.join(parts)}."] if parts else []
+    if not run.patient_ids:
+        said.append("There are no patient ids: every image counts as a patient of its own.")
     return said + _left_out(run)
 
 
-def _counted(row: dict[str, Any]) -> str:
+def _counted(row: dict[str, Any], patient_ids: bool) -> str:
     named = " ".join(str(row.get(name)) for name in ("split", "label") if row.get(name) != "none")
-    counts = [f"{row[name]} {name}" for name in ("crops", "lesions", "patients") if row.get(name)]
+    # Without patient ids nothing is known of lesions in several images, either.
+    units = ("crops", "lesions", "patients") if patient_ids else ("crops",)
+    counts = [f"{row[name]} {name}" for name in units if row.get(name)]
     return f"{named} {', '.join(counts)}"
 
 
@@ -74,20 +78,46 @@ def _left_out(run: Run) -> list[str]:
     return [f"Left out were {reasons.total()} rows: {told}."]
 
 
-def _crops(run: Run) -> list[str]:
+# How grey values become 8 bits, by the run's setting.
+_SCALED = (
+    "8-bit grey values are kept as they are, others are scaled to 8 bits by each crop's own "
+    "minimum and maximum"
+)
+_GREY = {
+    "own": _SCALED,
+    "voi": "grey values of DICOM files go through the file's own VOI table or window; where it has "
+    f"none, and in other formats, {_SCALED}",
+}
+
+
+def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
     options = section(run.manifest, "configuration")
-    if not options.get("size"):
+    size = options.get("size")
+    if not size:
         return []
-    shape = "stretched to a square" if options.get("fit") == "stretch" else "padded with zeros"
-    window = {"own": "; grey values scaled by each crop's own minimum and maximum", "": ""}
+    stretched = options.get("fit") == "stretch"
+    shape = (
+        f"stretched to a square of {size} pixels (bilinear)"
+        if stretched
+        else f"its longest side brought to {size} pixels (bilinear), and padded to a square with "
+        "zeros"
+    )
     chosen = str(options.get("window") or "")
-    grey = window.get(chosen, f"; grey window {chosen}")
-    return [
-        f"Each crop (region: {options.get('region', 'crop')}) was read once as one 8-bit channel, "
-        f"{shape}, its longest side {options['size']} pixels{grey}.",
-        "It was then resized to each network's own input (bicubic, antialiased) and its channel "
-        "repeated.",
+    grey = _GREY.get(chosen, f"grey window {chosen}") if chosen else ""
+    said = [
+        f"Each crop (region: {options.get('region', 'crop')}) was read as one 8-bit channel"
+        f"{f' ({grey})' if grey else ''}, {shape}."
     ]
+    if any(s.ran and _has_network(s) for s in systems):
+        said.append(
+            "It was then resized to the input of each network where that has another size "
+            "(bicubic, antialiased), and its channel repeated for networks that take several."
+        )
+    return said
+
+
+def _has_network(system: PooledSystem) -> bool:
+    return not is_reference(system) and not is_selected(system)
 
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
@@ -99,47 +129,169 @@ def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
         )
         times = f", {repeats} repeats" if repeats > 1 else ""
         said.append(f"Protocol {name}: {words.get(name, 'as configured')}{times}.")
-    if run.audits:
-        said.append("Audits have patients on both sides on purpose and estimate no performance.")
+    said += _rows_used(systems) + _taken_out(run)
+    audited = {str(system.identity["protocol"]) for system in systems} & set(run.audits)
+    if audited:
+        said.append("Audits do not keep patients apart, on purpose, and estimate no performance.")
     said.append(
-        "Outside audits nothing was fitted or chosen on test rows: no scaler, no component, no "
-        "threshold, no epoch."
+        f"{'Outside audits nothing' if audited else 'Nothing'} was fitted or chosen on test rows: "
+        "no scaler, no component, no threshold, no epoch."
     )
     shares = listing(section(run.manifest, "configuration"), "train_fraction")
     if len(shares) > 1:
         told = ", ".join(short(share) for share in shares)
-        said.append(f"Learning curves used nested shares of the training patients: {told}.")
+        of = "patients" if run.patient_ids else "images"
+        said.append(f"Learning curves used nested shares of the training {of}: {told}.")
     return said
+
+
+def _rows_used(systems: list[PooledSystem]) -> list[str]:
+    """How many rows systems were trained and tested on, by subset and protocol."""
+    found: dict[tuple[str, str], list[PooledSystem]] = {}
+    for system in systems:
+        if system.ran and system.whole:
+            place = str(system.identity["subset"]), str(system.identity["protocol"])
+            found.setdefault(place, []).append(system)
+    said = []
+    for (subset, protocol), members in found.items():
+        train = _range([n for system in members for n in system.units["n_train"].dropna()])
+        test = _range([len(rows.score) for system in members for rows in system.repeats])
+        folds = max(system.units["fold"].nunique() for system in members) > 1
+        if train:
+            said.append(
+                f"Subset {subset} under {protocol}: {train} training rows"
+                f"{' in a fold' if folds else ''}, {test} test rows"
+                f"{' in all folds together' if folds else ''}."
+            )
+    return said
+
+
+def _range(values: Iterable[Any]) -> str:
+    """'149', or '95 to 97'."""
+    found = sorted({int(value) for value in values})
+    return (
+        " to ".join(str(value) for value in dict.fromkeys((found[0], found[-1]))) if found else ""
+    )
+
+
+def _taken_out(run: Run) -> list[str]:
+    """What the official split marks for training and no system was trained on."""
+    of = " of {} patients" if run.patient_ids else ""
+    return [
+        f"Of the {short(row.get('marked'))} crops that the data set marks for training in subset "
+        f"{row.get('subset')}, {short(row.get('crops'))}{of.format(short(row.get('patients')))} "
+        f"were taken out of training under {row.get('protocol')} because of "
+        f"{row.get('because_of')}."
+        for row in manifest_records(run.manifest, "taken_out")
+    ]
 
 
 def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
+    """What ran; a system that failed has done nothing that could be reported."""
+    ran = [system for system in systems if system.ran]
     said = []
-    frozen = _named(s for s in systems if not (s.trained or is_reference(s) or is_selected(s)))
+    frozen = _named(s for s in ran if not s.trained and _has_network(s))
     if frozen:
         said.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    for recipe in manifest_records(run.manifest, "recipes"):
-        told = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
-        said.append(f"{recipe.get('extractor')} was trained with {', '.join(told)}.")
-    references = _named(s for s in systems if is_reference(s))
+    said += _trainings(run, ran) + _precision(run, ran)
+    references = _named(s for s in ran if is_reference(s))
     if references:
         said.append(f"Reference points without a network: {', '.join(references)}.")
-    if any(map(is_selected, systems)):
+    if any(map(is_selected, ran)):
         said.append(
             "The row selected is, in every fold, the system out of the frozen extractors with "
             "plain SVM kernels that has the highest mean AUC on five inner folds of the training "
-            "rows, stratified by label and grouped by patient."
+            f"rows, stratified by label{_grouped(run)}."
         )
-    named = (s for s in systems if not is_selected(s))
+    named = (s for s in ran if not is_selected(s))
     classifiers = list(dict.fromkeys(str(s.identity["classifier"]) for s in named))
     if classifiers:
         said.append(f"Classifiers: {', '.join(name.replace('_', ' ') for name in classifiers)}.")
-    boxes = sorted({short(s.identity["C"]) for s in systems} - {""})
-    if boxes:
+    failed = list(dict.fromkeys(str(s.identity["extractor"]) for s in systems if not s.ran))
+    if failed:
+        said.append(f"Not every system with these ran to its end: {', '.join(failed)}.")
+    return said + _machines(run, ran)
+
+
+def _grouped(run: Run) -> str:
+    return " and grouped by patient" if run.patient_ids else ""
+
+
+def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
+    # The networks of a fusion have no row of their own, but a recipe.
+    names = {part for s in ran for part in _parts(str(s.identity["extractor"]))}
+    said = []
+    for recipe in manifest_records(run.manifest, "recipes"):
+        if str(recipe.get("extractor")) not in names:
+            continue
+        told = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
         said.append(
-            "Support vector machines work on features standardised by the training rows; box "
-            f"constraint C {', '.join(boxes)}; kernel scale from the number of features."
+            f"{recipe.get('extractor')} was trained on cross-entropy with {', '.join(told)}."
         )
     return said
+
+
+def _parts(extractor: str) -> list[str]:
+    """The name and, of a fusion, every name that may be one of its parts."""
+    if not extractor.startswith("fusion:"):
+        return [extractor]
+    words = extractor.removeprefix("fusion:").split("+")
+    places = range(len(words) + 1)
+    return [extractor, *("+".join(words[a:b]) for a in places for b in places if a < b)]
+
+
+def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
+    """In which precision features were extracted and networks trained."""
+    said = []
+    found: dict[str, list[str]] = {}
+    for system in ran:
+        for precision in system.units["precision"].dropna().unique():
+            if short(precision) and _has_network(system):
+                found.setdefault(str(precision), []).append(str(system.identity["extractor"]))
+    if found:
+        told = "; ".join(f"{p} ({', '.join(dict.fromkeys(n))})" for p, n in found.items())
+        said.append(f"Features were extracted in {told}.")
+    trained = list(dict.fromkeys(map(str, run.trainings["precision"].dropna())))
+    if any(trained):
+        said.append(f"Networks were trained in {', '.join(filter(None, trained))}.")
+    return said
+
+
+def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
+    """How the support vector machines were set; a tuned one, one on components, one sampled."""
+    machines = [s for s in ran if str(s.identity["classifier"]).split("+")[0] in _KERNELS]
+    endings = {end for s in machines for end in str(s.identity["classifier"]).split("+")[1:]}
+    boxes = sorted({short(s.identity["C"]) for s in machines} - {""})
+    said = []
+    if machines:
+        said.append("Support vector machines work on features standardised by the training rows.")
+    if boxes:
+        said.append(
+            f"Their box constraint C is {', '.join(boxes)} and their kernel scale follows from the "
+            f"number of features{' or the variance retained' if 'pca' in endings else ''}"
+            f"{', but for tuned ones' if 'tuned' in endings else ''}."
+        )
+    if "tuned" in endings:
+        said.append(
+            "Tuned ones take the C and the kernel scale with the highest mean AUC on five inner "
+            f"folds of the training rows, stratified by label{_grouped(run)}."
+        )
+    if "pca" in endings:
+        said.append(
+            "Those marked pca work on the principal components of the training rows that keep "
+            "95 % of the variance."
+        )
+    if any("approximate" in system.notes for system in machines):
+        said.append("Those marked approximate were fitted on sampled features (Nyström).")
+    if any("not converged" in system.notes for system in machines):
+        said.append("Those marked not converged stopped at a limit before their tolerance.")
+    return said
+
+
+_KERNELS = (
+    *("linear", "quadratic", "cubic"),
+    *("fine_gaussian", "medium_gaussian", "coarse_gaussian"),
+)
 
 
 def _named(systems: Any) -> list[str]:
@@ -152,15 +304,18 @@ def _worth(name: str, value: Any) -> bool:
     return name != "extractor" and not missing(value) and value not in ("", 0, False)
 
 
-def _statistics(systems: list[PooledSystem], keys: Mapping[str, str]) -> list[str]:
+def _statistics(run: Run, systems: list[PooledSystem], keys: Mapping[str, str]) -> list[str]:
     """keys : from `references.statistics`."""
+    of = "patients" if run.patient_ids else "images"
+    folds = any(len(set(system.units["fold"])) > 1 for system in systems)
+    pooled = "; the folds of a repeat are pooled, and the AUC compares rows of one fold only"
     said = [
-        "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation; the folds of "
-        "a repeat are pooled, and the AUC compares rows of one fold only.",
-        f"95 % intervals are percentile intervals of {DRAWS:,} bootstrap draws of patients, the "
-        f"same draws for all systems on the same patients [{keys['bootstrap']}].",
+        "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation"
+        f"{pooled if folds else ''}.",
+        f"95 % intervals are percentile intervals of {DRAWS:,} bootstrap draws of {of}, the same "
+        f"draws for all systems on the same {of} [{keys['bootstrap']}].",
     ]
-    if any(len(set(system.units["fold"])) > 1 for system in systems):
+    if folds:
         said.append(
             "Under cross-validation the intervals hold given the trained models: what training "
             "again would change is not in them."
@@ -173,6 +328,8 @@ def _statistics(systems: list[PooledSystem], keys: Mapping[str, str]) -> list[st
 
 # A statistic that not every run needs -> what is said of it with the keys of its papers.
 _FURTHER = {
+    "split": "Declared comparisons on a single split divide the difference in AUC by the standard "
+    "deviation of its bootstrap draws and take the quotient as a normal deviate [{}].",
     "folds": "Declared comparisons over folds use the corrected resampled t-test [{}].",
     "holm": "P-values of declared comparisons are adjusted by Holm's procedure within a question, "
     "subset and protocol [{}].",
@@ -192,7 +349,7 @@ def _software(run: Run) -> list[str]:
         said.append(f"Software: {suite['name']} {suite.get('version', '')}".rstrip() + ".")
     if packages:
         told = ", ".join(f"{name} {version}" for name, version in packages.items())
-        said.append(f"Python {machine.get('python', '')} with {told}.")
+        said.append(f"Python {machine.get('python', '')}; installed: {told}.")
     device = machine.get("device_name") or machine.get("cpu")
     if device:
         said.append(f"Device: {machine.get('device', '')} ({device}).")

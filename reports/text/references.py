@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from reports.evaluation import Evaluation
-from reports.statistics.difference import BY_FOLDS
+from reports.statistics.difference import BY_BOOTSTRAP, BY_FOLDS
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.bibliography import (
     DATA_SETS,
@@ -27,6 +27,7 @@ def statistics(evaluation: Evaluation) -> dict[str, str]:
     used = {
         "bootstrap": True,
         "holm": compared is not None and compared["p_holm"].notna().any(),
+        "split": compared is not None and (compared["test"] == BY_BOOTSTRAP).any(),
         "folds": compared is not None and (compared["test"] == BY_FOLDS).any(),
         "platt": any(
             "+platt" in str(system.identity["classifier"]) for system in evaluation.systems
@@ -62,7 +63,7 @@ def references(evaluation: Evaluation) -> list[Reference]:
         *(key for name in statistics(evaluation) for key in STATISTICS[name]),
         *(SALIENCY if any(manifest_records(row, "crops") for row in explained) else ()),
     ]
-    return [*(bibliography()[key] for key in keys), _suite(run)]
+    return [*(bibliography()[key] for key in dict.fromkeys(keys)), _suite(run)]
 
 
 def _suite(run: Run) -> Reference:

@@ -1,13 +1,18 @@
 """What the manifest tells besides results: what was not run, and the command that runs it."""
 
 import shlex
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
+from bench.data.crops.stack import build_stack
 from bench.planning.config import Configuration
 from bench.planning.job import prepare_job
+from bench.planning.plan import Fold
 from bench.planning.protocols import PROTOCOLS
-from bench.record.manifest import _changed, _not_run
+from bench.planning.splits import official
+from bench.record.manifest import _changed, _not_run, _taken_out
 
 COMMAND = ["python", "-m", "bench", "all", "--data", "my set", "--extractors", "a,b"]
 
@@ -67,3 +72,27 @@ def test_the_audit_names_what_the_set_allows_and_not_what_was_run(phantom, tmp_p
     apart = [name for name in PROTOCOLS if name != "pooled-official"]
     assert words[words.index("--protocols") + 1].split(",") == apart
     assert audit_command(phantom, tmp_path, subset=("mass",), protocols=tuple(apart[:-1]))
+
+
+def test_training_crops_of_test_patients_are_told_as_taken_out(phantom, tmp_path):
+    job = prepare_job(
+        Configuration.checked(
+            {
+                "data": phantom,
+                "cache": tmp_path,
+                "extractors": ("random:timm:resnet18",),
+                "subset": ("all",),
+            }
+        )
+    )
+    stack = build_stack(job.dataset, job.configuration.crop_settings(), tmp_path)
+    table = stack.table.assign(split="train")
+    own = table["patient_id"] == table["patient_id"].iloc[0]
+    table.loc[own, "split"] = ["test", *["train"] * (int(own.sum()) - 1)]
+    table.loc[table.index[-1], "split"] = "test"
+    stack = replace(stack, table=table)
+    fold = official(table, 1, 0).folds[0]
+    plan = SimpleNamespace(folds=(Fold("all", "official", 0, 0, fold.train, fold.test),))
+    (row,) = _taken_out(stack, plan)
+    assert row["crops"] == row["marked"] - len(fold.train) > 0
+    assert row["because_of"] == "test crops of their patients"

@@ -15,7 +15,8 @@ def test_every_key_has_an_entry_and_every_entry_is_cited() -> None:
         *(key for group in (cited.NETWORKS, cited.LIBRARIES) for key in group.values()),
         cited.IMAGENET,
     ]
-    assert sorted(keys) == sorted(bibliography())
+    # One paper may stand behind two statistics.
+    assert sorted(set(keys)) == sorted(bibliography())
     for reference in bibliography().values():
         assert reference.bibtex.count("{") == reference.bibtex.count("}"), reference.key
 
