@@ -15,7 +15,7 @@ def clean(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
-def spoken(name: str) -> str:
+def in_plain_words(name: str) -> str:
     """A name of the data as in a heading: BENIGN becomes lower case, MLO stays as it is."""
     words = name.replace("_", " ")
     return words.lower() if words.isupper() and len(words) > 4 else words

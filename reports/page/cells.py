@@ -155,7 +155,7 @@ def _seconds(value: Any) -> str:
 
 
 def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
-    """The settings and sizes that all rows share, said once."""
+    """The settings and sizes that all rows share, for the caption."""
     systems = [entry.system for entry in group.entries]
     parts = [
         f"{heading(name)} {value}"
@@ -188,10 +188,12 @@ def published_layout(
             TableCell(row["published_system"], detail=f"{row['source']}; {row['published_data']}")
         ]
         measured = ("extractor", "classifier", "weights", "recipe", "data", "protocol")
-        told = [short(row[f"measured_{name}"]).replace("_", " ") for name in measured[1:]]
-        named = ", ".join((short(row["measured_extractor"]), told[0]))
+        parts = [short(row[f"measured_{name}"]).replace("_", " ") for name in measured[1:]]
+        named = ", ".join((short(row["measured_extractor"]), parts[0]))
         cells.append(
-            TableCell(named, detail=", ".join(filter(None, told[1:]))) if told[0] else TableCell("")
+            TableCell(named, detail=", ".join(filter(None, parts[1:])))
+            if parts[0]
+            else TableCell("")
         )
         for name in measures:
             show = _seconds if name == "training_time_s" else number
@@ -223,12 +225,12 @@ def protocols_layout(
             detail = f"[{limits}" if limits else ""
             cells.append(TableCell(value, sort=value.partition(" ")[0], detail=detail))
         if "published" in table:
-            told = [short(row[name]) for name in _PUBLISHED[1:]]
+            parts = [short(row[name]) for name in _PUBLISHED[1:]]
             cells.append(
                 TableCell(
                     number(row["published"]),
                     sort=short(row["published"]),
-                    detail="; ".join(filter(None, told)),
+                    detail="; ".join(filter(None, parts)),
                 )
             )
         rows.append(cells)
@@ -236,7 +238,7 @@ def protocols_layout(
     return {"columns": columns, "rows": rows, "starts": starts}
 
 
-# What tells two rows of one extractor and classifier apart, shown where it differs.
+# What may differ between two rows of one extractor and classifier, shown where it does.
 _BESIDE = (
     "dataset",
     "subset",
@@ -253,7 +255,7 @@ _PUBLISHED = ("published", "published_system", "published_data", "published_prot
 
 
 def _telling(table: "pd.DataFrame") -> list[str]:
-    """Those of _BESIDE that differ; a reference point has no recipe and no C, which tells none."""
+    """Those of _BESIDE that differ; an empty value, as of a reference point, is no other one."""
     return [name for name in _BESIDE if len(set(map(short, table[name])) - {""}) > 1]
 
 

@@ -1,4 +1,4 @@
-"""The report as one self-contained HTML file that asks nothing of the network.
+"""The report as one self-contained HTML file that loads nothing from the network.
 
 Everything that a name, a note or a file could carry in is escaped by the template engine, and the
 page forbids itself all outside content: only its own styles, its own script and data: images run.
@@ -65,9 +65,9 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    script = _own("report.js")
+    script = _asset("report.js")
     page = environment.get_template("report.html.j2").render(
-        style=_own("report.css"),
+        style=_asset("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         title=_title(run),
@@ -114,14 +114,14 @@ def breakable(text: str) -> "Markup | str":
     if len(text) <= _LONGEST_WHOLE:
         return text
     words = text.split(" ")
-    told = [
+    pieces = [
         # After a figure's point or minus there is no break, nor after what begins a word.
         Markup("<wbr>").join(map(escape, re.split(r"(?<=\w[:_+@/])(?=\w)", word)))
         if len(word) > _LONGEST_WHOLE
         else escape(word)
         for word in words
     ]
-    return Markup(" ").join(told)
+    return Markup(" ").join(pieces)
 
 
 def _most(verdicts: dict[str, int]) -> str:
@@ -155,7 +155,7 @@ def _places(among: Iterable[ReportTable]) -> dict[str, list[str]]:
     return found
 
 
-def _own(name: str) -> "Markup":
+def _asset(name: str) -> "Markup":
     """One of the package's own files, which needs no escaping."""
     from markupsafe import Markup
 

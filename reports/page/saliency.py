@@ -66,9 +66,18 @@ def _system(run: Run, entry: dict[str, Any]) -> dict[str, Any]:
     rows = manifest_records(entry, "crops")[:_MOST_CROPS]
     highest = max((_peak(row) for row in rows), default=0.0)
     crops = [_crop(run, row, highest) for row in rows]
-    told = ("subset", "protocol", "kind", "extractor", "weights", "classifier", "layer", "problem")
+    columns = (
+        "subset",
+        "protocol",
+        "kind",
+        "extractor",
+        "weights",
+        "classifier",
+        "layer",
+        "problem",
+    )
     return {
-        **{name: "" if missing(entry.get(name)) else clean(entry.get(name)) for name in told},
+        **{name: "" if missing(entry.get(name)) else clean(entry.get(name)) for name in columns},
         "by_figure": _figure(entry.get("inner_auc")),
         "crops": [crop for crop in crops if crop is not None],
     }

@@ -1,7 +1,7 @@
 """Where scores are probabilities: how far they can be believed, and what acting on them would give.
 
 A network's own head, logistic regression and an SVM with a fitted sigmoid give probabilities; the
-distance to an SVM's boundary is none, and nothing here is said of it.
+distance to an SVM's boundary is none, and has no row here.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -48,14 +48,14 @@ def candidates(systems: Sequence[PooledSystem]) -> "pd.DataFrame":
 
 def _row(system: PooledSystem, choices: "pd.DataFrame") -> dict[str, Any]:
     inner = system.units["inner_auc"].astype("float64")
-    own = (choices["chosen_extractor"] == system.identity["extractor"]) & (
+    is_this = (choices["chosen_extractor"] == system.identity["extractor"]) & (
         choices["chosen_classifier"] == system.identity["classifier"]
     )
     return {
         **system.identity,
         "inner_auc": inner.mean(),
         "inner_auc_std": inner.std(ddof=1),
-        "folds_chosen": int(own.sum()),
+        "folds_chosen": int(is_this.sum()),
         "folds": len(choices),
     }
 

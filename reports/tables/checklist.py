@@ -105,7 +105,7 @@ _ITEMS = (
 
 
 def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, str]:
-    """What the run tells, by fact; an empty text where it does not."""
+    """What the run says, by fact; an empty text where it says nothing."""
     manifest = run.manifest
     data, options = section(manifest, "data"), section(manifest, "configuration")
     suite = section(manifest, "suite")

@@ -73,7 +73,7 @@ def escape_latex(text: str) -> str:
 def to_latex(declared: ReportTable, table: "pd.DataFrame") -> str:
     """A table for print: booktabs, as wide as the text at most, a longtable from 41 rows.
 
-    Settings and states that all rows share are said once, in a comment above the table. A longtable
+    Settings and states that all rows share stand once, in a comment above the table. A longtable
     cannot be scaled; where it is too wide it wants a landscape page, which the comment says.
     """
     if declared.for_print is not None:

@@ -7,7 +7,7 @@ one table only is declared with that table.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from reports.values import spoken
+from reports.values import in_plain_words
 
 # Column -> heading, with its unit.
 _HEADINGS = {
@@ -58,4 +58,4 @@ def heading(column: str, of_table: Mapping[str, str] = MappingProxyType({})) -> 
     for side in ("published_", "measured_"):
         if column.startswith(side):
             return f"{heading(column.removeprefix(side), of_table)}, {side[:-1]}"
-    return spoken(column)
+    return in_plain_words(column)

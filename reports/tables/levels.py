@@ -50,8 +50,8 @@ def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
 def _lesions(run: Run, system: PooledSystem) -> list[ScoredRows]:
     ids = [run.predictions["lesion_id"].iloc[places].astype(str) for places in system.places]
     return [
-        _joined(rows, _numbered(own), limit, "mean")[0]
-        for rows, own, limit in zip(system.repeats, ids, system.thresholds(), strict=True)
+        _joined(rows, _numbered(predicted), limit, "mean")[0]
+        for rows, predicted, limit in zip(system.repeats, ids, system.thresholds(), strict=True)
     ]
 
 
@@ -59,12 +59,12 @@ def _breasts(run: Run, system: PooledSystem, sides: "pd.Series") -> list[ScoredR
     """Empty where a row's side is not known."""
     found = []
     for rows, places, limit in zip(system.repeats, system.places, system.thresholds(), strict=True):
-        own = run.predictions.iloc[places]
-        side = own["crop_id"].astype(str).map(sides)
+        predicted = run.predictions.iloc[places]
+        side = predicted["crop_id"].astype(str).map(sides)
         if side.isna().any():
             return []
-        lesions, first = _joined(rows, _numbered(own["lesion_id"].astype(str)), limit, "mean")
-        breast = _numbered(own["patient_id"].astype(str) + "\n" + side)[first]
+        lesions, first = _joined(rows, _numbered(predicted["lesion_id"].astype(str)), limit, "mean")
+        breast = _numbered(predicted["patient_id"].astype(str) + "\n" + side)[first]
         found.append(_joined(lesions, breast, limit[first], "max")[0])
     return found
 

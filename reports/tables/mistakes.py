@@ -23,11 +23,20 @@ MOST_ERRORS = 5
 # Of each kind, for each comparison, in the figure.
 MOST_SHOWN = 6
 
-_TOLD = ("view", "pathology", "density", "assessment", "subtlety", "shape", "margins", "calc_type")
+_FACT_COLUMNS = (
+    "view",
+    "pathology",
+    "density",
+    "assessment",
+    "subtlety",
+    "shape",
+    "margins",
+    "calc_type",
+)
 
 ERROR_COLUMNS = (
     *SYSTEM_COLUMNS,
-    *("kind", "rank", "crop_id", "lesion_id", "patient_id", *_TOLD),
+    *("kind", "rank", "crop_id", "lesion_id", "patient_id", *_FACT_COLUMNS),
     *("score", "beyond_threshold", "times_wrong", "times_tested", "systems_wrong", "of_systems"),
 )
 
@@ -46,9 +55,9 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         mistakes = [_mistakes(run, system) for system in systems]
-        wrong = Counter(crop for own in mistakes for crop in own["crop_id"])
-        for system, own in zip(systems, mistakes, strict=True):
-            for kind, of_kind in own.groupby("kind", sort=True):
+        wrong = Counter(crop for of_system in mistakes for crop in of_system["crop_id"])
+        for system, of_system in zip(systems, mistakes, strict=True):
+            for kind, of_kind in of_system.groupby("kind", sort=True):
                 worst = of_kind.head(MOST_ERRORS).to_dict("records")
                 rows += [
                     {
@@ -71,8 +80,8 @@ def _mistakes(run: Run, system: PooledSystem) -> "pd.DataFrame":
 
     parts = []
     for rows, places, limit in zip(system.repeats, system.places, system.thresholds(), strict=True):
-        own = run.predictions.iloc[places]
-        named = {name: own[name].astype(str).to_numpy() for name in _NAMED}
+        predicted = run.predictions.iloc[places]
+        named = {name: predicted[name].astype(str).to_numpy() for name in _NAMED}
         away = np.where(rows.positive, limit - rows.score, rows.score - limit)
         part = {**named, "score": rows.score, "beyond_threshold": away, "positive": rows.positive}
         parts.append(
@@ -101,7 +110,7 @@ _NAMED = ("crop_id", "lesion_id", "patient_id")
 def _facts(run: Run) -> dict[str, dict[str, str]]:
     """What lesions.parquet says of each crop, as text."""
     lesions = run.lesions.drop_duplicates("crop_id")
-    names = [name for name in _TOLD if name in lesions]
+    names = [name for name in _FACT_COLUMNS if name in lesions]
     table = lesions[names].astype("object").map(category).replace("nan", "")
     ids = lesions["crop_id"].astype(str)
     return dict(zip(ids, table.to_dict("records"), strict=True))
@@ -115,7 +124,7 @@ def hardest(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
     mistakes = [_mistakes(run, system) for system in systems]
     found = []
     for kind in (FALSE_NEGATIVE, FALSE_POSITIVE):
-        of_kind = [own.loc[own["kind"] == kind, "crop_id"] for own in mistakes]
+        of_kind = [of_system.loc[of_system["kind"] == kind, "crop_id"] for of_system in mistakes]
         wrong = Counter(crop for crops in of_kind for crop in crops)
         ordered = sorted(wrong.items(), key=lambda item: (-item[1], item[0]))
         found += [

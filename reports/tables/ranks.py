@@ -1,6 +1,6 @@
 """The rank of each system among those on the same rows, with what the sample leaves open of it.
 
-A rank without an interval tells neighbours apart that the data cannot. Ranks are never averaged
+A rank without an interval separates neighbours that the data cannot. Ranks are never averaged
 over data sets here: a critical-difference diagram (Demšar, JMLR 7, 2006) wants five or more, and a
 run has one.
 """

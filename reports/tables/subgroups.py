@@ -56,14 +56,18 @@ def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFr
     facts = _facts(run)
     rows: list[dict[str, Any]] = []
     for systems in close.values():
-        told = [_told(run, facts, system) for system in systems]
+        grouped = [_groups_of_rows(run, facts, system) for system in systems]
         for variable in VARIABLES:
             values = sorted(
-                {v for repeats in told for own in repeats for v in own[variable]}, key=_natural
+                {v for repeats in grouped for of_repeat in repeats for v in of_repeat[variable]},
+                key=_natural,
             )
             if len(values) > 1 and values != [_NOT_GIVEN]:
                 for value in values:
-                    masks = [[own[variable] == value for own in repeats] for repeats in told]
+                    masks = [
+                        [of_repeat[variable] == value for of_repeat in repeats]
+                        for repeats in grouped
+                    ]
                     rows += _group_rows(systems, masks, VARIABLES[variable], value)
     return pd.DataFrame(rows, columns=list(SUBGROUP_COLUMNS))
 
@@ -72,8 +76,12 @@ def _group_rows(
     systems: list[PooledSystem], masks: list[list[NDArray[np.bool_]]], variable: str, value: str
 ) -> list[dict[str, Any]]:
     cut = [
-        [rows.where(mask) for rows, mask in zip(system.repeats, own, strict=True) if mask.any()]
-        for system, own in zip(systems, masks, strict=True)
+        [
+            rows.where(mask)
+            for rows, mask in zip(system.repeats, of_system, strict=True)
+            if mask.any()
+        ]
+        for system, of_system in zip(systems, masks, strict=True)
     ]
     there = [(system, repeats) for system, repeats in zip(systems, cut, strict=True) if repeats]
     found = estimates([repeats for _, repeats in there])
@@ -124,19 +132,21 @@ def _first_word(name: str, text: str) -> str:
     return words.replace("_", " ").lower() if shouted else words
 
 
-def _told(run: Run, facts: "pd.DataFrame", system: PooledSystem) -> list[dict[str, NDArray[Any]]]:
+def _groups_of_rows(
+    run: Run, facts: "pd.DataFrame", system: PooledSystem
+) -> list[dict[str, NDArray[Any]]]:
     """For each repeat of a system, the group of each of its rows in every variable."""
     found = []
     for places in system.places:
-        own = facts.reindex(run.predictions["crop_id"].iloc[places].astype(str))
+        known = facts.reindex(run.predictions["crop_id"].iloc[places].astype(str))
         groups = {
-            name: own[name].fillna(_NOT_GIVEN).to_numpy(dtype=object)
-            if name in own
-            else np.full(len(own), _NOT_GIVEN, dtype=object)
+            name: known[name].fillna(_NOT_GIVEN).to_numpy(dtype=object)
+            if name in known
+            else np.full(len(known), _NOT_GIVEN, dtype=object)
             for name in VARIABLES
         }
-        if "side" in own:
-            groups["crop_size"] = _terciles(own["side"].to_numpy(dtype=np.float64))
+        if "side" in known:
+            groups["crop_size"] = _terciles(known["side"].to_numpy(dtype=np.float64))
         found.append(groups)
     return found
 

@@ -43,7 +43,7 @@ CURVE_COLUMNS = (
 
 
 def recipes(run: Run) -> "pd.DataFrame":
-    """How each network was trained: a row a trained extractor, as the manifest tells it."""
+    """How each network was trained: a row a trained extractor, as the manifest has it."""
     import pandas as pd
 
     rows = [
@@ -72,8 +72,8 @@ def trainings(run: Run) -> "pd.DataFrame":
     table = run.trainings
     table = table[table["train_fraction"].map(is_whole).astype(bool)]
     rows = []
-    for key, own in table.groupby(list(TRAINED_COLUMNS), sort=False, dropna=False):
-        rows.append(dict(zip(TRAINED_COLUMNS, key, strict=True)) | _costs(own))
+    for key, of_network in table.groupby(list(TRAINED_COLUMNS), sort=False, dropna=False):
+        rows.append(dict(zip(TRAINED_COLUMNS, key, strict=True)) | _costs(of_network))
     frame = pd.DataFrame([[row.get(name) for name in _COST_COLUMNS] for row in rows])
     frame = frame.reindex(columns=range(len(_COST_COLUMNS))).set_axis(list(_COST_COLUMNS), axis=1)
     for name in ("size", "seed", "trainings", *_LARGEST):
@@ -81,27 +81,30 @@ def trainings(run: Run) -> "pd.DataFrame":
     return frame
 
 
-def _costs(own: "pd.DataFrame") -> dict[str, Any]:
+def _costs(of_network: "pd.DataFrame") -> dict[str, Any]:
     return {
-        "trainings": len(own),
-        **{name: own[name].mean() for name in _MEANS},
-        **{name: own[name].max() for name in _LARGEST},
-        **{name: join_unique(own[name]) for name in ("input", "precision", "device", "notes")},
-        "gflops_per_image": own["flops_per_image"].max() / 1e9,
-        "peak_device_gib": own["peak_device_bytes"].max() / _GIB,
-        "peak_host_gib": own["peak_host_bytes"].max() / _GIB,
-        "smallest_gpu_gb": _smallest_gpu(own),
+        "trainings": len(of_network),
+        **{name: of_network[name].mean() for name in _MEANS},
+        **{name: of_network[name].max() for name in _LARGEST},
+        **{
+            name: join_unique(of_network[name])
+            for name in ("input", "precision", "device", "notes")
+        },
+        "gflops_per_image": of_network["flops_per_image"].max() / 1e9,
+        "peak_device_gib": of_network["peak_device_bytes"].max() / _GIB,
+        "peak_host_gib": of_network["peak_host_bytes"].max() / _GIB,
+        "smallest_gpu_gb": _smallest_gpu(of_network),
     }
 
 
-def _smallest_gpu(own: "pd.DataFrame") -> str:
+def _smallest_gpu(of_network: "pd.DataFrame") -> str:
     """'8', '8 (estimated)', 'over 80'; empty where no memory was measured."""
-    peaks = own[["peak_device_bytes", "peak_host_bytes"]]
+    peaks = of_network[["peak_device_bytes", "peak_host_bytes"]]
     if peaks.isna().all(axis=None):
         return ""
-    sizes = own["smallest_gpu_gb"]
+    sizes = of_network["smallest_gpu_gb"]
     size = "over 80" if sizes.isna().any() else short(sizes.max())
-    return f"{size} (estimated)" if (own["gpu_estimated"] == 1).any() else size
+    return f"{size} (estimated)" if (of_network["gpu_estimated"] == 1).any() else size
 
 
 def learning_curves(summary: "pd.DataFrame") -> "pd.DataFrame":

@@ -2,7 +2,7 @@
 
 Every sentence is about systems that fixed rules pick, gives ranges and medians and never a winner:
 which system is best was not declared, and the largest of many estimates is too large. Where a run
-has not what a question takes, it is said, with the command that runs it.
+lacks what a question takes, the answer says so, with the command that runs it.
 """
 
 import shlex
@@ -181,12 +181,10 @@ def _times(
     both = [_known(row["training_time_s"] for _, row in members) for members in (vits, cnns)]
     if not all(both):
         return "their times were not measured"
-    return "median time to the first prediction {} and {}".format(
-        *(_spoken(median(t)) for t in both)
-    )
+    return "median time to the first prediction {} and {}".format(*(_time(median(t)) for t in both))
 
 
-def _spoken(seconds: float) -> str:
+def _time(seconds: float) -> str:
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.3g} {unit}"
@@ -255,7 +253,7 @@ def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     times = _known(row["training_time_s"] for _, row in members)
     if not times:
         return ""
-    low, middle, high = (_spoken(reduce(times)) for reduce in (min, median, max))
+    low, middle, high = (_time(reduce(times)) for reduce in (min, median, max))
     return f"{name}: {middle}" if low == high else f"{name}: {low} to {high}, median {middle}"
 
 
@@ -313,9 +311,9 @@ def _command(run: Run, extra: str) -> str:
         command = str(row.get("command", ""))
         if all(word in command for word in extra.split()):
             return command
-    own = section(run.manifest, "run")
-    command = str(own.get("command") or "python -m bench all")
-    name = shlex.quote(f"runs/{own.get('name') or run.folder.resolve().name}-more")
+    details = section(run.manifest, "run")
+    command = str(details.get("command") or "python -m bench all")
+    name = shlex.quote(f"runs/{details.get('name') or run.folder.resolve().name}-more")
     return f"{_without(command, extra.split()[::2])} {extra} --out {name}"
 
 

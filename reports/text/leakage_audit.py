@@ -1,7 +1,7 @@
 """What the leakage audit says in words: counts, ranges and medians, and no more than its table.
 
-A share of the gap to a published figure is told on the mass crops of CBIS-DDSM alone; it says what
-a protocol gave here, not what was done elsewhere.
+A share of the gap to a published figure is given for the mass crops of CBIS-DDSM alone; it says
+what a protocol gave here, not what was done elsewhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,34 +50,34 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
         (seen, "with random weights") if drawn.all() else (seen[~drawn], "without random weights")
     )
     keys = ["subset", "region", "size", "dataset", "audit", "twin", "rows", "twin_rows"]
-    told_of = []
-    for key, own in seen.groupby(keys, sort=False, dropna=False):
+    sentences = []
+    for key, group in seen.groupby(keys, sort=False, dropna=False):
         subset, *_, audit, twin, rows, twin_rows = map(str, key)
         name = Comparison(audit, twin, "", rows, twin_rows).title(run.audits)
-        told = [text for measure in measures if (text := _spread(own, measure))]
-        if told:
-            counted = f"{len(own)} system{'s' if len(own) > 1 else ''}"
+        parts = [text for measure in measures if (text := _spread(group, measure))]
+        if parts:
+            counted = f"{len(group)} system{'s' if len(group) > 1 else ''}"
             counted += f" {weights}" if drawn.any() else ""
-            told_of.append(f"{subset}, {name} ({counted}): {'; '.join(told)}.")
-    return told_of
+            sentences.append(f"{subset}, {name} ({counted}): {'; '.join(parts)}.")
+    return sentences
 
 
-_SPOKEN = {"auc": "AUC", "accuracy": "accuracy"}
+_WORDS = {"auc": "AUC", "accuracy": "accuracy"}
 
 
-def _spread(own: "pd.DataFrame", measure: str) -> str:
+def _spread(rows: "pd.DataFrame", measure: str) -> str:
     """'AUC differs by 0.010 to 0.120, median 0.050 (95 % interval above 0: 3, …)'."""
-    known = own[own[f"{measure}_difference"].notna()]
+    known = rows[rows[f"{measure}_difference"].notna()]
     if not len(known):
         return ""
     values = [float(value) for value in known[f"{measure}_difference"]]
     low, high = (known[f"{measure}_difference_ci_{end}"] for end in ("low", "high"))
     if len(values) == 1:
         limits = "" if missing(low.iloc[0]) else f" [{number(low.iloc[0])}, {number(high.iloc[0])}]"
-        return f"{_SPOKEN[measure]} differs by {number(values[0])}{limits}"
+        return f"{_WORDS[measure]} differs by {number(values[0])}{limits}"
     above, below, given = int((low > 0).sum()), int((high < 0).sum()), int(low.notna().sum())
     return (
-        f"{_SPOKEN[measure]} differs by {number(min(values))} to {number(max(values))}, median "
+        f"{_WORDS[measure]} differs by {number(min(values))} to {number(max(values))}, median "
         f"{number(median(values))} (95 % interval above 0: {above}, below 0: {below}, with 0 in "
         f"it: {given - above - below})"
     )
@@ -109,7 +109,7 @@ def _beside_published(run: Run, table: "pd.DataFrame") -> tuple[list[str], str]:
     rows: dict[tuple[str, str, str], list[Row]] = {}
     for row in svms:
         rows.setdefault((row["audit"], row["twin"], str(row["extractor"])), []).append(row)
-    return [_shares(run, key, own) for key, own in rows.items()], (
+    return [_shares(run, key, of_key) for key, of_key in rows.items()], (
         "A share of the gap to a published figure says how far the protocol moved these systems "
         "towards it, not how it came about; torchvision's AlexNet is not MATLAB's."
     )

@@ -1,6 +1,6 @@
 """A methods section written from the manifest: what was done, for a paper to start from.
 
-Only what the run folder tells is said. What a paper must say besides stands in checklist.py.
+Only what stands in the run folder is said. What a paper must say besides is in tables/checklist.py.
 """
 
 from collections import Counter
@@ -32,21 +32,21 @@ def methods(evaluation: Evaluation) -> list[str]:
         _software(run),
     ]
     # Names may hold line breaks, which would end a paragraph.
-    return [" ".join(" ".join(said).split()) for said in paragraphs if said]
+    return [" ".join(" ".join(sentences).split()) for sentences in paragraphs if sentences]
 
 
 def _data(run: Run) -> list[str]:
     data = section(run.manifest, "data")
-    said = []
+    sentences = []
     if data.get("dataset"):
         cited = f" ({data['citation']})" if data.get("citation") else ""
-        said.append(f"Data set: {data.get('title') or data['dataset']}{cited}.")
+        sentences.append(f"Data set: {data.get('title') or data['dataset']}{cited}.")
         if data.get("derived_from"):
-            said.append(f"It is derived from {data['derived_from']}.")
+            sentences.append(f"It is derived from {data['derived_from']}.")
         if data.get("changed"):
-            said.append(f"Changed: {data['changed']}.")
+            sentences.append(f"Changed: {data['changed']}.")
     if run.synthetic:
-        said.append("The images are synthetic; no figure says anything of mammography.")
+        sentences.append("The images are synthetic; no figure says anything of mammography.")
     for subset, info in section(data, "subsets").items():
         counts = [
             row for row in manifest_records(data, "counts") if str(row.get("subset")) == subset
@@ -54,10 +54,10 @@ def _data(run: Run) -> list[str]:
         parts = [_counted(row, run.patient_ids) for row in counts]
         positive = info.get("positive", "") if isinstance(info, dict) else ""
         called = f", positive class {positive}" if positive else ""
-        said += [f"Subset {subset}{called}: {'; '.join(parts)}."] if parts else []
+        sentences += [f"Subset {subset}{called}: {'; '.join(parts)}."] if parts else []
     if not run.patient_ids:
-        said.append("There are no patient ids: every image counts as a patient of its own.")
-    return said + _left_out(run)
+        sentences.append("There are no patient ids: every image counts as a patient of its own.")
+    return sentences + _left_out(run)
 
 
 def _counted(row: dict[str, Any], patient_ids: bool) -> str:
@@ -74,8 +74,8 @@ def _left_out(run: Run) -> list[str]:
     )
     if not reasons:
         return ["No row of the data set was left out."]
-    told = "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common())
-    return [f"Left out were {reasons.total()} rows: {told}."]
+    listed = "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common())
+    return [f"Left out were {reasons.total()} rows: {listed}."]
 
 
 # How grey values become 8 bits, by the run's setting.
@@ -104,16 +104,16 @@ def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
     )
     chosen = str(options.get("window") or "")
     grey = _GREY.get(chosen, f"grey window {chosen}") if chosen else ""
-    said = [
+    sentences = [
         f"Each crop (region: {options.get('region', 'crop')}) was read as one 8-bit channel"
         f"{f' ({grey})' if grey else ''}, {shape}."
     ]
     if any(s.ran and _has_network(s) for s in systems):
-        said.append(
+        sentences.append(
             "It was then resized to the input of each network where that has another size "
             "(bicubic, antialiased), and its channel repeated for networks that take several."
         )
-    return said
+    return sentences
 
 
 def _has_network(system: PooledSystem) -> bool:
@@ -121,28 +121,30 @@ def _has_network(system: PooledSystem) -> bool:
 
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
-    said = []
+    sentences = []
     words = methods_words(run)
     for name in dict.fromkeys(str(system.identity["protocol"]) for system in systems):
         repeats = max(
             (len(s.repeats) for s in systems if s.identity["protocol"] == name), default=0
         )
         times = f", {repeats} repeats" if repeats > 1 else ""
-        said.append(f"Protocol {name}: {words.get(name, 'as configured')}{times}.")
-    said += _rows_used(systems) + _taken_out(run)
+        sentences.append(f"Protocol {name}: {words.get(name, 'as configured')}{times}.")
+    sentences += _rows_used(systems) + _taken_out(run)
     audited = {str(system.identity["protocol"]) for system in systems} & set(run.audits)
     if audited:
-        said.append("Audits do not keep patients apart, on purpose, and estimate no performance.")
-    said.append(
+        sentences.append(
+            "Audits do not keep patients apart, on purpose, and estimate no performance."
+        )
+    sentences.append(
         f"{'Outside audits nothing' if audited else 'Nothing'} was fitted or chosen on test rows: "
         "no scaler, no component, no threshold, no epoch."
     )
     shares = listing(section(run.manifest, "configuration"), "train_fraction")
     if len(shares) > 1:
-        told = ", ".join(short(share) for share in shares)
+        listed = ", ".join(short(share) for share in shares)
         of = "patients" if run.patient_ids else "images"
-        said.append(f"Learning curves used nested shares of the training {of}: {told}.")
-    return said
+        sentences.append(f"Learning curves used nested shares of the training {of}: {listed}.")
+    return sentences
 
 
 def _rows_used(systems: list[PooledSystem]) -> list[str]:
@@ -152,18 +154,18 @@ def _rows_used(systems: list[PooledSystem]) -> list[str]:
         if system.ran and system.whole:
             place = str(system.identity["subset"]), str(system.identity["protocol"])
             found.setdefault(place, []).append(system)
-    said = []
+    sentences = []
     for (subset, protocol), members in found.items():
         train = _range([n for system in members for n in system.units["n_train"].dropna()])
         test = _range([len(rows.score) for system in members for rows in system.repeats])
         folds = max(system.units["fold"].nunique() for system in members) > 1
         if train:
-            said.append(
+            sentences.append(
                 f"Subset {subset} under {protocol}: {train} training rows"
                 f"{' in a fold' if folds else ''}, {test} test rows"
                 f"{' in all folds together' if folds else ''}."
             )
-    return said
+    return sentences
 
 
 def _range(values: Iterable[Any]) -> str:
@@ -189,16 +191,16 @@ def _taken_out(run: Run) -> list[str]:
 def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     """What ran; a system that failed has done nothing that could be reported."""
     ran = [system for system in systems if system.ran]
-    said = []
+    sentences = []
     frozen = _named(s for s in ran if not s.trained and _has_network(s))
     if frozen:
-        said.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    said += _trainings(run, ran) + _precision(run, ran)
+        sentences.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
+    sentences += _trainings(run, ran) + _precision(run, ran)
     references = _named(s for s in ran if is_reference(s))
     if references:
-        said.append(f"Reference points without a network: {', '.join(references)}.")
+        sentences.append(f"Reference points without a network: {', '.join(references)}.")
     if any(map(is_selected, ran)):
-        said.append(
+        sentences.append(
             "The row selected is, in every fold, the system out of the frozen extractors with "
             "plain SVM kernels that has the highest mean AUC on five inner folds of the training "
             f"rows, stratified by label{_grouped(run)}."
@@ -206,11 +208,13 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     named = (s for s in ran if not is_selected(s))
     classifiers = list(dict.fromkeys(str(s.identity["classifier"]) for s in named))
     if classifiers:
-        said.append(f"Classifiers: {', '.join(name.replace('_', ' ') for name in classifiers)}.")
+        sentences.append(
+            f"Classifiers: {', '.join(name.replace('_', ' ') for name in classifiers)}."
+        )
     failed = list(dict.fromkeys(str(s.identity["extractor"]) for s in systems if not s.ran))
     if failed:
-        said.append(f"Not every system with these ran to its end: {', '.join(failed)}.")
-    return said + _machines(run, ran)
+        sentences.append(f"Not every system with these ran to its end: {', '.join(failed)}.")
+    return sentences + _machines(run, ran)
 
 
 def _grouped(run: Run) -> str:
@@ -220,15 +224,15 @@ def _grouped(run: Run) -> str:
 def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
     # The networks of a fusion have no row of their own, but a recipe.
     names = {part for s in ran for part in _parts(str(s.identity["extractor"]))}
-    said = []
+    sentences = []
     for recipe in manifest_records(run.manifest, "recipes"):
         if str(recipe.get("extractor")) not in names:
             continue
-        told = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
-        said.append(
-            f"{recipe.get('extractor')} was trained on cross-entropy with {', '.join(told)}."
+        listed = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
+        sentences.append(
+            f"{recipe.get('extractor')} was trained on cross-entropy with {', '.join(listed)}."
         )
-    return said
+    return sentences
 
 
 def _parts(extractor: str) -> list[str]:
@@ -242,19 +246,19 @@ def _parts(extractor: str) -> list[str]:
 
 def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
     """In which precision features were extracted and networks trained."""
-    said = []
+    sentences = []
     found: dict[str, list[str]] = {}
     for system in ran:
         for precision in system.units["precision"].dropna().unique():
             if short(precision) and _has_network(system):
                 found.setdefault(str(precision), []).append(str(system.identity["extractor"]))
     if found:
-        told = "; ".join(f"{p} ({', '.join(dict.fromkeys(n))})" for p, n in found.items())
-        said.append(f"Features were extracted in {told}.")
+        listed = "; ".join(f"{p} ({', '.join(dict.fromkeys(n))})" for p, n in found.items())
+        sentences.append(f"Features were extracted in {listed}.")
     trained = list(dict.fromkeys(map(str, run.trainings["precision"].dropna())))
     if any(trained):
-        said.append(f"Networks were trained in {', '.join(filter(None, trained))}.")
-    return said
+        sentences.append(f"Networks were trained in {', '.join(filter(None, trained))}.")
+    return sentences
 
 
 def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
@@ -262,30 +266,32 @@ def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
     machines = [s for s in ran if str(s.identity["classifier"]).split("+")[0] in _KERNELS]
     endings = {end for s in machines for end in str(s.identity["classifier"]).split("+")[1:]}
     boxes = sorted({short(s.identity["C"]) for s in machines} - {""})
-    said = []
+    sentences = []
     if machines:
-        said.append("Support vector machines work on features standardised by the training rows.")
+        sentences.append(
+            "Support vector machines work on features standardised by the training rows."
+        )
     if boxes:
-        said.append(
+        sentences.append(
             f"Their box constraint C is {', '.join(boxes)} and their kernel scale follows from the "
             f"number of features{' or the variance retained' if 'pca' in endings else ''}"
             f"{', but for tuned ones' if 'tuned' in endings else ''}."
         )
     if "tuned" in endings:
-        said.append(
+        sentences.append(
             "Tuned ones take the C and the kernel scale with the highest mean AUC on five inner "
             f"folds of the training rows, stratified by label{_grouped(run)}."
         )
     if "pca" in endings:
-        said.append(
+        sentences.append(
             "Those marked pca work on the principal components of the training rows that keep "
             "95 % of the variance."
         )
     if any("approximate" in system.notes for system in machines):
-        said.append("Those marked approximate were fitted on sampled features (Nyström).")
+        sentences.append("Those marked approximate were fitted on sampled features (Nyström).")
     if any("not converged" in system.notes for system in machines):
-        said.append("Those marked not converged stopped at a limit before their tolerance.")
-    return said
+        sentences.append("Those marked not converged stopped at a limit before their tolerance.")
+    return sentences
 
 
 _KERNELS = (
@@ -309,24 +315,24 @@ def _statistics(run: Run, systems: list[PooledSystem], keys: Mapping[str, str]) 
     of = "patients" if run.patient_ids else "images"
     folds = any(len(set(system.units["fold"])) > 1 for system in systems)
     pooled = "; the folds of a repeat are pooled, and the AUC compares rows of one fold only"
-    said = [
+    sentences = [
         "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation"
         f"{pooled if folds else ''}.",
         f"95 % intervals are percentile intervals of {DRAWS:,} bootstrap draws of {of}, the same "
         f"draws for all systems on the same {of} [{keys['bootstrap']}].",
     ]
     if folds:
-        said.append(
+        sentences.append(
             "Under cross-validation the intervals hold given the trained models: what training "
             "again would change is not in them."
         )
     if any(len(system.repeats) > 1 for system in systems):
-        said.append("± is the standard deviation over repeats.")
-    said += [text.format(keys[name]) for name, text in _FURTHER.items() if name in keys]
-    return said
+        sentences.append("± is the standard deviation over repeats.")
+    sentences += [text.format(keys[name]) for name, text in _FURTHER.items() if name in keys]
+    return sentences
 
 
-# A statistic that not every run needs -> what is said of it with the keys of its papers.
+# A statistic that not every run needs -> its sentence, with room for the keys of its papers.
 _FURTHER = {
     "split": "Declared comparisons on a single split divide the difference in AUC by the standard "
     "deviation of its bootstrap draws and take the quotient as a normal deviate [{}].",
@@ -344,16 +350,16 @@ _FURTHER = {
 def _software(run: Run) -> list[str]:
     suite, machine = section(run.manifest, "suite"), section(run.manifest, "environment")
     packages = section(machine, "packages")
-    said = []
+    sentences = []
     if suite.get("name"):
-        said.append(f"Software: {suite['name']} {suite.get('version', '')}".rstrip() + ".")
+        sentences.append(f"Software: {suite['name']} {suite.get('version', '')}".rstrip() + ".")
     if packages:
-        told = ", ".join(f"{name} {version}" for name, version in packages.items())
-        said.append(f"Python {machine.get('python', '')}; installed: {told}.")
+        listed = ", ".join(f"{name} {version}" for name, version in packages.items())
+        sentences.append(f"Python {machine.get('python', '')}; installed: {listed}.")
     device = machine.get("device_name") or machine.get("cpu")
     if device:
-        said.append(f"Device: {machine.get('device', '')} ({device}).")
+        sentences.append(f"Device: {machine.get('device', '')} ({device}).")
     seed = section(run.manifest, "configuration").get("seed")
     if seed is not None:
-        said.append(f"Seed: {seed}.")
-    return said
+        sentences.append(f"Seed: {seed}.")
+    return sentences
