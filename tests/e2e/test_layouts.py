@@ -9,7 +9,11 @@ import pytest
 from bench.data import write_phantom
 
 LAYOUTS = ("kaggle", "nbia", "uid", "png")
-PLACES = ["path", "mask_path", "film_path", "mean_intensity"]
+# What differs by layout: where a file lies, its format, and the mean of what JPEG altered.
+PLACES = [
+    *("path", "mask_path", "film_path", "mean_intensity"),
+    *("file_format", "file_bits", "file_mode"),
+]
 
 
 @pytest.fixture(scope="module")
