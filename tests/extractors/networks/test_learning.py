@@ -26,6 +26,8 @@ RECIPE = Recipe(
     warmup_epochs=2,
     clip_norm=1.0,
 )
+# At the rate of the others Swin wavers on some processors; at this one it takes about 16 epochs.
+RATES = {"swin_t": 2e-4}
 # Pixels: as few as each takes and still has some tokens.
 SMALL = {"cnn_baseline": 64, "vit_256_p32": 128, "vit_256_p16": 64, "vit_128_p16": 64}
 
@@ -78,7 +80,8 @@ def reached(name, rows, recipe):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_learns_32_crops_by_heart(name, crops):
     size = SMALL.get(name, 64)
-    epochs = reached(name, crops, replace(RECIPE, input_size=size))
+    rate = RATES.get(name, RECIPE.learning_rate)
+    epochs = reached(name, crops, replace(RECIPE, input_size=size, learning_rate=rate))
     assert epochs is not None, "60 epochs were not enough"
     assert epochs > 1
 
