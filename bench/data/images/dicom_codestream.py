@@ -1,16 +1,26 @@
-"""Check, before a compressed DICOM image is decoded, that it has the size that its header says."""
+"""Compressed images in DICOM, before they are decoded: their size, and the container of JP2.
+
+The size must be the one that the header of the file announces.
+"""
 
 import struct
 
 from pydicom.dataset import FileDataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import encapsulate, get_frame
 from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
 
 from bench.data.images.pixels import UnreadableImage
 
+_CODESTREAM = b"\xff\x4f\xff\x51"
+_JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
+# Boxes of a JP2 file before its codestream: a file has less than ten.
+_MOST_BOXES = 100
+
 
 def check_codestream(record: FileDataset) -> None:
     """Raise UnreadableImage unless a compressed image is what the header announces.
+
+    A JPEG 2000 codestream in a JP2 container is taken out of it, in the record.
 
     Decoders rely on the compressed image: one that claimed 60000 x 60000 pixels in a small file
     kept a decoder busy for minutes and filled 14 GB.
@@ -19,16 +29,22 @@ def check_codestream(record: FileDataset) -> None:
     if not syntax.is_encapsulated:
         return
     columns, rows = int(record.Columns), int(record.Rows)
+    samples = int(record.get("SamplesPerPixel") or 1)
     frame = get_frame(record.PixelData, 0, number_of_frames=1)
-    if len(frame) > 2**16 + rows * columns * int(record.BitsAllocated) // 4:
+    if len(frame) > 2**16 + rows * columns * samples * int(record.BitsAllocated) // 4:
         raise UnreadableImage(
             "it cannot be decoded: compressed, it is twice as long as it should be"
         )
     if syntax == RLELossless:
         return
-    is_jpeg = syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes
-    width, height, channels = _jpeg_size(frame) if is_jpeg else _jpeg_2000_size(frame)
-    if (width, height, channels) != (columns, rows, 1):
+    if syntax in JPEGTransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
+        width, height, channels = _jpeg_size(frame)
+    else:
+        codestream = _unwrapped(frame)
+        width, height, channels = _jpeg_2000_size(codestream)
+        if codestream is not frame:
+            _replace_frame(record, codestream)
+    if (width, height, channels) != (columns, rows, samples):
         raise UnreadableImage(
             f"it cannot be decoded: its header announces {columns} x {rows} pixels, the "
             f"compressed image {width} x {height} of {channels} channels"
@@ -51,10 +67,46 @@ def _jpeg_size(frame: bytes) -> tuple[int, int, int]:
     raise UnreadableImage("it cannot be decoded: its compressed image is not JPEG")
 
 
+def _unwrapped(frame: bytes) -> bytes:
+    """The codestream of a JP2 file (ITU-T T.800 I.5); the frame itself where it is none.
+
+    DICOM PS3.5 A.4.4 forbids the container, but many mammograms have it, and pydicom loops on a box
+    of length 0.
+    """
+    if not frame.startswith(_JP2_SIGNATURE):
+        return frame
+    place = 0
+    for _ in range(_MOST_BOXES):
+        if place + 16 > len(frame):
+            break
+        length, kind = struct.unpack_from(">L4s", frame, place)
+        start = place + 8
+        if length == 1:
+            (length,) = struct.unpack_from(">Q", frame, start)
+            start += 8
+        # 0 means up to the end of the file; only the last box may have it.
+        end = len(frame) if length == 0 else place + length
+        if kind == b"jp2h" and b"pclr" in frame[start:end]:
+            raise UnreadableImage("it is JPEG 2000 in palette colours")
+        if kind == b"jp2c":
+            return frame[start:end]
+        if end < start:
+            break
+        place = end
+    raise UnreadableImage("it cannot be decoded: its JP2 container holds no JPEG 2000 image")
+
+
+def _replace_frame(record: FileDataset, frame: bytes) -> None:
+    record.PixelData = encapsulate([frame + b"\0" * (len(frame) % 2)])
+    record["PixelData"].is_undefined_length = True
+    for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
+        if keyword in record:
+            delattr(record, keyword)
+
+
 def _jpeg_2000_size(frame: bytes) -> tuple[int, int, int]:
     """Width, height and channels of a JPEG 2000 codestream: ITU-T T.800 A.5.1."""
-    # A JP2 file around the codestream is forbidden (DICOM PS3.5 A.4.4); pydicom may loop on it.
-    if not frame.startswith(b"\xff\x4f\xff\x51"):
+    if not frame.startswith(_CODESTREAM):
         raise UnreadableImage("it cannot be decoded: its compressed image is not JPEG 2000")
     right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
     (channels,) = struct.unpack_from(">H", frame, 40)

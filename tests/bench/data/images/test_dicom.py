@@ -654,8 +654,8 @@ def test_a_compressed_image_larger_than_announced_is_not_decoded() -> None:
         (b"\xff\xd8\xff\xff\0\2\xff\xc0", JPEGBaseline8Bit, "not JPEG"),
         (b"\xff\xd8\xff\xe0\0\0" * 9, JPEGBaseline8Bit, "not JPEG"),
         (jpeg_baseline(NOISE.astype(np.uint8))[:300], JPEGBaseline8Bit, "cannot be decoded"),
-        # A JP2 file whose box has the length 0: pydicom would never leave it.
-        (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 99, JPEG2000Lossless, "not JPEG 2000"),
+        # A JP2 file whose box has the length 0: pydicom alone would never leave it.
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + b"\0" * 99, JPEG2000Lossless, "no JPEG 2000"),
         (b"\xff\x4f\xff\x51\0", JPEG2000Lossless, "cannot be decoded"),
         (bytes(range(256)), RLELossless, "cannot be decoded"),
         (b"\0" * 200_000, RLELossless, "twice as long"),
