@@ -54,6 +54,15 @@ def decoding_notices(files: Sequence[Mapping[str, Any]]) -> list[str]:
             "partly transparent files, whose transparency is ignored",
             sum(file["transparent"] for file in files),
         ),
+        (
+            "JPEG 2000 whose sign contradicts PixelRepresentation; of the two readings the one "
+            "without jumps is taken",
+            sum(file["contradictory"] for file in files),
+        ),
+        (
+            "colour pictures of more than 8 bits a channel, of which 8 are read",
+            sum(file["reduced"] for file in files),
+        ),
     )
     return [f"{count} of {len(files)} crops come from {what}" for what, count in counted if count]
 

@@ -21,7 +21,11 @@ from pydicom.filereader import read_partial
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
-from bench.data.images.dicom_codestream import check_codestream
+from bench.data.images.dicom_codestream import (
+    check_codestream,
+    contradicted_bits,
+    not_wrapped_around,
+)
 from bench.data.images.dicom_grey_values import has_window, windowed
 from bench.data.images.pixels import (
     INSTALL,
@@ -139,16 +143,20 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
     _check_pixels(record, announced)
     check_codestream(record)
+    contradicted = contradicted_bits(record)
     pixels, is_descending = _stored_values(record), False
+    if contradicted:
+        pixels = not_wrapped_around(pixels, contradicted)
     if window == "voi":
         pixels, is_descending = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     if lowest_is_white != is_descending:
         pixels = _inverted(pixels)
-    return Decoded(pixels, _facts(record), windowed=window == "voi" and has_window(record))
+    facts = _facts(record, contradictory=contradicted > 0)
+    return Decoded(pixels, facts, windowed=window == "voi" and has_window(record))
 
 
-def _facts(record: FileDataset) -> FileFacts:
+def _facts(record: FileDataset, contradictory: bool) -> FileFacts:
     syntax = record.file_meta.TransferSyntaxUID
     # pydicom asks its plugins in this order, and the first that can decode does.
     plugins = get_decoder(syntax).available_plugins if syntax.is_encapsulated else ()
@@ -157,6 +165,7 @@ def _facts(record: FileDataset) -> FileFacts:
         int(record.get("BitsStored") or record.get("BitsAllocated") or 0),
         str(record.get("PhotometricInterpretation") or "unknown"),
         f"pydicom with {plugins[0]}" if plugins else "pydicom",
+        contradictory=contradictory,
     )
 
 

@@ -5,16 +5,26 @@ The size must be the one that the header of the file announces.
 
 import struct
 
+import numpy as np
 from pydicom.dataset import FileDataset
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.uid import JPEGLSTransferSyntaxes, JPEGTransferSyntaxes, RLELossless
+from pydicom.uid import (
+    HTJ2K,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    RLELossless,
+)
 
-from bench.data.images.pixels import UnreadableImage
+from bench.data.images.pixels import Pixels, UnreadableImage
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 # Boxes of a JP2 file before its codestream: a file has less than ten.
 _MOST_BOXES = 100
+_JPEG_2000 = (*JPEG2000TransferSyntaxes, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
 
 
 def check_codestream(record: FileDataset) -> None:
@@ -111,3 +121,42 @@ def _jpeg_2000_size(frame: bytes) -> tuple[int, int, int]:
     right, bottom, left, top = struct.unpack_from(">4I", frame, 8)
     (channels,) = struct.unpack_from(">H", frame, 40)
     return right - left, bottom - top, channels
+
+
+def contradicted_bits(record: FileDataset) -> int:
+    """The bits of a JPEG 2000 image that has signed values where its file has none, or the reverse.
+
+    0 where codestream and PixelRepresentation agree. `check_codestream` has been called before.
+    """
+    if record.file_meta.TransferSyntaxUID not in _JPEG_2000:
+        return 0
+    depth = get_frame(record.PixelData, 0, number_of_frames=1)[42]
+    is_signed, bits = depth >> 7, (depth & 0x7F) + 1
+    return bits if is_signed != int(record.get("PixelRepresentation") or 0) else 0
+
+
+def not_wrapped_around(pixels: Pixels, bits: int) -> Pixels:
+    """The values of an image for which codestream and PixelRepresentation disagree.
+
+    They are either the same bits or shifted by half the range, and decoders differ in what they
+    take. With the wrong one, values wrap around in the middle of the range: the one is right in
+    which neighbours are more alike.
+    """
+    if not 1 < bits <= 8 * pixels.dtype.itemsize:
+        return pixels
+    half = 2 ** (bits - 1)
+    # Adding half the range wraps around within it.
+    lowest = -half if pixels.dtype.kind == "i" else 0
+    shifted = ((pixels.astype(np.int64) - lowest + half) % (2 * half) + lowest).astype(pixels.dtype)
+    return shifted if _roughness(shifted) < _roughness(pixels) else pixels
+
+
+def _roughness(pixels: Pixels) -> int:
+    """The sum of the differences between neighbours."""
+    rows = max(1, 2**18 // pixels.shape[1])
+    total = 0
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows + 1].astype(np.int64)
+        total += int(np.abs(np.diff(strip, axis=0)).sum())
+        total += int(np.abs(np.diff(strip[:rows], axis=1)).sum())
+    return total

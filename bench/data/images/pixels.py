@@ -44,6 +44,11 @@ class FileFacts:
         Whether its channels differ; they are made one.
     transparent : bool, default False
         Whether some of it is transparent, which is ignored.
+    contradictory : bool, default False
+        Whether its compressed image has signed values where its header says unsigned, or the
+        reverse; the pixels are those of the two readings in which neighbours are more alike.
+    reduced : bool, default False
+        Whether more bits than 8 were stored and 8 are read.
     """
 
     format: str
@@ -54,6 +59,8 @@ class FileFacts:
     rotated: bool = False
     colour: bool = False
     transparent: bool = False
+    contradictory: bool = False
+    reduced: bool = False
 
 
 @dataclass(frozen=True)

@@ -116,3 +116,64 @@ def test_a_damaged_container_is_refused(boxes: bytes, reason: str) -> None:
         with pytest.raises(UnreadableImage, match=reason) as caught:
             decode(dicom(SIGNATURE + boxes, SMOOTH.shape, syntax), "x.dcm")
         assert len(str(caught.value).splitlines()) == 1
+
+
+def resigned(frame: bytes) -> bytes:
+    """The same codestream with the other sign in its header."""
+    place = frame.index(b"\xff\x4f\xff\x51") + 42
+    return frame[:place] + bytes([frame[place] ^ 0x80]) + frame[place + 1 :]
+
+
+def signed_codestream(pixels: NDArray[np.int16], bits: int) -> bytes:
+    openjpeg = pytest.importorskip("openjpeg.utils", reason="pylibjpeg-openjpeg writes signed")
+    data: bytes = openjpeg.encode_array(
+        pixels, bits_stored=bits, photometric_interpretation=2, use_mct=False
+    )
+    return data
+
+
+def steps(pixels: NDArray[Any]) -> NDArray[Any]:
+    return pixels.astype(np.int64) - int(pixels.min())
+
+
+@pytest.mark.parametrize("decoder_name", ["pylibjpeg", "pillow"])
+@pytest.mark.parametrize("representation", [0, 1])
+def test_a_sign_that_contradicts_the_header_wraps_nothing_around(
+    monkeypatch: pytest.MonkeyPatch, decoder_name: str, representation: int
+) -> None:
+    """The values cross the middle of the range, where a wrong reading jumps by 65,536."""
+    decoder = get_decoder(JPEG2000Lossless)
+    if decoder_name not in decoder._available:
+        pytest.skip(f"{decoder_name} is not installed")
+    plugin = decoder._available[decoder_name]
+    monkeypatch.setattr(decoder, "_available", {decoder_name: plugin})
+    noise = np.random.default_rng(1).integers(0, 900, SMOOTH.shape, np.uint16)
+    unsigned = SMOOTH + noise
+    signed = (unsigned.astype(np.int32) - 32768).astype(np.int16)
+    frames = {
+        "unsigned": codestream(unsigned),
+        "unsigned, header says signed": resigned(codestream(unsigned)),
+        "signed": signed_codestream(signed, 16),
+        "signed, header says unsigned": resigned(signed_codestream(signed, 16)),
+    }
+    for name, frame in frames.items():
+        data = dicom(frame, SMOOTH.shape, PixelRepresentation=representation)
+        decoded = decode(data, "x.dcm")
+        np.testing.assert_array_equal(steps(decoded.pixels), steps(unsigned), err_msg=name)
+        is_signed = frame[42] >> 7
+        assert decoded.facts.contradictory == (is_signed != representation)
+
+
+def test_the_bits_are_kept_where_they_are_the_smoother_reading() -> None:
+    """As in CT: -2000 around a patient, written as unsigned 13 bits."""
+    openjpeg = pytest.importorskip("openjpeg.utils", reason="pylibjpeg-openjpeg writes 13 bits")
+    values = np.full(SMOOTH.shape, -2000, np.int16)
+    values[10:30, 10:30] = np.arange(-100, 300).reshape(20, 20)
+    frame = openjpeg.encode_array(
+        (values & 0x1FFF).astype(np.uint16),
+        bits_stored=13,
+        photometric_interpretation=2,
+        use_mct=False,
+    )
+    data = dicom(frame, SMOOTH.shape, PixelRepresentation=1, BitsStored=13, HighBit=12)
+    np.testing.assert_array_equal(decode(data, "x.dcm").pixels, values)
