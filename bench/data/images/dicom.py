@@ -12,12 +12,12 @@ import warnings
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset
-from pydicom.filereader import read_partial
+from pydicom.filereader import read_dataset, read_partial
 from pydicom.pixels import get_decoder, pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
@@ -27,6 +27,7 @@ from bench.data.images.dicom_codestream import (
     not_wrapped_around,
 )
 from bench.data.images.dicom_grey_values import has_window, windowed
+from bench.data.images.dicom_padding import PADDING, padding_of, without_padding
 from bench.data.images.pixels import (
     INSTALL,
     MAX_BYTES,
@@ -74,6 +75,9 @@ _PIXELS = {
 }
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _UNDEFINED = 0xFFFFFFFF
+# Items and delimiters have higher tags than all elements; a stray one may lie anywhere.
+_DELIMITERS = 0xFFFE0000
+_ITEM_DELIMITERS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
 
 _UID = re.compile(r"[0-9.]{1,64}")
 
@@ -139,7 +143,7 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     UnreadableImage
         If the header shows that the pixels cannot be read; a damaged file may raise anything.
     """
-    keywords = (*_SHAPE, *_GREY_VALUES, *_OFFSETS, *_PIXELS.values())
+    keywords = (*_SHAPE, *_GREY_VALUES, *PADDING, *_OFFSETS, *_PIXELS.values())
     record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
     _check_pixels(record, announced)
     check_codestream(record)
@@ -147,11 +151,13 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     pixels, is_descending = _stored_values(record), False
     if contradicted:
         pixels = not_wrapped_around(pixels, contradicted)
+    padding = padding_of(pixels, record)
     if window == "voi":
         pixels, is_descending = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     if lowest_is_white != is_descending:
         pixels = _inverted(pixels)
+    pixels = without_padding(pixels, padding)
     facts = _facts(record, contradictory=contradicted > 0)
     return Decoded(pixels, facts, windowed=window == "voi" and has_window(record))
 
@@ -231,28 +237,45 @@ def _parse(
 ) -> tuple[FileDataset, _Announced | None]:
     limited = _Stream(stream, size if pixels else MAX_VALUE)
     announced: list[_Announced] = []
+    ended: list[int] = []
     last = max(_PIXELS)
 
     def is_end(tag: int, vr: str | None, length: int) -> bool:
         number = int(tag)  # pydicom's own comparison of tags is slow
         if number in _PIXELS:
             announced[:] = [_Announced(length, size - limited.tell())]
-            return not pixels
-        return number > last  # nothing after the pixels is needed
+        # Nothing after the pixels is needed; a stray delimiter is no element.
+        if (number in _PIXELS and not pixels) or last < number < _DELIMITERS:
+            ended.append(number)
+        return bool(ended)
 
-    record = read_partial(
-        limited,
-        stop_when=is_end,
-        defer_size=None if pixels else MAX_VALUE,
-        force=True,
-        specific_tags=[tag_for_keyword(keyword) for keyword in keywords],
-    )
+    wanted: dict[str, Any] = {
+        "stop_when": is_end,
+        "defer_size": None if pixels else MAX_VALUE,
+        "specific_tags": [tag_for_keyword(keyword) for keyword in keywords],
+    }
+    record = read_partial(limited, force=True, **wanted)
+    # pydicom takes an item delimiter that closes no item for the end of the file.
+    place = -1
+    while not ended and place < limited.tell() and _is_behind_delimiter(limited):
+        place = limited.tell()
+        record.update(read_dataset(limited, *record.original_encoding, **wanted))
     if "TransferSyntaxUID" not in record.file_meta:
         implicit, _ = record.original_encoding
         record.file_meta.TransferSyntaxUID = (
             ImplicitVRLittleEndian if implicit else ExplicitVRLittleEndian
         )
     return record, announced[0] if announced else None
+
+
+def _is_behind_delimiter(stream: _Stream) -> bool:
+    place = stream.tell()
+    if place < 8:
+        return False
+    stream.seek(place - 8)
+    is_delimiter = stream.read(8)[:4] in _ITEM_DELIMITERS
+    stream.seek(place)
+    return is_delimiter
 
 
 def _header(stream: BinaryIO, size: int) -> Header:
