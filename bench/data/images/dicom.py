@@ -10,7 +10,7 @@ import re
 import stat
 import warnings
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,6 +36,8 @@ from bench.data.images.pixels import (
     Pixels,
     UnreadableImage,
     check_size,
+    has_colour,
+    luminance,
     reason,
 )
 
@@ -53,6 +55,7 @@ _SHAPE = (
     "Columns",
     "NumberOfFrames",
     "SamplesPerPixel",
+    "PlanarConfiguration",
     "PhotometricInterpretation",
     "BitsAllocated",
     "BitsStored",
@@ -75,6 +78,8 @@ _PIXELS = {
 }
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _UNDEFINED = 0xFFFFFFFF
+# Colour that pydicom makes red, green and blue.
+_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 # Items and delimiters have higher tags than all elements; a stray one may lie anywhere.
 _DELIMITERS = 0xFFFE0000
 _ITEM_DELIMITERS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
@@ -136,7 +141,7 @@ def read_header(file: Path) -> Header:
 
 
 def decode_dicom(data: bytes, window: str) -> Decoded:
-    """The one channel of a DICOM image, dense tissue bright; `window` as for `decoding.decode`.
+    """The one channel of a DICOM image, dense tissue bright, colour made grey; `window` as for `decoding.decode`.
 
     Raises
     ------
@@ -148,21 +153,24 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     _check_pixels(record, announced)
     check_codestream(record)
     contradicted = contradicted_bits(record)
-    pixels, is_descending = _stored_values(record), False
+    pixels = _stored_values(record)
+    if pixels.ndim == 3:
+        colour = has_colour(pixels)
+        return Decoded(luminance(pixels), replace(_facts(record), colour=colour))
     if contradicted:
         pixels = not_wrapped_around(pixels, contradicted)
-    padding = padding_of(pixels, record)
+    padding, is_descending = padding_of(pixels, record), False
     if window == "voi":
         pixels, is_descending = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     if lowest_is_white != is_descending:
         pixels = _inverted(pixels)
     pixels = without_padding(pixels, padding)
-    facts = _facts(record, contradictory=contradicted > 0)
+    facts = replace(_facts(record), contradictory=contradicted > 0)
     return Decoded(pixels, facts, windowed=window == "voi" and has_window(record))
 
 
-def _facts(record: FileDataset, contradictory: bool) -> FileFacts:
+def _facts(record: FileDataset) -> FileFacts:
     syntax = record.file_meta.TransferSyntaxUID
     # pydicom asks its plugins in this order, and the first that can decode does.
     plugins = get_decoder(syntax).available_plugins if syntax.is_encapsulated else ()
@@ -171,7 +179,6 @@ def _facts(record: FileDataset, contradictory: bool) -> FileFacts:
         int(record.get("BitsStored") or record.get("BitsAllocated") or 0),
         str(record.get("PhotometricInterpretation") or "unknown"),
         f"pydicom with {plugins[0]}" if plugins else "pydicom",
-        contradictory=contradictory,
     )
 
 
@@ -318,7 +325,8 @@ def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
         raise UnreadableImage("it is DICOM without an image")
     frames = int(record.get("NumberOfFrames") or 1)
     channels = int(record.get("SamplesPerPixel") or 1)
-    if frames != 1 or channels != 1:
+    has_channels = record.get("PhotometricInterpretation") in _COLOURS
+    if frames != 1 or channels != (3 if has_channels else 1):
         raise UnreadableImage(f"it is DICOM with {frames} frames of {channels} channels")
     if record.get("PhotometricInterpretation") == "PALETTE COLOR":
         raise UnreadableImage("it is DICOM in palette colours")
@@ -326,7 +334,10 @@ def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
     check_size(columns, rows)
     syntax = record.file_meta.TransferSyntaxUID
     if syntax.is_transfer_syntax and not syntax.is_encapsulated:
-        _check_length(math.ceil(rows * columns * int(record.BitsAllocated) / 8), announced)
+        # Two pixels side by side share their colour.
+        samples = 2 if record.get("PhotometricInterpretation") == "YBR_FULL_422" else channels
+        needed = math.ceil(rows * columns * samples * int(record.BitsAllocated) / 8)
+        _check_length(needed, announced)
     else:
         _check_decoder(syntax, int(record.get("BitsStored") or 0))
 
@@ -356,7 +367,10 @@ def _check_decoder(syntax: UID, bits_stored: int) -> None:
 def _stored_values(record: FileDataset) -> Pixels:
     # No copy where every bit is stored; else pydicom clears the other bits, in a copy.
     view_only = record.get("BitsStored") == record.get("BitsAllocated")
-    pixels: Pixels = pixel_array(record, raw=True, view_only=view_only, allow_excess_frames=False)
+    is_colour = record.get("PhotometricInterpretation") in _COLOURS
+    pixels: Pixels = pixel_array(
+        record, raw=not is_colour, view_only=view_only, allow_excess_frames=False
+    )
     return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
 
 

@@ -1,21 +1,21 @@
 """Pictures that Pillow reads: one channel, upright, and what the file tells of how it was made."""
 
 import io
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from bench.data.images.pixels import Decoded, FileFacts, Pixels, check_size
+from bench.data.images.pixels import Decoded, FileFacts, Pixels, check_size, has_colour
+from bench.data.images.wide_colour import raw_mode, wide_grey
 
 # Formats that Pillow decodes itself; others may start programs or nest files.
-PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP")
+PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP", "WEBP", "JPEG2000", "GIF")
 
 _ORIENTATION, _PHOTOMETRIC, _BITS = 274, 262, 258
 _MODE_BITS = {"1": 1, "I": 32, "F": 32}
-# JPEG makes the channels of a grey picture differ by so much.
-_GREY_DIFFERENCE = 2
 
 
 def decode_picture(data: bytes) -> Decoded:
@@ -31,21 +31,25 @@ def decode_picture(data: bytes) -> Decoded:
     with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
         check_size(image.width, image.height)
         mode, file_format = image.mode, str(image.format)
-        orientation = _orientation(image)
+        wide = raw_mode(image) if image.mode.startswith("RGB") else ""
+        orientation = _orientation(image)  # this may load it
         image.load()
         # Pillow has done it already for a TIFF.
         ImageOps.exif_transpose(image, in_place=True)
+        bits = _bits(data, image, mode)
         facts = FileFacts(
             format=file_format,
-            bits=_bits(data, image, mode),
+            bits=bits,
             mode=mode,
             decoder="pillow",
             pages=_pages(data),
             rotated=orientation != 1,
             colour=_is_colour(image),
             transparent=_is_transparent(image),
+            reduced=bits > 8 and not wide and not image.mode.startswith(("I", "F")),
         )
-        return Decoded(_one_channel(image), facts)
+        pixels = wide_grey(data, image, wide) if wide else _one_channel(image)
+        return Decoded(pixels, facts)
 
 
 def _one_channel(image: Any) -> Pixels:
@@ -73,9 +77,20 @@ def _bits(data: bytes, image: Any, mode: str) -> int:
     if image.format == "TIFF":
         value = image.tag_v2.get(_BITS, 1)
         return int(value[0] if isinstance(value, tuple) else value)
+    if image.format == "JPEG2000":
+        # ITU-T T.800 A.5.1: the depth of the first component.
+        return (data[data.index(b"\xff\x4f\xff\x51") + 42] & 0x7F) + 1
+    if image.format == "PPM" and image.mode == "RGB":
+        return 16 if _largest(data) > 255 else 8
     if mode.startswith("I;16") or (image.format == "PPM" and mode == "I"):
         return 16
     return _MODE_BITS.get(mode, 8)
+
+
+def _largest(data: bytes) -> int:
+    """The largest value of a PPM by its header: after magic number, width and height."""
+    header = re.sub(rb"#[^\r\n]*", b" ", data[:4096]).split(None, 4)
+    return int(header[3])
 
 
 def _pages(data: bytes) -> int:
@@ -96,10 +111,7 @@ def _is_colour(image: Any) -> bool:
     """Whether the channels differ, by more than JPEG makes them differ in a grey picture."""
     if image.mode in ("1", "L", "LA", "La") or image.mode.startswith(("I", "F")):
         return False
-    return any(
-        np.abs(np.diff(np.asarray(strip.convert("RGB"), np.int16), axis=2)).max() > _GREY_DIFFERENCE
-        for strip in _strips(image)
-    )
+    return any(has_colour(np.asarray(strip.convert("RGB"))) for strip in _strips(image))
 
 
 def _is_transparent(image: Any) -> bool:

@@ -19,6 +19,9 @@ INSTALL = "pip install 'vit-svm-bench[dicom]'"
 # In a mask that was scaled or saved as JPEG, a smaller share of pixels lies between its two values.
 MOST_BETWEEN = 0.03
 
+# JPEG makes the channels of a grey picture differ by so much, in 8 bits.
+GREY_DIFFERENCE = 2
+
 Pixels = NDArray[Any]
 
 
@@ -124,6 +127,37 @@ def by_table(pixels: Pixels, function: Callable[[Pixels], Pixels]) -> Pixels:
     for top in range(0, len(codes), rows):
         np.take(table, codes[top : top + rows], out=values[top : top + rows], mode="clip")
     return values
+
+
+def luminance(colours: Pixels) -> Pixels:
+    """One channel of red, green and blue, weighted as Pillow does (ITU-R BT.601), in their type.
+
+    Parameters
+    ----------
+    colours : Pixels, shape (height, width, 3)
+        Integers.
+
+    Returns
+    -------
+    Pixels, shape (height, width)
+        Pixels whose channels are equal keep their value.
+    """
+    grey = np.empty(colours.shape[:2], colours.dtype.newbyteorder("="))
+    rows = max(1, 2**18 // colours.shape[1])
+    for top in range(0, len(grey), rows):
+        strip = colours[top : top + rows].astype(np.int64)
+        grey[top : top + rows] = (strip @ np.array([19595, 38470, 7471]) + 0x8000) >> 16
+    return grey
+
+
+def has_colour(colours: Pixels) -> bool:
+    """Whether channels differ, by more than JPEG makes them differ in a grey picture."""
+    most = GREY_DIFFERENCE << (8 * (colours.dtype.itemsize - 1))
+    rows = max(1, 2**18 // colours.shape[1])
+    return any(
+        np.abs(np.diff(colours[top : top + rows].astype(np.int64), axis=2)).max() > most
+        for top in range(0, len(colours), rows)
+    )
 
 
 def has_two_values(pixels: Pixels) -> bool:
