@@ -34,6 +34,12 @@ def info(
         Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")
     ] = None,
     columns: Annotated[list[str] | None, typer.Option(metavar="A,B,...", help=COLUMNS_HELP)] = None,
+    follow_links: Annotated[
+        bool,
+        typer.Option(
+            "--follow-links", help="Follow symbolic links that lead out of the data root."
+        ),
+    ] = False,
 ) -> None:
     """Report what a folder holds and what is wrong with it; every crop is decoded once."""
     from bench.data import CropSettings, build_stack, load_lesions
@@ -51,6 +57,7 @@ def info(
                 tables,
                 positive=positive,
                 columns=named,
+                follow_links=follow_links,
                 cache=place,
                 progress=step,
             )

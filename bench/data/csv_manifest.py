@@ -11,7 +11,7 @@ from bench.data.class_words import LABEL_WORDS, decide_sides, label_of, normalis
 from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
 from bench.data.patients import find_column, near_misses, normalised_ids, squeezed
-from bench.data.sources import path_problem
+from bench.data.sources import below_root, path_problem
 from bench.errors import UnusableInput
 
 REQUIRED = ("path", "label")
@@ -32,7 +32,12 @@ KNOWN_COLUMNS = (
 # What programs write for a missing value; as a patient's name it would join unrelated images.
 MISSING = ("", "nan", "na", "n/a", "null", "<na>")
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "<na>")
-_SPLITS = {"train": "train", "training": "train", "test": "test", "none": "none", "": "none"}
+# Nothing is chosen on a validation set here, so its rows join training.
+_VALIDATION = ("val", "valid", "validation", "dev")
+_SPLITS = {
+    **dict.fromkeys(("train", "training", *_VALIDATION), "train"),
+    **{"test": "test", "testing": "test", "none": "none", "": "none"},
+}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class Manifest:
         How the sides of the classes were decided, where a reader must know it.
     patient_notices : tuple[str, ...]
         Which column the patient ids are taken from, where its name leaves a doubt.
+    split_notices : tuple[str, ...]
+        How many rows of a validation set join training.
     """
 
     rows: list[dict[str, Any]]
@@ -64,6 +71,7 @@ class Manifest:
     ignored: tuple[str, ...]
     class_notices: tuple[str, ...] = ()
     patient_notices: tuple[str, ...] = ()
+    split_notices: tuple[str, ...] = ()
 
 
 def column_name(text: str) -> str:
@@ -114,10 +122,13 @@ def read(
     left_out: list[LeftOut] = []
     lost: list[dict[str, Any]] = []
     first_line: dict[str, int] = {}
+    validation: Counter[str] = Counter()
     for number, cells in lines:
         if len(cells) != len(names):
             raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
-        row = _row(file, number, dict(zip(names, (cell.strip() for cell in cells), strict=True)))
+        named = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        row = _row(file, number, named)
+        validation[named.get("split", "")] += named.get("split", "").lower() in _VALIDATION
         first_line.setdefault(row["label"], number)
         if (file.parent / row["path"]).is_file():
             rows.append(row)
@@ -141,6 +152,9 @@ def read(
         tuple(name for name in names if name not in KNOWN_COLUMNS),
         class_notices,
         tuple(notices),
+        tuple(
+            f"{count} rows of split {name!r} join training" for name, count in (+validation).items()
+        ),
     )
 
 
@@ -226,6 +240,7 @@ def _check_header(file: Path, names: list[str]) -> None:
 
 
 def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
+    cells["path"] = below_root(file.parent, cells["path"])
     problem = path_problem(cells["path"])
     if problem:
         raise unusable(file, f"line {number}: path {cells['path'][:100]!r} {problem}")
@@ -234,7 +249,8 @@ def _row(file: Path, number: int, cells: dict[str, str]) -> dict[str, Any]:
     split = _SPLITS.get(cells.get("split", "").lower())
     if split is None:
         raise unusable(
-            file, f"line {number}: split {cells['split'][:40]!r} is not one of train, test, none"
+            file,
+            f"line {number}: split {cells['split'][:40]!r} is not one of train, val, test, none",
         )
     if "patient_id" in cells and cells["patient_id"].lower() in NO_VALUE:
         raise unusable(file, f"line {number}: patient_id is empty")

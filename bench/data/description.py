@@ -67,7 +67,7 @@ def _read(dataset: Dataset) -> tuple[dict[str, str], list[str]]:
     """The fields that are given, and notices; both empty without a file."""
     root = dataset.source.root
     where = root / FILE
-    if root.is_dir() and escapes(root, FILE):
+    if root.is_dir() and not dataset.source.follow_links and escapes(root, FILE):
         raise unusable(where, "a symbolic link leads out of the data root")
     try:
         size, _ = dataset.source.stat(FILE)

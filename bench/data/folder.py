@@ -9,6 +9,7 @@ from typing import Any
 from bench.data import csv_manifest
 from bench.data.class_words import ClassSides, decide_sides, named
 from bench.data.companions import MASK_FOLDER, named_masks
+from bench.data.images.decoding import DICOM_ENDINGS, begins_as_dicom
 from bench.data.lesions import (
     Dataset,
     LeftOut,
@@ -31,8 +32,10 @@ IMAGE_ENDINGS = (
     ".tif",
     ".tiff",
     ".bmp",
-    ".dcm",
-    ".dicom",
+    ".webp",
+    ".gif",
+    *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
+    *DICOM_ENDINGS,
 )
 LOOKED_FOR = "a folder: two class folders with images, or one CSV with the columns path and label"
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
@@ -40,26 +43,29 @@ NO_SPLIT = "no official split"
 _SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
 
 
-def find(root: Path) -> bool:
+def find(root: Path, follow_links: bool = False) -> bool:
     """Whether it is a CSV, or a folder with a CSV that may be a manifest or with class folders."""
     if root.is_file():
         return root.suffix.lower() == ".csv"
     tables = _tables(root)
     if len(tables) == 1 or any("path" in csv_manifest.column_names(file) for file in tables):
         return True
-    folders = _class_folders(root)
-    return len(folders) >= 2 and all(any(_images(root, folder)) for folder in folders)
+    source = FolderSource(root, follow_links)
+    folders = _class_folders(source)
+    return len(folders) >= 2 and all(any(_images(source, folder)) for folder in folders)
 
 
 def load(
     root: Path,
     positive: str | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
+    follow_links: bool = False,
 ) -> Dataset:
     """The lesion table of a folder with class folders or a manifest, or of a manifest.
 
     `positive` is the class that a user calls positive, against all others; `columns` says what
-    columns of a manifest are called in the file.
+    columns of a manifest are called in the file; `follow_links` whether symbolic links may lead out
+    of the folder.
 
     Raises
     ------
@@ -69,7 +75,8 @@ def load(
     if root.is_file():
         if root.suffix.lower() != ".csv":
             raise unusable(root, "is neither a folder nor a CSV manifest")
-        return _from_manifest(root, positive, columns)
+        return _from_manifest(root, positive, columns, follow_links)
+    source = FolderSource(root, follow_links)
     tables = _tables(root)
     required = {csv_manifest.column_name(columns.get(n, n)) for n in csv_manifest.REQUIRED}
     manifests = [file for file in tables if required <= set(csv_manifest.column_names(file))]
@@ -77,12 +84,12 @@ def load(
         names = ", ".join(file.name for file in manifests)
         raise unusable(root, f"more than one CSV has the columns path and label: {names}")
     if manifests:
-        return _from_manifest(manifests[0], positive, columns)
-    if len(tables) == 1 and (columns or len(_class_folders(root)) < 2):
-        return _from_manifest(tables[0], positive, columns)
+        return _from_manifest(manifests[0], positive, columns, follow_links)
+    if len(tables) == 1 and (columns or len(_class_folders(source)) < 2):
+        return _from_manifest(tables[0], positive, columns, follow_links)
     if columns:
         raise unusable(root, "--columns is for a CSV manifest, and there is none")
-    return _from_class_folders(root, positive)
+    return _from_class_folders(source, positive)
 
 
 def _tables(root: Path) -> list[Path]:
@@ -93,18 +100,21 @@ def _tables(root: Path) -> list[Path]:
     ]
 
 
-def _class_folders(root: Path) -> list[Path]:
+def _class_folders(source: FolderSource) -> list[Path]:
     """The folders that name classes; of more than two, those that hold images."""
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
+    within = source.root.iterdir()
+    folders = sorted(path for path in within if path.is_dir() and path.name[0] not in "._")
     if len(folders) <= 2:
         return folders
     without_masks = [folder for folder in folders if not MASK_FOLDER.fullmatch(folder.name)]
     if len(without_masks) >= 2:
         folders = without_masks
-    return [folder for folder in folders if any(_images(root, folder))]
+    return [folder for folder in folders if any(_images(source, folder))]
 
 
-def _from_manifest(file: Path, positive: str | None, columns: Mapping[str, str]) -> Dataset:
+def _from_manifest(
+    file: Path, positive: str | None, columns: Mapping[str, str], follow_links: bool
+) -> Dataset:
     import pandas as pd
 
     manifest = csv_manifest.read(file, positive, columns)
@@ -113,7 +123,9 @@ def _from_manifest(file: Path, positive: str | None, columns: Mapping[str, str])
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
         notices.append(f"columns that are not used: {ignored}")
-    kept, masks = _without_masks(file.parent, manifest.rows)
+    notices += manifest.split_notices
+    source = FolderSource(file.parent, follow_links)
+    kept, masks = _without_masks(source, manifest.rows)
     left_out = [*manifest.left_out, *masks]
     rows = pd.DataFrame(kept)
     if rows.empty and not left_out:
@@ -127,7 +139,7 @@ def _from_manifest(file: Path, positive: str | None, columns: Mapping[str, str])
     negative_word, positive_word = manifest.words
     return finish(
         "folder",
-        FolderSource(file.parent),
+        source,
         rows,
         left_out,
         {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
@@ -158,10 +170,11 @@ def _split_notices(rows: Any) -> list[str]:
     return [] if {"train", "test"} <= set(rows["split"]) else [NO_SPLIT]
 
 
-def _from_class_folders(root: Path, positive: str | None) -> Dataset:
+def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
     import pandas as pd
 
-    folders = _class_folders(root)
+    root = source.root
+    folders = _class_folders(source)
     names = [folder.name for folder in folders]
     if len(folders) < 2:
         raise unusable(
@@ -178,8 +191,8 @@ def _from_class_folders(root: Path, positive: str | None) -> Dataset:
     left_out: list[LeftOut] = []
     by_side = [*((0, name) for name in sides.negative), *((1, name) for name in sides.positive)]
     for label, name in by_side:
-        for path in _files(root, root / name):
-            reason = _problem(root, path)
+        for path in _files(source, root / name):
+            reason = _problem(source, path)
             if reason:
                 printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
                 left_out.append(LeftOut(printable, printable, reason))
@@ -187,15 +200,15 @@ def _from_class_folders(root: Path, positive: str | None) -> Dataset:
                 rows.append(_row(path, name, label))
     if not rows and not left_out:
         raise unusable(root, f"its class folders {named(names)} hold no images")
-    rows, masks = _without_masks(root, rows)
-    left_out += [*masks, *_mask_folders(root)]
+    rows, masks = _without_masks(source, rows)
+    left_out += [*masks, *_mask_folders(source)]
     table = pd.DataFrame(rows)
     if rows:
         _check_used(root, by_side, rows, left_out)
         check_classes(table, root)
     return finish(
         "folder",
-        FolderSource(root),
+        source,
         table,
         left_out,
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
@@ -223,12 +236,12 @@ def _check_used(
 
 
 def _without_masks(
-    root: Path, rows: list[dict[str, Any]]
+    source: FolderSource, rows: list[dict[str, Any]]
 ) -> tuple[list[dict[str, Any]], list[LeftOut]]:
     """The rows that are no masks by name and pixels, and those that are."""
     # What leads out of the root is refused later, and not read before.
-    inside = [row["path"] for row in rows if not escapes(root, row["path"])]
-    masks = named_masks(root, inside)
+    inside = [row["path"] for row in rows if not _escapes(source, row["path"])]
+    masks = named_masks(source.root, inside)
     left_out = [
         LeftOut(row["crop_id"], row["path"], masks[row["path"]])
         for row in rows
@@ -237,14 +250,14 @@ def _without_masks(
     return [row for row in rows if row["path"] not in masks], left_out
 
 
-def _mask_folders(root: Path) -> list[LeftOut]:
+def _mask_folders(source: FolderSource) -> list[LeftOut]:
     """The files of folders of masks beside the class folders."""
-    used = _class_folders(root)
+    used = _class_folders(source)
     return [
         LeftOut(path, path, "it lies in a folder of masks, which is no class")
-        for folder in sorted(root.iterdir())
+        for folder in sorted(source.root.iterdir())
         if folder.is_dir() and folder not in used and MASK_FOLDER.fullmatch(folder.name)
-        for path in _files(root, folder)
+        for path in _files(source, folder)
         if not _is_undecodable(path)
     ]
 
@@ -256,35 +269,61 @@ def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:
         raise unusable(root, str(error)) from error
 
 
-def _files(root: Path, folder: Path) -> Iterator[str]:
+def _files(source: FolderSource, folder: Path) -> Iterator[str]:
     """Every file below a class folder but hidden ones, in a fixed order, relative to the root."""
-    for place, below, names in os.walk(folder):
+    seen = {os.path.realpath(folder)}
+    for place, below, names in os.walk(folder, followlinks=source.follow_links):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        # A link to a folder is not followed, but listed with the rows left out.
+        # A link to a folder that is not followed is listed with the rows left out.
         links = [name for name in below if (Path(place) / name).is_symlink()]
+        if source.follow_links:
+            links = [name for name in links if _is_seen(Path(place) / name, seen)]
+            below[:] = [name for name in below if name not in links]
         for name in sorted([*names, *links]):
             if not name.startswith("."):
-                yield (Path(place) / name).relative_to(root).as_posix()
+                yield (Path(place) / name).relative_to(source.root).as_posix()
 
 
-def _images(root: Path, folder: Path) -> Iterator[str]:
-    return (path for path in _files(root, folder) if path.lower().endswith(IMAGE_ENDINGS))
+def _is_seen(link: Path, seen: set[str]) -> bool:
+    """Whether a link leads to a folder that is read already, or to one around it."""
+    real = os.path.realpath(link)
+    around = os.path.realpath(link.parent)
+    is_seen = real in seen or os.path.commonpath([real, around]) == real
+    seen.add(real)
+    return is_seen
 
 
-def _problem(root: Path, path: str) -> str:
+def _images(source: FolderSource, folder: Path) -> Iterator[str]:
+    return (path for path in _files(source, folder) if _is_image(source, path))
+
+
+def _is_image(source: FolderSource, path: str) -> bool:
+    """Whether a file is an image by its name, or DICOM under any other."""
+    if path.lower().endswith(IMAGE_ENDINGS):
+        return True
+    return not _escapes(source, path) and begins_as_dicom(source.root / path)
+
+
+def _escapes(source: FolderSource, path: str) -> bool:
+    return not source.follow_links and escapes(source.root, path)
+
+
+def _problem(source: FolderSource, path: str) -> str:
     """Why a file is not used as an image; empty if it is."""
-    if (root / path).is_dir():
-        return "a symbolic link to a folder is not followed"
+    if (source.root / path).is_dir():
+        if source.follow_links:
+            return "a symbolic link to a folder that is read already"
+        return "a symbolic link to a folder is not followed (--follow-links follows it)"
     if _is_undecodable(path):
         return "its name is not text"
-    if not path.lower().endswith(IMAGE_ENDINGS):
+    if not _is_image(source, path):
         return "it is not an image file by its name"
     problem = path_problem(path)
     if problem:
         return f"its path {problem}"
-    if escapes(root, path):
-        return "a symbolic link leads out of the data root"
-    return "" if (root / path).is_file() else "the file is missing"
+    if _escapes(source, path):
+        return "a symbolic link leads out of the data root (--follow-links follows it)"
+    return "" if (source.root / path).is_file() else "the file is missing"
 
 
 def _is_undecodable(path: str) -> bool:

@@ -179,7 +179,7 @@ def finish(
         raise unusable(
             root, f"no usable crop; all {len(unused)} rows are left out, the first one: {reason}"
         )
-    checked = validate(rows, root)
+    checked = validate(rows, root, source.follow_links)
     present = set(checked["subset"])
     kept = {name: info for name, info in subsets.items() if present.issuperset(info.parts)}
     return Dataset(
@@ -204,7 +204,7 @@ def left_out_table(rows: Iterable[LeftOut]) -> "pd.DataFrame":
     return pd.DataFrame(cells, columns=list(LEFT_OUT_COLUMNS), dtype=str)
 
 
-def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
+def validate(table: "pd.DataFrame", root: Path, follow_links: bool = False) -> "pd.DataFrame":
     """Check a lesion table against every rule.
 
     Parameters
@@ -213,6 +213,8 @@ def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
         One row a crop.
     root : Path
         The data root; named in messages.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of the root.
 
     Returns
     -------
@@ -233,7 +235,7 @@ def validate(table: "pd.DataFrame", root: Path) -> "pd.DataFrame":
         raise unusable(root, "the lesion table is empty")
     _check_identity(table, root)
     _check_values(table, root)
-    _check_paths(table, root)
+    _check_paths(table, root, follow_links)
     others = [name for name in table.columns if name not in REQUIRED_COLUMNS]
     ordered = table[[*REQUIRED_COLUMNS, *others]].reset_index(drop=True)
     return ordered.astype({"label": "int64"})
@@ -308,7 +310,7 @@ def _check_values(table: "pd.DataFrame", root: Path) -> None:
             )
 
 
-def _check_paths(table: "pd.DataFrame", root: Path) -> None:
+def _check_paths(table: "pd.DataFrame", root: Path, follow_links: bool) -> None:
     named = set(table["path"].unique())
     for column in FILE_COLUMNS:
         if column in table.columns:
@@ -317,6 +319,12 @@ def _check_paths(table: "pd.DataFrame", root: Path) -> None:
         problem = path_problem(path) if isinstance(path, str) else "is missing"
         if problem:
             raise unusable(root, f"path {path!r} {problem}")
-    outside = first_that_escapes(root, map(str, named)) if root.is_dir() else None
+    if follow_links or not root.is_dir():
+        return
+    outside = first_that_escapes(root, map(str, named))
     if outside is not None:
-        raise unusable(root, f"path {outside!r} leaves the data root through a symbolic link")
+        raise unusable(
+            root,
+            f"path {outside!r} leaves the data root through a symbolic link "
+            "(--follow-links follows it)",
+        )

@@ -30,6 +30,8 @@ class Requested:
         The class that is positive; None where its name says it.
     columns : Mapping[str, str]
         What columns of a CSV manifest are called in the file, by their names here.
+    follow_links : bool
+        Whether symbolic links may lead out of the data root.
     """
 
     cache: Path
@@ -37,6 +39,7 @@ class Requested:
     progress: ProgressCallback | None = None
     positive: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    follow_links: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,9 @@ def _find_folder(path: Path) -> bool:
 
 
 def _load_cbis_ddsm(path: Path, requested: Requested) -> Dataset:
-    return cbis_ddsm.load(path, requested.tables, requested.cache, requested.progress)
+    return cbis_ddsm.load(
+        path, requested.tables, requested.cache, requested.progress, requested.follow_links
+    )
 
 
 def _load_phantom(path: Path, requested: Requested) -> Dataset:
@@ -110,7 +115,7 @@ LOADERS = (
         name="mias",
         title="mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
         find=lambda path: mias.find(path) is not None,
-        load=lambda path, _: mias.load(path),
+        load=lambda path, requested: mias.load(path, requested.follow_links),
         looked_for=f"MIAS: {mias.LOOKED_FOR}",
         file="a tar archive of mini-MIAS",
     ),
@@ -118,7 +123,9 @@ LOADERS = (
         name="folder",
         title="one folder a class, or a CSV with path and label",
         find=_find_folder,
-        load=lambda path, requested: folder.load(path, requested.positive, requested.columns),
+        load=lambda path, requested: folder.load(
+            path, requested.positive, requested.columns, requested.follow_links
+        ),
         looked_for=folder.LOOKED_FOR,
         file="a CSV manifest",
         takes_positive=True,
@@ -141,6 +148,7 @@ def load_lesions(
     *,
     positive: str | None = None,
     columns: Mapping[str, str] | None = None,
+    follow_links: bool = False,
     cache: str | Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Dataset:
@@ -159,6 +167,8 @@ def load_lesions(
         default the classes' names say it (see `class_words`).
     columns : Mapping[str, str] | None, optional
         What columns of a CSV manifest are called in the file, by their names here.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of the data root.
     cache : str | Path | None, optional
         Folder of the store, where the index of CBIS-DDSM's files is kept; by default $BENCH_CACHE,
         else the user's cache folder.
@@ -187,8 +197,10 @@ def load_lesions(
             dataset = "folder"
         place = cache_folder(Path(cache) if cache is not None else None)
         folder_of_tables = _tables_folder(tables)
-        loader = _loader(path, dataset, folder_of_tables)
-        requested = Requested(place, folder_of_tables, progress, positive, columns or {})
+        loader = _loader(path, dataset, folder_of_tables, follow_links)
+        requested = Requested(
+            place, folder_of_tables, progress, positive, columns or {}, follow_links
+        )
         dataset_found = described(loader.load(path, requested))
     except OSError as error:
         raise unusable(path, f"cannot be read ({error.strerror or error})") from error
@@ -216,12 +228,12 @@ def _tables_folder(tables: str | Path | None) -> Path | None:
     return path
 
 
-def _loader(path: Path, dataset: str, tables: Path | None) -> Loader:
+def _loader(path: Path, dataset: str, tables: Path | None, follow_links: bool) -> Loader:
     """The loader for a path, given the name of a data set or "auto"."""
     if dataset != "auto":
         loader = next(loader for loader in LOADERS if loader.name == dataset)
     elif tables is None:
-        return detect(path)
+        return detect(path, follow_links)
     else:
         loader = next(loader for loader in LOADERS if loader.takes_tables)
     if tables is not None and not loader.takes_tables:
@@ -229,7 +241,7 @@ def _loader(path: Path, dataset: str, tables: Path | None) -> Loader:
     return loader
 
 
-def detect(path: Path) -> Loader:
+def detect(path: Path, follow_links: bool = False) -> Loader:
     """The loader of the data set at a path that exists.
 
     Raises
@@ -240,6 +252,9 @@ def detect(path: Path) -> Loader:
     for loader in LOADERS:
         if loader.find(path):
             return loader
+    if follow_links and folder.find(path, follow_links=True):
+        # Its class folders hold nothing but links.
+        return next(loader for loader in LOADERS if loader.name == "folder")
     if path.is_file():
         *files, last = [loader.file for loader in LOADERS if loader.file]
         raise unusable(path, f"is neither a folder, {', '.join(files)}, nor {last}")

@@ -67,8 +67,10 @@ def find(root: Path) -> Path | None:
     return archives[0] if len(archives) == 1 else None
 
 
-def load(root: Path) -> Dataset:
+def load(root: Path, follow_links: bool = False) -> Dataset:
     """The lesion table of mini-MIAS from a folder or an archive.
+
+    `follow_links` says whether symbolic links may lead out of the folder.
 
     Raises
     ------
@@ -78,7 +80,7 @@ def load(root: Path) -> Dataset:
     place = find(root)
     if place is None:
         raise unusable(root, f"no mini-MIAS here; looked for {LOOKED_FOR}")
-    source, names = _open(place)
+    source, names = _open(place, follow_links)
     info = next((name for name in names if PurePosixPath(name).name.lower() == "info.txt"), None)
     films = {
         PurePosixPath(name).stem: name
@@ -101,11 +103,11 @@ def _film_folder(root: Path) -> Path | None:
     return None
 
 
-def _open(place: Path) -> tuple[ImageSource, list[str]]:
+def _open(place: Path, follow_links: bool) -> tuple[ImageSource, list[str]]:
     if place.is_dir():
         folder = _film_folder(place) or place
         names = sorted(path.relative_to(place).as_posix() for path in folder.iterdir())
-        return FolderSource(place), names
+        return FolderSource(place, follow_links), names
     try:
         archive = TarSource(place)
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:

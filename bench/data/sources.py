@@ -4,6 +4,7 @@ Here is also the rule that no table may name a file outside the data root.
 """
 
 import os
+import posixpath
 import re
 import tarfile
 import threading
@@ -18,6 +19,10 @@ class ImageSource(Protocol):
     @property
     def root(self) -> Path:
         """The folder, or the archive."""
+
+    @property
+    def follow_links(self) -> bool:
+        """Whether symbolic links may lead out of the folder."""
 
     def read(self, path: str) -> bytes:
         """The file's bytes; OSError where there are none."""
@@ -69,11 +74,40 @@ def first_that_escapes(root: Path, paths: Iterable[str]) -> str | None:
     return next((path for path in paths if not stays(path)), None)
 
 
-class FolderSource:
-    """Files below a folder."""
+def below_root(root: Path, path: str) -> str:
+    """A path as tables have it: with / between folders, and relative if it lies below the root.
 
-    def __init__(self, root: Path) -> None:
+    Other absolute paths stay as they are; `path_problem` refuses them.
+    """
+    posix = path.replace("\\", "/")
+    if not posix.startswith("/") and not re.match(r"[A-Za-z]:/", posix):
+        return posix
+    folder, name = posixpath.split(posix)
+    real = f"{Path(os.path.realpath(folder)).as_posix()}/{name}"
+    # Links are kept in the first: a table may have been written with them.
+    for base in (Path(root).absolute(), os.path.realpath(root)):
+        prefix = Path(base).as_posix().rstrip("/") + "/"
+        for written in (posix, real):
+            # Names of drives and folders are alike in upper and lower case on Windows.
+            if os.path.normcase(written[: len(prefix)]) == os.path.normcase(prefix):
+                return written[len(prefix) :].lstrip("/")
+    return posix
+
+
+class FolderSource:
+    """Files below a folder.
+
+    Parameters
+    ----------
+    root : Path
+        The folder.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of it.
+    """
+
+    def __init__(self, root: Path, follow_links: bool = False) -> None:
         self.root = root
+        self.follow_links = follow_links
 
     def read(self, path: str) -> bytes:
         """The file's bytes."""
@@ -106,6 +140,9 @@ class TarSource:
     OSError, tarfile.TarError, EOFError, zlib.error
         From the constructor, if the file is not a complete archive.
     """
+
+    # Links are no regular files, which alone are read.
+    follow_links = False
 
     def __init__(self, file: Path) -> None:
         self.root = file

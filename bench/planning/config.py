@@ -66,6 +66,9 @@ class Configuration(BaseModel):
         ),
     ] = None
     columns: Annotated[Names | None, Option(COLUMNS_HELP, DATA)] = None
+    follow_links: Annotated[
+        bool, Option("Follow symbolic links that lead out of the data root.", DATA)
+    ] = False
     subset: Annotated[
         Names | None, Option("Subsets, separated by commas; all by default.", DATA)
     ] = None

@@ -108,6 +108,7 @@ def load_data(
         *(root, configuration.dataset, configuration.tables),
         positive=configuration.positive,
         columns=columns,
+        follow_links=configuration.follow_links,
         cache=cache,
         progress=progress,
     )

@@ -51,6 +51,8 @@ class Walk:
     ----------
     root : Path
         The folder.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of it.
 
     Attributes
     ----------
@@ -64,12 +66,14 @@ class Walk:
         Folders ("" is the root) that hold a phantom's marker.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, follow_links: bool = False) -> None:
         self.files: list[IndexedFile] = []
         self.links: list[str] = []
         self.unreadable: list[str] = []
         self.phantoms: list[str] = []
         self._real_root = os.path.realpath(root)
+        self._follow_links = follow_links
+        self._followed: set[str] = set()
         waiting = [""]
         while waiting:
             folder = waiting.pop()
@@ -98,7 +102,10 @@ class Walk:
         if entry.is_dir(follow_symlinks=False):
             return True
         is_image = entry.name.lower().endswith(ENDINGS)
-        if entry.is_symlink() and not _is_within(self._real_root, entry.path):
+        leads_out = entry.is_symlink() and not _is_within(self._real_root, entry.path)
+        if leads_out and self._follow_links and entry.is_dir():
+            return self._is_new(entry.path)
+        if leads_out and not self._follow_links:
             if is_image or entry.is_dir():
                 self.links.append(path)
         elif is_image and entry.is_file():
@@ -106,6 +113,14 @@ class Walk:
             changed = max(status.st_mtime_ns, status.st_ctime_ns)
             self.files.append(IndexedFile(path, status.st_size, changed))
         return False
+
+    def _is_new(self, link: str) -> bool:
+        """Whether a folder outside is met for the first time and does not hold the root."""
+        real = os.path.realpath(link)
+        if real in self._followed or _is_within(real, self._real_root):
+            return False
+        self._followed.add(real)
+        return True
 
 
 def _is_within(real_root: str, path: str) -> bool:

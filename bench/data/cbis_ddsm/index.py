@@ -22,7 +22,8 @@ from bench.data.images.decoding import decode
 from bench.data.images.pixels import MAX_PIXELS, UnreadableImage, has_two_values
 from bench.store import digest
 
-INDEX_VERSION = 1
+# 2: colour DICOM of one frame has no problem.
+INDEX_VERSION = 2
 
 # The series of a file whose header names one that the case tables do not know.
 OTHER_SERIES = "other"
@@ -98,11 +99,20 @@ class ImageIndex:
         Folder of the store; the facts lie in `index/` below it.
     known_series : Collection[str]
         The series UIDs that the case tables name.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of the root.
     """
 
-    def __init__(self, root: Path, cache: Path, known_series: Collection[str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        cache: Path,
+        known_series: Collection[str],
+        follow_links: bool = False,
+    ) -> None:
         self.root = root
-        walk = Walk(root)
+        self.follow_links = follow_links
+        walk = Walk(root, follow_links)
         self.files, self.links = walk.files, walk.links
         self.unreadable, self.phantoms = walk.unreadable, walk.phantoms
         self._known = frozenset(known_series)

@@ -115,7 +115,11 @@ def _is_image_folder(path: Path) -> bool:
 
 
 def load(
-    root: Path, tables: Path | None, cache: Path, progress: Callable[[int], None] | None = None
+    root: Path,
+    tables: Path | None,
+    cache: Path,
+    progress: Callable[[int], None] | None = None,
+    follow_links: bool = False,
 ) -> Dataset:
     """The lesion table of CBIS-DDSM, or of a phantom, which its marker file distinguishes.
 
@@ -129,6 +133,8 @@ def load(
         Folder of the store; the facts of each file are kept in `index/` below it.
     progress : Callable[[int], None] | None, optional
         Called with the number of DICOM headers read since the last call.
+    follow_links : bool, default False
+        Whether symbolic links may lead out of the root.
 
     Returns
     -------
@@ -145,7 +151,7 @@ def load(
         hint = "; the images are there: name the tables' folder with --tables" * has_images(root)
         raise unusable(root, f"no CBIS-DDSM case tables; looked for {LOOKED_FOR}{hint}")
     cases = read_tables(find_tables(folders.tables))
-    index = ImageIndex(folders.root, cache, _series_of(cases.rows))
+    index = ImageIndex(folders.root, cache, _series_of(cases.rows), follow_links)
     if not index.files:
         reason = f"case tables, but no images; looked for files that end in {', '.join(ENDINGS)}"
         raise unusable(folders.root, "; ".join([reason, *link_notices(index)]))
@@ -182,7 +188,7 @@ def _dataset(
     synthetic = _is_phantom(folders, index.phantoms, list(usable["path"]))
     dataset = finish(
         "cbis-ddsm",
-        FolderSource(folders.root),
+        FolderSource(folders.root, index.follow_links),
         usable,
         cases.left_out + missing,
         SUBSETS,

@@ -89,6 +89,7 @@ def link_notices(index: ImageIndex) -> list[str]:
         len(index.links) > _MOST_LISTED
     )
     return [
-        f"symbolic links that lead out of the data root are not followed: {names}; give the folder "
-        "that they lead to as data, and that of the case tables with --tables"
+        f"symbolic links that lead out of the data root are not followed: {names}; --follow-links "
+        "follows them; or give the folder that they lead to as data, and that of the case tables "
+        "with --tables"
     ]

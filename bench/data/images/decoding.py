@@ -5,6 +5,7 @@ Every defect of a file ends in `UnreadableImage`, so that one bad crop never end
 
 import warnings
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from bench.data.images.picture import decode_picture
 from bench.data.images.pixels import Decoded, UnreadableImage, reason
 
 WINDOWS = ("own", "voi")
+# Of files that are DICOM whether or not they begin as such.
+DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
 # All that may decode a file, in the environment of this process.
 DECODERS = (
@@ -76,5 +79,20 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
     return decoded
 
 
+def begins_as_dicom(file: Path) -> bool:
+    """Whether a file has the mark of DICOM, whatever its name; False where it cannot be read."""
+    try:
+        if not file.is_file():  # opening a pipe would wait
+            return False
+        with file.open("rb") as stream:
+            return _has_mark(stream.read(132))
+    except OSError:
+        return False
+
+
 def _is_dicom(data: bytes, name: str) -> bool:
-    return data[128:132] == b"DICM" or name.lower().endswith((".dcm", ".dicom"))
+    return _has_mark(data) or name.lower().endswith(DICOM_ENDINGS)
+
+
+def _has_mark(data: bytes) -> bool:
+    return data[128:132] == b"DICM"

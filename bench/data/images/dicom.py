@@ -141,7 +141,9 @@ def read_header(file: Path) -> Header:
 
 
 def decode_dicom(data: bytes, window: str) -> Decoded:
-    """The one channel of a DICOM image, dense tissue bright, colour made grey; `window` as for `decoding.decode`.
+    """The one channel of a DICOM image, dense tissue bright, colour made grey.
+
+    `window` is as for `decoding.decode`.
 
     Raises
     ------
