@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +15,36 @@ if TYPE_CHECKING:
 
 StateDict = dict[str, "torch.Tensor"]
 
-# Averaged weights come first where a training checkpoint holds both, as timm does it.
-_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
+# What training scripts call the weights. Averaged ones come first where a checkpoint holds both, as
+# timm does it.
+_WRAPPERS = (
+    *("state_dict_ema", "model_ema", "ema_state_dict", "model_ema_state_dict", "params_ema", "ema"),
+    *("state_dict", "model_state_dict", "model_state", "model_weights", "model"),
+    *("net_state_dict", "net", "network", "module", "backbone", "encoder", "params", "weights"),
+    *("shadow", "state", "checkpoint"),
+)
+_DEEPEST = 4
 _PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
 
 
-def read_state_dict(path: Path) -> StateDict:
+def read_state_dict(path: Path, expected: Callable[[], Collection[str]] | None = None) -> StateDict:
     """Tensors by name, from a safetensors file or a PyTorch checkpoint that holds only tensors.
 
-    A state dict wrapped as `{"state_dict": ...}` or `{"model": ...}` is unwrapped; the prefixes of
-    parallel and compiled modules are taken off.
+    A state dict wrapped as `{"state_dict": ...}`, `{"model": ...}` or the like is unwrapped; the
+    prefixes of parallel and compiled modules are taken off. So is one prefix that all names have,
+    such as "model." or "backbone.", where more of the names are then among the expected ones.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    expected : Callable[[], Collection[str]] | None, optional
+        Gives the names of the network's tensors; called only where all names have a prefix.
+
+    Returns
+    -------
+    StateDict
+        In the file's order.
 
     Raises
     ------
@@ -42,7 +62,7 @@ def read_state_dict(path: Path) -> StateDict:
     state = _unwrap(loaded)
     if not state:
         raise BackboneError(f"{path}: not a checkpoint (holds no state dict)")
-    return state
+    return state if expected is None else _without_common_prefix(state, expected)
 
 
 def explain_mismatch(
@@ -86,7 +106,7 @@ def explain_strict_error(path: Path, architecture: str, error: Exception) -> Bac
 def load_strictly(network: nn.Module, checkpoint: Path, architecture: str) -> None:
     """Load a checkpoint in which every tensor must find its place; BackboneError otherwise."""
     try:
-        network.load_state_dict(read_state_dict(checkpoint))
+        network.load_state_dict(read_state_dict(checkpoint, network.state_dict))
     except RuntimeError as error:
         raise explain_strict_error(checkpoint, architecture, error) from error
 
@@ -123,14 +143,47 @@ def _reason(error: Exception) -> str:
 
 
 def _unwrap(loaded: object) -> StateDict:
+    tensors = _tensors(_innermost(loaded, _DEEPEST))
+    for prefix in _PREFIXES:
+        # An averaged model counts beside its module.
+        counted = {k: v for k, v in tensors.items() if k != "n_averaged"}
+        if counted and all(k.startswith(prefix) for k in counted):
+            tensors = {k.removeprefix(prefix): v for k, v in counted.items()}
+    return tensors
+
+
+def _innermost(loaded: object, deepest: int) -> object:
+    """The mapping with the weights: below a known name, or the only one that holds tensors."""
+    if not isinstance(loaded, Mapping) or not deepest:
+        return loaded
+    for key in _WRAPPERS:
+        inner = _innermost(loaded.get(key), deepest - 1)
+        if _tensors(inner):
+            return inner
+    if _tensors(loaded):
+        return loaded
+    holding = [value for value in loaded.values() if _tensors(value)]
+    return holding[0] if len(holding) == 1 else loaded
+
+
+def _tensors(loaded: object) -> StateDict:
     import torch
 
     if not isinstance(loaded, Mapping):
         return {}
-    inner = (loaded[key] for key in _WRAPPERS if isinstance(loaded.get(key), Mapping))
-    state: Mapping[str, object] = next(inner, loaded)
-    tensors = {str(k): v for k, v in state.items() if isinstance(v, torch.Tensor)}
-    for prefix in _PREFIXES:
-        if tensors and all(k.startswith(prefix) for k in tensors):
-            tensors = {k.removeprefix(prefix): v for k, v in tensors.items()}
-    return tensors
+    return {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
+
+
+def _without_common_prefix(state: StateDict, expected: Callable[[], Collection[str]]) -> StateDict:
+    """The tensors without the prefix that all names have, if so more of them are expected."""
+    parts = [name.split(".")[:-1] for name in state]
+    shared = 0
+    while all(len(part) > shared and part[shared] == parts[0][shared] for part in parts):
+        shared += 1
+    if not shared:
+        return state
+    known = set(expected())
+    lengths = [sum(len(part) + 1 for part in parts[0][:count]) for count in range(shared + 1)]
+    # Of equally good ones the shortest: a network may be one part of itself.
+    length = max(lengths, key=lambda cut: sum(name[cut:] in known for name in state))
+    return {name[length:]: tensor for name, tensor in state.items()}

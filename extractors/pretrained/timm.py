@@ -157,7 +157,9 @@ def _loaded(published: Published, checkpoint: Path, arguments: dict[str, Any]) -
     import timm
 
     name = published.name
-    state = read_state_dict(checkpoint)
+    state = read_state_dict(
+        checkpoint, lambda: timm.create_model(pretrained=False, **arguments).state_dict()
+    )
     classes = _head_width(state, published.classifier)
     source: dict[str, Any] = {"state_dict": state, "num_classes": classes, "custom_load": False}
     try:

@@ -101,7 +101,7 @@ def _load(network: nn.Module, published: Published, checkpoint: Path) -> None:
     from extractors.layers import find_classifier
 
     name = published.name
-    state = _renamed(read_state_dict(checkpoint))
+    state = _renamed(read_state_dict(checkpoint, network.state_dict))
     head = f"{find_classifier(network)}."
     expected = network.state_dict()
 
