@@ -10,6 +10,7 @@ from PIL import Image
 
 from bench.data import CropSettings, build_stack, load_lesions
 from bench.data.crops import stack as crop_stack
+from bench.data.crops.file_facts import decoding_notices
 from bench.data.crops.stack import CropStack
 from bench.planning.reference_points import reference_points
 
@@ -108,3 +109,13 @@ def test_another_decoder_decodes_again(classes: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(crop_stack, "decoder_versions", lambda: versions)
     assert stack_of(classes).fingerprint == before.fingerprint
     assert decoded
+
+
+def test_bits_that_are_lost_and_signs_that_contradict_are_counted() -> None:
+    clean = {"colour": False, "pages": 1, "rotated": False, "transparent": False}
+    clean |= {"contradictory": False, "reduced": False}
+    assert decoding_notices([clean] * 3) == []
+    lines = decoding_notices([clean, clean | {"contradictory": True}, clean | {"reduced": True}])
+    assert len(lines) == 2
+    assert lines[0].startswith("1 of 3 crops come from JPEG 2000 whose sign contradicts")
+    assert lines[1].startswith("1 of 3 crops come from colour pictures of more than 8 bits")
