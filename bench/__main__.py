@@ -3,10 +3,8 @@
 import io
 import sys
 
-import typer
-
-from bench.cli import app
 from bench.errors import UnusableInput, is_disk_error, is_memory_error
+from bench.hiding import hiding_file, imported_hiding_file
 
 
 def main() -> None:
@@ -15,17 +13,24 @@ def main() -> None:
         # A terminal that cannot show √ or a name's letters shows something else and does not fail.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if hiding := hiding_file():
+        _stop(hiding)
     try:
+        # Not before: it imports what a file may hide.
+        from bench.cli import app
+
         app()
     except UnusableInput as error:
         _stop(str(error))
     except OSError as error:
         ending = "; nothing half-written is left" if is_disk_error(error) else ""
         _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
-    except (MemoryError, ImportError, RuntimeError) as error:
+    except (MemoryError, ImportError, AttributeError, RuntimeError) as error:
         if is_memory_error(error):
             message = " ".join(str(error).split()) or type(error).__name__
             _stop(f"too little memory: {message}; nothing half-written is left")
+        if isinstance(error, ImportError | AttributeError) and (hiding := imported_hiding_file()):
+            _stop(hiding)
         # What a path such as ~nobody/x ends in.
         if "home directory" not in str(error):
             raise
@@ -33,7 +38,7 @@ def main() -> None:
 
 
 def _stop(reason: str) -> None:
-    typer.echo(f"bench: {' '.join(reason.split())}", err=True)
+    print(f"bench: {' '.join(reason.split())}", file=sys.stderr)
     sys.exit(2)
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from bench import __main__ as command_line
+from bench import cli
 
 
 @pytest.mark.parametrize(
@@ -22,7 +23,7 @@ def test_too_little_memory_is_said_in_one_line(
     def run() -> None:
         raise error
 
-    monkeypatch.setattr(command_line, "app", run)
+    monkeypatch.setattr(cli, "app", run)
     with pytest.raises(SystemExit) as ended:
         command_line.main()
     assert ended.value.code == 2
@@ -34,6 +35,6 @@ def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     def run() -> None:
         raise ImportError("no module named x")
 
-    monkeypatch.setattr(command_line, "app", run)
+    monkeypatch.setattr(cli, "app", run)
     with pytest.raises(ImportError, match="no module named x"):
         command_line.main()
