@@ -2,14 +2,19 @@
 
 import contextlib
 import os
-import tempfile
+import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 WRITING = ".writing-"
 
 STALE_SECONDS = 3600
+
+# What file managers and copies between systems put into a folder unasked, in lower case.
+_UNASKED = (".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".directory", ".localized")
+_UNASKED_BEGINNINGS = (WRITING, "._", ".nfs", ".fuse_hidden")
 
 
 @contextlib.contextmanager
@@ -19,14 +24,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Whatever goes wrong inside the block, `path` is left as it was and the temporary file goes.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=WRITING, suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f"{WRITING}{uuid.uuid4().hex}{path.suffix}")
     try:
+        # Made by open, so that who may read it is decided as for any other file.
+        temporary.open("xb").close()
         yield temporary
-        # mkstemp makes files that only their owner reads; results are shared like any other file.
-        temporary.chmod(0o666 & ~_umask())
-        with temporary.open("rb") as stream:
+        # Windows flushes only what is open for writing.
+        with temporary.open("r+b") as stream:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
@@ -42,7 +46,7 @@ def remove_stale(root: Path) -> None:
     for temporary in root.glob(f"**/{WRITING}*"):
         with contextlib.suppress(OSError):
             if temporary.stat().st_mtime < eldest:
-                temporary.unlink()
+                _remove(temporary)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -51,7 +55,31 @@ def write_atomically(path: Path, content: str | bytes) -> None:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def holds_nothing(folder: Path) -> bool:
+    """Whether a folder holds no file but what nobody has put there on purpose.
+
+    That is what a killed writer has left, and what file managers write into every folder that they
+    show.
+    """
+    return all(_is_unasked(path.name) for path in folder.iterdir())
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove a folder of which `holds_nothing` is true; OSError if it holds anything else."""
+    for path in folder.iterdir():
+        if _is_unasked(path.name):
+            _remove(path)
+    folder.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """A whole folder may be written under a temporary name as well."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
+
+
+def _is_unasked(name: str) -> bool:
+    name = name.lower()
+    return name in _UNASKED or name.startswith(_UNASKED_BEGINNINGS)

@@ -33,9 +33,10 @@ def build_report(run: Path) -> Path:
     from reports.figures.every_figure import draw_all
     from reports.page.page import render
     from reports.tables.every_table import TABLES
-    from reports.tables.formats import to_csv, to_latex, write_whole
+    from reports.tables.formats import to_csv, to_latex
     from reports.text.methods import methods
     from reports.text.references import references, to_bibtex
+    from reports.whole_files import write_whole
 
     evaluation = Evaluation.of(read_run(run))
     drawings = [*draw_all(evaluation), *draw_data(evaluation.run)]

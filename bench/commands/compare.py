@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.atomic_files import write_atomically
 from bench.commands.printing import print_table, say
 from bench.errors import UnusableInput
 
@@ -30,7 +31,7 @@ def compare(
     from reports.statistics.difference import NotComparable
     from reports.statistics.measures import MEASURES
     from reports.systems.run_folder import RunFolderError, read_run
-    from reports.tables.formats import to_csv, write_whole
+    from reports.tables.formats import to_csv
     from reports.two_runs import compare_runs
 
     if measure not in MEASURES:
@@ -48,7 +49,7 @@ def compare(
             f"{first}, {second}: tables hold what no run writes ({reason})"
         ) from error
     if out is not None:
-        write_whole(out, to_csv(found.table).encode())
+        write_atomically(out, to_csv(found.table))
     _show(found, measure)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bench.atomic_files import holds_nothing
 from bench.data import folder, mias
 from bench.data.cbis_ddsm import loader as cbis_ddsm
 from bench.data.class_words import normalised
@@ -258,7 +259,7 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
     if path.is_file():
         *files, last = [loader.file for loader in LOADERS if loader.file]
         raise unusable(path, f"is neither a folder, {', '.join(files)}, nor {last}")
-    if not any(path.iterdir()):
+    if holds_nothing(path):
         raise unusable(path, "the folder is empty")
     looked_for = "; ".join(loader.looked_for for loader in LOADERS if loader.looked_for)
     raise unusable(path, f"no data set known here; looked for {looked_for}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.atomic_files import atomic_path, remove_stale, write_atomically
+from bench.atomic_files import atomic_path, holds_nothing, remove_stale, write_atomically
 from bench.errors import UnusableInput
 
 if TYPE_CHECKING:
@@ -51,10 +51,11 @@ class RunFolder:
             # The manifest that stands there is left until there are results to replace it with.
             remove_stale(self.path)
             return manifest
-        if self.path.is_dir() and any(self.path.iterdir()):
+        if self.path.is_dir() and not holds_nothing(self.path):
             raise UnusableInput(
                 f"{self.path}: holds files but no run; name a new or empty folder with --out"
             )
+        remove_stale(self.path)
         self.write_manifest(manifest)
         return manifest
 

@@ -4,9 +4,7 @@ Names of extractors and classifiers can come from a plugin, hence the two defenc
 a spreadsheet would run as a formula gets an apostrophe in front, and LaTeX specials are escaped.
 """
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.schema import SYSTEM_COLUMNS
@@ -131,17 +129,3 @@ def _latex_cell(text: str) -> str:
     cell = re.sub(r"-(?=\d)", "$-$", cell)
     above, bracket, below = cell.partition(" [")
     return f"\\shortstack[r]{{{above}\\\\{{}}[{below}}}" if bracket else cell
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write all of a file or none of it: a temporary file beside it, then a rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        # What a full disk raises names no file.
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)

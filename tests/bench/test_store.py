@@ -1,12 +1,21 @@
 """The store: what is written whole stays, what was cut short or altered is never handed out."""
 
+import fcntl
 import os
 
 import numpy as np
 import pytest
 
-from bench.atomic_files import STALE_SECONDS, WRITING, atomic_path, remove_stale
+from bench.atomic_files import (
+    STALE_SECONDS,
+    WRITING,
+    atomic_path,
+    remove_stale,
+    write_atomically,
+)
+from bench.data import write_phantom
 from bench.store import Store, array_digest, digest
+from reports.whole_files import write_whole
 
 
 @pytest.fixture
@@ -77,6 +86,50 @@ def test_what_a_killed_writer_left_is_tidied_but_not_what_another_writes_now(sto
     assert not old.exists()
     assert young.exists()
     assert path.exists()
+
+
+def test_a_killed_writers_folder_is_tidied_as_well(tmp_path):
+    old = tmp_path / "phantom" / f"{WRITING}old"
+    (old / "csv").mkdir(parents=True)
+    (old / "csv" / "half.csv").touch()
+    os.utime(old, (1, 1))
+    remove_stale(tmp_path)
+    assert not old.exists()
+
+
+def test_who_may_read_a_file_is_decided_as_for_any_other(tmp_path, monkeypatch):
+    before = os.umask(0o027)
+    try:
+        # Between two calls another thread would make files that everybody may write.
+        monkeypatch.setattr(os, "umask", None)
+        with atomic_path(tmp_path / "result") as temporary:
+            temporary.write_text("whole")
+        monkeypatch.undo()
+        assert (tmp_path / "result").stat().st_mode & 0o777 == 0o640
+        write_phantom(tmp_path / "set", patients=16)
+        assert (tmp_path / "set").stat().st_mode & 0o777 == 0o750
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+
+
+@pytest.mark.parametrize("write", [write_atomically, write_whole])
+def test_what_is_flushed_is_open_for_writing_and_has_its_last_name_only_then(
+    tmp_path, monkeypatch, write
+):
+    flushed = []
+
+    def fsync(number):
+        mode = fcntl.fcntl(number, fcntl.F_GETFL) & os.O_ACCMODE
+        flushed.append((mode, [path.name for path in tmp_path.iterdir()]))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path / "report.html", b"whole")
+    # Windows flushes nothing that is open for reading alone.
+    ((mode, (name,)),) = flushed
+    assert mode in (os.O_WRONLY, os.O_RDWR)
+    assert name.startswith(WRITING)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_a_write_that_does_not_fit_is_an_os_error_and_leaves_nothing(store):

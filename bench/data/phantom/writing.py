@@ -6,12 +6,13 @@ Results on them mean nothing for mammography. Tables and files have the quirks o
 
 import json
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.atomic_files import WRITING, holds_nothing, remove_empty
 from bench.data.lesions import unusable
 from bench.data.phantom.cases import MARKER
 from bench.errors import UnusableInput
@@ -78,10 +79,13 @@ def write_phantom(
     _check_arguments(settings, folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".phantom-", dir=folder.parent))
+        temporary = folder.parent / f"{WRITING}{uuid.uuid4().hex}"
+        temporary.mkdir()
         try:
             _write_all(temporary, settings)
-            temporary.chmod(0o755)
+            if folder.is_dir():
+                # Windows renames onto no folder, not even onto an empty one.
+                remove_empty(folder)
             temporary.replace(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -133,7 +137,7 @@ def _check_arguments(settings: PhantomSettings, folder: Path) -> None:
         raise unusable(f"difficulty {settings.difficulty}", "must lie between 0 and 1")
     if folder.exists() and not folder.is_dir():
         raise unusable(folder, "is a file; a phantom needs a folder")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and not holds_nothing(folder):
         raise unusable(folder, "is not empty; a phantom needs a new or empty folder")
 
 

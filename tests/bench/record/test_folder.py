@@ -48,6 +48,19 @@ def test_a_folder_of_other_files_is_refused(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.tex"]
 
 
+@pytest.mark.parametrize(
+    "name", [".writing-4f2a.json", ".DS_Store", "Thumbs.db", "thumbs.db", "desktop.ini", "._run"]
+)
+def test_what_nobody_put_there_on_purpose_does_not_matter(tmp_path, name):
+    (tmp_path / name).write_bytes(b"x")
+    RunFolder(tmp_path).claim(manifest())
+    assert (tmp_path / "manifest.json").is_file()
+    (tmp_path / "manifest.json").unlink()
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UnusableInput, match="holds files but no run"):
+        RunFolder(tmp_path).claim(manifest())
+
+
 def test_an_empty_folder_is_taken(tmp_path):
     RunFolder(tmp_path).claim(manifest())
     assert json.loads((tmp_path / "manifest.json").read_text())["configuration"]["seed"] == 0

@@ -428,6 +428,14 @@ def test_a_folder_in_use_is_left_alone(tmp_path: Path) -> None:
     assert content(tmp_path) == {"mine/thesis.txt": b"years of work"}
 
 
+def test_a_folder_that_a_file_manager_has_shown_counts_as_empty(tmp_path: Path) -> None:
+    (tmp_path / ".DS_Store").touch()
+    (tmp_path / ".writing-0").mkdir()
+    write_phantom(tmp_path, patients=16)
+    assert {path.name for path in tmp_path.iterdir()} >= {"csv", "PHANTOM.json"}
+    assert not (tmp_path / ".DS_Store").exists()
+
+
 def test_nothing_is_deleted_beside_an_older_phantom(tmp_path: Path) -> None:
     write_phantom(tmp_path / "phantom", patients=16)
     notes = tmp_path / "phantom" / "my-notes.txt"
