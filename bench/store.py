@@ -97,17 +97,25 @@ class Store:
         self.path(kind, key).unlink(missing_ok=True)
 
     def get(self, kind: str, key: str) -> Artifact | None:
-        """The artifact, or None where there is none; a damaged one is removed: none, too."""
+        """The artifact, or None where there is none; a damaged one is removed: none, too.
+
+        Raises
+        ------
+        OSError
+            If it is there and cannot be read now: no permission, too many open files, a lost disk.
+        """
         from safetensors import SafetensorError, safe_open
 
         path = self.path(kind, key)
         try:
+            # safetensors says "no such file" whatever the reason is.
+            path.open("rb").close()
             with safe_open(path, framework="numpy") as stream:
                 header = stream.metadata() or {}
                 arrays = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         except FileNotFoundError:
             return None
-        except (SafetensorError, OSError, ValueError):
+        except (SafetensorError, ValueError):
             path.unlink(missing_ok=True)
             return None
         if header.get("sha256") != _checksum(arrays, header.get("meta", "")):

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from bench.errors import is_disk_error
 from bench.execution.features import Extraction, Features
 from bench.execution.keys import fold_digest
 from bench.execution.progress import Progress
@@ -129,9 +128,9 @@ def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[
     except BackboneError as error:
         return None, str(error)
     except Exception as error:
-        # A store that cannot be written is the end of the run. But a plugin's network may raise
-        # anything, and one broken system spoils no other.
-        if is_disk_error(error) and Path(error.filename or "").is_relative_to(store.root):
+        # A store that cannot be read or written is the end of the run. But a plugin's network may
+        # raise anything, and one broken system spoils no other.
+        if isinstance(error, OSError) and Path(error.filename or "").is_relative_to(store.root):
             raise
         reason = " ".join(str(error).split())[:200]
         return None, f"{extractor.name}: {type(error).__name__}: {reason}"

@@ -65,7 +65,7 @@ class RunFolder:
         try:
             earlier = json.loads(self.manifest_file.read_text(encoding="utf-8"))
             earlier["run"]["created"], earlier["configuration"].keys()
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise UnusableInput(
                 f"{self.manifest_file}: is not the manifest of a run; name a new folder with --out"
             ) from None

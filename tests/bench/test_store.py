@@ -14,6 +14,7 @@ from bench.atomic_files import (
     write_atomically,
 )
 from bench.data import write_phantom
+from bench.data.crops.stack_files import open_stack, writing
 from bench.store import Store, array_digest, digest
 from reports.whole_files import write_whole
 
@@ -58,6 +59,26 @@ def test_a_file_cut_short_counts_as_none(store, share):
     path = put(store, values=np.linspace(0, 1, 50))
     path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
     assert store.get("features", "ab" * 32) is None
+
+
+def test_what_cannot_be_read_now_is_an_error_and_not_absent(store, tmp_path):
+    import resource
+
+    path = put(store)
+    with writing(tmp_path / "crops.stack", 1, 2) as writer:
+        writer.put(0, np.zeros((2, 2), np.uint8), (2, 2), {})
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files") as of_store:
+            store.get("features", "ab" * 32)
+        with pytest.raises(OSError, match="Too many open files"):
+            open_stack(tmp_path / "crops.stack", 1, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert of_store.value.filename == str(path)
+    assert store.get("features", "ab" * 32) is not None
+    assert open_stack(tmp_path / "crops.stack", 1, 2) is not None
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path):

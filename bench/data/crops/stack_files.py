@@ -94,7 +94,10 @@ def forget(file: Path) -> None:
 
 
 def open_stack(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], list[Record]] | None:
-    """The squares (read-only) and every row's record, or None where they are not whole."""
+    """The squares (read-only) and every row's record, or None where they are not whole.
+
+    OSError where they are there and cannot be read now.
+    """
     sidecar = file.with_suffix(".json")
     try:
         content = json.loads(sidecar.read_text())
@@ -111,7 +114,7 @@ def open_stack(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], lis
             return np.memmap(file, np.uint8, "r", shape=(kept, size, size)), records
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         pass
     with contextlib.suppress(OSError):
         sidecar.unlink(missing_ok=True)
