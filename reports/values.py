@@ -1,6 +1,7 @@
-"""How single values are written: numbers, estimates, categories and names."""
+"""How single values are written and put in order: numbers, estimates, categories and names."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,16 @@ def short(value: Any) -> str:
         return f"{value:.6g}" if math.isfinite(value) else str(value)
     # numpy's scalars have item(); their float64 is a float already, their bool is not a bool.
     return short(value.item()) if getattr(value, "shape", None) == () else str(value)
+
+
+def by_size(text: str) -> tuple[tuple[bool, float, str], ...]:
+    """A key that sorts text by the numbers in it: '8' before '16', and 'P_2' before 'P_10'."""
+    parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)
+    return tuple(
+        (False, float(part), "") if place % 2 else (True, 0.0, part)
+        for place, part in enumerate(parts)
+        if part
+    )
 
 
 def estimate(row: Any, name: str) -> str:

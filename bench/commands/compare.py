@@ -42,12 +42,6 @@ def compare(
         raise UnusableInput(f"{first} and {second} cannot be compared: {error}") from error
     except RunFolderError as error:
         raise UnusableInput(str(error)) from error
-    except (TypeError, ValueError, KeyError) as error:
-        # Columns of other types than a run writes: somebody has altered a folder.
-        reason = f"{type(error).__name__}: {error}"
-        raise UnusableInput(
-            f"{first}, {second}: tables hold what no run writes ({reason})"
-        ) from error
     if out is not None:
         write_atomically(out, to_csv(found.table))
     _show(found, measure)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bench.atomic_files import remove_stale
 from bench.errors import UnusableInput
 
 
@@ -18,10 +19,9 @@ def report(
     from reports import RunFolderError, build_report
 
     try:
-        typer.echo(f"report: {build_report(run)}")
+        page = build_report(run)
     except RunFolderError as error:
         raise UnusableInput(str(error)) from error
-    except (TypeError, ValueError, KeyError) as error:
-        # Columns of other types than a run writes: somebody has altered the folder.
-        reason = f"{type(error).__name__}: {error}"
-        raise UnusableInput(f"{run}: its tables hold what no run writes ({reason})") from error
+    # A killed run or report may have left files that are not whole.
+    remove_stale(run)
+    typer.echo(f"report: {page}")

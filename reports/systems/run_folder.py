@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 from reports.systems.schema import (
     HISTORY_COLUMNS,
     MANIFEST_SCHEMA,
+    NUMBER_COLUMNS,
     PREDICTION_COLUMNS,
     TRAINING_COLUMNS,
     UNIT_COLUMNS,
+    WHOLE_NUMBER_COLUMNS,
 )
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 # Columns that folders from before networks could be trained do not have.
 _NEWER = ("network_time_s",)
@@ -102,7 +105,7 @@ def read_run(folder: Path) -> Run:
     ------
     RunFolderError
         For a folder that is not a run folder, and for a file that is missing, cannot be read, has
-        another schema or lacks a column.
+        another schema, lacks a column, or has one that holds something else than a run writes.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -112,8 +115,8 @@ def read_run(folder: Path) -> Run:
     return Run(
         folder=folder,
         manifest=_read_manifest(folder / "manifest.json"),
-        units=_read_table(folder / "units.parquet", UNIT_COLUMNS, newer=_NEWER),
-        predictions=_read_table(folder / "predictions.parquet", PREDICTION_COLUMNS),
+        units=_read_checked(folder / "units.parquet", UNIT_COLUMNS, newer=_NEWER),
+        predictions=_read_checked(folder / "predictions.parquet", PREDICTION_COLUMNS),
         lesions=_read_table(folder / "lesions.parquet", ("crop_id", "patient_id")),
         trainings=_read_numbers(folder / "trainings.parquet", TRAINING_COLUMNS),
         history=_read_numbers(folder / "history.parquet", HISTORY_COLUMNS),
@@ -172,6 +175,26 @@ def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
     return table
 
 
+def _read_checked(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) -> "pd.DataFrame":
+    """A table whose numbers are numbers, so that nothing later has to doubt it."""
+    from pandas.api import types
+
+    table = _read_table(path, needed, newer)
+    for name in (*NUMBER_COLUMNS, *WHOLE_NUMBER_COLUMNS):
+        if name not in table:
+            continue
+        column = table[name]
+        known = column.dropna()
+        if len(known) and not types.is_numeric_dtype(known.dtype):
+            first = _one_line(str(known.iloc[0]))[:40]
+            raise RunFolderError(f"{path}: the column {name} must hold numbers, got {first!r}")
+        if name in WHOLE_NUMBER_COLUMNS and (
+            len(known) < len(column) or not (known.astype("float64") % 1 == 0).all()
+        ):
+            raise RunFolderError(f"{path}: the column {name} must hold whole numbers")
+    return table
+
+
 def _read_table(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) -> "pd.DataFrame":
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -179,17 +202,29 @@ def _read_table(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) ->
     if not path.is_file():
         raise RunFolderError(f"{path.parent}: not a whole run folder (it holds no {path.name})")
     try:
-        names = set(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
+        names = set(schema.names)
+        _check_single_values(path, schema)
         repeated = [name for name in _REPEATED if name in names]
-        table = pq.read_table(path, read_dictionary=repeated)
+        frame = pq.read_table(path, read_dictionary=repeated).to_pandas()
     except (OSError, pa.ArrowException) as error:
         raise RunFolderError(f"{path}: cannot be read as Parquet ({_one_line(error)})") from None
     missing = [name for name in needed if name not in names and name not in newer]
     if missing:
         raise RunFolderError(f"{path}: lacks the column {', '.join(missing)}")
-    frame = table.to_pandas()
     return frame.assign(**{name: None for name in newer if name not in names})
 
 
-def _one_line(error: Exception) -> str:
+def _check_single_values(path: Path, schema: "pa.Schema") -> None:
+    """Refuse columns of lists and the like, and two columns of one name."""
+    import pyarrow as pa
+
+    for field in schema:
+        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
+            raise RunFolderError(f"{path}: the column {field.name} holds {field.type}")
+        if schema.names.count(field.name) > 1:
+            raise RunFolderError(f"{path}: two columns have the name {field.name}")
+
+
+def _one_line(error: object) -> str:
     return " ".join(str(error).split())

@@ -99,6 +99,16 @@ PREDICTION_COLUMNS = (
     "label",  # 1 is the positive class
 )
 
+# What these columns of units.parquet, predictions.parquet and lesions.parquet hold. All others are
+# single values of any kind, shown as text.
+WHOLE_NUMBER_COLUMNS = ("repeat", "fold")  # and never missing
+NUMBER_COLUMNS = (
+    *("train_fraction", "n_train", "n_test", "n_test_patients", "threshold", "iterations"),
+    *("n_support", "chosen_C", "chosen_scale", "inner_auc", "components", "rotation", "score"),
+    *("label", "training_time_s", "network_time_s", "extraction_time_s", "gram_time_s"),
+    "fit_time_s",
+)
+
 # The training of a network to which a row belongs.
 _TRAINING_IDENTITY = (
     "training",  # the training's key, a SHA-256 in hexadecimal

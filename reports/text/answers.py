@@ -27,7 +27,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.leakage_audit import LIMITS, differences
 from reports.text.table_sentences import curve_sentences, shared_mistakes, subgroup_sentences
-from reports.values import missing, number
+from reports.values import by_size, missing, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -239,7 +239,8 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuest
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
     if "trainings" in tables:
         sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
-        counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in sorted(set(sizes)))
+        ordered = sorted(set(sizes), key=by_size)
+        counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in ordered)
         held = "Smallest usual GPU that holds a training, networks and protocols counted"
         lines += [f"{held}: {counted}."] if counted else []
     lacking = (

@@ -14,7 +14,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.references import statistics
-from reports.values import missing, short
+from reports.values import by_size, missing, short
 
 
 def methods(evaluation: Evaluation) -> list[str]:
@@ -265,7 +265,7 @@ def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
     """How the support vector machines were set; a tuned one, one on components, one sampled."""
     machines = [s for s in ran if str(s.identity["classifier"]).split("+")[0] in _KERNELS]
     endings = {end for s in machines for end in str(s.identity["classifier"]).split("+")[1:]}
-    boxes = sorted({short(s.identity["C"]) for s in machines} - {""})
+    boxes = sorted({short(s.identity["C"]) for s in machines} - {""}, key=by_size)
     sentences = []
     if machines:
         sentences.append(
