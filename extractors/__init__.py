@@ -14,7 +14,7 @@ from extractors.describe import available, describe
 from extractors.errors import BackboneError, MissingWeights, UnknownBackbone
 from extractors.extraction import PrecisionChoice, choose_precision, extract
 from extractors.plugins import load_plugin_file, register
-from extractors.pretrained.connectivity import is_online
+from extractors.pretrained.connectivity import is_online, unreachable_services, why_unreachable
 from extractors.pretrained.downloads import download_weights
 from extractors.recipes import Augmentation, Recipe
 
@@ -37,4 +37,6 @@ __all__ = [
     "is_online",
     "load_plugin_file",
     "register",
+    "unreachable_services",
+    "why_unreachable",
 ]

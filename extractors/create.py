@@ -21,6 +21,7 @@ from extractors.isolation import isolated
 from extractors.networks.family import network_family
 from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly
+from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.pretrained.library import Published
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def _build_plugin(resolved: FromPlugin, info: BackboneInfo) -> nn.Module:
     text, plugin = resolved.name.text, resolved.plugin
     assert isinstance(plugin, Plugin)
     try:
-        with isolated(text):
+        with isolated(text), unreachable_hub_fails_at_once():
             network = plugin.build()
     except BackboneError:
         raise

@@ -20,6 +20,7 @@ from extractors.isolation import isolated
 from extractors.names import FAMILIES, NO_EXTRACTORS, Family
 from extractors.networks import NETWORKS
 from extractors.pretrained import LIBRARIES
+from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -244,7 +245,8 @@ def load_plugin_file(path: str | Path) -> list[str]:
     kept = set(_plugins)
     modules = set(sys.modules)
     try:
-        with isolated(str(path)), _importing(_Source(str(file), digest)):
+        source = _Source(str(file), digest)
+        with isolated(str(path)), unreachable_hub_fails_at_once(), _importing(source):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
     except KeyboardInterrupt:
         _restore(before)

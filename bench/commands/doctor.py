@@ -60,7 +60,7 @@ def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> 
         *_device(),
         _memory(),
         *_disk(cache),
-        _network(),
+        *_network(),
         *_weights(weights_dir),
         _data(data),
     ]
@@ -114,14 +114,15 @@ def _disk(requested: Path | None) -> Iterator[Check]:
             yield Check("ok", what, found)
 
 
-def _network() -> Check:
-    from extractors import is_online
+def _network() -> Iterator[Check]:
+    from extractors import unreachable_services
 
-    if is_online():
-        return Check("ok", "network", "weights can be downloaded")
-    return Check(
-        "note", "network", "none", "put checkpoint files in a folder and name it: --weights-dir"
-    )
+    hint = "put checkpoint files in a folder and name it: --weights-dir"
+    for service, reason in unreachable_services().items():
+        if reason:
+            yield Check("note", f"network, {service}", reason, hint)
+        else:
+            yield Check("ok", f"network, {service}", "weights can be downloaded")
 
 
 def _weights(weights_dir: Path | None) -> Iterator[Check]:

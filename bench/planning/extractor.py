@@ -189,8 +189,8 @@ def _missing(hint: str) -> str:
 def fetch_weights(
     extractors: Sequence[Extractor], say: Callable[[str], None]
 ) -> tuple[Extractor, ...]:
-    """Download what is missing and published, if there is a network: found out once."""
-    from extractors import MissingWeights, describe, download_weights, is_online
+    """Download what is missing and published, from services that answer: each is asked once."""
+    from extractors import MissingWeights, describe, download_weights, why_unreachable
 
     fetched = []
     for extractor in extractors:
@@ -199,10 +199,16 @@ def fetch_weights(
             continue
         info = extractor.info
         wanted = info is not None and not info.cached and info.downloadable
-        if not wanted or extractor.source == "random" or not is_online():
+        if not wanted or extractor.source == "random":
             fetched.append(extractor)
             continue
         assert info is not None
+        assert info.source is not None
+        if reason := why_unreachable(info.source):
+            # No part of the status, which shall be the same wherever the run is made.
+            say(f"the weights of {extractor.name} are not downloaded: {reason}")
+            fetched.append(extractor)
+            continue
         size = f", {info.download_bytes / 2**20:.0f} MiB" if info.download_bytes else ""
         say(f"downloading the weights of {extractor.name} from {info.source}{size}")
         try:

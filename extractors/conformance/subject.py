@@ -14,6 +14,7 @@ from extractors.batches import resize
 from extractors.extraction import probe_images
 from extractors.isolation import TORCH_GENERATOR, restoring_process
 from extractors.plugins import Plugin
+from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 
 BATCHES = (1, 2, 5)
 # Names of tensors that a line may list.
@@ -75,7 +76,7 @@ class Subject:
         self._builds += 1
         reseed_others(self._builds)
         torch.manual_seed(seed)
-        with restoring_process() as changed:
+        with restoring_process() as changed, unreachable_hub_fails_at_once():
             network = self.plugin.build()
         # Weights are drawn from torch's generator, as they should be.
         self.record("building it", set(changed) - {TORCH_GENERATOR})

@@ -1,25 +1,39 @@
-"""Whether there is an internet connection: tried once in a process, with a deadline."""
+"""Whether weights can be downloaded: each service is asked once in a process, with a deadline.
+
+It is asked by the client that would download from it, so that proxies, mirrors (`HF_ENDPOINT`),
+certificates and `HF_HUB_OFFLINE` count as they would then.
+"""
 
 from __future__ import annotations
 
-import os
-import socket
-import sys
+import contextlib
+import re
 import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from urllib.parse import urlsplit
 
-WEIGHT_HOSTS = ("huggingface.co", "download.pytorch.org")
+PYTORCH = "https://download.pytorch.org"
 LONGEST_WAIT = 5.0
 
-_answer: bool | None = None
+# What a proxy or a gateway says in place of the service.
+_NOT_THE_SERVICE = (407, 502, 503, 504, 511)
+
+# A mirror's or a proxy's address may hold a name and a password.
+_PASSWORD = re.compile(r"//[^/@\s]*@")
+
+# By address: why a service cannot be reached, empty where it answers.
+_answers: dict[str, str] = {}
 _lock = threading.Lock()
 
 
 def is_online(timeout: float = 3.0) -> bool:
-    """Whether a host that serves weights accepts a connection.
+    """Whether one of the two services that serve most weights answers.
 
-    There is one attempt in the whole process; later calls return its answer. Without a network the
-    Hugging Face client is set to stay offline: it would otherwise retry for most of a minute with
-    every model.
+    These are the Hugging Face Hub, or its mirror, and download.pytorch.org. Each is asked once in
+    the whole process; later calls return its answer.
 
     Parameters
     ----------
@@ -31,51 +45,136 @@ def is_online(timeout: float = 3.0) -> bool:
     bool
         Whether weights can be downloaded.
     """
-    global _answer
+    return not all(unreachable_services(timeout).values())
+
+
+def unreachable_services(timeout: float = 3.0) -> dict[str, str]:
+    """Why each of the two services that serve most weights cannot be reached.
+
+    Parameters
+    ----------
+    timeout : float
+        As for `is_online`.
+
+    Returns
+    -------
+    dict[str, str]
+        By service a line that names address and reason; empty where it answers.
+    """
+    services = {"Hugging Face Hub": _hub(), "PyTorch": PYTORCH}
+    return dict(zip(services, _ask(list(services.values()), timeout), strict=True))
+
+
+def why_unreachable(source: str, timeout: float = 3.0) -> str:
+    """Why nothing can be downloaded from a source now; empty where its service answers.
+
+    Parameters
+    ----------
+    source : str
+        A URL, or a repository on the Hugging Face Hub.
+    timeout : float
+        Seconds for the attempt, the first time that this service is asked; never more than five.
+
+    Returns
+    -------
+    str
+        A line that names the service and the reason.
+    """
+    (reason,) = _ask([_service(source)], timeout)
+    return reason
+
+
+@contextlib.contextmanager
+def unreachable_hub_fails_at_once() -> Iterator[None]:
+    """Run code that may use the Hub's client; its calls fail at once if the Hub did not answer.
+
+    They would otherwise be tried again for most of a minute, with every model. Nothing is asked
+    here, and the client is as before afterwards.
+    """
+    if not any(_answers.values()) or not _answers.get(_hub()):
+        yield
+        return
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE
+    _set_offline(True)
+    try:
+        yield
+    finally:
+        _set_offline(before)
+
+
+def _set_offline(offline: bool) -> None:
+    from huggingface_hub import constants, utils
+
+    constants.HF_HUB_OFFLINE = offline
+    # Before its version 1 the client looked at this only when it made a session.
+    reset: Callable[[], None] | None = getattr(utils, "reset_sessions", None)
+    if reset is not None:
+        reset()
+
+
+def _hub() -> str:
+    """The address that the Hub's client uses."""
+    from huggingface_hub import constants
+
+    return str(constants.ENDPOINT)
+
+
+def _service(source: str) -> str:
+    if not source.startswith(("https://", "http://")):
+        return _hub()
+    parts = urlsplit(source)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _ask(addresses: list[str], timeout: float) -> list[str]:
+    """The answer of each service; those that are not known yet are asked all at once.
+
+    In threads, as looking up a name cannot be stopped.
+    """
     with _lock:
-        if _answer is None:
-            _answer = _reachable(min(timeout, LONGEST_WAIT))
-            if not _answer:
-                _stay_offline()
-        return _answer
+        found: dict[str, str] = {}
+        threads = [
+            threading.Thread(target=_attempt, args=(address, timeout, found), daemon=True)
+            for address in addresses
+            if address not in _answers
+        ]
+        for thread in threads:
+            thread.start()
+        wait = min(timeout, LONGEST_WAIT)
+        end = time.monotonic() + wait
+        for thread in threads:
+            thread.join(max(0.0, end - time.monotonic()))
+        late = f"no answer within {wait:g} s"
+        for address in addresses:
+            if address not in _answers:
+                reason = found.get(address, late)
+                line = f"{address} cannot be reached ({reason})" if reason else ""
+                _answers[address] = _PASSWORD.sub("//", line)
+        return [_answers[address] for address in addresses]
 
 
-def _reachable(timeout: float) -> bool:
-    """One connection a host, all at once; in threads, as looking up a name cannot be stopped."""
-    reached = threading.Event()
-    left = threading.Semaphore(0)
-
-    def attempt(host: str) -> None:
-        try:
-            connect(host, timeout)
-            reached.set()
-        except OSError:
-            pass
-        finally:
-            left.release()
-
-    for host in WEIGHT_HOSTS:
-        threading.Thread(target=attempt, args=(host,), daemon=True).start()
-    deadline = threading.Event()
-    timer = threading.Timer(timeout, deadline.set)
-    timer.daemon = True
-    timer.start()
-    finished = 0
-    while finished < len(WEIGHT_HOSTS) and not reached.is_set() and not deadline.is_set():
-        finished += left.acquire(timeout=0.05)
-    timer.cancel()
-    return reached.is_set()
+def _attempt(address: str, timeout: float, found: dict[str, str]) -> None:
+    try:
+        status = ask(address, min(timeout, LONGEST_WAIT))
+        found[address] = f"status {status}" if status in _NOT_THE_SERVICE else ""
+    except Exception as error:
+        # The Hub's client is built on requests or, from its version 1 on, httpx: their errors have
+        # no common class, and a proxy that is no URL is a ValueError.
+        reason = " ".join(str(error).split())[:300]
+        found[address] = f"{type(error).__name__}: {reason}"
 
 
-def connect(host: str, timeout: float) -> None:
-    """Open a TCP connection to the host's HTTPS port and close it. Raises OSError."""
-    with socket.create_connection((host, 443), timeout=timeout):
-        pass
+def ask(address: str, timeout: float) -> int:
+    """The status with which a service answers a HEAD request; raises what its client raises."""
+    if address == _hub():
+        from huggingface_hub.utils import get_session
 
-
-def _stay_offline() -> None:
-    os.environ["HF_HUB_OFFLINE"] = "1"
-    # The Hub's client reads the variable when it is imported, which may have happened already.
-    constants = sys.modules.get("huggingface_hub.constants")
-    if constants is not None:
-        constants.HF_HUB_OFFLINE = True  # type: ignore[attr-defined]
+        return int(get_session().head(address, timeout=timeout).status_code)
+    request = urllib.request.Request(address, method="HEAD")
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code

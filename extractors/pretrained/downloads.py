@@ -6,7 +6,7 @@ from pathlib import Path
 
 from extractors.backbone import BackboneInfo
 from extractors.errors import MissingWeights
-from extractors.pretrained.connectivity import is_online
+from extractors.pretrained.connectivity import why_unreachable
 from extractors.pretrained.provenance import HASH_IN_NAME
 from extractors.pretrained.weights import torch_hub_file
 
@@ -29,12 +29,13 @@ def download_weights(info: BackboneInfo) -> Path:
     Raises
     ------
     MissingWeights
-        If none are published, if there is no network, or if the download fails: one line.
+        If none are published, if what serves them cannot be reached, or if the download fails: one
+        line.
     """
     if info.source is None:
         raise MissingWeights(f"{info.name}: there is nothing to download")
-    if not is_online():
-        raise MissingWeights(f"{info.name}: no network; {info.hint}")
+    if reason := why_unreachable(info.source):
+        raise MissingWeights(f"{info.name}: {reason}; {info.hint}")
     try:
         if info.download_files:
             return _first_of(info.source, info.download_files)

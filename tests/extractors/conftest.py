@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 from extractors import plugins
 from extractors.pretrained import connectivity
 
+NO_NETWORK = {
+    address: f"{address} cannot be reached (no network)"
+    for address in ("https://huggingface.co", "https://download.pytorch.org")
+}
+
 
 @pytest.fixture(autouse=True)
 def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -17,7 +22,7 @@ def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plugins, "_plugins", {})
     monkeypatch.setattr(plugins, "_broken", {})
     monkeypatch.setattr(plugins, "_entry_points_read", True)
-    monkeypatch.setattr(connectivity, "_answer", False)
+    monkeypatch.setattr(connectivity, "_answers", dict(NO_NETWORK))
 
 
 @pytest.fixture(scope="session")

@@ -325,14 +325,14 @@ def test_a_download_goes_into_the_librarys_own_cache(name, expected, monkeypatch
         calls.append((source, destination.name))
         return destination
 
-    monkeypatch.setattr(connectivity, "_answer", True)
+    monkeypatch.setattr(connectivity, "_answers", dict.fromkeys(connectivity._answers, ""))
     monkeypatch.setattr(downloads, "fetch", fetch)
     download_weights(describe(name))
     assert calls == [expected]
 
 
 def test_without_a_network_a_download_fails_at_once_with_the_hint() -> None:
-    with pytest.raises(MissingWeights, match=r"no network; get model\.safetensors from"):
+    with pytest.raises(MissingWeights, match=r"\(no network\); get model\.safetensors from"):
         download_weights(describe(NAME))
 
 
@@ -340,7 +340,7 @@ def test_a_download_that_fails_is_one_line(monkeypatch) -> None:
     def fetch(source: str, destination: Path) -> Path:
         raise OSError("connection\nreset")
 
-    monkeypatch.setattr(connectivity, "_answer", True)
+    monkeypatch.setattr(connectivity, "_answers", dict.fromkeys(connectivity._answers, ""))
     monkeypatch.setattr(downloads, "fetch", fetch)
     with pytest.raises(MissingWeights, match="connection reset"):
         download_weights(describe(NAME))
