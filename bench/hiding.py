@@ -44,7 +44,8 @@ def imported_hiding_file() -> str:
     folder = Path(sys.path[0]).resolve()
     for name in _imported(sys.stdlib_module_names):
         file = getattr(sys.modules[name], "__file__", None)
-        if file and Path(file).resolve().is_relative_to(folder):
+        # Right in that folder: one such as / may have Python's own modules further below.
+        if file and _place(Path(file)).resolve().parent == folder:
             return _said(Path(file), "module", name)
     return ""
 
@@ -58,9 +59,13 @@ def _file(spec: ModuleSpec | None) -> Path | None:
     return Path(spec.origin) if spec is not None and spec.origin is not None else None
 
 
+def _place(file: Path) -> Path:
+    """What lies in the folder that was searched: a package's folder, or a module's file."""
+    return file.parent if file.name.startswith("__init__.") else file
+
+
 def _said(file: Path, what: str, name: str) -> str:
-    where = file.parent if file.name.startswith("__init__.") else file
     return (
-        f"{where}: hides the {what} {name}, which this program needs; rename it, or run the "
+        f"{_place(file)}: hides the {what} {name}, which this program needs; rename it, or run the "
         "command in another folder"
     )

@@ -1,5 +1,7 @@
 """What ends the program in one line and status 2."""
 
+import sys
+
 import pytest
 
 from bench import __main__ as command_line
@@ -29,6 +31,16 @@ def test_too_little_memory_is_said_in_one_line(
     assert ended.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert said in line
+
+
+def test_no_module_of_pythons_own_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run() -> None:
+        raise AttributeError("a mistake of the program")
+
+    monkeypatch.setattr(cli, "app", run)
+    monkeypatch.setattr("sys.path", ["/", *sys.path])
+    with pytest.raises(AttributeError, match="a mistake of the program"):
+        command_line.main()
 
 
 def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
