@@ -45,7 +45,7 @@ def platt(out_of_fold: ArrayLike, labels: ArrayLike) -> Sigmoid:
     out_of_fold : ArrayLike, shape (n,)
         Scores by fits that have not seen the row.
     labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
 
     Returns
     -------
@@ -55,7 +55,7 @@ def platt(out_of_fold: ArrayLike, labels: ArrayLike) -> Sigmoid:
     Raises
     ------
     ValueError
-        If labels are not 0 and 1 with both present, a score is not finite or lengths differ.
+        If labels are not of two classes, a score is not finite or lengths differ.
 
     References
     ----------

@@ -1,6 +1,7 @@
 """One SVM of the engine as a scikit-learn estimator."""
 
 import warnings
+from numbers import Real
 from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
@@ -13,8 +14,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from classifiers.convergence import COLLAPSED
 from classifiers.gram import Standardisation
 from classifiers.kernels import Kernel, kernels_named
+from classifiers.row_weights import ClassWeight, WeightedRows, weights_of_classes
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, solve, without_convergence_warnings
-from classifiers.validation import positive_values
+from classifiers.validation import InvalidParameter, positive_number, whole_number
 
 FloatArray = NDArray[np.float64]
 
@@ -76,6 +78,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         Iteration limit of the solver. A `ConvergenceWarning` is given when it is reached.
     kernel_scale : float | None, default None
         The kernel scale s itself, positive, in place of `scale`; None leaves it to `scale`.
+    class_weight : ClassWeight, default None
+        Factors of C by label, or "balanced": n / (2 × rows of the class), as in
+        `sklearn.svm.SVC`. None is 1 for both.
 
     Attributes
     ----------
@@ -85,8 +90,20 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         The scale that was used, as a multiple of the preset.
     kernel_scale_ : float
         The kernel scale s that was used.
-    n_iter_, n_support_ : int
-        Iterations of libsvm and number of support vectors.
+    class_weight_ : FloatArray, shape (2,)
+        The factors of C, one for each class.
+    n_iter_ : int
+        Iterations of libsvm.
+    n_support_ : NDArray[np.int32], shape (2,)
+        Number of support vectors of each class.
+    support_ : NDArray[np.int32], shape (n_SV,)
+        Which training rows they are, those of the first class first.
+    support_vectors_ : NDArray[Any], shape (n_SV, P)
+        These rows as they were given; `fitted_parts` has them standardised.
+    dual_coef_ : FloatArray, shape (1, n_SV)
+        Their signed dual coefficients, positive for `classes_[1]`.
+    intercept_ : FloatArray, shape (1,)
+        The intercept of the decision function.
     converged_ : bool
         Whether the solver finished before its iteration limit.
     collapsed_ : bool
@@ -117,6 +134,7 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         tol: float = TOLERANCE,
         max_iter: int = MAX_ITERATIONS,
         kernel_scale: float | None = None,
+        class_weight: ClassWeight = None,
     ) -> None:
         self.kernel = kernel
         self.C = C
@@ -124,8 +142,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.max_iter = max_iter
         self.kernel_scale = kernel_scale
+        self.class_weight = class_weight
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+    def fit(self, X: ArrayLike, y: ArrayLike, sample_weight: ArrayLike | None = None) -> Self:
         """Standardise the features and fit the SVM.
 
         Parameters
@@ -134,6 +153,9 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
             Features, not standardised.
         y : ArrayLike, shape (n,)
             Labels of two classes.
+        sample_weight : ArrayLike | None, shape (n,)
+            A row of weight w counts as w rows: in mean and standard deviation, and as a factor of
+            C. A row of weight 0 is left out. None is 1 for all.
 
         Returns
         -------
@@ -143,11 +165,10 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter is out of range, there are not two classes, a feature is not finite, or
-            every feature is constant.
+            If a parameter or a weight is of a wrong type or out of range, there are not two
+            classes, a feature is not finite, or every feature is constant.
         """
-        (self._kernel,) = kernels_named([self.kernel])
-        positive_values("C", [self.C])
+        self._check_parameters()
         # 32-bit floats stay what they are until they are standardised: it depends on the type which
         # features are constant.
         features, labels = validate_data(self, X, y, dtype=[np.float64, np.float32])
@@ -159,18 +180,13 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
                 f"{len(self.classes_)} class{'es' if len(self.classes_) != 1 else ''}."
             )
         self.scale_, self.kernel_scale_ = self._scales(features.shape[1])
-        self._standardisation = Standardisation.fit_varying(features)
-        self._train = self._standardisation.apply(features)
-        inner = self._train @ self._train.T
-        norm = self._squared_norm = np.diagonal(inner).copy()
-        matrix = self._kernel(inner, norm, norm, self.kernel_scale_, out=inner)
-        rank = features.shape[1] if self._kernel.is_linear else None
-        with without_convergence_warnings():
-            self._solution = solve(matrix, encoded, self.C, self.tol, self.max_iter, rank)
-        self.n_iter_ = self._solution.iterations
-        self.n_support_ = self._solution.n_support
-        self.converged_ = self._solution.converged
-        self.collapsed_ = self._solution.collapsed
+        rows = WeightedRows.of(sample_weight, features)
+        self._solve(
+            features if sample_weight is None else features[rows.positions],
+            encoded[rows.positions],
+            rows,
+        )
+        self._keep_support(features, encoded, rows)
         if not self.converged_:
             reason = f"the solver stopped after {self.n_iter_} iterations, not converged"
             warnings.warn(reason, ConvergenceWarning, stacklevel=2)
@@ -178,19 +194,60 @@ class KernelSVC(ClassifierMixin, BaseEstimator):
             warnings.warn(f"the fit {COLLAPSED}", ConvergenceWarning, stacklevel=2)
         return self
 
+    def _solve(self, features: NDArray[Any], codes: NDArray[Any], rows: WeightedRows) -> None:
+        """Standardise and fit the rows that have a weight."""
+        if len(np.unique(codes)) != 2:
+            raise ValueError("sample_weight leaves rows of one class only, so nothing to fit")
+        self.class_weight_ = weights_of_classes(self.class_weight, self.classes_, codes, rows)
+        weights = rows.weights
+        if self.class_weight is not None:
+            weights = self.class_weight_[codes] * (1.0 if weights is None else weights)
+        self._standardisation = Standardisation.fit_varying(features, rows.weights)
+        self._train = self._standardisation.apply(features)
+        inner = self._train @ self._train.T
+        norm = self._squared_norm = np.diagonal(inner).copy()
+        matrix = self._kernel(inner, norm, norm, self.kernel_scale_, out=inner)
+        rank = features.shape[1] if self._kernel.is_linear else None
+        with without_convergence_warnings():
+            self._solution = solve(matrix, codes, self.C, self.tol, self.max_iter, rank, weights)
+        self.n_iter_ = self._solution.iterations
+        self.converged_ = self._solution.converged
+        self.collapsed_ = self._solution.collapsed
+
+    def _keep_support(
+        self, features: NDArray[Any], codes: NDArray[Any], rows: WeightedRows
+    ) -> None:
+        """The support vectors as `sklearn.svm.SVC` has them."""
+        coefficients = np.zeros(len(features))
+        np.add.at(coefficients, rows.positions, self._solution.coefficients)
+        found = np.flatnonzero(coefficients)
+        self.support_ = found[np.argsort(codes[found], kind="stable")].astype(np.int32)
+        self.support_vectors_ = features[self.support_]
+        self.dual_coef_ = coefficients[None, self.support_]
+        self.n_support_ = np.bincount(codes[found], minlength=2).astype(np.int32)
+        self.intercept_ = np.array([self._solution.intercept])
+
+    def _check_parameters(self) -> None:
+        """Refuse a parameter of a wrong type or out of range; the kernel is looked up."""
+        (self._kernel,) = kernels_named([self.kernel])
+        positive_number("C", self.C)
+        positive_number("tol", self.tol)
+        whole_number("max_iter", self.max_iter)
+
     def _scales(self, n_features: int) -> tuple[float, float]:
         """The scale as a multiple of the preset, and the kernel scale s."""
         preset = self._kernel.preset_scale(n_features)
+        is_preset = isinstance(self.scale, str) and self.scale == "auto"
         if self.kernel_scale is not None:
-            if self.scale != "auto":
+            if not is_preset:
                 raise ValueError("scale and kernel_scale are both given: one is enough")
-            (s,) = positive_values("kernel_scale", [self.kernel_scale])
+            s = positive_number("kernel_scale", self.kernel_scale)
             return s / preset, s
-        if self.scale == "auto":
+        if is_preset:
             return 1.0, preset
-        if isinstance(self.scale, str):
-            raise ValueError(f"scale={self.scale!r} must be 'auto' or a positive number")
-        (multiple,) = positive_values("scale", [self.scale])
+        if not isinstance(self.scale, Real):
+            raise InvalidParameter(f"scale={self.scale!r:.60} must be 'auto' or a positive number")
+        multiple = positive_number("scale", self.scale)
         if _meant_as_kernel_scale(multiple, preset):
             warnings.warn(
                 f"scale={multiple:g} is a multiple of the preset (s = {multiple:g} × {preset:g}), "

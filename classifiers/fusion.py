@@ -139,7 +139,7 @@ def sweep_subsets(
     grams : Mapping[str, Gram]
         By backbone, as from `grams_of`.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     settings : SweepSettings
         Kernels, C, scales and solver of every sweep.
 
@@ -152,7 +152,7 @@ def sweep_subsets(
     Raises
     ------
     ValueError
-        If the labels are not 0 and 1 with both present, or not one for each training row.
+        If the labels are not of two classes, or not one for each training row.
 
     Warns
     -----
@@ -211,7 +211,7 @@ def search_backbones(
     grams : Mapping[str, Gram]
         By backbone, as from `grams_of`.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     groups : ArrayLike, shape (n,)
         The patient of each training row; one patient's rows stay together.
     settings : SweepSettings

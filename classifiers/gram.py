@@ -44,36 +44,43 @@ class Standardisation:
     reciprocal_std: FloatArray
 
     @classmethod
-    def fit(cls, features: ArrayLike) -> "Standardisation":
+    def fit(cls, features: ArrayLike, weights: FloatArray | None = None) -> "Standardisation":
         """The standardisation by training features, shape (n, P), of any type.
 
-        Which of them are constant depends on their type: see `constant_tolerance`.
+        Which of them are constant depends on their type: see `constant_tolerance`. With `weights`,
+        shape (n,), mean and deviation are those of rows that occur so often.
         """
         matrix = np.asarray(features)
         fine = constant_tolerance(matrix) < CONSTANT_TOLERANCE
         mean, reciprocal = np.empty(matrix.shape[1]), np.zeros(matrix.shape[1])
+        share = None if weights is None else weights / weights.sum()
         # What overflows here is worked out anew by `_closely`.
         with np.errstate(over="ignore", invalid="ignore"):
             for start in range(0, matrix.shape[1], _COLUMNS):
                 part = slice(start, start + _COLUMNS)
                 values = matrix[:, part].astype(np.float64)
-                mean[part] = values.mean(axis=0)
+                mean[part] = values.mean(axis=0) if share is None else share @ values
                 largest = np.abs(values).max(axis=0)
                 values -= mean[part]
-                std = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
+                if share is None:
+                    std = np.sqrt(np.einsum("ij,ij->j", values, values) / len(values))
+                else:
+                    std = np.sqrt(np.einsum("i,ij,ij->j", share, values, values))
                 varies = (std > CONSTANT_TOLERANCE * largest) & np.isfinite(std)
                 reciprocal[part] = np.divide(1.0, std, out=np.zeros_like(std), where=varies)
                 for column in start + np.flatnonzero(~varies) if fine else ():
                     mean[column], reciprocal[column] = _closely(
-                        matrix[:, column].astype(np.float64)
+                        matrix[:, column].astype(np.float64), share
                     )
         return cls(mean, reciprocal)
 
     @classmethod
-    def fit_varying(cls, features: ArrayLike) -> "Standardisation":
+    def fit_varying(
+        cls, features: ArrayLike, weights: FloatArray | None = None
+    ) -> "Standardisation":
         """`fit`; raises ValueError if every feature is constant."""
         matrix = np.asarray(features)
-        found = cls.fit(matrix)
+        found = cls.fit(matrix, weights)
         if found.reciprocal_std.any():
             return found
         if (matrix == matrix[:1]).all():
@@ -110,7 +117,7 @@ def constant_tolerance(features: NDArray[Any]) -> float:
     return CONSTANT_TOLERANCE if short else CONSTANT_TOLERANCE_64
 
 
-def _closely(values: FloatArray) -> tuple[float, float]:
+def _closely(values: FloatArray, share: FloatArray | None = None) -> tuple[float, float]:
     """Mean and reciprocal standard deviation of one feature, as exactly as 64 bits allow.
 
     For a spread that is tiny beside the magnitude the mean is taken twice: the first one is off by
@@ -119,10 +126,10 @@ def _closely(values: FloatArray) -> tuple[float, float]:
     """
     exponent = int(np.frexp(np.abs(values).max())[1])
     near_one = np.ldexp(values, -exponent)
-    mean = float(near_one.mean())
+    mean = float(np.average(near_one, weights=share))
     away = near_one - mean
-    correction = float(away.mean())
-    spread = float(np.sqrt(np.mean((away - correction) ** 2)))
+    correction = float(np.average(away, weights=share))
+    spread = float(np.sqrt(np.average((away - correction) ** 2, weights=share)))
     std = float(np.ldexp(spread, exponent))
     constant = spread <= CONSTANT_TOLERANCE_64 * float(np.abs(near_one).max()) or bool(
         (values == values[0]).all()

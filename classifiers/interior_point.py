@@ -2,7 +2,7 @@
 
 The dual problem, with signed coefficients β (positive for positive rows, K the kernel matrix),
 
-    minimise ½ βᵀKβ − yᵀβ   subject to   Σβ = 0,  0 ≤ yᵢβᵢ ≤ C,
+    minimise ½ βᵀKβ − yᵀβ   subject to   Σβ = 0,  0 ≤ yᵢβᵢ ≤ Cᵢ,
 
 is solved by a primal-dual interior point method with predictor and corrector [1]_. It takes ten to
 thirty steps however ill-conditioned K is, each one Cholesky factorisation: of an n × n matrix, or,
@@ -80,7 +80,7 @@ class _Direction:
 
 
 def interior_point(
-    kernel_matrix: FloatArray, sign: FloatArray, C: float, tol: float, rank: int
+    kernel_matrix: FloatArray, sign: FloatArray, C: float | FloatArray, tol: float, rank: int
 ) -> Optimum | None:
     """Solve to libsvm's stopping rule.
 
@@ -90,8 +90,8 @@ def interior_point(
         K, symmetric and positive semi-definite.
     sign : FloatArray, shape (n,)
         +1 or −1 for each row.
-    C : float
-        Box constraint.
+    C : float | FloatArray
+        Box constraint, of all rows or of each.
     tol : float
         Largest violation of the optimality conditions that is left.
     rank : int
@@ -103,8 +103,8 @@ def interior_point(
         The solution; None where the stopping rule could not be met.
     """
     n = len(sign)
-    low, high = np.where(sign > 0, 0.0, -C), np.where(sign > 0, C, 0.0)
-    point = _Point(np.full(n, C / 2), np.full(n, C / 2), np.ones(n), np.ones(n))
+    low, high = np.where(sign > 0, 0.0, -np.asarray(C)), np.where(sign > 0, C, 0.0)
+    point = _Point((high - low) / 2, (high - low) / 2, np.ones(n), np.ones(n))
     factor = _low_rank_factor(kernel_matrix) if rank < n // 2 else None
     ridge = _RIDGE * float(np.diagonal(kernel_matrix).max())
     for steps in range(MAX_STEPS):

@@ -60,7 +60,7 @@ def judge_kernels(
     train_features : Sequence[ArrayLike], shape (n, P) each
         One matrix for each backbone, not standardised; several are fused.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     groups : ArrayLike, shape (n,)
         The patient of each training row.
     kernels : Sequence[str]

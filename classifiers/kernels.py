@@ -12,13 +12,15 @@ The kernel scale s itself is called `kernel_scale` in this package. What is call
 multiple of the kernel's preset, which makes it the same choice whatever the number of features.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from classifiers.validation import InvalidParameter
 
 FloatArray = NDArray[np.float64]
 
@@ -179,11 +181,16 @@ KERNELS: Mapping[str, Kernel] = MappingProxyType({kernel.name: kernel for kernel
 
 def kernels_named(names: Sequence[str]) -> tuple[Kernel, ...]:
     """The kernels of these names; raises ValueError for an unknown, a doubled or no name."""
+    if isinstance(names, str | bytes) or not isinstance(names, Iterable):
+        raise InvalidParameter(f"kernels={names!r:.60} must be a list of names")
+    names = tuple(names)
     if not names:
         raise ValueError("kernels is an empty list")
     for name in names:
-        if name not in KERNELS:
-            raise ValueError(f"kernel={name!r} is unknown; known are {', '.join(KERNELS)}")
-        if list(names).count(name) > 1:
+        if not isinstance(name, str) or name not in KERNELS:
+            raise InvalidParameter(
+                f"kernel={name!r:.60} is unknown; known are {', '.join(KERNELS)}"
+            )
+        if names.count(name) > 1:
             raise ValueError(f"kernel={name!r} is named twice")
     return tuple(KERNELS[name] for name in names)

@@ -105,7 +105,7 @@ def fit_reference(
     train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
         Not standardised: that is done here, by the training rows.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
 
     Returns
     -------

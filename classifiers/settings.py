@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from classifiers.kernels import KERNELS, kernels_named
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
-from classifiers.validation import positive_values
+from classifiers.validation import positive_number, positive_values, whole_number
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class SweepSettings:
     Raises
     ------
     ValueError
-        If a kernel is unknown, a C or a scale is not positive, one of them is named twice, or
-        there is none.
+        If a kernel is unknown, a C, a scale or a setting of the solver is not positive, one of
+        them is named twice, or there is none.
 
     Examples
     --------
@@ -51,3 +51,6 @@ class SweepSettings:
         object.__setattr__(self, "kernels", names)
         object.__setattr__(self, "scale", positive_values("scale", self.scale))
         object.__setattr__(self, "C", positive_values("C", self.C))
+        whole_number("jobs", self.jobs)
+        whole_number("max_iter", self.max_iter)
+        positive_number("tol", self.tol)

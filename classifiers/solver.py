@@ -107,6 +107,7 @@ def solve(
     tol: float,
     max_iter: int,
     rank: int | None = None,
+    weights: FloatArray | None = None,
 ) -> Solution:
     """Fit to a kernel matrix; at its limit libsvm warns (see `without_convergence_warnings`).
 
@@ -123,6 +124,8 @@ def solve(
         over there.
     rank : int | None
         A bound on the rank of the kernel matrix besides n.
+    weights : FloatArray | None, shape (n,)
+        Positive factors of C, one for each row; None is 1 for all.
 
     Returns
     -------
@@ -135,7 +138,9 @@ def solve(
     bound = n if rank is None else rank
     budget = iteration_budget(n, bound)
     limit = max_iter if budget is None else min(max_iter, budget)
-    solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=limit).fit(kernel_matrix, labels)
+    solver = SVC(kernel="precomputed", C=C, tol=tol, max_iter=limit)
+    solver.fit(kernel_matrix, labels, sample_weight=weights)
+    bounds = C if weights is None else C * weights
     coefficients = np.zeros(n)
     coefficients[solver.support_] = solver.dual_coef_[0]
     iterations = int(solver.n_iter_[0])
@@ -144,12 +149,12 @@ def solve(
     if not finished and limit < max_iter:
         from classifiers.interior_point import interior_point
 
-        found = interior_point(kernel_matrix, np.where(labels > 0, 1.0, -1.0), C, tol, bound)
+        found = interior_point(kernel_matrix, np.where(labels > 0, 1.0, -1.0), bounds, tol, bound)
         if found is not None:
             coefficients, intercept, steps = found.coefficients, found.intercept, found.steps
             finished = True
     scores = kernel_matrix @ coefficients + intercept
-    collapsed = finished and is_collapsed(scores, coefficients, intercept, labels, C, tol)
+    collapsed = finished and is_collapsed(scores, coefficients, intercept, labels, bounds, tol)
     return Solution(coefficients, intercept, iterations, steps, finished, collapsed)
 
 
@@ -158,7 +163,7 @@ def is_collapsed(
     coefficients: FloatArray,
     intercept: float,
     labels: NDArray[Any],
-    C: float,
+    C: float | FloatArray,
     tol: float,
 ) -> bool:
     """Whether an SVM's scores vary no more than the error that its stopping rule leaves.
@@ -178,8 +183,10 @@ def is_collapsed(
         The intercept of the scores.
     labels : NDArray[Any], shape (n,)
         0 and 1.
-    C, tol : float
-        Box constraint and stopping tolerance.
+    C : float | FloatArray
+        Box constraint, of all rows or of each.
+    tol : float
+        Stopping tolerance.
 
     Returns
     -------
@@ -192,7 +199,7 @@ def is_collapsed(
         return False
     squared_norm = float(coefficients @ (scores - intercept))
     hinge = np.maximum(0.0, 1.0 - np.where(labels > 0, scores, -scores))
-    gap = squared_norm + C * float(hinge.sum()) - float(np.abs(coefficients).sum())
+    gap = squared_norm + float(np.sum(C * hinge)) - float(np.abs(coefficients).sum())
     return 2 * gap >= squared_norm
 
 

@@ -11,6 +11,7 @@ matrix in 32-bit floats, which shows at a large C). The equivalent `SVC` of a fi
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +23,7 @@ from classifiers.kernels import KERNELS, kernels_named
 from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import binary_labels, check_features
+from classifiers.validation import check_features, two_classes
 
 FloatArray = NDArray[np.float64]
 
@@ -37,6 +38,8 @@ class Sweep:
         By kernel name, box constraint C and scale (a multiple of the kernel's preset).
     gram_seconds : float
         Time for the Gram matrix (for the standardised features in an approximate sweep).
+    classes : tuple[Any, Any]
+        The two labels in sorted order; a score above 0 means the second, the positive class.
     fits : Mapping[tuple[str, float], Fit]
         By kernel name and C: the fits with the first of the scales.
     scores : Mapping[tuple[str, float], FloatArray], shape (m,) each
@@ -45,6 +48,7 @@ class Sweep:
 
     table: Mapping[tuple[str, float, float], Fit]
     gram_seconds: float
+    classes: tuple[Any, Any] = (0, 1)
     fits: Mapping[tuple[str, float], Fit] = field(init=False)
     scores: Mapping[tuple[str, float], FloatArray] = field(init=False)
 
@@ -81,7 +85,7 @@ def sweep(
     train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
         Not standardised: that is done here, by the training rows.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     kernels : Sequence[str]
         Names out of `KERNELS`.
     C : Sequence[float]
@@ -108,8 +112,8 @@ def sweep(
     Raises
     ------
     ValueError
-        If a kernel is unknown, a C or a scale is not positive, labels are not 0 and 1 with both
-        present, a feature is not finite, all are constant, shapes do not fit together, or memory is
+        If a kernel is unknown, a C or a scale is not positive, labels are not of two classes, a
+        feature is not finite, all are constant, shapes do not fit together, or memory is
         too small even for approximate fits.
 
     Warns
@@ -127,13 +131,14 @@ def sweep(
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
-    labels = binary_labels(train_labels, len(train))
+    names, labels = two_classes(train_labels, len(train))
+    classes = names[0], names[1]
     settings = SweepSettings(kernels, C, scale, jobs, tol, max_iter)
     limit = default_memory_limit() if memory_limit is None else memory_limit
     if gram_bytes(len(train), len(test), train.shape[1]) > limit:
         from classifiers.nystroem import approximate_fits
 
-        found = Sweep(*approximate_fits(train, labels, test, settings, limit))
+        found = Sweep(*approximate_fits(train, labels, test, settings, limit), classes)
         warn_of(found.table.values())
         return found
     started = time.perf_counter()
@@ -142,7 +147,7 @@ def sweep(
     threads = affordable_threads(len(train), len(test), jobs, limit)
     found = swept(gram, labels, replace(settings, jobs=threads))
     warn_of(found.table.values())
-    return replace(found, gram_seconds=seconds)
+    return replace(found, gram_seconds=seconds, classes=classes)
 
 
 def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> Sweep:
@@ -153,7 +158,7 @@ def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> 
     gram : Gram
         Inner products of n training and m test rows.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     settings : SweepSettings
         Kernels, C, scales and solver.
 
@@ -165,14 +170,15 @@ def sweep_gram(gram: Gram, train_labels: ArrayLike, settings: SweepSettings) -> 
     Raises
     ------
     ValueError
-        If the labels are not 0 and 1 with both present, or not one for each training row.
+        If the labels are not of two classes, or not one for each training row.
 
     Warns
     -----
     ConvergenceWarning
         As `sweep`.
     """
-    found = swept(gram, binary_labels(train_labels, len(gram.train)), settings)
+    names, labels = two_classes(train_labels, len(gram.train))
+    found = replace(swept(gram, labels, settings), classes=(names[0], names[1]))
     warn_of(found.table.values())
     return found
 

@@ -7,6 +7,7 @@ each kernel is then fitted to all training rows with the setting that did best.
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,7 +25,7 @@ from classifiers.memory import (
 )
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import binary_labels, group_codes
+from classifiers.validation import group_codes, two_classes
 
 TUNED_C = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 TUNED_SCALES = (0.5, 1.0, 2.0)
@@ -61,11 +62,14 @@ class Tuning:
         Every setting that was evaluated.
     gram_seconds : float
         Time for the Gram matrix; 0 where it existed before.
+    classes : tuple[Any, Any]
+        The two labels in sorted order; a score above 0 means the second, the positive class.
     """
 
     choices: Mapping[str, Choice]
     table: tuple[InnerScore, ...]
     gram_seconds: float
+    classes: tuple[Any, Any] = (0, 1)
 
 
 def tune(
@@ -91,7 +95,7 @@ def tune(
     train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
         Not standardised: that is done here, by the training rows.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     groups : ArrayLike, shape (n,)
         The patient of each training row; one patient's rows stay together.
     kernels : Sequence[str]
@@ -134,17 +138,19 @@ def tune(
     platt : Probabilities from the out-of-fold scores of a choice.
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
-    labels, codes = binary_labels(train_labels, len(train)), group_codes(groups, len(train))
+    names, labels = two_classes(train_labels, len(train))
+    codes = group_codes(groups, len(train))
+    settings = SweepSettings(kernels, C, scale, jobs, tol, max_iter)
     needed = gram_bytes(len(train), len(test), train.shape[-1])
     require_memory(needed, f"tuning on {len(train)} training rows")
     threads = affordable_threads(len(train), len(test), jobs, default_memory_limit())
-    settings = SweepSettings(kernels, C, scale, threads, tol, max_iter)
+    settings = replace(settings, jobs=threads)
     started = time.perf_counter()
     gram = Gram.of(train, test, device=device)
     seconds = time.perf_counter() - started
     found = tuned(gram, labels, codes, settings, folds=folds, seed=seed)
     _warn_of(found)
-    return replace(found, gram_seconds=seconds)
+    return replace(found, gram_seconds=seconds, classes=(names[0], names[1]))
 
 
 def tune_gram(
@@ -163,7 +169,7 @@ def tune_gram(
     gram : Gram
         Inner products of n training and m test rows.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     groups : ArrayLike, shape (n,)
         The patient of each training row; one patient's rows stay together.
     settings : SweepSettings
@@ -187,8 +193,9 @@ def tune_gram(
     ConvergenceWarning
         As `tune`.
     """
-    labels = binary_labels(train_labels, len(gram.train))
+    names, labels = two_classes(train_labels, len(gram.train))
     found = tuned(gram, labels, groups, settings, folds=folds, seed=seed)
+    found = replace(found, classes=(names[0], names[1]))
     _warn_of(found)
     return found
 

@@ -1,6 +1,8 @@
 """Checks of the arguments that every classifier here takes."""
 
 from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,22 +24,58 @@ def check_features(train: NDArray[np.generic], test: NDArray[np.generic]) -> Non
             raise ValueError(f"features are not finite in {bad} of {len(values)} {name} rows")
 
 
-def binary_labels(labels: ArrayLike, n: int | None = None) -> NDArray[np.int64]:
-    """Labels as integers, shape (n,).
+class InvalidParameter(ValueError, TypeError):
+    """An argument of a wrong value or type; both, as scikit-learn's own error is."""
+
+
+def two_classes(labels: ArrayLike, n: int | None = None) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The two labels, sorted, and the code of each row: 1 for the second, the positive class.
+
+    Parameters
+    ----------
+    labels : ArrayLike, shape (n,)
+        Any two labels: numbers, truth values or text.
+    n : int | None
+        Number of training rows, where it is known.
+
+    Returns
+    -------
+    tuple[NDArray[Any], NDArray[np.int64]], shapes (2,) and (n,)
+        Labels and codes.
 
     Raises
     ------
     ValueError
-        Unless they are 0 and 1, both present, one for each of the n training rows.
+        Unless there are two classes, both present, and one label for each of the n rows.
     """
     values = np.asarray(labels)
-    if values.ndim != 1 or not np.isin(values, (0, 1)).all():
-        raise ValueError("labels must be a vector of 0 and 1")
+    if values.ndim != 1:
+        raise ValueError(f"labels must be a vector, got shape {values.shape}")
     if n is not None and len(values) != n:
         raise ValueError(f"{n} training rows but {len(values)} labels")
-    if len(np.unique(values)) < 2:
+    if values.dtype.kind not in "biufOUS" or _any_missing(values):
+        raise ValueError("labels must be numbers or text, and none may be missing")
+    try:
+        classes, codes = np.unique(values, return_inverse=True)
+    except TypeError:
+        raise ValueError("labels must be all numbers or all text") from None
+    if len(classes) < 2:
         raise ValueError("the training rows are all of one class")
-    return values.astype(np.int64)
+    if len(classes) > 2 or (values.dtype.kind == "f" and (classes != np.floor(classes)).any()):
+        shown = ", ".join(map(str, classes[:3].tolist())) + ("" if len(classes) <= 3 else ", …")
+        raise ValueError(f"labels must be two classes, such as 0 and 1; found {shown}")
+    return classes, codes.astype(np.int64)
+
+
+def _any_missing(values: NDArray[Any]) -> bool:
+    if values.dtype.kind == "O":
+        return any(value is None or value != value for value in values)
+    return values.dtype.kind == "f" and not np.isfinite(values).all()
+
+
+def binary_labels(labels: ArrayLike, n: int | None = None) -> NDArray[np.int64]:
+    """The codes of `two_classes`: 1 for the second label in sorted order and 0 for the first."""
+    return two_classes(labels, n)[1]
 
 
 def group_codes(groups: ArrayLike, n: int) -> NDArray[np.int64]:
@@ -57,14 +95,31 @@ def group_codes(groups: ArrayLike, n: int) -> NDArray[np.int64]:
     return codes.astype(np.int64)
 
 
+def positive_number(name: str, value: Any) -> float:
+    """The value as a float; raises InvalidParameter unless it is a positive, finite number."""
+    try:
+        if isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < np.inf:
+            return float(value)
+    except OverflowError:
+        pass
+    raise InvalidParameter(f"{name}={value!r:.60} must be a positive number")
+
+
+def whole_number(name: str, value: Any) -> int:
+    """The value as an integer; raises InvalidParameter unless it is one of at least 1."""
+    if isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1:
+        return int(value)
+    raise InvalidParameter(f"{name}={value!r:.60} must be a whole number of at least 1")
+
+
 def positive_values(name: str, values: Iterable[float]) -> tuple[float, ...]:
     """The values as floats; raises ValueError unless there is one, all positive, none twice."""
-    found = tuple(float(value) for value in values)
+    if isinstance(values, str | bytes) or not isinstance(values, Iterable):
+        raise InvalidParameter(f"{name}={values!r:.60} must be a list of positive numbers")
+    found = tuple(positive_number(name, value) for value in values)
     if not found:
         raise ValueError(f"{name} is an empty list")
     for value in found:
-        if not (np.isfinite(value) and value > 0):
-            raise ValueError(f"{name}={value!r} must be a positive number")
         if found.count(value) > 1:
             raise ValueError(f"{name} holds {value!r} twice")
     return found

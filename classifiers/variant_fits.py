@@ -90,7 +90,7 @@ def fit_variants(
     train_features, test_features : Sequence[ArrayLike], shapes (n, P) and (m, P) each
         One matrix for each backbone, not standardised; several are fused.
     train_labels : ArrayLike, shape (n,)
-        1 for the positive class and 0 for the other.
+        Any two labels; the second in sorted order (1, True, "malignant") is the positive class.
     groups : ArrayLike, shape (n,)
         The patient of each training row.
     names : Sequence[str]
