@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
@@ -19,6 +18,7 @@ from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import FAMILIES, NO_EXTRACTORS, Family
 from extractors.networks import NETWORKS
+from extractors.plugin_sources import TYPED, PluginSource, source_of
 from extractors.pretrained import LIBRARIES
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.recipes import Recipe
@@ -86,18 +86,12 @@ class BrokenPlugin:
     problem: str
 
 
-@dataclass(frozen=True)
-class _Source:
-    origin: str
-    digest: str
-
-
 _PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 _plugins: dict[str, Plugin] = {}
 _broken: dict[str, BrokenPlugin] = {}
 _entry_points_read = False
-_source: _Source | None = None  # what is being imported, while it is
+_source: PluginSource | None = None  # what is being imported, while it is
 
 
 def register(
@@ -138,7 +132,8 @@ def register(
     Raises
     ------
     BackboneError
-        If the name is taken (both sources are named), reserved, or not a valid name, or if
+        If the name is taken by another source (both are named; a cell or module that is run again
+        replaces what it registered), reserved, or not a valid name, or if
         input_size, mean, std, recipe or family make no sense.
     """
     check_plugin_id(name)
@@ -154,9 +149,9 @@ def register(
     spec = InputSpec(input_size, input_size, mean, std)
 
     def add(build: AnyBuilder) -> AnyBuilder:
-        source = _source or _source_of(build)
+        source = _source or source_of(build)
         taken = _plugins.get(name)
-        if taken is not None:
+        if taken is not None and not _is_run_again(taken, build, source):
             raise BackboneError(
                 f"{name}: registered by {taken.origin} already, so {source.origin} cannot take it"
             )
@@ -173,6 +168,18 @@ def register(
         return build
 
     return add
+
+
+def _is_run_again(taken: Plugin, build: object, source: PluginSource) -> bool:
+    """Whether a builder takes the place of an earlier one: a cell or a module that is run again.
+
+    Code that is typed into a session has no file, so that whatever it registers is replaced. Of a
+    file it is the same function or class. Inside a plugin file no name may occur twice.
+    """
+    if _source is not None or taken.origin != source.origin:
+        return False
+    first, second = (getattr(one, "__qualname__", one) for one in (taken.build, build))
+    return source.origin == TYPED or bool(first == second)
 
 
 def check_plugin_id(name: str) -> None:
@@ -245,7 +252,7 @@ def load_plugin_file(path: str | Path) -> list[str]:
     kept = set(_plugins)
     modules = set(sys.modules)
     try:
-        source = _Source(str(file), digest)
+        source = PluginSource(str(file), digest)
         with isolated(str(path)), unreachable_hub_fails_at_once(), _importing(source):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
     except KeyboardInterrupt:
@@ -312,7 +319,7 @@ def _execute(file: Path, module_name: str) -> None:
 
 
 @contextlib.contextmanager
-def _importing(source: _Source) -> Iterator[None]:
+def _importing(source: PluginSource) -> Iterator[None]:
     global _source
     before, _source = _source, source
     try:
@@ -343,7 +350,7 @@ def _read_entry_points() -> None:
 
 def _load_entry_point(point: EntryPoint, origin: str) -> None:
     check_plugin_id(point.name)
-    with _importing(_Source(origin, _entry_point_digest(point, origin))):
+    with _importing(PluginSource(origin, _entry_point_digest(point, origin))):
         value = point.load()
         if point.name in _plugins and _plugins[point.name].origin == origin:
             return  # a module, or a function, that used the decorator
@@ -364,29 +371,6 @@ def _entry_point_digest(point: EntryPoint, origin: str) -> str:
     if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
         summary.update(Path(spec.origin).read_bytes())
     return summary.hexdigest()
-
-
-def _source_of(build: object) -> _Source:
-    """Where a builder was written; for one typed into a notebook, its compiled code."""
-    target = inspect.unwrap(build) if callable(build) else build
-    with contextlib.suppress(TypeError):
-        file = inspect.getsourcefile(target)  # type: ignore[arg-type]
-        if file is not None and Path(file).is_file():
-            return _Source(str(Path(file).resolve()), _digest(Path(file).read_bytes()))
-    code = getattr(target, "__code__", None)
-    text = _code_bytes(code) if isinstance(code, CodeType) else repr(target).encode()
-    return _Source(getattr(target, "__module__", "unknown"), _digest(text))
-
-
-def _code_bytes(code: CodeType) -> bytes:
-    constants = (
-        _code_bytes(c) if isinstance(c, CodeType) else repr(c).encode() for c in code.co_consts
-    )
-    return b"|".join([code.co_code, repr(code.co_names).encode(), *constants])
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
 
 
 def _one_line(error: BaseException) -> str:

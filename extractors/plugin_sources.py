@@ -1,0 +1,61 @@
+"""Where the builder of a plugin was written, and what identifies its code."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import CodeType
+
+# The origin of code without a file.
+TYPED = "code typed into this session"
+
+
+@dataclass(frozen=True)
+class PluginSource:
+    """The source of a plugin.
+
+    Attributes
+    ----------
+    origin : str
+        The file or the distribution, or `TYPED`.
+    digest : str
+        SHA-256 (hexadecimal) of the source.
+    """
+
+    origin: str
+    digest: str
+
+
+def source_of(build: object) -> PluginSource:
+    """Where a builder was written; for one typed into a notebook, its compiled code."""
+    target = inspect.unwrap(build) if callable(build) else build
+    with contextlib.suppress(TypeError, OSError):  # a class of a notebook: no source
+        file = inspect.getsourcefile(target)  # type: ignore[arg-type]
+        if file is not None and Path(file).is_file():
+            return PluginSource(str(Path(file).resolve()), _digest(Path(file).read_bytes()))
+    text = b"|".join(map(_code_bytes, _codes(target))) or repr(target).encode()
+    return PluginSource(TYPED, _digest(text))
+
+
+def _codes(target: object) -> Iterator[CodeType]:
+    """The code of a function, or of all functions in a class."""
+    members = vars(target).values() if inspect.isclass(target) else [target]
+    for member in members:
+        code = getattr(member, "__code__", None)
+        if isinstance(code, CodeType):
+            yield code
+
+
+def _code_bytes(code: CodeType) -> bytes:
+    constants = (
+        _code_bytes(c) if isinstance(c, CodeType) else repr(c).encode() for c in code.co_consts
+    )
+    return b"|".join([code.co_code, repr(code.co_names).encode(), *constants])
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
