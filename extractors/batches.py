@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, InputSpec, Precision
@@ -14,7 +15,7 @@ from extractors.precision import running
 if TYPE_CHECKING:
     import numpy as np
     import torch
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
 # Fixed for a device, whatever the number of images: results must not depend on how rows are split.
 BATCH_SIZES = {"cpu": 32, "cuda": 128, "mps": 64}
@@ -42,6 +43,54 @@ def features_of(
             if progress is not None:
                 progress(count)
     return features
+
+
+def grey_stack(images: ArrayLike, name: str) -> NDArray[np.uint8]:
+    """The images as an array, of a memory map as it is; nothing is converted or rounded.
+
+    Parameters
+    ----------
+    images : ArrayLike, shape (n, h, w)
+        8-bit grey images: an array, a memory map or a list of arrays of one size.
+    name : str
+        Who wants them, for the message.
+
+    Returns
+    -------
+    NDArray[np.uint8], shape (n, h, w)
+        The images.
+
+    Raises
+    ------
+    BackboneError
+        If they are anything else: floats, colours, one image, paths.
+    """
+    import numpy as np
+
+    wanted = f"{name}: wants uint8 images (N, H, W)"
+    if isinstance(images, str | bytes | PathLike) or (
+        isinstance(images, list | tuple)
+        and any(isinstance(one, str | bytes | PathLike) for one in images)
+    ):
+        raise BackboneError(
+            f"{wanted}, got paths; read the files first, into one array, "
+            "as bench.data.build_stack does for a data set"
+        )
+    try:
+        found = np.asarray(images)
+    except (ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:100]
+        raise BackboneError(f"{wanted} of one size, got no such array ({reason})") from None
+    if found.ndim == 3 and found.dtype == np.uint8 and 0 not in found.shape[1:]:
+        return found
+    hint = ""
+    if found.ndim == 3 and found.dtype.kind == "f":
+        hint = "; of values on [0, 1] make np.rint(255 * images).astype(np.uint8)"
+    elif found.ndim == 4:
+        hint = "; make one grey channel of the colours"
+    elif found.ndim == 2:
+        hint = "; one image is images[None]"
+    raise BackboneError(f"{wanted}, got {found.dtype} {found.shape}{hint}")
 
 
 def resize(images: NDArray[np.uint8], spec: InputSpec) -> torch.Tensor:

@@ -102,7 +102,8 @@ class Recipe:
         Side of the input in pixels, instead of the network's own; None keeps that.
     layers : Literal["all", "last"]
         "all" trains every layer, "last" only the last quarter of those that have parameters (and
-        the head); batch norms among the frozen ones keep their statistics, too.
+        the head); the frozen part is in eval mode: without dropout and stochastic depth, and with
+        the statistics of its batch norms as they were.
     inner_validation : float
         Share of the training patients, in steps of 1/2, 1/3, 1/4 …, that is held out inside the
         training rows; the weights kept are those of the epoch with the lowest loss on them. 0 keeps

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
 FEATURE_VERSION = 2
 PROFILE_VERSION = 3
-TRAINING_VERSION = 3
+TRAINING_VERSION = 4
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1
 

@@ -8,6 +8,7 @@ training that was cut short and goes on ends with the same weights as one that w
 from __future__ import annotations
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, fields
@@ -29,7 +30,7 @@ from extractors.precision import computes_bfloat16
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.localization_loss import LocalizationLoss
-from extractors.training.rows import CHUNK, TrainingRows, inner_rows, stack_on_device
+from extractors.training.rows import CHUNK, TrainingRows, checked, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, Training, pack, unpack
 from extractors.training.trainable import Trainable
 
@@ -75,9 +76,11 @@ def train(
     Raises
     ------
     TrainingFailed
-        If a class is missing, the loss is not finite, a recipe wants what the network lacks, or not
-        even one image fits into the device's memory.
+        If the images are not 8-bit grey ones, a label is not 0 or 1, a class is missing, the loss
+        is not finite, a recipe wants what the network lacks, or one image is too much for memory.
     """
+    rows = checked(rows, trainable.name)
+    held_out = None if held_out is None else checked(held_out, trainable.name)
     loop = _Loop(trainable, rows, recipe, seed, device)
     with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name):
         start = loop.resume(checkpoint) if checkpoint else 0
@@ -304,8 +307,11 @@ class _Loop:
         self.optimizer.load_state_dict(state["optimizer"])
         if state["kept"] is not None:
             self.kept = {name: value.to(self.device) for name, value in state["kept"].items()}
-        self.result = Training(**{k: value for k, value in record.items() if k != "epochs"})
-        return int(record["epochs"])
+        # A copy: the history grows, and what was loaded may be loaded again.
+        record = copy.deepcopy(dict(record))
+        epochs = int(record.pop("epochs"))
+        self.result = Training(**record)
+        return epochs
 
     def finish(self) -> Training:
         """Leave the final weights in eval mode, with nothing of the training on the network."""
@@ -357,15 +363,23 @@ def _decay_groups(modules: Mapping[str, nn.Module], recipe: Recipe) -> list[dict
 
 
 def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:
-    """Freeze the layers that the recipe does not train; these layers, and their parameters."""
+    """Freeze what the recipe does not train; the modules that stay in eval mode, the parameters.
+
+    Besides the frozen layers these are all modules before the first trained layer that hold none:
+    dropout and stochastic depth have no parameters, and belong to the block in which they are.
+    """
     if recipe.layers == "all":
         return [], []
-    layers = [m for m in body.modules() if any(True for _ in m.parameters(recurse=False))]
-    frozen = layers[: len(layers) - max(len(layers) // 4, 1)]
+    modules = list(body.modules())
+    layers = [m for m in modules if any(True for _ in m.parameters(recurse=False))]
+    count = len(layers) - max(len(layers) // 4, 1)
+    frozen, trained = layers[:count], set(layers[count:])
     parameters = [p for m in frozen for p in m.parameters(recurse=False) if p.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
-    return frozen, parameters
+    before = modules[: next((i for i, m in enumerate(modules) if m in trained), 0)]
+    still = [m for m in before if trained.isdisjoint(m.modules())]
+    return list(dict.fromkeys([*frozen, *still])), parameters
 
 
 def _augmentation(recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor] | None:

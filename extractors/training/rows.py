@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from extractors.backbone import InputSpec
-from extractors.batches import resize
-from extractors.errors import TrainingFailed
+from extractors.batches import grey_stack, resize
+from extractors.errors import BackboneError, TrainingFailed
 from extractors.recipes import Recipe
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class TrainingRows:
     Attributes
     ----------
     images : NDArray[np.uint8], shape (n, h, w)
-        An array or a memory map.
+        An array, a memory map or a list of arrays of one size. Floats are refused, not rounded.
     labels : NDArray[np.int64], shape (n,)
         0 or 1.
     patients : NDArray[Any] | None, shape (n,)
@@ -41,9 +41,43 @@ class TrainingRows:
     patients: NDArray[Any] | None = None
 
     def at(self, positions: NDArray[np.int64]) -> TrainingRows:
-        """The rows at these positions."""
+        """The rows at these positions.
+
+        Parameters
+        ----------
+        positions : NDArray[np.int64], shape (k,)
+            Which rows, in which order.
+
+        Returns
+        -------
+        TrainingRows
+            A copy of them.
+        """
         patients = None if self.patients is None else self.patients[positions]
         return TrainingRows(self.images[positions], self.labels[positions], patients)
+
+
+def checked(rows: TrainingRows, name: str) -> TrainingRows:
+    """The rows as arrays.
+
+    Raises
+    ------
+    TrainingFailed
+        If the images are not 8-bit grey ones, a label is not 0 or 1, or their numbers differ;
+        `name` names the network.
+    """
+    try:
+        images = grey_stack(rows.images, name)
+    except BackboneError as error:
+        raise TrainingFailed(str(error)) from None
+    labels = np.asarray(rows.labels)
+    patients = None if rows.patients is None else np.asarray(rows.patients)
+    for what, values in (("labels", labels), ("patients", patients)):
+        if values is not None and values.shape != (len(images),):
+            raise TrainingFailed(f"{name}: {len(images)} images but {what} {values.shape}")
+    if not np.isin(labels, (0, 1)).all():
+        raise TrainingFailed(f"{name}: labels must be 0 and 1")
+    return TrainingRows(images, labels.astype(np.int64), patients)
 
 
 def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> torch.Tensor:

@@ -6,6 +6,7 @@ its weights, or a plugin with a recipe. `recipe_for` says how a preset trains it
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -88,11 +89,22 @@ class Trainable:
         Returns
         -------
         Backbone
-            Shares its weights with this network.
+            Has a copy of the weights: this network stays where and as it is, and training it
+            further changes no feature of the backbone.
+
+        Raises
+        ------
+        BackboneError
+            If the network cannot be copied, or the device cannot be used.
         """
-        return finish_backbone(
-            replace(self.info, weights_digest=weights_digest), self.network.body, device
-        )
+        try:
+            body = copy.deepcopy(self.network.body)
+        except Exception as error:
+            reason = " ".join(str(error).split())[:160]
+            raise BackboneError(
+                f"{self.name}: cannot be copied ({type(error).__name__}: {reason})"
+            ) from error
+        return finish_backbone(replace(self.info, weights_digest=weights_digest), body, device)
 
 
 def create_trainable(
@@ -179,6 +191,18 @@ def recipe_for(name: str, preset: str) -> Recipe:
 
     A plugin's own recipe holds under every preset. `+drloc` and `+drloc-released` say the form of
     the localization loss; its weight is the network's.
+
+    Parameters
+    ----------
+    name : str
+        The network's name; see `extractors.names` for the grammar.
+    preset : str
+        "quick", "thesis" or "full".
+
+    Returns
+    -------
+    Recipe
+        For `create_trainable` and `train`.
     """
     resolved = resolve(name)
     steps = resolved.name.steps
