@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from extractors.backbone import Backbone, Precision
-from extractors.batches import add_note, features_of
+from extractors.batches import add_note, features_of, grey_stack
 from extractors.errors import BackboneError
 from extractors.precision import LOWEST_COSINE, computes_bfloat16
 
@@ -33,7 +33,8 @@ def extract(
     backbone : Backbone
         From `create_backbone`.
     images : NDArray[np.uint8], shape (n, h, w)
-        An array or a memory map.
+        An array, a memory map or a list of arrays of one size. Anything else is refused: floats,
+        which would have to be rounded, colours, and paths.
     batch_size : int | None
         Images in a batch; by default fixed for the device.
     precision : Precision | Literal["auto"]
@@ -55,10 +56,7 @@ def extract(
     """
     import numpy as np
 
-    if images.ndim != 3 or images.dtype != np.uint8:
-        raise BackboneError(
-            f"{backbone.name}: wants uint8 images (N, H, W), got {images.dtype} {images.shape}"
-        )
+    images = grey_stack(images, backbone.name)
     if batch_size is not None and batch_size < 1:
         raise BackboneError(f"{backbone.name}: batch_size must be at least 1, got {batch_size}")
     if precision == "auto":

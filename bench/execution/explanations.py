@@ -20,7 +20,7 @@ from bench.store import Artifact
 from extractors import BackboneError
 
 if TYPE_CHECKING:
-    from extractors.saliency import Score
+    from extractors.saliency_maps import Score
     from reports.wanted import Explained
 
 # How far a refitted SVM may be from its stored scores, as a share of the largest of them.
@@ -108,7 +108,7 @@ class Explanations:
         found = self.store.get("saliency", key)
         if found is not None:
             return found
-        from extractors.saliency import saliency
+        from extractors.saliency_maps import saliency
 
         network = self._network(extractor, fold)
         score = self._score(wanted, extractor, fold, positions, network)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from extractors.backbone import Backbone, evaluating, normalise
-from extractors.batches import resize
+from extractors.batches import grey_stack, resize
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.layers import LayerFeatures, is_channels_last
@@ -78,7 +78,8 @@ def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: 
     Raises
     ------
     BackboneError
-        If no layer has places in the image, or the score does not depend on it smoothly.
+        If `images` is no such stack, no layer has places in the image, or the score does not
+        depend on it smoothly.
 
     References
     ----------
@@ -87,6 +88,9 @@ def saliency(backbone: Backbone, score: Score, images: NDArray[np.uint8], side: 
     import numpy as np
     from captum.attr import LayerAttribution, LayerGradCam
 
+    images = grey_stack(images, backbone.name)
+    if not len(images):
+        raise BackboneError(f"{backbone.name}: no image to explain")
     with _explaining(backbone):
         grid = find_grid(backbone)
         explained = _Explained(backbone, score, grid)

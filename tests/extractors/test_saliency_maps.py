@@ -13,7 +13,7 @@ from extractors.backbone import Backbone, InputSpec
 from extractors.create import create_backbone
 from extractors.errors import BackboneError
 from extractors.networks.token_grid import TokenGrid
-from extractors.saliency import find_grid, saliency
+from extractors.saliency_maps import find_grid, saliency
 
 SIDE, HALF = 32, 16
 HALVES = (slice(0, HALF), slice(HALF, SIDE))
