@@ -86,8 +86,12 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     from bench.data.crops.stack import build_stack
 
     settings = job.configuration.crop_settings()
-    with progress.step("crops", len(job.dataset.table), "decoded") as step:
-        stack = build_stack(job.dataset, settings, job.cache, step)
+    crops = len(job.dataset.table)
+    with (
+        progress.step("crops", crops, "decoded") as decoded,
+        progress.step("copies", 2 * crops, "steps") as compared,
+    ):
+        stack = build_stack(job.dataset, settings, job.cache, decoded, compared)
     for line in lost_classes(job.dataset, stack, job.subsets):
         raise unusable(job.dataset.source.root, line)
     plan = job.plan_over(stack.table)

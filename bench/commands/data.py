@@ -61,8 +61,11 @@ def info(
                 cache=place,
                 progress=step,
             )
-        with progress.step("crops", len(found.table), "decoded") as step:
-            stack = build_stack(found, CropSettings(), place, step)
+        with (
+            progress.step("crops", len(found.table), "decoded") as decoded,
+            progress.step("copies", 2 * len(found.table), "steps") as compared,
+        ):
+            stack = build_stack(found, CropSettings(), place, decoded, compared)
     print_dataset(found, stack)
 
 

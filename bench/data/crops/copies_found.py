@@ -1,7 +1,7 @@
 """What is known of the copies in a stack: kept in the store, counted, and said in notices."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,9 @@ COPY_COLUMNS = ("subset", "copies", "pictures", "crops", "patients")
 ACROSS, SPLITS, LABELS = "of several patients", "of them in train and test", "with both labels"
 
 
-def stored_copies(stack: Squares, store: Store) -> NDArray[np.int64]:
+def stored_copies(
+    stack: Squares, store: Store, progress: Callable[[int], None] | None = None
+) -> NDArray[np.int64]:
     """The result of `copy_groups`, from the store if it is there, else compared and kept.
 
     Parameters
@@ -27,6 +29,8 @@ def stored_copies(stack: Squares, store: Store) -> NDArray[np.int64]:
         The crops.
     store : Store
         Where the result is kept; if it cannot be written, it is compared again next time.
+    progress : Callable[[int], None] | None, optional
+        As for `copy_groups`.
 
     Returns
     -------
@@ -38,7 +42,7 @@ def stored_copies(stack: Squares, store: Store) -> NDArray[np.int64]:
     found = store.get("copies", key)
     if found is not None:
         return found.arrays["copies"]
-    copies = copy_groups(stack)
+    copies = copy_groups(stack, progress)
     with contextlib.suppress(OSError):
         store.put("copies", key, {"copies": copies}, {})
     return copies

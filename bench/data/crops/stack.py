@@ -114,6 +114,7 @@ def build_stack(
     settings: CropSettings,
     cache: str | Path,
     progress: Callable[[int], None] | None = None,
+    comparing: Callable[[int], None] | None = None,
 ) -> CropStack:
     """The stack of a data set, read from the cache folder if it is there, else decoded.
 
@@ -126,7 +127,10 @@ def build_stack(
     cache : str | Path
         Folder of the store; stacks lie in `crops/` below it.
     progress : Callable[[int], None] | None, optional
-        Called with the number of crops done since the last call.
+        Called with the number of crops decoded since the last call.
+    comparing : Callable[[int], None] | None, optional
+        Called with the number of steps done since the last call in the search for copies, two for
+        each crop; not where its result is in the store.
 
     Returns
     -------
@@ -147,7 +151,7 @@ def build_stack(
     found = stack_files.open_stack(file, len(cuts), settings.size)
     if found is not None:
         report(len(cuts))
-        return _with_groups(_assemble(dataset, settings, *found), cache)
+        return _with_groups(_assemble(dataset, settings, *found), cache, comparing)
     try:
         _write(file, dataset, settings, cuts, stats, report)
     except OSError as error:
@@ -163,7 +167,7 @@ def build_stack(
     if any(transient in reason for reason in reasons for transient in TRANSIENT_REASONS):
         # It is so on this machine at this moment: the next call decodes again.
         stack_files.forget(file)
-    return _with_groups(_assemble(dataset, settings, *found), cache)
+    return _with_groups(_assemble(dataset, settings, *found), cache, comparing)
 
 
 def _write(
@@ -260,9 +264,11 @@ def _assemble(
     )
 
 
-def _with_groups(stack: CropStack, cache: Path) -> CropStack:
+def _with_groups(
+    stack: CropStack, cache: Path, comparing: Callable[[int], None] | None
+) -> CropStack:
     """A stack whose patients are kept together where they share a picture."""
-    copies = stored_copies(stack, Store(cache))
+    copies = stored_copies(stack, Store(cache), comparing)
     counts = count_copies(stack.table, stack.subsets, copies)
     table = kept_together(stack.table, [(int(one), row) for row, one in enumerate(copies)])
     fingerprint = stack.fingerprint

@@ -87,6 +87,8 @@ CHANGES = {
     "three quarters, mirrored": lambda pixels: np.rot90(pixels, 3)[:, ::-1],
     "16 bits": lambda pixels: pixels.astype(np.uint16) * 257,
     "less contrast": lambda pixels: (pixels // 2 + 60).astype(np.uint8),
+    "negative": lambda pixels: 255 - pixels,
+    "negative, rotated": lambda pixels: 255 - np.rot90(pixels),
     "colour": lambda pixels: np.dstack([pixels] * 3),
 }
 
@@ -98,6 +100,25 @@ def test_a_copy_is_found(tmp_path: Path, change: str) -> None:
     assert list(copy_groups(stack)) == [0, 1, 2, 3, 4, 5, 4]
     assert stack.table["group_id"].tolist() == [f"P00{n}" for n in (0, 1, 2, 3, 4, 5, 4)]
     assert stack.copies.to_numpy().tolist() == [["all", "of several patients", 1, 2, 2]]
+
+
+def test_every_pair_of_copies_is_found_whatever_its_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pairs are searched by a part of each picture: none may be lost by that."""
+    pictures = [texture(seed) for seed in range(30)]
+    copies = list(CHANGES.values())
+    stack = stack_of(
+        [*pictures, *(copies[n % len(copies)](pictures[n]) for n in range(30))], tmp_path
+    )
+    expected = [*range(30), *range(30)]
+    for share in (0, 1):
+        monkeypatch.setattr("bench.data.crops.copies._SPARSE", share)
+        for block in (1, 7, 512):
+            monkeypatch.setattr("bench.data.crops.copies._BLOCK", block)
+            steps: list[int] = []
+            assert list(copy_groups(stack, steps.append)) == expected
+            assert sum(steps) == 120
 
 
 def test_other_pictures_and_constant_ones_are_no_copies(tmp_path: Path) -> None:
@@ -121,7 +142,7 @@ def test_what_is_found_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     pictures = [texture(seed) for seed in (0, 1, 0)]
     first = stack_of(pictures, tmp_path)
     monkeypatch.setattr(
-        "bench.data.crops.copies_found.copy_groups", lambda _: pytest.fail("compared again")
+        "bench.data.crops.copies_found.copy_groups", lambda *_: pytest.fail("compared again")
     )
     second = build_stack(load_lesions(tmp_path / "set.csv"), SETTINGS, tmp_path / "cache")
     assert second.fingerprint == first.fingerprint
