@@ -132,9 +132,8 @@ def _from_manifest(
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
         check_classes(rows, file)
-        if manifest.has_patients:
-            rows, maybe = _maybe_one_person(rows)
-            notices += maybe
+        rows, together = (_maybe_one_person if manifest.has_patients else _of_one_lesion)(rows)
+        notices += together
         notices += _split_notices(rows)
     negative_word, positive_word = manifest.words
     return finish(
@@ -160,6 +159,22 @@ def _maybe_one_person(rows: Any) -> tuple[Any, list[str]]:
     return grouped, [
         f"{together} patients may be fewer under several spellings, such as {one!r} and {other!r}: "
         "those are kept together and count as one in splits and intervals"
+    ]
+
+
+def _of_one_lesion(rows: Any) -> tuple[Any, list[str]]:
+    """The rows without patient ids, images of one lesion kept together; a notice if there are."""
+    first = rows.groupby("lesion_id", sort=False)["lesion_id"].transform(
+        lambda lesion: lesion.index[0]
+    )
+    pairs = [(int(one), row) for row, one in enumerate(first) if one != row]
+    if not pairs:
+        return rows, []
+    images = int(rows["lesion_id"].duplicated(keep=False).sum())
+    return kept_together(rows, pairs), [
+        f"{images} images show {rows.loc[rows['lesion_id'].duplicated(), 'lesion_id'].nunique()} "
+        "lesions several times: images of one lesion are kept together and count as one in splits "
+        "and intervals"
     ]
 
 

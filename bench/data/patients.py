@@ -21,13 +21,48 @@ GROUP = "group_id"
 PATIENT_COLUMNS = (
     *("patientid", "patient", "patientidentifier", "patientno", "patientnr", "patientnum"),
     *("patientnumber", "patientcode", "patientkey", "patientuid", "patid", "ptid", "pid"),
+    *(
+        "patients",
+        "patientsid",
+        "patientids",
+        "idofpatient",
+        "pat",
+        "pt",
+        "ptno",
+        "ptnr",
+        "ptnumber",
+    ),
     *("anonymizedpatientid", "anonpatientid", "anonymouspatientid", "deidentifiedpatientid"),
+    *("anonymisedpatientid", "patientidanon", "patientidanonymized", "pseudonymizedpatientid"),
     *("subjectid", "subject", "subjectidentifier", "subjectno", "subjectnumber", "subjectcode"),
+    *("subj", "subjid", "subjno", "subid", "individual", "individualid", "proband", "probandid"),
     *("participantid", "participant", "personid", "person", "mrn", "medicalrecordnumber"),
-    *("patientenid", "patientennummer", "patientennr", "idpatient", "idpaciente", "pacienteid"),
+    *("hospitalnumber", "nhsnumber", "patientenid", "patientennummer", "patientennr", "idpatient"),
+    *("idpaciente", "pacienteid", "paciente", "idpaziente", "pazienteid", "paziente"),
+    *("患者id", "患者编号", "患者番号", "患者", "病人id", "病人", "пациент", "idпациента"),
+)
+# What may stand before a patient's number and says no more than that it is one.
+_TITLES = (
+    "p",
+    "pt",
+    "pat",
+    "patient",
+    "pid",
+    "id",
+    "subject",
+    "subj",
+    "sub",
+    "case",
+    "mrn",
+    "nr",
+    "no",
 )
 # Parts of names that point to a person, and of those that say something else of one.
-_PERSON = ("patient", "subject", "person", "participant", "case", "study", "exam", "mrn", "pid")
+_PERSON = (
+    *("patient", "subject", "subj", "person", "participant", "case", "study", "exam", "mrn", "pid"),
+    *("individ", "proband", "donor", "volunteer", "client", "owner", "animal", "mouse", "anon"),
+    *("record", "hospital", "pacien", "pazient", "пациент", "患者", "病人"),
+)
 _ATTRIBUTES = ("age", "sex", "gender", "birth", "weight", "height", "race", "ethnic", "date")
 
 
@@ -93,15 +128,17 @@ def normalised_ids(ids: Sequence[str]) -> list[str]:
 
 
 def _visible(text: str) -> str:
-    """A text in its plain form, without characters that take no room."""
+    """A text in its plain form, without characters that take no room, with the digits 0 to 9."""
     text = unicodedata.normalize("NFKC", text)
-    return "".join(char for char in text if unicodedata.category(char) not in ("Cf", "Cc"))
+    shown = (char for char in text if unicodedata.category(char) not in ("Cf", "Cc"))
+    return "".join(str(unicodedata.decimal(char, char)) for char in shown)
 
 
 def maybe_one_person(ids: Sequence[str]) -> list[tuple[int, int]]:
     """Pairs of rows whose ids may be two spellings of one: leading zeros, case, punctuation.
 
-    `P-1`, `P_01` and `p 1` may be one patient. `1-12` and `11-2` are two; but each may be `112`.
+    `P-1`, `P_01`, `p 1`, `Patient 1` and `1` may be one patient; so may `Ana Müller` and `MULLER,
+    ANA`. `1-12` and `11-2` are two; but each may be `112`.
 
     Parameters
     ----------
@@ -127,9 +164,16 @@ def maybe_one_person(ids: Sequence[str]) -> list[tuple[int, int]]:
 
 
 def _parts(one: str) -> tuple[str, ...]:
-    """The words and numbers of an id, without case and leading zeros."""
-    text = re.sub(r"(?<=\d)[.,]0+$", "", one.casefold())
-    found = re.findall(r"\d+|[^\W\d_]+", text)
+    """The words and numbers of an id, without case, accents, leading zeros and titles."""
+    plain = unicodedata.normalize("NFKD", one.casefold())
+    text = "".join(char for char in plain if not unicodedata.combining(char))
+    if re.fullmatch(r"\d+([.,]\d+)?e\+?\d{1,2}", text):
+        text = f"{float(text.replace(',', '.')):.0f}"  # As programs write large numbers.
+    found = re.findall(r"\d+|[^\W\d_]+", re.sub(r"(?<=\d)[.,]0+$", "", text))
+    if not any(part.isdigit() for part in found):
+        found.sort()  # Of a name either part may stand first.
+    while len(found) > 1 and found[0] in _TITLES and any(part.isdigit() for part in found[1:]):
+        del found[0]
     return tuple(_without_zeros(part) for part in found) or (one,)
 
 

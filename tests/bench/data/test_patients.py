@@ -31,6 +31,8 @@ Spell = Callable[[int], str]
         (["P 1", "P  1", "P\xa01"], True),
         (["\ufeffP1", "P1\u200b", "Ｐ1"], True),
         (["12", "12,0", "7"], True),
+        (["12", "١٢"], True),
+        (["P12", "P१२"], True),
         (["12", "012"], False),
         (["12.0", "12", "A"], False),
         (["1.0", "1", "1.5"], False),
@@ -55,6 +57,16 @@ def test_what_can_only_be_spelling_is_normalised(ids: list[str], same: bool) -> 
         ("12-345", "12345", True),
         ("0", "00", True),
         ("Müller", "MÜLLER", True),
+        ("Muller", "Müller", True),
+        ("Smith, John", "John SMITH", True),
+        ("P12", "12", True),
+        ("Patient_012", "12", True),
+        ("Pat. 12", "patient12", True),
+        ("ID12", "mrn 12", True),
+        ("1.2345678e+07", "12345678", True),
+        ("A12", "12", False),
+        ("P1", "P", False),
+        ("12e99999999", "12", False),
         ("1-12", "11-2", False),
         ("P1", "P10", False),
         ("P1", "Q1", False),
@@ -76,6 +88,7 @@ def test_an_id_without_punctuation_may_be_either() -> None:
     [
         *("PatientID", "patientid", "patient id", "Patient", "PATIENT_ID", "Patient-ID", "pid"),
         *("Patient.ID", "patient_no", "subject_id", "SubjectID", "Participant ID", "MRN", "pat_id"),
+        *("Patient's ID", "Patients", "pt", "subj_id", "sub-id", "患者ID", "Пациент", "individual"),
     ],
 )
 def test_a_column_with_patient_ids_is_known(name: str) -> None:
@@ -83,9 +96,10 @@ def test_a_column_with_patient_ids_is_known(name: str) -> None:
 
 
 def test_near_misses() -> None:
-    names = ["pateint_id", "patient_ref", "case_id", "id", "patient_age", "sex", "density", "notes"]
+    near = ["pateint_id", "patient_ref", "case_id", "id", "record_id", "donor", "anon_code"]
+    names = [*near, "patient_age", "sex", "density", "notes", "subtype", "lesion", "part", "width"]
     assert find_column(names) is None
-    assert near_misses(names) == ["pateint_id", "patient_ref", "case_id", "id"]
+    assert near_misses(names) == near
 
 
 @pytest.fixture
@@ -226,3 +240,16 @@ def test_where_there_are_no_ids_paths_are_no_spellings(
     dataset = load_lesions(tmp_path)
     assert "group_id" not in dataset.table
     assert not any("spell" in notice for notice in dataset.notices)
+
+
+def test_without_patient_ids_images_of_a_lesion_stay_together(
+    manifest: Callable[..., Path],
+) -> None:
+    dataset = load_lesions(manifest(str, str, "lesion_id"))
+    assert groups_of(dataset.table).nunique() == 40
+    assert auc(dataset) < 0.65
+    assert "every image counts as a patient of its own" in dataset.notices[0]
+    assert dataset.notices[1].startswith("80 images show 40 lesions several times")
+    alone = load_lesions(manifest(str, lambda n: f"other {n}", "lesion_id"))
+    assert "group_id" not in alone.table
+    assert not any("lesions" in notice for notice in alone.notices)
