@@ -19,7 +19,7 @@ from bench.data.lesions import (
     shared_patients,
     unusable,
 )
-from bench.data.patients import groups_of, kept_together, maybe_one_person
+from bench.data.patients import groups_of, kept_together, maybe_one_person, named_alike
 from bench.data.sources import FolderSource, escapes, path_problem
 from bench.errors import UnusableInput
 
@@ -118,7 +118,9 @@ def _from_manifest(
     import pandas as pd
 
     manifest = csv_manifest.read(file, positive, columns)
-    notices = [*manifest.class_notices, *([] if manifest.has_patients else [NO_PATIENTS])]
+    notices = [*manifest.class_notices]
+    if not manifest.has_patients:
+        notices += [NO_PATIENTS, *_named_alike(manifest.rows)]
     notices += manifest.patient_notices
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
@@ -159,6 +161,18 @@ def _maybe_one_person(rows: Any) -> tuple[Any, list[str]]:
     return grouped, [
         f"{together} patients may be fewer under several spellings, such as {one!r} and {other!r}: "
         "those are kept together and count as one in splits and intervals"
+    ]
+
+
+def _named_alike(rows: list[dict[str, Any]]) -> list[str]:
+    """A notice where the names of files look as if they held patient ids."""
+    groups = named_alike([row["path"] for row in rows])
+    if not groups:
+        return []
+    one, other = groups[0][:2]
+    return [
+        f"{sum(map(len, groups))} images are named as if several were of one patient, such as "
+        f"{one} and {other}: only a CSV with the column patient_id keeps them together"
     ]
 
 
@@ -227,7 +241,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
         table,
         left_out,
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
-        notices=[*sides.notices, NO_PATIENTS, NO_SPLIT],
+        notices=[*sides.notices, NO_PATIENTS, *_named_alike(rows), NO_SPLIT],
         patient_ids=False,
     )
 

@@ -57,6 +57,8 @@ _TITLES = (
     "nr",
     "no",
 )
+# What tells the pictures of one patient apart at the end of a name.
+_LAST_PART = re.compile(r"[ _.\-]*(\(?\d+\)?|(?<![a-z])[a-z]|(?<![a-z])(left|right|cc|mlo))$", re.I)
 # Parts of names that point to a person, and of those that say something else of one.
 _PERSON = (
     *("patient", "subject", "subj", "person", "participant", "case", "study", "exam", "mrn", "pid"),
@@ -175,6 +177,39 @@ def _parts(one: str) -> tuple[str, ...]:
     while len(found) > 1 and found[0] in _TITLES and any(part.isdigit() for part in found[1:]):
         del found[0]
     return tuple(_without_zeros(part) for part in found) or (one,)
+
+
+def named_alike(paths: Sequence[str]) -> list[list[str]]:
+    """Groups of pictures whose paths differ in a last number, letter or side alone.
+
+    `P12_1.png` and `P12_2.png` may be of one patient, and so may the pictures of a folder `P12`;
+    `image_1.png` and `image_2.png` say nothing.
+
+    Parameters
+    ----------
+    paths : Sequence[str]
+        Relative to the data root, POSIX.
+
+    Returns
+    -------
+    list[list[str]]
+        Groups of two or more in the order of their first paths. None where they are fewer than
+        three or one holds a fifth of all pictures: those are parts of a set, not patients.
+    """
+    groups: dict[str, list[str]] = {}
+    for path in paths:
+        *folders, name = path.split("/")
+        start = _LAST_PART.sub("", name.rpartition(".")[0])
+        key = start if _is_numbered(start) else folders[-1] if folders else ""
+        if _is_numbered(key):
+            groups.setdefault("/".join([*folders, key]), []).append(path)
+    found = [group for group in groups.values() if len(group) > 1]
+    few = len(found) < 3 or max(map(len, found)) * 5 > len(paths)
+    return [] if few else found
+
+
+def _is_numbered(text: str) -> bool:
+    return any(char.isdigit() for char in text)
 
 
 def _without_zeros(text: str) -> str:

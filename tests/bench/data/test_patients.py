@@ -12,6 +12,7 @@ from bench.data.patients import (
     find_column,
     groups_of,
     maybe_one_person,
+    named_alike,
     near_misses,
     normalised_ids,
 )
@@ -253,3 +254,55 @@ def test_without_patient_ids_images_of_a_lesion_stay_together(
     alone = load_lesions(manifest(str, lambda n: f"other {n}", "lesion_id"))
     assert "group_id" not in alone.table
     assert not any("lesions" in notice for notice in alone.notices)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("P12_1.png", "P12_2.png"),
+        ("P12a.png", "P12b.png"),
+        ("P12_L.png", "P12_R.png"),
+        ("P12-CC.png", "P12-MLO.png"),
+        ("P12 (1).png", "P12 (2).png"),
+        ("benign/P12/left.png", "benign/P12/right.png"),
+        ("NORMAL/IMG-12-0001.png", "NORMAL/IMG-12-0002.png"),
+        ("person12_bacteria_1.png", "person12_bacteria_2.png"),
+    ],
+)
+def test_names_that_may_hold_patient_ids(one: str, other: str) -> None:
+    paths = [p.replace("12", str(n), 1) for n in range(30, 40) for p in (one, other)]
+    groups = named_alike(paths)
+    assert [len(group) for group in groups] == [2] * 10
+    assert groups[0] == paths[:2]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "{}.png",
+        "benign ({}).png",
+        "ISIC_{:07d}.png",
+        "mdb{:03d}.png",
+        "a/img_2020_{}.png",
+        "40X/{}.png",
+    ],
+)
+def test_numbered_names_hold_no_patient_ids(name: str) -> None:
+    assert named_alike([name.format(number) for number in range(40)]) == []
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+def test_ids_in_names_alone_are_pointed_out(
+    tmp_path: Path, save: Callable[..., Path], manifest: bool
+) -> None:
+    paths = [
+        f"{name}/P{n}_{k}.png" for name in ("benign", "malignant") for n in range(9) for k in "12"
+    ]
+    for path in paths:
+        save(tmp_path / path)
+    if manifest:
+        lines = [f"{path},{path.partition('/')[0]}" for path in paths]
+        (tmp_path / "set.csv").write_text("\n".join(["path,label", *lines]))
+    notice = load_lesions(tmp_path).notices[1]
+    assert "36 images" in notice
+    assert "benign/P0_1.png and benign/P0_2.png" in notice
