@@ -135,6 +135,9 @@ def decide_sides(classes: Sequence[str], positive: str | None = None) -> ClassSi
     sides = {
         name: label_of(name, [other for other in classes if other != name]) for name in classes
     }
+    if any(normalised(name) not in ("0", "1") and _is_number(name) for name in classes):
+        # 1 and 2, or 1 to 5: 1 is the lowest then, no yes.
+        sides |= {name: None for name in classes if normalised(name) == "1"}
     if len(classes) == 2:
         return _of_two(classes, sides)
     unknown = [name for name in classes if sides[name] is None]
@@ -177,6 +180,10 @@ def _of_two(classes: Sequence[str], sides: dict[str, int | None]) -> ClassSides:
         f"as negative: {first!r}; name it with --positive"
     )
     return ClassSides((first,), (second,), (notice,))
+
+
+def _is_number(name: str) -> bool:
+    return re.fullmatch(r"[+-]?\d+", normalised(name)) is not None
 
 
 def _is_normal(name: str) -> bool:

@@ -55,6 +55,15 @@ def test_a_guess_is_said_and_can_be_settled() -> None:
         decide_sides(["cats", "dogs"], "birds")
 
 
+def test_one_is_the_lower_of_one_and_two() -> None:
+    for classes, negative in ((["1", "2"], "1"), (["2", "4"], "2"), (["1.0", "2.0"], "1.0")):
+        sides = decide_sides(classes)
+        assert sides.negative == (negative,)
+        assert "GUESSED" in sides.notices[0]
+    for classes in (["0", "1"], ["0", "2"], ["1", "normal"]):
+        assert decide_sides(classes).notices == ()
+
+
 def as_folders(root: Path, names: list[str], save: Callable[..., Path]) -> Path:
     for name in names:
         for number in range(2):
