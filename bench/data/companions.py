@@ -36,8 +36,8 @@ _MOST_REGIONS = 8
 _LEAST_WITH_MANY = 0.25
 
 
-def named_masks(root: Path, paths: Sequence[str]) -> dict[str, str]:
-    """The masks among pictures by their names and pixels.
+def named_masks(root: Path, paths: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    """The masks among pictures by their names and pixels, and those by their names alone.
 
     Parameters
     ----------
@@ -48,25 +48,28 @@ def named_masks(root: Path, paths: Sequence[str]) -> dict[str, str]:
 
     Returns
     -------
-    dict[str, str]
+    masks : dict[str, str]
         The reason to leave it out, by path; only for pictures of nearly two values whose name is
         another picture's plus a word such as mask, or that lie in a folder of masks.
+    doubtful : list[str]
+        Those that are named so and have many values.
     """
     by_stem: dict[str, list[str]] = {}
     for path in paths:
         by_stem.setdefault(PurePosixPath(path).stem.lower(), []).append(path)
     candidates = [(path, other) for path in paths if (other := _named_after(path, by_stem))]
     if not candidates:
-        return {}
+        return {}, []
     needed = sorted({path for pair in candidates for path in pair})
     with ThreadPoolExecutor(4) as pool:
         looks = pool.map(lambda path: _looks_like_a_mask(root / path), needed)
         is_mask = dict(zip(needed, looks, strict=True))
-    return {
+    masks = {
         path: "it is a mask: it has two values and is named after another picture"
         for path, other in candidates
         if is_mask[path] and not is_mask[other]
     }
+    return masks, [path for path, _ in candidates if not is_mask[path]]
 
 
 def _named_after(path: str, by_stem: dict[str, list[str]]) -> str:

@@ -127,7 +127,8 @@ def _from_manifest(
         notices.append(f"columns that are not used: {ignored}")
     notices += manifest.split_notices
     source = FolderSource(file.parent, follow_links)
-    kept, masks = _without_masks(source, manifest.rows)
+    kept, masks, doubtful = _without_masks(source, manifest.rows)
+    notices += doubtful
     left_out = [*manifest.left_out, *masks]
     rows = pd.DataFrame(kept)
     if rows.empty and not left_out:
@@ -229,7 +230,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
                 rows.append(_row(path, name, label))
     if not rows and not left_out:
         raise unusable(root, f"its class folders {named(names)} hold no images")
-    rows, masks = _without_masks(source, rows)
+    rows, masks, doubtful = _without_masks(source, rows)
     left_out += [*masks, *_mask_folders(source)]
     table = pd.DataFrame(rows)
     if rows:
@@ -241,7 +242,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
         table,
         left_out,
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
-        notices=[*sides.notices, NO_PATIENTS, *_named_alike(rows), NO_SPLIT],
+        notices=[*sides.notices, NO_PATIENTS, *_named_alike(rows), NO_SPLIT, *doubtful],
         patient_ids=False,
     )
 
@@ -266,17 +267,22 @@ def _check_used(
 
 def _without_masks(
     source: FolderSource, rows: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[LeftOut]]:
-    """The rows that are no masks by name and pixels, and those that are."""
+) -> tuple[list[dict[str, Any]], list[LeftOut], list[str]]:
+    """The rows that are no masks by name and pixels, those that are, and a notice in doubt."""
     # What leads out of the root is refused later, and not read before.
     inside = [row["path"] for row in rows if not _escapes(source, row["path"])]
-    masks = named_masks(source.root, inside)
+    masks, doubtful = named_masks(source.root, inside)
     left_out = [
         LeftOut(row["crop_id"], row["path"], masks[row["path"]])
         for row in rows
         if row["path"] in masks
     ]
-    return [row for row in rows if row["path"] not in masks], left_out
+    notices = [
+        f"{len(doubtful)} pictures are named like masks of other pictures, such as "
+        f"{doubtful[0]}, but have many values and are used"
+        for _ in doubtful[:1]
+    ]
+    return [row for row in rows if row["path"] not in masks], left_out, notices
 
 
 def _mask_folders(source: FolderSource) -> list[LeftOut]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from bench.data import CropSettings, build_stack, load_lesions
 from bench.data.companions import is_two_valued
@@ -58,6 +58,18 @@ def test_a_picture_with_the_name_of_a_mask_stays(classes: Path, save: Callable[.
     dataset = load_lesions(classes)
     assert len(dataset.table) == 8
     assert dataset.left_out.empty
+    (notice,) = [notice for notice in dataset.notices if "mask" in notice]
+    assert "1 pictures are named like masks" in notice
+    assert "benign/benign0_mask.png" in notice
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+def test_masks_with_soft_edges_are_pointed_out(classes: Path, manifest: bool) -> None:
+    for path in (classes / "malignant").glob("*.png"):
+        made = Image.open(mask(path.with_name(f"{path.stem}_mask.png")))
+        made.filter(ImageFilter.GaussianBlur(4)).save(path.with_name(f"{path.stem}_mask.png"))
+    dataset = load_lesions(as_csv(classes) if manifest else classes)
+    assert any("3 pictures are named like masks" in notice for notice in dataset.notices)
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg"])
