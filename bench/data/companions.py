@@ -30,6 +30,9 @@ MASK_FOLDER = re.compile(
 # Of a mask's pixels at most this share lies between its two values; a small mask that was scaled
 # has more, and is recognised by its name, too.
 _MOST_BETWEEN, _MOST_BETWEEN_BY_NAME = 0.03, 0.10
+# Of the pixels near a value at least this share has it, up to what JPEG adds: of the larger part,
+# and of the smaller one, where JPEG reaches from the edge far into the region.
+_SAME, _SAME_OF_FEW, _SAME_OF_FEW_BY_NAME = 0.9, 0.8, 0.6
 # A map of several regions has a value for each.
 _MOST_REGIONS = 8
 # Where fewer pictures have many values, two values are what pictures of this set look like.
@@ -100,7 +103,7 @@ def _looks_like_a_mask(file: Path) -> bool:
     except (UnreadableImage, OSError, MemoryError):
         return False
     low, high = float(pixels.min()), float(pixels.max())
-    if low == high or _is_two_valued(pixels, _MOST_BETWEEN_BY_NAME):
+    if low == high or _is_two_valued(pixels, _MOST_BETWEEN_BY_NAME, _SAME_OF_FEW_BY_NAME):
         return True
     return len(np.unique(pixels)) <= _MOST_REGIONS
 
@@ -110,10 +113,10 @@ def is_two_valued(pixels: Pixels) -> bool:
 
     A picture of one value is none, nor is a dark one with a few bright pixels.
     """
-    return _is_two_valued(pixels, _MOST_BETWEEN)
+    return _is_two_valued(pixels, _MOST_BETWEEN, _SAME_OF_FEW)
 
 
-def _is_two_valued(pixels: Pixels, most_between: float) -> bool:
+def _is_two_valued(pixels: Pixels, most_between: float, same_of_few: float) -> bool:
     low, high = float(pixels.min()), float(pixels.max())
     if low == high:
         return False
@@ -121,15 +124,15 @@ def _is_two_valued(pixels: Pixels, most_between: float) -> bool:
         return True
     values = pixels.astype(np.float32)
     margin = 0.1 * (high - low)
-    ends = values <= low + margin, values >= high - margin
-    if 1 - sum(float(end.mean()) for end in ends) >= most_between:
+    few, many = sorted((values[values <= low + margin], values[values >= high - margin]), key=len)
+    if len(few) + len(many) <= (1 - most_between) * values.size or len(few) < 0.001 * values.size:
         return False
-    return all(float(end.mean()) >= 0.001 and _is_tight(values[end], margin) for end in ends)
+    return _same(many, margin) >= _SAME and _same(few, margin) >= same_of_few
 
 
-def _is_tight(values: Pixels, margin: float) -> bool:
-    """Whether nearly all values are one value, up to what JPEG adds."""
-    return float(np.mean(np.abs(values - np.median(values)) <= 0.2 * margin)) >= 0.9
+def _same(values: Pixels, margin: float) -> float:
+    """The share of values that are one value, up to what JPEG adds."""
+    return float(np.mean(np.abs(values - np.median(values)) <= 0.2 * margin))
 
 
 def masks_among(two_valued: Iterable[bool | None]) -> str:

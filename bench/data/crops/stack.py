@@ -35,7 +35,8 @@ from bench.store import Store, digest
 if TYPE_CHECKING:
     import pandas as pd
 
-# 5: padding of DICOM takes no part in minimum and maximum, 16-bit colour keeps its bits.
+# 5: padding of DICOM takes no part in minimum and maximum, 16-bit colour keeps its bits, and small
+# masks that were saved as JPEG are left out.
 STACK_VERSION = 5
 
 # What a result can depend on besides the pixels.

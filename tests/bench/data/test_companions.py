@@ -83,6 +83,24 @@ def test_two_values_among_many(classes: Path, tmp_path: Path, ending: str, manif
     assert "two values" in reason
 
 
+@pytest.mark.parametrize("quality", [95, 75, 50, 20])
+@pytest.mark.parametrize(
+    ("name", "side"),
+    [
+        *(("benign0_mask.jpg", side) for side in (32, 48, 96, 256)),
+        *(("other.jpg", side) for side in (96, 256)),
+    ],
+)
+def test_masks_saved_as_jpeg(
+    classes: Path, tmp_path: Path, quality: int, name: str, side: int
+) -> None:
+    rows, columns = np.mgrid[:side, :side] - side / 2
+    disc = (rows**2 + columns**2 < (0.15 * side) ** 2).astype(np.uint8) * 255
+    Image.fromarray(disc).save(classes / "benign" / name, quality=quality)
+    stack = build_stack(load_lesions(classes), CropSettings(32), tmp_path / "store")
+    assert len(stack.table) == 6
+
+
 def test_a_set_of_two_valued_pictures_stays(tmp_path: Path) -> None:
     for name in ("benign", "malignant"):
         for number in range(4):
