@@ -1,5 +1,6 @@
 """How files were made: notices where it goes with the class, and a reference point of it."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from bench.data import CropSettings, build_stack, load_lesions
 from bench.data.crops import stack as crop_stack
 from bench.data.crops.file_facts import decoding_notices
 from bench.data.crops.stack import CropStack
+from bench.data.images.decoding import decode
 from bench.planning.reference_points import reference_points
 
 Pixels = np.ndarray[Any, Any]
@@ -92,6 +94,82 @@ def test_colour_pages_and_orientation_are_counted(classes: Path) -> None:
     assert any("2 of 11 crops come from files with an EXIF" in n for n in stack.notices)
     rotated = stack.table[stack.table["path"].str.endswith(("e.png", "t.tif"))]
     assert list(rotated["crop_height"]) == [30, 30]
+
+
+def saved(pixels: Pixels, ending: str, **options: Any) -> bytes:
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, ending, **options)
+    return stream.getvalue()
+
+
+def stereo(pixels: Pixels) -> bytes:
+    """Two pictures in one file, as some cameras save them: a JPEG by its first bytes."""
+    return saved(pixels, "MPO", save_all=True, append_images=[Image.fromarray(pixels[::-1])])
+
+
+def test_the_first_picture_of_an_mpo_is_taken_and_said(classes: Path) -> None:
+    ramp = np.tile(np.arange(0, 240, 6, dtype=np.uint8), (40, 1)).T
+    facts = decode(stereo(ramp), "a.jpg").facts
+    assert (facts.pages, facts.decoder) == (2, "pillow")
+    pixels = decode(stereo(ramp), "a.jpg").pixels
+    assert np.abs(pixels.astype(int) - ramp).max() < 8
+    (classes / "benign" / "m.jpg").write_bytes(stereo(ramp))
+    notices = stack_of(classes).notices
+    assert "1 of 7 crops come from files with more than one page, of which the first is taken" in (
+        notices
+    )
+
+
+def with_alpha(lowest: int, grey: bool = False) -> Pixels:
+    alpha = np.full((24, 24, 1), 255, np.uint8)
+    alpha[3, 4] = lowest
+    return np.concatenate([eight()[..., None]] * (1 if grey else 3) + [alpha], axis=2)
+
+
+def palette(transparency: bytes | int) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.arange(576, dtype=np.uint8).reshape(24, 24) % 4
+    Image.fromarray(pixels).convert("P").save(stream, "PNG", transparency=transparency)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "transparent"),
+    [
+        (saved(with_alpha(0), "PNG"), True),
+        (saved(with_alpha(254), "TIFF"), True),
+        (saved(with_alpha(0, grey=True), "PNG"), True),
+        (palette(0), True),
+        (palette(bytes([255, 255, 9, 255])), True),
+        (saved(np.tile(np.arange(24, dtype=np.uint8), (24, 1)), "PNG", transparency=7), True),
+        (saved(with_alpha(255), "PNG"), False),
+        (palette(bytes([255] * 4)), False),
+        (saved(eight(), "PNG"), False),
+    ],
+)
+def test_transparency_is_counted_where_there_is_some(
+    classes: Path, data: bytes, transparent: bool
+) -> None:
+    (classes / "benign" / "t.png").write_bytes(data)
+    said = [notice for notice in stack_of(classes).notices if "transparen" in notice]
+    assert said == [
+        "1 of 7 crops come from partly transparent files, whose transparency is ignored"
+    ] * int(transparent)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["JPEG", "PNG", "TIFF"])
+def test_every_orientation_is_applied(orientation: int, ending: str) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    picture = np.zeros((16, 32), np.uint8)
+    picture[:8, :16], picture[:8, 16:], picture[8:, :16] = 60, 120, 180
+    turned = picture[::-1] if orientation in (3, 4, 7, 8) else picture
+    turned = turned[:, ::-1] if orientation in (2, 3, 6, 7) else turned
+    turned = turned.T if orientation > 4 else turned
+    decoded = decode(saved(np.ascontiguousarray(turned), ending, exif=exif), "a")
+    assert np.abs(decoded.pixels.astype(int) - picture).max() < 6
+    assert decoded.facts.rotated == (orientation != 1)
 
 
 def test_another_decoder_decodes_again(classes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
