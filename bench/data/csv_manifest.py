@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -58,6 +58,8 @@ class Manifest:
         Columns that are not used.
     class_notices : tuple[str, ...]
         How the sides of the classes were decided, where a reader must know it.
+    lost : Mapping[str, int]
+        The label of each row in `left_out`, by crop_id.
     patient_notices : tuple[str, ...]
         Which column the patient ids are taken from, where its name leaves a doubt.
     split_notices : tuple[str, ...]
@@ -70,6 +72,7 @@ class Manifest:
     words: tuple[str, str]
     ignored: tuple[str, ...]
     class_notices: tuple[str, ...] = ()
+    lost: Mapping[str, int] = field(default_factory=dict)
     patient_notices: tuple[str, ...] = ()
     split_notices: tuple[str, ...] = ()
 
@@ -151,6 +154,7 @@ def read(
         (_word(words[0], "negative"), _word(words[1], "positive")),
         tuple(name for name in names if name not in KNOWN_COLUMNS),
         class_notices,
+        {row["crop_id"]: row["label"] for row in lost},
         tuple(notices),
         tuple(
             f"{count} rows of split {name!r} join training" for name, count in (+validation).items()

@@ -134,6 +134,7 @@ def _from_manifest(
     if rows.empty and not left_out:
         raise unusable(file, "the manifest has no rows")
     if not rows.empty:
+        _check_lost(file, rows, manifest.lost, left_out)
         check_classes(rows, file)
         rows, together = (_maybe_one_person if manifest.has_patients else _of_one_lesion)(rows)
         notices += together
@@ -242,7 +243,14 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
         table,
         left_out,
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
-        notices=[*sides.notices, NO_PATIENTS, *_named_alike(rows), NO_SPLIT, *doubtful],
+        notices=[
+            *sides.notices,
+            *_unused_folders(root, folders),
+            NO_PATIENTS,
+            *_named_alike(rows),
+            NO_SPLIT,
+            *doubtful,
+        ],
         patient_ids=False,
     )
 
@@ -263,6 +271,17 @@ def _check_used(
                 f"class {named(names)}: none of its {len(of_side)} files can be used; the first, "
                 f"{of_side[0].path}: {of_side[0].reason}",
             )
+
+
+def _check_lost(file: Path, rows: Any, lost: Mapping[str, int], left_out: list[LeftOut]) -> None:
+    """Raise UnusableInput if no file of a manifest's class is there, with the first one."""
+    gone = [one for one in left_out if lost.get(one.crop_id) in {0, 1} - set(rows["label"])]
+    if gone:
+        raise unusable(
+            file,
+            f"none of the {len(gone)} files of one class (label {lost[gone[0].crop_id]}) can be "
+            f"used; the first, {gone[0].path}: {gone[0].reason}",
+        )
 
 
 def _without_masks(
@@ -295,6 +314,17 @@ def _mask_folders(source: FolderSource) -> list[LeftOut]:
         for path in _files(source, folder)
         if not _is_undecodable(path)
     ]
+
+
+def _unused_folders(root: Path, used: list[Path]) -> list[str]:
+    """A notice of folders beside the class folders in which no file is an image by its name."""
+    names = [
+        folder.name
+        for folder in sorted(root.iterdir())
+        if folder.is_dir() and folder not in used and folder.name[0] not in "._"
+        if not any(_images(root, folder)) and any(_files(root, folder))
+    ]
+    return [f"folders without images, which are no classes: {named(names)}"] * bool(names)
 
 
 def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:

@@ -135,3 +135,22 @@ def test_a_class_without_a_usable_file_is_refused_with_the_reason(classes: Path)
         file.rename(file.with_suffix(".txt"))
     with pytest.raises(UnusableInput, match="'malignant': none of its 3 files"):
         load_lesions(classes, "folder")
+
+
+def test_a_class_of_a_csv_without_a_file_is_refused_with_the_reason(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    place = as_csv(tmp_path, ["benign", "malignant"], save)
+    for file in (tmp_path / "images" / "malignant").iterdir():
+        file.unlink()
+    with pytest.raises(UnusableInput) as caught:
+        load_lesions(place)
+    assert "none of the 2 files of one class (label 1) can be used" in str(caught.value)
+    assert "malignant0.png: the file is missing" in str(caught.value)
+
+
+def test_a_third_folder_without_images_is_named(classes: Path) -> None:
+    (classes / "normal").mkdir()
+    assert not any("folders" in notice for notice in load_lesions(classes).notices)
+    (classes / "normal" / "n.xyz").write_bytes(b"an image of some other kind")
+    assert "folders without images, which are no classes: 'normal'" in load_lesions(classes).notices
