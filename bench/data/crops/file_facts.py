@@ -115,20 +115,28 @@ def _notice(
 
 
 def _large_and_small(subset: str, info: SubsetInfo, rows: "pd.DataFrame") -> list[str]:
-    """A notice where the longest side alone separates the classes."""
-    sides = rows[["crop_height", "crop_width"]].max(axis=1)
-    labels = rows["label"].to_numpy()
-    ranks = sides.rank().to_numpy()
+    """A notice where the longest side or the proportions alone separate the classes."""
+    height, width = rows["crop_height"], rows["crop_width"]
+    return [
+        *_ordered(subset, info, "longest side", np.maximum(height, width), rows["label"]),
+        *_ordered(subset, info, "height / width", height / width, rows["label"]),
+    ]
+
+
+def _ordered(
+    subset: str, info: SubsetInfo, title: str, values: "pd.Series", label: "pd.Series"
+) -> list[str]:
+    ranks, labels = values.rank().to_numpy(), label.to_numpy()
     n_positive = int(labels.sum())
     n_negative = len(labels) - n_positive
     auc = (ranks[labels == 1].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative)
     # The chance that few crops are in such an order: one of all orders.
     if max(auc, 1 - auc) < _LEAST_AUC or min(n_positive, n_negative) < 5:
         return []
-    medians = [int(sides[labels == label].median()) for label in (0, 1)]
+    medians = [f"{values[labels == side].median():.4g}" for side in (0, 1)]
     return [
-        f"subset {subset}: the {_SIZE} of the files differs by class (median of the longest side: "
-        f"{info.negative} {medians[0]}, {info.positive} {medians[1]}; AUC of the side alone "
+        f"subset {subset}: the {_SIZE} of the files differs by class (median of {title}: "
+        f"{info.negative} {medians[0]}, {info.positive} {medians[1]}; AUC of it alone "
         f"{max(auc, 1 - auc):.2f}): compare the row shortcut:size"
     ]
 

@@ -65,6 +65,24 @@ def test_what_goes_with_the_class_is_noticed(
     assert has_row == (words != ("size in pixels",))
 
 
+@pytest.mark.parametrize("what", ["longest side", "height / width"])
+def test_sizes_that_are_all_different_may_separate_the_classes(tmp_path: Path, what: str) -> None:
+    for name in ("benign", "malignant"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        for number in range(12):
+            factor = 2 if name == "malignant" else 1
+            shape = (20 + number, 51 - number)
+            if what == "longest side":
+                shape = (factor * shape[0], factor * shape[1])
+            elif name == "malignant":
+                shape = (80 + number, 30 + number)
+                shape = (shape[0] // 2, shape[1] // 2 + 8)
+            pixels = RNG.integers(0, 256, shape, np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
+    notices = [n for n in stack_of(tmp_path / "set").notices if "size in pixels" in n]
+    assert any(f"median of {what}" in notice for notice in notices)
+
+
 def test_formats_that_are_mixed_within_the_classes_are_not(tmp_path: Path) -> None:
     for ending in ("png", "bmp"):
         write(tmp_path / "set", {"benign": (eight, ending), "malignant": (eight, ending)})
