@@ -204,8 +204,8 @@ def _likely(
         near -= halves[start:]
         rows, columns = np.nonzero(np.triu(near >= -most, 1))
         rows, columns = positions[rows + start], positions[columns + start]
-        for position in range(8 * bool(len(rows))):
-            agree = _agreement(coarse, rows, columns, position) >= COARSE_CORRELATION
+        for position, correlation in enumerate(_agreement(coarse, rows, columns)):
+            agree = correlation >= COARSE_CORRELATION
             yield rows[agree], columns[agree], position
         report(len(positions[start : start + _BLOCK]))
 
@@ -223,24 +223,23 @@ def _symmetric_parts(pictures: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _agreement(
-    coarse: NDArray[np.float32],
-    ones: NDArray[np.int64],
-    others: NDArray[np.int64],
-    position: int,
-) -> NDArray[np.float32]:
-    """The correlation of each pair, without its sign, the second one in this position."""
+    coarse: NDArray[np.float32], ones: NDArray[np.int64], others: NDArray[np.int64]
+) -> Iterator[NDArray[np.float32]]:
+    """The correlation of each pair, without its sign, for every position of the second one."""
     rows, row_of = np.unique(ones, return_inverse=True)
     columns, column_of = np.unique(others, return_inverse=True)
-    first = coarse[rows].reshape(len(rows), -1)
-    second = _positioned(coarse[columns], position).reshape(len(columns), -1)
-    if len(ones) > _SPARSE * len(rows) * len(columns):
-        dense: NDArray[np.float32] = np.abs(first @ second.T)
-        return dense[row_of, column_of]
-    found = np.empty(len(ones), dtype=np.float32)
-    for start in range(0, len(ones), _PAIRS):
-        part = slice(start, start + _PAIRS)
-        found[part] = np.einsum("ij,ij->i", first[row_of[part]], second[column_of[part]])
-    return np.abs(found)
+    first = coarse[rows].reshape(len(rows), COARSE**2)
+    is_dense = len(ones) > _SPARSE * len(rows) * len(columns)
+    for position in range(8):
+        second = _positioned(coarse[columns], position).reshape(len(columns), COARSE**2)
+        if is_dense:
+            yield np.abs(first @ second.T)[row_of, column_of]
+            continue
+        found = np.empty(len(ones), dtype=np.float32)
+        for start in range(0, len(ones), _PAIRS):
+            part = slice(start, start + _PAIRS)
+            found[part] = np.einsum("ij,ij->i", first[row_of[part]], second[column_of[part]])
+        yield np.abs(found)
 
 
 def _positioned(pictures: NDArray[np.float32], position: int) -> NDArray[np.float32]:
