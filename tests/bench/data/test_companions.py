@@ -63,6 +63,16 @@ def test_a_picture_with_the_name_of_a_mask_stays(classes: Path, save: Callable[.
     assert "benign/benign0_mask.png" in notice
 
 
+@pytest.mark.parametrize("values", [(0, 128, 255), (0, 1, 2), (0, 40, 80, 120, 160, 200)])
+def test_a_map_of_several_regions_is_a_mask_by_its_name(
+    classes: Path, values: tuple[int, ...]
+) -> None:
+    regions = np.repeat(np.array(values, np.uint8), 10)
+    path = classes / "benign" / "benign0_mask.png"
+    Image.fromarray(np.tile(regions, (30, 1))).save(path)
+    assert load_lesions(classes).left_out["path"].tolist() == ["benign/benign0_mask.png"]
+
+
 @pytest.mark.parametrize("manifest", [False, True])
 def test_masks_with_soft_edges_are_pointed_out(classes: Path, manifest: bool) -> None:
     for path in (classes / "malignant").glob("*.png"):

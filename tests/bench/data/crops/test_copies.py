@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from bench.commands.data import print_dataset
 from bench.data import CropSettings, CropStack, build_stack, load_lesions
 from bench.data.crops.copies import copy_groups
 from bench.data.crops.copies_found import copy_notices
+from bench.execution.features import Features
+from bench.execution.units import UnitResult
+from bench.planning.config import Configuration
+from bench.planning.extractor import Extractor
+from bench.planning.job import prepare_job
+from bench.planning.plan import Fold, System
 from bench.planning.protocols import PROTOCOLS
 from bench.planning.splits import nested_training
+from bench.record.manifest import make_manifest
+from bench.record.run_tables import Results
 from classifiers import sweep
 from reports import measures
 
@@ -154,6 +163,48 @@ def test_groups_are_part_of_the_fingerprint(tmp_path: Path) -> None:
     copied = stack_of(pictures, tmp_path / "a")
     apart = stack_of([*pictures[:2], texture(3), pictures[3]], tmp_path / "b")
     assert copied.fingerprint != apart.fingerprint
+
+
+def test_other_groups_of_the_same_pixels_have_another_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouped = stack_of([texture(0), texture(1), texture(0)], tmp_path)
+    monkeypatch.setattr("bench.data.crops.stack.stored_copies", lambda *_: np.arange(3))
+    alone = build_stack(load_lesions(tmp_path / "set.csv"), SETTINGS, tmp_path / "cache")
+    assert alone.digests == grouped.digests
+    assert alone.fingerprint != grouped.fingerprint
+
+
+def test_data_info_and_the_manifest_tell_of_copies(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack = coin_toss(tmp_path, split=True)
+    print_dataset(load_lesions(tmp_path / "set.csv"), stack)
+    shown = capsys.readouterr().out
+    assert "note: subset all: 80 crops show 40 pictures that stand under several" in shown
+    assert "Copies of one picture" in shown
+    options = {"data": tmp_path / "set.csv", "cache": tmp_path / "cache", "out": tmp_path / "run"}
+    job = prepare_job(Configuration.checked(options | {"extractors": ("random:timm:resnet18",)}))
+    manifest = make_manifest(job, stack, job.plan_over(stack.table), ["bench"])
+    assert any("40 pictures that stand under several" in n for n in manifest["notices"])
+    assert manifest["data"]["copies"][0]["pictures"] == 40
+    assert manifest["data"]["decoders"] == {"pillow": 80}
+    assert "pillow" in manifest["data"]["decoder_versions"]
+
+
+def test_predictions_and_lesions_name_the_group(tmp_path: Path) -> None:
+    """By it the bootstrap draws: two patients with one picture are no two witnesses."""
+    stack = coin_toss(tmp_path, split=False)
+    folds = PROTOCOLS["patient-cv"].split(stack.table, 1, 0).folds
+    results = Results("folder", stack, 0)
+    for n, one in enumerate(folds):
+        fold = Fold("all", "patient-cv", 0, n, one.train, one.test)
+        system = System("none", "majority", 1.0, "auto")
+        meta = {"threshold": 0.0, "fit_time_s": 0.0, "gram_time_s": 0.0}
+        unit = UnitResult("key", np.zeros(len(one.test)), meta)
+        features = Features(np.zeros((80, 1)), None, 0.0, {})
+        results.add(fold, system, Extractor("none", None, ""), features, unit)
+    assert results.prediction_table()["patient_id"].nunique() == 40
 
 
 def test_within_a_patient_only_contradicting_labels_are_said(tmp_path: Path) -> None:

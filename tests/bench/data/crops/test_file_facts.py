@@ -14,7 +14,13 @@ from bench.data.crops import stack as crop_stack
 from bench.data.crops.file_facts import decoding_notices
 from bench.data.crops.stack import CropStack
 from bench.data.images.decoding import decode
+from bench.execution.features import Extraction
+from bench.execution.site import Site
+from bench.planning.extractor import Extractor
 from bench.planning.reference_points import reference_points
+from bench.store import Store
+from classifiers import fit_reference
+from reports import measures
 
 Pixels = np.ndarray[Any, Any]
 RNG = np.random.default_rng(1)
@@ -81,6 +87,18 @@ def test_sizes_that_are_all_different_may_separate_the_classes(tmp_path: Path, w
             Image.fromarray(pixels).save(tmp_path / "set" / name / f"{number}.png")
     notices = [n for n in stack_of(tmp_path / "set").notices if "size in pixels" in n]
     assert any(f"median of {what}" in notice for notice in notices)
+
+
+def test_the_reference_point_learns_the_format_alone(tmp_path: Path) -> None:
+    kinds = {"benign": (eight, "bmp"), "malignant": (sixteen, "png")}
+    stack = stack_of(write(tmp_path / "set", kinds))
+    found = Extraction(Site(stack, Store(tmp_path))).features(
+        Extractor("shortcut:file", None, ""), np.arange(24), lambda _: None
+    )
+    labels = stack.table["label"].to_numpy()
+    train, test = np.arange(0, 24, 2), np.arange(1, 24, 2)
+    fitted = fit_reference("logistic", found.matrix[train], labels[train], found.matrix[test])
+    assert measures(labels[test], fitted.score)["auc"] == 1
 
 
 def test_formats_that_are_mixed_within_the_classes_are_not(tmp_path: Path) -> None:
