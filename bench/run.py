@@ -122,12 +122,12 @@ def _carry_out(
     for name in plan.extractors():
         if name == SELECTED:
             progress.finished(_choose(plan, work.selection, results))
+            described.append(work.selection.facts())
             continue
         extractor = by_name.get(name, Extractor(name, None, ""))
         started = time.perf_counter()
         totals = _carried_out(work, extractor, results, progress)
-        if extractor.sees_images:
-            described.append(totals.row())
+        described.append(totals.row())
         progress.finished(totals.line(time.perf_counter() - started))
     return described
 

@@ -18,6 +18,7 @@ from extractors.describe import (
 )
 from extractors.errors import BackboneError, MissingWeights
 from extractors.isolation import isolated
+from extractors.names import Family
 from extractors.networks.family import network_family
 from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly
@@ -113,6 +114,32 @@ def _at_layer(
     return LayerFeatures(network, resolve_layer(network, title, layer, aliases))
 
 
+def family_of(name: str) -> Family | None:
+    """The family of a backbone that may lack its weights: declared, or found from its modules.
+
+    Parameters
+    ----------
+    name : str
+        As for `create_backbone`.
+
+    Returns
+    -------
+    Family | None
+        None for a plugin that does not declare it, and for what cannot be built.
+    """
+    import torch
+
+    resolved = resolve(name)
+    if not isinstance(resolved, Published):
+        return describe_resolved(resolved).family
+    try:
+        with torch.device("meta"):
+            return network_family(resolved.library.build(resolved, None))
+    except Exception:
+        # A library's builder may raise anything; whoever needs the network is told.
+        return None
+
+
 def draws_weights(name: str) -> bool:
     """Whether a plugin's network begins with drawn weights: most of them differ from seed to seed.
 
@@ -158,7 +185,7 @@ def _build_plugin(resolved: FromPlugin, info: BackboneInfo) -> nn.Module:
         raise BackboneError(
             f"{text}: {plugin.origin} must return a torch.nn.Module, not {type(network).__name__}"
         )
-    if info.weights == "random":
+    if info.origin == "random":
         _randomise(network)
     elif info.weights_path is not None:
         load_strictly(network, info.weights_path, plugin.name)

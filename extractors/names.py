@@ -77,6 +77,16 @@ class ExtractorName:
         prefix = f"{self.prefix}:" if self.prefix else ""
         return prefix + self.model + (f".{self.tag}" if self.tag else "")
 
+    @property
+    def architecture(self) -> str:
+        """The library and the architecture; the id of a network or plugin."""
+        return f"{self.prefix}:{self.model}" if self.prefix else self.model
+
+    @property
+    def network(self) -> str:
+        """The whole name without what follows "+"."""
+        return self.text.partition("+")[0]
+
 
 def parse(text: str) -> ExtractorName:
     """Take an extractor's name apart. Whether there is such a backbone is not looked up.

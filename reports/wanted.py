@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.systems.kinds import KERNEL, OWN_HEAD, is_reference, judged, transformer
+from reports.systems.kinds import KERNEL, OWN_HEAD, drawn, family, is_network, judged
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, read_run
@@ -15,7 +15,10 @@ TRUE_POSITIVE, TRUE_NEGATIVE = "true positive", "true negative"
 # In the order of the page: for each verdict how many of the most confident crops.
 VERDICTS = {FALSE_NEGATIVE: 4, FALSE_POSITIVE: 4, TRUE_POSITIVE: 2, TRUE_NEGATIVE: 2}
 
-KINDS = ("CNN", "ViT")
+_OTHER = "other network"
+# Family of a network -> what the page calls it. One of each is explained.
+_KIND_OF = {"CNN": "CNN", "transformer": "ViT", "hybrid": "hybrid", "other": _OTHER}
+KINDS = tuple(_KIND_OF.values())
 
 SIDE = 128  # pixels of a picture
 
@@ -69,7 +72,7 @@ class Wanted(NamedTuple):
     crops : list[str]
         The distinct crop_ids that the figure of mistakes shows.
     systems : list[Explained]
-        One CNN and one ViT for each subset, where there is one.
+        One of each of KINDS for each subset, where there is one.
     """
 
     crops: list[str]
@@ -131,13 +134,12 @@ def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[Poo
     by_network: dict[str, dict[str, PooledSystem]] = {}
     for system in systems:
         classifier = str(system.identity["classifier"])
-        plain = not is_reference(system) and not _extractor(system).startswith("fusion:")
-        if plain and classifier in (OWN_HEAD, KERNEL):
+        if is_network(system) and classifier in (OWN_HEAD, KERNEL):
             by_network.setdefault(_extractor(system), {})[classifier] = system
     found: dict[str, list[PooledSystem]] = {kind: [] for kind in KINDS}
     for by_classifier in by_network.values():
         system = by_classifier.get(OWN_HEAD) or by_classifier[KERNEL]
-        found[KINDS[transformer(system)]].append(system)
+        found[_KIND_OF.get(family(system), _OTHER)].append(system)
     return found
 
 
@@ -162,7 +164,7 @@ def choose(
     chosen = {}
     for kind, systems in candidates.items():
         known = [system for system in systems if _extractor(system) in inner]
-        real = [system for system in systems if str(system.identity["weights"]) != "random"]
+        real = [system for system in systems if not drawn(system)]
         if known:
             chosen[kind] = max(known, key=lambda system: inner[_extractor(system)])
         elif systems:

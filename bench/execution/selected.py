@@ -6,6 +6,7 @@ is judged on patient-grouped inner folds, and only that one's test scores stand 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from bench.execution.features import Features
 from bench.execution.keys import selected_key
@@ -24,6 +25,7 @@ class Candidate:
 
     system: System
     weights: str
+    origin: str
     judgement: Judgement
     result: UnitResult
     extraction_s: float
@@ -77,7 +79,8 @@ class Selection:
         spent = features.seconds_per_crop * len(fold.train)
         for system, judgement in found.items():
             result = fitted[system]
-            candidate = Candidate(system, extractor.weights, judgement, result, spent)
+            weights, origin = extractor.weights, extractor.origin
+            candidate = Candidate(system, weights, origin, judgement, result, spent)
             self._candidates.setdefault(fold.place, []).append(candidate)
             results[system] = replace(result, meta={**result.meta, "inner_auc": judgement.auc})
         return results
@@ -86,6 +89,16 @@ class Selection:
         """What the tables say of the row: the weights of all that it is chosen from."""
         weights = (one.weights for candidates in self._candidates.values() for one in candidates)
         return Extractor(SELECTED, None, ", ".join(dict.fromkeys(weights)))
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of the row."""
+        origins = (
+            origin
+            for candidates in self._candidates.values()
+            for one in candidates
+            for origin in one.origin.split(", ")
+        )
+        return self.extractor().facts() | {"origin": ", ".join(dict.fromkeys(origins)) or None}
 
     def choice(self, fold: Fold) -> SelectedSystem | str:
         """The candidate of the highest AUC on the inner folds; of equals the one named first.

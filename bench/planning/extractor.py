@@ -4,14 +4,16 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
 from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
-from extractors.names import FUSION, split_fusion
+from extractors.names import FUSION, parse, split_fusion
+from extractors.networks import NETWORKS
+from reports.systems import schema
 
 if TYPE_CHECKING:
     from extractors.recipes import Recipe
@@ -87,6 +89,43 @@ class Extractor:
     def trained(self) -> bool:
         """Whether it, or a part of it, is trained on the training rows of each fold."""
         return self.recipe is not None or any(part.trained for part in self.parts)
+
+    @property
+    def role(self) -> str:
+        """What it is in the comparison, in the words of `reports.systems.schema`."""
+        if self.parts:
+            return schema.FUSION
+        if self.info is not None:
+            return schema.NETWORK
+        return schema.SELECTION if self.name == SELECTED else schema.REFERENCE
+
+    def facts(self) -> dict[str, Any]:
+        """What it is, for the manifest; the family only where it is declared.
+
+        As `reports.systems.schema.EXTRACTOR_FACTS` says.
+        """
+        found = {
+            "name": self.name,
+            "role": self.role,
+            "weights": self.weights,
+            "origin": self.origin or None,
+            "training": self.training or None,
+        }
+        if self.parts:
+            return found | {"network": self.name, "parts": [part.facts() for part in self.parts]}
+        if self.info is None:
+            return found
+        name = parse(self.name)
+        network = NETWORKS.get(self.info.architecture) if self.info.kind == "network" else None
+        return found | {
+            "family": self.info.family,
+            "library": self.info.kind,
+            "architecture": name.architecture,
+            "network": name.network,
+            "steps": list(name.steps),
+            "small_data": network is not None and network.section == "B",
+            "localized": self.recipe is not None and self.recipe.localization is not None,
+        }
 
     @property
     def recipe_name(self) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bench.execution.tasks import Answer
 from bench.planning.extractor import Extractor
+from extractors.create import family_of
 
 # What the manifest says of an extractor, from the profiles of its features.
 _SAME = ("weights_digest", "precision", "feature_width", "input", "parameters", "flops_per_image")
@@ -61,12 +62,11 @@ class ExtractorTotals:
     def row(self) -> dict[str, Any]:
         """What the manifest says: what all folds share, and sums of times; None where unknown."""
         seconds, images = self._extraction()
+        facts = self.extractor.facts()
         row: dict[str, Any] = {
-            "name": self.extractor.name,
-            "weights": self.extractor.weights,
-            "origin": self.extractor.origin or None,
-            "training": self._shared("training") or self.extractor.training or None,
-            "family": self._shared("family"),
+            **facts,
+            "training": self._shared("training") or facts["training"],
+            "family": self._shared("family") or _planned_family(self.extractor),
             **{name: self._shared(name) for name in _SAME},
             "images_per_s": images / seconds if seconds else None,
             "extraction_s": seconds if self._profiles else None,
@@ -111,6 +111,16 @@ class ExtractorTotals:
         seconds = [float(p.get("extraction_s", 0.0)) for p in self._profiles.values()]
         rates = [float(p.get("images_per_s", 0.0)) for p in self._profiles.values()]
         return sum(seconds), sum(s * rate for s, rate in zip(seconds, rates, strict=True))
+
+
+def _planned_family(extractor: Extractor) -> str | None:
+    """The family of what did not run; a plugin that cannot be built, or a reference, has none."""
+    if extractor.parts:
+        families = [_planned_family(part) for part in extractor.parts]
+        return ", ".join(dict.fromkeys(name for name in families if name)) or None
+    if extractor.info is None or extractor.info.family is not None:
+        return extractor.info.family if extractor.info is not None else None
+    return family_of(extractor.name)
 
 
 def _finite(value: Any) -> Any:

@@ -111,7 +111,7 @@ class Results:
         """The row `selected` of one fold: another system's scores, with the time of choosing it."""
         chosen = choice.chosen
         meta = chosen.result.meta
-        notes = [RANDOM_AMONG] * ("random" in extractor.weights) + fit_notes(meta)
+        notes = [RANDOM_AMONG] * ("random" in extractor.weights.split(", ")) + fit_notes(meta)
         self.units.append(
             self._row(fold, system, extractor)
             | {

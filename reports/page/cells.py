@@ -4,6 +4,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.systems.entries import Entry, FigureGroup
+from reports.systems.kinds import drawn
 from reports.systems.pooling import PooledSystem
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.headings import heading
@@ -117,7 +118,7 @@ def _legend(group: FigureGroup) -> str:
 def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[TableCell]:
     identity, row = entry.system.identity, entry.row
     weights = short(identity["weights"])
-    tag = "random" if weights == "random" else ""
+    tag = "random" if drawn(entry.system) else ""
     recipe = short(identity["recipe"]) if "recipe" in differing else ""
     settings = [name for name in differing if name != "recipe"]
     notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))

@@ -21,6 +21,7 @@ from reports.page.cells import (
     published_layout,
 )
 from reports.page.saliency import FAINT, saliency_legend, shown
+from reports.systems.kinds import drawn, networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.every_table import TABLES
@@ -176,12 +177,11 @@ def _banners(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
     audits = [name for name in protocols if name in run.audits]
     if audits:
         banners.append({"kind": "warning", "text": AUDIT, "items": audits})
-    random = _distinct(
-        s.identity["extractor"] for s in systems if s.identity["weights"] == "random"
-    )
+    random = _distinct(s.identity["extractor"] for s in systems if drawn(s))
     if random:
         text = (
-            "Random weights: these backbones were never trained; their figures say nothing of them."
+            "Random weights: these backbones had learnt nothing before this run; their figures say "
+            "nothing of them."
         )
         banners.append({"kind": "warning", "text": text, "items": random})
     failed = _distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran)
@@ -198,7 +198,7 @@ def _distinct(values: Iterable[Any]) -> list[str]:
 def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
     """What was compared, in a few words each; what the manifest does not tell is left out."""
     environment = section(run.manifest, "environment")
-    extractors = manifest_records(run.manifest, "extractors")
+    extractors = networks(run)
     precision = _distinct(
         part
         for extractor in extractors

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Sequence
 
-from reports.systems.kinds import OWN_HEAD
+from reports.systems.kinds import OWN_HEAD, network_name
 from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
 from reports.systems.schema import AUDIT_MARK
 from reports.values import clean
 
 GroupKey = tuple[str, ...]
-
-_TRAINED_ENDING = re.compile(r"(\+(drloc|finetuned)[a-z-]*)+$")
 
 
 def groups(systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]]:
@@ -48,19 +46,14 @@ def by_network(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
     for system in systems:
         extractor = str(system.identity["extractor"])
         forms.setdefault(extractor, len(forms))
-        networks.setdefault(_network(extractor), len(networks))
+        networks.setdefault(network_name(system), len(networks))
 
     def place(system: PooledSystem) -> tuple[int, int, bool]:
         extractor = str(system.identity["extractor"])
         headless = system.identity["classifier"] != OWN_HEAD
-        return networks[_network(extractor)], forms[extractor], headless
+        return networks[network_name(system)], forms[extractor], headless
 
     return sorted(systems, key=place)
-
-
-def _network(extractor: str) -> str:
-    """The name without the endings of training; in a fusion, a plus joins names and stays."""
-    return extractor if extractor.startswith("fusion:") else _TRAINED_ENDING.sub("", extractor)
 
 
 def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:

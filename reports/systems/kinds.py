@@ -1,27 +1,21 @@
-"""What kind of network an extractor is, by its name and weights.
+"""What a system is, as the manifest says of its extractor; nothing is read from a name.
 
 Sentences and the declared comparisons depend on it; no measure does.
 """
 
-import re
+from typing import Any
 
-from reports.systems.pooling import PooledSystem
+from reports.systems.pooling import FROZEN, PooledSystem, words
+from reports.systems.run_folder import Run, manifest_records
+from reports.systems.schema import FUSION, NETWORK, REFERENCE, SELECTION
 
-# Networks that are designed for small data sets and trained from scratch.
-HYBRIDS = ("cvt_13", "swin_t", "t2t_vit_14", "cct_7", "spt_lsa_vit")
+# The families that sentences compare; hybrids and others are neither.
+CNN, TRANSFORMER = "CNN", "transformer"
 
-LOCALIZED = "+drloc"
-
-_TRANSFORMER = re.compile(r"vit|deit|swin|dino|cvt|cct|beit|eva")
-
-_REFERENCES = ("shortcut:", "reader:")
-
-_TAG = re.compile(r"[.@][^+]*")
+FINE_TUNED, FROM_SCRATCH = "fine-tuned", "from scratch"
 
 # The classifier that is the network itself.
 OWN_HEAD = "softmax"
-
-SELECTED = "selected"
 
 # The SVM that represents those of an extractor: its kernel is the most common one.
 KERNEL = "medium_gaussian"
@@ -32,12 +26,39 @@ MAJORITY = "majority"
 
 def is_reference(system: PooledSystem) -> bool:
     """Whether it is a reference point without a network."""
-    return names_reference(str(system.identity["extractor"]))
+    return _role(system) == REFERENCE
 
 
-def names_reference(extractor: str) -> bool:
-    """Whether this is the name of a reference point; a plugin's may begin with `none`."""
-    return extractor == "none" or extractor.startswith(_REFERENCES)
+def is_selected(system: PooledSystem) -> bool:
+    """Whether it is the row that may stand for a different system in each fold."""
+    return _role(system) == SELECTION
+
+
+def is_fusion(system: PooledSystem) -> bool:
+    """Whether it has the features of several networks side by side."""
+    return _role(system) == FUSION
+
+
+def is_network(system: PooledSystem) -> bool:
+    """Whether it has the features, or the head, of a single network."""
+    return _role(system) == NETWORK
+
+
+def sees_images(system: PooledSystem) -> bool:
+    """Whether it is one network or several."""
+    return _role(system) in (NETWORK, FUSION)
+
+
+def networks(run: Run) -> list[dict[str, Any]]:
+    """What the manifest says of the extractors that are one network or several."""
+    rows = manifest_records(run.manifest, "extractors")
+    return [row for row in rows if row.get("role") in (NETWORK, FUSION)]
+
+
+def reference_names(run: Run) -> set[str]:
+    """The names that tables have for reference points without a network."""
+    rows = manifest_records(run.manifest, "extractors")
+    return {str(row.get("name")) for row in rows if row.get("role") == REFERENCE}
 
 
 def own_head(system: PooledSystem) -> bool:
@@ -47,38 +68,89 @@ def own_head(system: PooledSystem) -> bool:
 
 def from_scratch(system: PooledSystem) -> bool:
     """Whether its network was trained from random weights."""
-    return str(system.identity["weights"]) == "scratch"
+    return words(system.extractor.get("training")) == (FROM_SCRATCH,)
+
+
+def frozen(system: PooledSystem) -> bool:
+    """Whether its features are those of weights as they came."""
+    return words(system.extractor.get("training")) == (FROZEN,)
+
+
+def fine_tuned(system: PooledSystem) -> bool:
+    """Whether its network was trained on, as a whole, from weights that came from elsewhere."""
+    trained_on = words(system.extractor.get("training")) == (FINE_TUNED,)
+    return trained_on and "finetuned" in _steps(system)
 
 
 def pretrained(system: PooledSystem) -> bool:
-    """Whether its weights, before any training here, are known to come from other images.
+    """Whether all weights, before any training here, are known to come from other images.
 
-    Those of a plugin may be anything.
+    Those of a plugin or of a file may be anything.
     """
-    untrained = ("", "none", "None", "nan", "random", "scratch", "plugin")
-    return not is_reference(system) and str(system.identity["weights"]) not in untrained
+    return sees_images(system) and _origins(system) == {"pretrained"}
+
+
+def of_unknown_weights(system: PooledSystem) -> bool:
+    """Whether some of its weights are a plugin's or a file's, which may have seen anything."""
+    return sees_images(system) and bool(_origins(system) & {"plugin", "file"})
+
+
+def published_or_from_scratch(system: PooledSystem) -> bool:
+    """Whether its weights are published ones, or those of a network that is trained here."""
+    return _origins(system) in ({"pretrained"}, {"scratch"})
+
+
+def drawn(system: PooledSystem) -> bool:
+    """Whether some of its weights were drawn; of what may be selected, all."""
+    return _drawn(system.extractor)
+
+
+def drawn_names(run: Run) -> set[str]:
+    """The names that tables have for extractors with drawn weights."""
+    rows = manifest_records(run.manifest, "extractors")
+    return {str(row.get("name")) for row in rows if _drawn(row)}
+
+
+def family(system: PooledSystem) -> str:
+    """CNN, transformer, hybrid or other; of a fusion all of its parts', joined by commas."""
+    return str(system.extractor.get("family") or "")
 
 
 def transformer(system: PooledSystem) -> bool:
     """Whether its network is a vision transformer."""
-    # The tag of the weights may name another network: a ConvNeXt can be distilled from a DINO.
-    architecture = _TAG.sub("", str(system.identity["extractor"]))
-    return bool(_TRANSFORMER.search(architecture.lower()))
+    return family(system) == TRANSFORMER
+
+
+def cnn(system: PooledSystem) -> bool:
+    """Whether its network is a CNN."""
+    return family(system) == CNN
 
 
 def hybrid(system: PooledSystem) -> bool:
-    """Whether its network is one of HYBRIDS, trained from scratch."""
-    return from_scratch(system) and str(system.identity["extractor"]).split("+")[0] in HYBRIDS
+    """Whether its network is one for small data, trained from scratch."""
+    return from_scratch(system) and bool(system.extractor.get("small_data"))
 
 
 def localized(system: PooledSystem) -> bool:
     """Whether its network was trained with the dense relative localization loss."""
-    return LOCALIZED in str(system.identity["extractor"])
+    return bool(system.extractor.get("localized"))
 
 
-def is_selected(system: PooledSystem) -> bool:
-    """Whether it is the row that may stand for a different system in each fold."""
-    return str(system.identity["extractor"]) == SELECTED
+def architecture(system: PooledSystem) -> str:
+    """Its library and architecture, without tag, layer, size and training."""
+    return str(system.extractor.get("architecture") or "")
+
+
+def network_name(system: PooledSystem) -> str:
+    """The name of its extractor without how it is trained."""
+    return str(system.extractor.get("network") or system.identity["extractor"])
+
+
+def parts(system: PooledSystem) -> list[dict[str, Any]]:
+    """What the manifest says of each network of a fusion, or of its one network."""
+    if is_fusion(system):
+        return manifest_records(dict(system.extractor), "parts")
+    return [dict(system.extractor)] if is_network(system) else []
 
 
 def judged(system: PooledSystem) -> bool:
@@ -87,3 +159,23 @@ def judged(system: PooledSystem) -> bool:
     if "inner_auc" not in units or is_selected(system):
         return False
     return bool(units["inner_auc"].notna().any() and units["chosen_C"].isna().all())
+
+
+def _role(system: PooledSystem) -> str:
+    return str(system.extractor.get("role") or "")
+
+
+def _origins(system: PooledSystem) -> set[str]:
+    return set(words(system.extractor.get("origin")))
+
+
+def _steps(system: PooledSystem) -> list[Any]:
+    steps = system.extractor.get("steps")
+    return steps if isinstance(steps, list) else []
+
+
+def _drawn(extractor: Any) -> bool:
+    origins = set(words(extractor.get("origin")))
+    if extractor.get("role") == SELECTION:
+        return origins == {"random"}
+    return "random" in origins

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.systems.groups import GroupKey, any_protocol, by_network
-from reports.systems.kinds import is_reference
+from reports.systems.kinds import architecture, is_reference
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import Comparison, audit_comparisons
 from reports.systems.rows import ScoredRows
@@ -67,7 +67,7 @@ def audit_order(systems: Iterable[PooledSystem]) -> list[PooledSystem]:
     def place(system: PooledSystem) -> int:
         if is_reference(system):
             return 2
-        return 0 if str(system.identity["extractor"]).startswith(_FIRST) else 1
+        return 0 if architecture(system) == _FIRST else 1
 
     return sorted(by_network(s for s in systems if s.ran and s.whole), key=place)
 

@@ -5,14 +5,15 @@ computed on the pool; only the AUC, which ranks rows, compares within each fold.
 positive by the threshold of its unit, because the classifiers of the folds may have different ones.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.systems.rows import ScoredRows
-from reports.systems.run_folder import Run, RunFolderError
+from reports.systems.run_folder import Run, RunFolderError, manifest_records
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.values import missing, short
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 # Systems that are compared have the same values here: test rows and share of training patients.
 GROUP_COLUMNS = ("dataset", "subset", "region", "size", "protocol", "train_fraction")
 
-# The recipe of features from a network that was not trained in the run.
+# The training of a network that was not trained in the run.
 FROZEN = "frozen"
 
 
@@ -47,6 +48,9 @@ class PooledSystem:
         "ok", or the reason why there are no rows.
     places : tuple[NDArray[np.int64], ...], shape (n,) each
         For each repeat, the positions of its rows in predictions.parquet.
+    extractor : Mapping[str, Any]
+        What the manifest says of its extractor, which `reports.systems.kinds` reads; empty where
+        it says nothing.
     """
 
     identity: dict[str, Any]
@@ -54,6 +58,7 @@ class PooledSystem:
     repeats: tuple[ScoredRows, ...]
     status: str
     places: tuple[NDArray[np.int64], ...] = ()
+    extractor: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ran(self) -> bool:
@@ -68,7 +73,7 @@ class PooledSystem:
     @property
     def trained(self) -> bool:
         """Whether its network was trained in this run."""
-        return short(self.identity["recipe"]) not in ("", FROZEN)
+        return bool(set(words(self.extractor.get("training"))) - {FROZEN})
 
     @property
     def group(self) -> tuple[str, ...]:
@@ -95,19 +100,27 @@ def pool(run: Run) -> list[PooledSystem]:
 
     A system with a unit that failed or has no predictions has no pooled rows: some of the folds are
     not a result. Raises RunFolderError for labels other than 0 and 1, for scores that are not
-    finite, and for a missing patient or threshold.
+    finite, and for a missing patient or threshold. A system whose extractor the manifest does not
+    describe is of no kind; its name is not asked.
     """
     every_unit = run.units.drop_duplicates([*SYSTEM_COLUMNS, "repeat", "fold"], keep="last")
     rows_of_unit = _rows_by_unit(run.predictions)
     columns = _prediction_arrays(run)
+    described = {str(row.get("name")): row for row in manifest_records(run.manifest, "extractors")}
     systems = []
     for _, units in every_unit.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
         status = _status(units, rows_of_unit)
         repeats = _repeats(units, rows_of_unit, columns) if status == "ok" else ()
         places = _places(units, rows_of_unit) if status == "ok" else ()
         identity = {name: units[name].iloc[0] for name in SYSTEM_COLUMNS}
-        systems.append(PooledSystem(identity, units, repeats, status, places))
+        extractor = described.get(str(identity["extractor"]), {})
+        systems.append(PooledSystem(identity, units, repeats, status, places, extractor))
     return systems
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """The words of a fact in the manifest; a fusion has several, joined by commas."""
+    return tuple(filter(None, short(value).split(", ")))
 
 
 def join_unique(values: "pd.Series") -> str:

@@ -3,8 +3,30 @@
 A run folder is the only input of a report. `bench` writes these tables and `reports` reads them.
 """
 
-# The version of manifest.json that is written and read. 2: it describes its protocols.
-MANIFEST_SCHEMA = 2
+# The version of manifest.json that is written and read. 2: it describes its protocols. 3: and what
+# each of its extractors is.
+MANIFEST_SCHEMA = 3
+
+# manifest["extractors"]: what an extractor is in the comparison. A selection may stand for another
+# one in each fold, a reference point has no network.
+NETWORK, FUSION, SELECTION, REFERENCE = "network", "fusion", "selection", "reference point"
+
+# What a row there says besides, decided where the extractor is built. A fusion has its parts' words
+# joined by commas, and a row for each under "parts".
+EXTRACTOR_FACTS = (
+    "name",
+    "role",  # one of the four above
+    "weights",  # their label in tables
+    "origin",  # of the weights: scratch, random, pretrained, plugin or file
+    "training",  # frozen, fine-tuned, from scratch, or trained (by a plugin)
+    "family",  # CNN, transformer, hybrid or other; missing where nothing could be built
+    "library",  # that the network is from; "network" of this suite, "plugin" of a user
+    "architecture",  # without tag, layer, size and training; with its library
+    "network",  # the name without how it is trained
+    "steps",  # how it is trained, as its name says: finetuned, drloc, ...
+    "small_data",  # whether it is a network for small data, trained from scratch or drawn
+    "localized",  # whether it is trained with the dense relative localization loss
+)
 
 # Identity of one row of the comparison: two units of work with the same values in all of these
 # belong to the same system under the same conditions and are averaged over folds and repeats.

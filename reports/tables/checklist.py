@@ -9,7 +9,7 @@ the guidelines' own text is what counts.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.kinds import is_reference, is_selected, own_head
+from reports.systems.kinds import is_fusion, is_selected, own_head, sees_images
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.report_table import ReportTable
@@ -110,8 +110,7 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
     data, options = section(manifest, "data"), section(manifest, "configuration")
     suite = section(manifest, "suite")
     ran = [system for system in systems if system.ran]
-    names = [str(system.identity["extractor"]) for system in ran]
-    networks = [s for s in ran if not is_reference(s) and not is_selected(s)]
+    networks = [s for s in ran if sees_images(s)]
     protocols = _distinct(system.identity["protocol"] for system in systems)
     left_out = len(manifest_records(manifest, "left_out"))
     return {
@@ -143,7 +142,7 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         "training": _distinct(s.identity["recipe"] for s in networks if s.trained),
         "choice": "no system is chosen by its test rows; all that ran are reported"
         + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, ran)),
-        "ensembles": _distinct(n for n in names if n.startswith("fusion:")) or "none",
+        "ensembles": _distinct(s.identity["extractor"] for s in ran if is_fusion(s)) or "none",
         "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
         "uncertainty": f"95 % percentile bootstrap over {'patients' * run.patient_ids or 'images'}"
         + "; std over repeats" * any(len(system.repeats) > 1 for system in ran),

@@ -1,11 +1,10 @@
 """The headline comparisons: declared here by fixed rules, before any figure is known.
 
-Which systems are compared with which depends on their names, weights and settings alone, never on
+Which systems are compared with which depends on what they are and on their settings alone, never on
 how well they did. The comparisons of one question on one subset under one protocol are a family,
 and Holm's correction covers it. Audits have no headlines.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -25,13 +24,18 @@ from reports.systems.groups import GroupKey
 from reports.systems.kinds import (
     KERNEL,
     OWN_HEAD,
+    fine_tuned,
+    frozen,
     hybrid,
+    is_network,
     localized,
+    network_name,
     own_head,
     pretrained,
+    published_or_from_scratch,
     transformer,
 )
-from reports.systems.pooling import FROZEN, GROUP_COLUMNS, PooledSystem
+from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
 from reports.tables.report_table import ReportTable
 from reports.values import missing, number
 
@@ -53,9 +57,6 @@ _CNNS = (
     "timm:convnext_tiny",
     "bundled:efficientnet_lite0",
 )
-
-# Neither a fusion nor a plugin, whose weights may have seen anything.
-_LIBRARY = re.compile(r"(timm|torchvision|bundled):")
 
 _FINETUNED = "+finetuned"
 
@@ -81,17 +82,17 @@ class Question:
 
 
 def _features(system: PooledSystem) -> bool:
-    """Features of a network with weights from elsewhere, and the SVM that stands for all."""
-    published = _LIBRARY.match(_name(system)) is not None and pretrained(system)
+    """Features of one network with published weights, and the SVM that stands for all."""
+    published = is_network(system) and pretrained(system)
     return published and system.identity["classifier"] == KERNEL
 
 
 def _frozen(system: PooledSystem) -> bool:
-    return _features(system) and system.identity["recipe"] == FROZEN
+    return _features(system) and frozen(system)
 
 
 def _finetuned(system: PooledSystem) -> bool:
-    return _features(system) and _name(system).endswith(_FINETUNED)
+    return _features(system) and fine_tuned(system)
 
 
 def _own_hybrid(system: PooledSystem) -> bool:
@@ -139,7 +140,7 @@ QUESTIONS = (
     Question(
         "Does the localization loss help?",
         lambda system: _own_hybrid(system) and localized(system),
-        lambda system: ((_name(system).partition("+")[0], OWN_HEAD),),
+        lambda system: ((network_name(system), OWN_HEAD),),
     ),
 )
 
@@ -239,11 +240,11 @@ def _reference(
 
 
 def _preset(system: PooledSystem) -> bool:
-    """Weights that were trained, C of 1 where there is one, and nothing tuned."""
+    """Weights that are known and not drawn, C of 1 where there is one, and nothing tuned."""
     identity = system.identity
     C = identity["C"]
     return (
-        identity["weights"] != "random"
+        published_or_from_scratch(system)
         and (missing(C) or C == 1)
         and not (not missing(identity["tuned"]) and identity["tuned"])
     )

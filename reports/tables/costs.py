@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
+from reports.systems.kinds import networks
 from reports.systems.pooling import PooledSystem
-from reports.systems.run_folder import Run, manifest_records
+from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
@@ -34,10 +35,7 @@ _FIT_COLUMNS = (
 
 def costs(run: Run) -> "pd.DataFrame":
     """What each extractor is and costs, as measured in the run: times in s, images per s."""
-    rows = [
-        {**extractor, "extractor": extractor.get("name")}
-        for extractor in manifest_records(run.manifest, "extractors")
-    ]
+    rows = [{**extractor, "extractor": extractor.get("name")} for extractor in networks(run)]
     return frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
 
 

@@ -14,13 +14,16 @@ from reports.evaluation import Evaluation
 from reports.systems.groups import titles
 from reports.systems.kinds import (
     KERNEL,
+    cnn,
     from_scratch,
     hybrid,
     is_reference,
-    is_selected,
     localized,
+    network_name,
+    of_unknown_weights,
     own_head,
     pretrained,
+    sees_images,
     transformer,
 )
 from reports.systems.pooling import PooledSystem
@@ -86,6 +89,9 @@ def answers(evaluation: Evaluation) -> list[AnsweredQuestion]:
     ]
 
 
+# Of a plugin's weights, and of those of a file, nobody knows here what they have seen.
+_UNKNOWN = "features of weights from a plugin or a file + SVM"
+
 # The SVM that stands for all, as it is called in sentences.
 _SVMS = f"{KERNEL.replace('_', ' ')} SVMs"
 
@@ -100,15 +106,14 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
         features, scratch = group.those(pretrained, _svm), group.those(from_scratch, own_head)
         parts = [
             _spread("pretrained features + SVM", features),
+            _spread(_UNKNOWN, group.those(of_unknown_weights, _svm)),
             _spread("networks from scratch, own head", scratch),
             _spread("reference points without a network", group.those(is_reference)),
         ]
         if features or scratch:
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
         whole |= bool(features and scratch)
-        vits, cnns = (
-            [pair for pair in features if transformer(pair[0]) is kind] for kind in (True, False)
-        )
+        vits, cnns = ([p for p in features if kind(p[0])] for kind in (transformer, cnn))
         if vits and cnns:
             both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
             lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
@@ -215,12 +220,11 @@ def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQue
 
 def _pairs(hybrids: Sequence[tuple[PooledSystem, Row]]) -> list[str]:
     """'cvt_13: 0.581 without, 0.601 with the localization loss', for every pair."""
-    found = {str(system.identity["extractor"]): row["auc"] for system, row in hybrids}
+    without = {network_name(s): row["auc"] for s, row in hybrids if not localized(s)}
     return [
-        f"{name.split('+')[0]}: {number(found[name.split('+')[0]])} without, {number(value)} with "
-        "the localization loss"
-        for name, value in found.items()
-        if "+drloc" in name and name.split("+")[0] in found
+        f"{name}: {number(without[name])} without, {number(row['auc'])} with the localization loss"
+        for system, row in hybrids
+        if localized(system) and (name := network_name(system)) in without
     ]
 
 
@@ -230,7 +234,7 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuest
         frozen = [
             (system, row)
             for system, row in group.members
-            if not (system.trained or is_reference(system) or is_selected(system))
+            if sees_images(system) and not system.trained
         ]
         trained = [p for p in group.members if p[0].trained]
         named = (("frozen features + SVM", frozen), ("trained networks", trained))
@@ -279,7 +283,7 @@ def _protocol(run: Run, tables: Tables) -> AnsweredQuestion:
 
 
 def _failures(run: Run, tables: Tables) -> AnsweredQuestion:
-    lines = subgroup_sentences(tables["subgroups"]) if "subgroups" in tables else []
+    lines = subgroup_sentences(run, tables["subgroups"]) if "subgroups" in tables else []
     links = [("Subgroups", "table-subgroups")] if lines else []
     if "errors" in tables:
         links.append(("Mistakes", "table-errors"))

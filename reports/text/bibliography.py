@@ -5,12 +5,10 @@ from functools import cache
 from importlib.resources import files
 from typing import NamedTuple
 
-from reports.systems.kinds import LOCALIZED
-
 # Name of a data set -> the keys of its papers.
 DATA_SETS = {"cbis-ddsm": ("lee2017curated",), "mias": ("suckling1994mias",)}
 
-# What the name of an extractor contains -> the key of that network's paper.
+# What the name of a library's architecture contains -> the key of that network's paper.
 NETWORKS = {
     r"alexnet": "krizhevsky2014weird",
     r"googlenet": "szegedy2015going",
@@ -25,8 +23,10 @@ NETWORKS = {
     r"t2t_vit": "yuan2021tokens",
     r"cct_": "hassani2021escaping",
     r"spt_lsa": "lee2021vision",
-    re.escape(LOCALIZED): "liu2021efficient",
 }
+
+# The dense relative localization loss.
+LOCALIZATION = "liu2021efficient"
 
 IMAGENET = "russakovsky2015imagenet"
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.kinds import OWN_HEAD, names_reference
+from reports.systems.kinds import OWN_HEAD, drawn_names, reference_names
 from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run
 from reports.systems.schema import ALL_ROWS
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-_ALEXNET = "torchvision:alexnet"
 LIMITS = (
     "Intervals are those of the differences due to the drawn patients alone: other trainings, "
     "folds and data are not in them, and of intervals that are right one in twenty misses what it "
@@ -44,8 +43,8 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
 
     Reference points are left out, and random weights where any others ran.
     """
-    seen = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
-    drawn = seen["weights"].astype(str) == "random"
+    seen = table[~table["extractor"].astype(str).isin(reference_names(run))]
+    drawn = seen["extractor"].astype(str).isin(drawn_names(run))
     seen, weights = (
         (seen, "with random weights") if drawn.all() else (seen[~drawn], "without random weights")
     )
@@ -117,8 +116,7 @@ def _beside_published(run: Run, table: "pd.DataFrame") -> tuple[list[str], str]:
 
 def _published_svm(run: Run, row: Row) -> bool:
     return (
-        str(row["extractor"]).startswith(_ALEXNET)
-        and row["classifier"] != OWN_HEAD
+        row["classifier"] != OWN_HEAD
         and row["dataset"] == "cbis-ddsm"
         and row["twin"] not in run.audits
         and row["rows"] == ALL_ROWS

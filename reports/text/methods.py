@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
-from reports.systems.kinds import is_reference, is_selected
+from reports.systems.kinds import is_reference, is_selected, parts, sees_images
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
@@ -108,16 +108,12 @@ def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
         f"Each crop (region: {options.get('region', 'crop')}) was read as one 8-bit channel"
         f"{f' ({grey})' if grey else ''}, {shape}."
     ]
-    if any(s.ran and _has_network(s) for s in systems):
+    if any(s.ran and sees_images(s) for s in systems):
         sentences.append(
             "It was then resized to the input of each network where that has another size "
             "(bicubic, antialiased), and its channel repeated for networks that take several."
         )
     return sentences
-
-
-def _has_network(system: PooledSystem) -> bool:
-    return not is_reference(system) and not is_selected(system)
 
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
@@ -192,7 +188,7 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     """What ran; a system that failed has done nothing that could be reported."""
     ran = [system for system in systems if system.ran]
     sentences = []
-    frozen = _named(s for s in ran if not s.trained and _has_network(s))
+    frozen = _named(s for s in ran if not s.trained and sees_images(s))
     if frozen:
         sentences.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
     sentences += _trainings(run, ran) + _precision(run, ran)
@@ -223,7 +219,7 @@ def _grouped(run: Run) -> str:
 
 def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
     # The networks of a fusion have no row of their own, but a recipe.
-    names = {part for s in ran for part in _parts(str(s.identity["extractor"]))}
+    names = {str(part.get("name")) for system in ran for part in parts(system)}
     sentences = []
     for recipe in manifest_records(run.manifest, "recipes"):
         if str(recipe.get("extractor")) not in names:
@@ -235,22 +231,13 @@ def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
     return sentences
 
 
-def _parts(extractor: str) -> list[str]:
-    """The name and, of a fusion, every name that may be one of its parts."""
-    if not extractor.startswith("fusion:"):
-        return [extractor]
-    words = extractor.removeprefix("fusion:").split("+")
-    places = range(len(words) + 1)
-    return [extractor, *("+".join(words[a:b]) for a in places for b in places if a < b)]
-
-
 def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
     """In which precision features were extracted and networks trained."""
     sentences = []
     found: dict[str, list[str]] = {}
     for system in ran:
         for precision in system.units["precision"].dropna().unique():
-            if short(precision) and _has_network(system):
+            if short(precision) and sees_images(system):
                 found.setdefault(str(precision), []).append(str(system.identity["extractor"]))
     if found:
         listed = "; ".join(f"{p} ({', '.join(dict.fromkeys(n))})" for p, n in found.items())

@@ -6,11 +6,13 @@ from typing import Any
 
 from reports.evaluation import Evaluation
 from reports.statistics.difference import BY_BOOTSTRAP, BY_FOLDS
+from reports.systems.kinds import parts
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.bibliography import (
     DATA_SETS,
     IMAGENET,
     LIBRARIES,
+    LOCALIZATION,
     NETWORKS,
     SALIENCY,
     STATISTICS,
@@ -41,14 +43,16 @@ def statistics(evaluation: Evaluation) -> dict[str, str]:
 def references(evaluation: Evaluation) -> list[Reference]:
     """What this run used and its report rests on, each once; the suite last."""
     run, systems = evaluation.run, evaluation.systems
-    names = [str(system.identity["extractor"]) for system in systems]
+    used = [part for system in systems for part in parts(system)]
+    # A plugin may have the name of a network and be another one.
+    names = [str(part.get("architecture")) for part in used if part.get("library") != "plugin"]
     # The phantom has the layout of a data set, and none of its images.
     dataset = "" if run.synthetic else str(section(run.manifest, "data").get("dataset", ""))
     packages = section(section(run.manifest, "environment"), "packages")
     networks = [
         key for pattern, key in NETWORKS.items() if any(re.search(pattern, name) for name in names)
     ]
-    imagenet = any(str(system.identity["weights"]) == "imagenet" for system in systems)
+    imagenet = any(part.get("weights") == "imagenet" for part in used)
     explained = manifest_records(run.manifest, "saliency")
     kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
     svm = any(
@@ -57,6 +61,7 @@ def references(evaluation: Evaluation) -> list[Reference]:
     keys = [
         *DATA_SETS.get(dataset, ()),
         *networks,
+        *([LOCALIZATION] if any(part.get("localized") for part in used) else []),
         *([IMAGENET] if imagenet else []),
         *(SVM if svm else ()),
         *(key for name, key in LIBRARIES.items() if name in packages),

@@ -2,8 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from reports.systems.kinds import KERNEL, OWN_HEAD, names_reference
+from reports.systems.kinds import KERNEL, OWN_HEAD, reference_names
 from reports.systems.pooling import GROUP_COLUMNS
+from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.values import missing, number
 
@@ -53,10 +54,10 @@ def _enough(curve: "pd.DataFrame") -> float | None:
 _VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
 
 
-def subgroup_sentences(table: "pd.DataFrame") -> list[str]:
+def subgroup_sentences(run: Run, table: "pd.DataFrame") -> list[str]:
     """Median AUC over systems by group, for a few variables; the rest is in the table."""
     lines = []
-    images = table[~table["extractor"].astype(str).map(names_reference).astype(bool)]
+    images = table[~table["extractor"].astype(str).isin(reference_names(run))]
     for (subset, protocol), group in images.groupby(["subset", "protocol"], sort=False):
         parts = []
         for variable in _VARIABLES:

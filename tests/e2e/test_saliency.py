@@ -50,7 +50,7 @@ def test_overlays_are_written_and_kept(tmp_path, bench, options):
         assert crop["score"] == rows["score"][crop["crop_id"]]
         for name in ("plain", "overlay"):
             assert Image.open(tmp_path / "first" / crop[name]).size == (128, 128)
-    assert second["kind"] == "ViT"
+    assert second["kind"] == "other network"
     assert second["problem"].startswith("flat-vit: has no layer with places in the image")
     assert "no saliency map: flat-vit" in ended.err
     page = (tmp_path / "first/report.html").read_text()

@@ -64,6 +64,42 @@ def reported_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+_TRANSFORMERS = ("vit", "deit", "swin", "cct", "t2t")
+
+
+def extractor_facts(name: str) -> dict[str, Any]:
+    """What a manifest says that an extractor is, for the names that these tests make up."""
+    if name.startswith("fusion:"):
+        made = [extractor_facts(part) for part in name.removeprefix("fusion:").split("+")]
+        joined = {
+            fact: ", ".join(dict.fromkeys(part[fact] for part in made))
+            for fact in ("weights", "origin", "training", "family")
+        }
+        return {"name": name, "role": "fusion", "network": name, "parts": made, **joined}
+    if name == "selected":
+        return {"name": name, "role": "selection", "origin": "pretrained"}
+    if name == "none" or name.startswith(("shortcut:", "reader:")):
+        return {"name": name, "role": "reference point"}
+    network, _, step = name.partition("+")
+    drawn = network.startswith("random:")
+    architecture = network.removeprefix("random:").partition("@")[0].partition(".")[0]
+    transformer = any(word in architecture for word in _TRANSFORMERS)
+    return {
+        "name": name,
+        "role": "network",
+        "weights": "random" if drawn else "imagenet",
+        "origin": "random" if drawn else "pretrained",
+        "training": "frozen",
+        "family": "transformer" if transformer else "CNN",
+        "library": architecture.partition(":")[0],
+        "architecture": architecture,
+        "network": network,
+        "steps": [step] if step else [],
+        "small_data": False,
+        "localized": step.startswith("drloc"),
+    }
+
+
 def identity(subset: str, protocol: str, extractor: str, classifier: str) -> dict[str, Any]:
     return {
         "dataset": "cbis-ddsm",
@@ -189,6 +225,14 @@ def write_trained_run(
     _table(history, HISTORY_COLUMNS).to_parquet(folder / "history.parquet")
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["recipes"] = [_recipe(name, epochs) for name in trained]
+    for row in manifest["extractors"]:
+        if row["name"] not in trained:
+            continue
+        if "finetuned" in row["name"]:
+            row["training"] = "fine-tuned"
+        else:
+            row |= {"training": "from scratch", "origin": "scratch", "weights": "scratch"}
+            row["small_data"] = row["name"] != "cnn_baseline"
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return folder
 
@@ -378,9 +422,8 @@ def _manifest(
             "packages": {"numpy": "2.4.6", "torch": "2.15.0"},
         },
         "extractors": [
-            {
-                "name": name,
-                "weights": "random" if name.startswith("random:") else "imagenet",
+            extractor_facts(name)
+            | {
                 "weights_digest": "ab" * 8,
                 "precision": "float32",
                 "feature_width": 384,

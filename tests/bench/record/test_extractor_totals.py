@@ -8,12 +8,29 @@ import pytest
 
 from bench.execution.features import Features
 from bench.execution.tasks import Answer
-from bench.planning.extractor import Extractor
+from bench.planning.config import Configuration
+from bench.planning.extractor import Extractor, choose_extractors
 from bench.record.extractor_totals import ExtractorTotals
+from extractors.backbone import BackboneInfo
+from reports.systems.schema import EXTRACTOR_FACTS
 
 FOLD: Any = None
-INFO: Any = SimpleNamespace(origin="scratch")
-RECIPE: Any = SimpleNamespace(name="quick")
+RECIPE: Any = SimpleNamespace(name="quick", localization=None)
+
+
+def info(origin: str, family: str | None = None) -> Any:
+    """Of a plugin, whose family is not known before it is built."""
+    return BackboneInfo(
+        name="net",
+        kind="plugin",
+        architecture="net",
+        weights="w",
+        origin=origin,  # type: ignore[arg-type]
+        family=family,  # type: ignore[arg-type]
+    )
+
+
+INFO = info("scratch")
 NETWORK = Extractor("net", INFO, "scratch", recipe=RECIPE)
 
 
@@ -93,10 +110,58 @@ def test_what_a_system_is_stands_in_its_row() -> None:
     ],
 )
 def test_how_weights_come_about_is_planned(origin: str, trained: bool, training: str) -> None:
-    recipe: Any = SimpleNamespace(name="quick") if trained else None
-    info: Any = SimpleNamespace(origin=origin)
-    one = Extractor("a", info, "w", recipe=recipe)
+    one = Extractor("a", info(origin), "w", recipe=RECIPE if trained else None)
     assert one.training == training
     both = Extractor("fusion:a+b", None, "w", parts=(one, NETWORK))
     assert both.training == ", ".join(dict.fromkeys([training, "from scratch"]))
     assert both.origin == f"{origin}, scratch"
+
+
+def row_of(name: str, **options: Any) -> dict[str, Any]:
+    """What the manifest says of an extractor that did not run, on real data."""
+    configuration = Configuration(extractors=[name], weights_dir=None, **options)
+    (extractor,) = choose_extractors(configuration, synthetic=False)
+    totals = ExtractorTotals(extractor)
+    totals.add(Answer(FOLD, (), None, {}, "no"))
+    return totals.row()
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("timm:vit_small_patch16_224.augreg_in1k@blocks.3", "transformer"),
+        ("timm:resnet18+finetuned", "CNN"),
+        ("timm:coatnet_nano_rw_224", "hybrid"),
+        ("torchvision:googlenet", "CNN"),
+        ("bundled:efficientnet_lite0", "CNN"),
+        ("cvt_13", "hybrid"),
+        ("fusion:timm:resnet18+timm:xcit_nano_12_p16_224", "CNN, transformer"),
+    ],
+)
+def test_the_family_is_known_without_weights(name: str, wanted: str) -> None:
+    assert row_of(name)["family"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("cnn_baseline", ("network", "cnn_baseline", "cnn_baseline", [], False, False)),
+        ("swin_t+drloc", ("network", "swin_t", "swin_t", ["drloc"], True, True)),
+        ("random:swin_t", ("network", "swin_t", "random:swin_t", [], True, False)),
+        (
+            "timm:resnet18.a1_in1k+finetuned-last",
+            ("network", "timm:resnet18", "timm:resnet18.a1_in1k", ["finetuned-last"], False, False),
+        ),
+    ],
+)
+def test_the_row_says_what_a_name_stands_for(name: str, wanted: tuple[Any, ...]) -> None:
+    row = row_of(name)
+    names = ("role", "architecture", "network", "steps", "small_data", "localized")
+    assert tuple(row[fact] for fact in names) == wanted
+    assert set(EXTRACTOR_FACTS) <= set(row)
+
+
+def test_selections_and_reference_points_have_their_role() -> None:
+    roles = {name: Extractor(name, None, "").role for name in ("selected", "none", "shortcut:size")}
+    assert list(roles.values()) == ["selection", "reference point", "reference point"]
+    assert ExtractorTotals(Extractor("none", None, "")).row()["role"] == "reference point"

@@ -18,7 +18,6 @@ from reports.statistics.difference import (
     smallest_difference,
 )
 from reports.systems.focus import headline_groups
-from reports.systems.kinds import transformer
 from reports.systems.pooling import PooledSystem, pool
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run, read_run
@@ -108,22 +107,6 @@ def test_each_question_compares_what_it_declares(table: pd.DataFrame) -> None:
             assert pairs(rows) == declared
             assert (rows["comparisons"] == len(declared)).all()
             assert (rows["status"] == "ok").all()
-
-
-@pytest.mark.parametrize(
-    ("extractor", "is_one"),
-    [
-        ("timm:vit_tiny_patch16_224.augreg_in21k@blocks.3", True),
-        ("timm:swin_tiny_patch4_window7_224+finetuned", True),
-        ("timm:convnext_tiny.dinov3_lvd1689m", False),
-        ("torchvision:resnet50", False),
-    ],
-)
-def test_weights_that_name_a_transformer_make_none(
-    single: list[PooledSystem], extractor: str, is_one: bool
-) -> None:
-    system = dataclasses.replace(single[0], identity={"extractor": extractor})
-    assert transformer(system) is is_one
 
 
 def test_no_figure_has_a_say_in_it(

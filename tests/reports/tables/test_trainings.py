@@ -294,9 +294,10 @@ def test_the_page_says_what_is_new(trained_run: Path) -> None:
 
 def test_what_the_std_is_over_is_said_where_networks_trained_again(run: Run) -> None:
     said = "what the seed alone changes"
-    for recipe, times in (("quick", 1), ("frozen", 0)):
-        units = run.units.assign(recipe=recipe)
-        groups = Evaluation(run, pool(replace(run, units=units))).groups
+    for training, times in (("from scratch", 1), ("frozen", 0)):
+        rows = [row | {"training": training} for row in run.manifest["extractors"]]
+        told = replace(run, manifest=run.manifest | {"extractors": rows})
+        groups = Evaluation(told, pool(told)).groups
         legends = [comparison(group)["legend"] for group in groups]
         assert [said in legend for legend in legends] == [times == 1, False]
 
