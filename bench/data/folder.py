@@ -245,7 +245,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
         {"all": SubsetInfo(("all",), positive=sides.word(1), negative=sides.word(0))},
         notices=[
             *sides.notices,
-            *_unused_folders(root, folders),
+            *_unused_folders(source, folders),
             NO_PATIENTS,
             *_named_alike(rows),
             NO_SPLIT,
@@ -316,13 +316,13 @@ def _mask_folders(source: FolderSource) -> list[LeftOut]:
     ]
 
 
-def _unused_folders(root: Path, used: list[Path]) -> list[str]:
+def _unused_folders(source: FolderSource, used: list[Path]) -> list[str]:
     """A notice of folders beside the class folders in which no file is an image by its name."""
     names = [
         folder.name
-        for folder in sorted(root.iterdir())
+        for folder in sorted(source.root.iterdir())
         if folder.is_dir() and folder not in used and folder.name[0] not in "._"
-        if not any(_images(root, folder)) and any(_files(root, folder))
+        if not any(_images(source, folder)) and any(_files(source, folder))
     ]
     return [f"folders without images, which are no classes: {named(names)}"] * bool(names)
 

@@ -169,7 +169,7 @@ def _attempt(address: str, timeout: float, found: dict[str, str]) -> None:
 def ask(address: str, timeout: float) -> int:
     """The status with which a service answers a HEAD request; raises what its client raises."""
     if address == _hub():
-        from huggingface_hub.utils import get_session
+        from huggingface_hub import get_session
 
         return int(get_session().head(address, timeout=timeout).status_code)
     request = urllib.request.Request(address, method="HEAD")
