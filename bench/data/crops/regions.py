@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.data.images.dicom_padding import without_padding
 from bench.data.images.pixels import Pixels, UnreadableImage, has_two_values, to_eight_bit
 from bench.data.lesions import GEOMETRY_COLUMNS
 
@@ -111,9 +112,12 @@ def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square
     return round((top + bottom) / 2), round((left + right) / 2), half
 
 
-def cut_out(pixels: Pixels, square: Square | None) -> NDArray[np.uint8]:
+def cut_out(
+    pixels: Pixels, square: Square | None, padding: NDArray[np.bool_] | None = None
+) -> NDArray[np.uint8]:
     """The square as 8 bits, scaled by the pixels that it shows; zero beyond the border.
 
+    Padding within it is as dark as the darkest of its other pixels.
     It holds the rows `row - half` … `row + half - 1` and the columns alike; None takes the whole
     image.
     """
@@ -124,7 +128,8 @@ def cut_out(pixels: Pixels, square: Square | None) -> NDArray[np.uint8]:
     top, left = row - half, column - half
     rows = slice(max(top, 0), max(min(top + 2 * half, height), 0))
     columns = slice(max(left, 0), max(min(left + 2 * half, width), 0))
-    shown = pixels[rows, columns]
+    filling = None if padding is None else padding[rows, columns]
+    shown = without_padding(pixels[rows, columns], filling)
     canvas = np.zeros((2 * half, 2 * half), np.uint8)
     if shown.size:
         down, right = rows.start - top, columns.start - left

@@ -164,7 +164,7 @@ def _cut_crops(
             if cut.mask:
                 mask = _mask(masks[cut.mask], cut.mask)
                 square = square_around(mask, decoded.pixels.shape, settings.margin)
-            crop = cut_out(decoded.pixels, square)
+            crop = cut_out(decoded.pixels, square, decoded.padding)
         except UnreadableImage as error:
             found.append((row, str(error)))
             continue

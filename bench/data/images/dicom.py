@@ -169,7 +169,8 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
         pixels = _inverted(pixels)
     pixels = without_padding(pixels, padding)
     facts = replace(_facts(record), contradictory=contradicted > 0)
-    return Decoded(pixels, facts, windowed=window == "voi" and has_window(record))
+    is_windowed = window == "voi" and has_window(record)
+    return Decoded(pixels, facts, windowed=is_windowed, padding=padding)
 
 
 def _facts(record: FileDataset) -> FileFacts:

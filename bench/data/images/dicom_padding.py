@@ -47,7 +47,7 @@ def without_padding(pixels: Pixels, is_padding: NDArray[np.bool_] | None) -> Pix
 
     So it takes no part in minimum and maximum.
     """
-    if is_padding is None:
+    if is_padding is None or not is_padding.any() or is_padding.all():
         return pixels
     darkest = 0 if pixels.dtype == np.uint8 else pixels[~is_padding].min()
     return np.where(is_padding, pixels.dtype.type(darkest), pixels)

@@ -78,11 +78,14 @@ class Decoded:
         Whether a VOI table or window of the file was applied.
     facts : FileFacts
         What the file tells of how it was made.
+    padding : NDArray[np.bool_] | None, shape (height, width)
+        The pixels that show nothing; None where all show something.
     """
 
     pixels: Pixels
     facts: FileFacts
     windowed: bool = False
+    padding: NDArray[np.bool_] | None = None
 
 
 class UnreadableImage(Exception):

@@ -19,6 +19,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
+from bench.data.crops.regions import cut_out
 from bench.data.images.decoding import decode
 from bench.data.images.dicom import read_header
 from bench.data.images.pixels import to_eight_bit
@@ -125,6 +126,18 @@ def test_padding_is_black_under_a_window() -> None:
         without = saved(dicom(TISSUE, **shown))
         expected = np.where(WHERE, 0, decode(without, "x", "voi").pixels)
         np.testing.assert_array_equal(decode(with_value, "x", "voi").pixels, expected)
+
+
+def test_padding_takes_no_part_in_the_range_of_a_region() -> None:
+    pixels = np.full((40, 40), 100, np.uint16)
+    pixels[10:30, 10:30] = np.arange(400).reshape(20, 20) + 3000
+    pixels[10:30, 20:] = 0
+    decoded = decode(saved(dicom(pixels, PixelPaddingValue=0)), "x")
+    region = cut_out(decoded.pixels, (20, 20, 10), decoded.padding)
+    assert not region[:, 10:].any()
+    np.testing.assert_array_equal(region[:, :10], to_eight_bit(pixels[10:30, 10:20]))
+    nothing = cut_out(decoded.pixels, (20, 25, 5), decoded.padding)
+    assert not nothing.any()
 
 
 def test_padding_that_is_not_there_or_is_all_changes_nothing() -> None:
