@@ -352,8 +352,7 @@ def _files(source: FolderSource, folder: Path) -> Iterator[str]:
 def _is_seen(link: Path, seen: set[str]) -> bool:
     """Whether a link leads to a folder that is read already, or to one around it."""
     real = os.path.realpath(link)
-    around = os.path.realpath(link.parent)
-    is_seen = real in seen or os.path.commonpath([real, around]) == real
+    is_seen = real in seen or Path(os.path.realpath(link.parent)).is_relative_to(real)
     seen.add(real)
     return is_seen
 

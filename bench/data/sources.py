@@ -55,7 +55,7 @@ def path_problem(path: str) -> str | None:
 def escapes(root: Path, path: str) -> bool:
     """Whether a path leaves the data root when every symbolic link is followed."""
     real_root = os.path.realpath(root)
-    return os.path.commonpath([real_root, os.path.realpath(root / path)]) != real_root
+    return not Path(os.path.realpath(root / path)).is_relative_to(real_root)
 
 
 def first_that_escapes(root: Path, paths: Iterable[str]) -> str | None:

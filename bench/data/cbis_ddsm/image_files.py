@@ -124,7 +124,7 @@ class Walk:
 
 
 def _is_within(real_root: str, path: str) -> bool:
-    return os.path.commonpath([real_root, os.path.realpath(path)]) == real_root
+    return Path(os.path.realpath(path)).is_relative_to(real_root)
 
 
 def _is_text(name: str) -> bool:
