@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classifiers.validation import check_features
+from classifiers.validation import InvalidParameter, check_features
 
 FloatArray = NDArray[np.float64]
 
@@ -256,6 +256,13 @@ def products(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArra
 def products_on(device: str, train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
     """`products` on a torch device, in float64; on the CPU if the device has too little memory."""
     import torch
+
+    if not isinstance(device, str):
+        raise InvalidParameter(f"device={device!r:.60} must be a name, such as 'cpu' or 'cuda'")
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise InvalidParameter(f"device={device!r:.60} is no device of torch") from None
 
     def to_numpy(matrix: torch.Tensor) -> FloatArray:
         result: NDArray[Any] = matrix.cpu().numpy()

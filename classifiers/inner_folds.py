@@ -17,7 +17,7 @@ from classifiers.gram import Gram
 from classifiers.kernels import Kernel, kernels_named
 from classifiers.settings import SweepSettings
 from classifiers.solver import in_threads
-from classifiers.validation import group_codes
+from classifiers.validation import group_codes, whole_number
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -68,6 +68,7 @@ def inner_folds(
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
+    whole_number("folds", folds)
     codes = group_codes(groups, len(labels))
     for label, name in ((0, "negative"), (1, "positive")):
         patients = len(np.unique(codes[labels == label]))

@@ -15,7 +15,7 @@ from classifiers.memory import (
     require_memory,
 )
 from classifiers.settings import SweepSettings
-from classifiers.validation import binary_labels
+from classifiers.validation import binary_labels, feature_sets, whole_number
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED
 
 
@@ -81,7 +81,8 @@ def judge_kernels(
         If features or labels are unusable, the patients are too few for the folds, or the Gram
         matrix does not fit into the memory that may be used.
     """
-    train = [np.asarray(one) for one in train_features]
+    train = feature_sets("train_features", train_features)
+    whole_number("jobs", jobs)
     labels = binary_labels(train_labels, len(train[0]))
     splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))

@@ -1,5 +1,7 @@
 """How much memory the fits need, computed from shapes before anything is allocated."""
 
+from classifiers.validation import positive_number
+
 FLOAT64 = 8
 
 
@@ -46,6 +48,13 @@ def affordable_threads(n: int, m: int, jobs: int, limit: float) -> int:
 
     room = (limit - FLOAT64 * (n + m) * n) / thread_bytes(n, m)
     return max(1, int(min(effective_n_jobs(jobs), room)))
+
+
+def checked_limit(given: float) -> float:
+    """The limit in bytes as an argument gives it; infinity is none."""
+    if isinstance(given, float) and given == float("inf"):
+        return given
+    return positive_number("memory_limit", given)
 
 
 def default_memory_limit() -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.gram import Standardisation
-from classifiers.validation import binary_labels, check_features
+from classifiers.validation import InvalidParameter, binary_labels, check_features
 
 FloatArray = NDArray[np.float64]
 
@@ -123,8 +123,10 @@ def fit_reference(
     ConvergenceWarning
         If an iterative solver came to its limit.
     """
-    if name not in _REFERENCES:
-        raise ValueError(f"classifier={name!r} is unknown; known are {', '.join(_REFERENCES)}")
+    if not isinstance(name, str) or name not in _REFERENCES:
+        raise InvalidParameter(
+            f"classifier={name!r:.60} is unknown; known are {', '.join(_REFERENCES)}"
+        )
     started = time.perf_counter()
     labels = binary_labels(train_labels)
     train, test = np.asarray(train_features), np.asarray(test_features)

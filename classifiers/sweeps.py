@@ -20,7 +20,7 @@ from classifiers.c_path import Fit, fit_path
 from classifiers.convergence import warn_of
 from classifiers.gram import Gram
 from classifiers.kernels import KERNELS, kernels_named
-from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
+from classifiers.memory import affordable_threads, checked_limit, default_memory_limit, gram_bytes
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
 from classifiers.validation import check_features, two_classes
@@ -134,7 +134,7 @@ def sweep(
     names, labels = two_classes(train_labels, len(train))
     classes = names[0], names[1]
     settings = SweepSettings(kernels, C, scale, jobs, tol, max_iter)
-    limit = default_memory_limit() if memory_limit is None else memory_limit
+    limit = default_memory_limit() if memory_limit is None else checked_limit(memory_limit)
     if gram_bytes(len(train), len(test), train.shape[1]) > limit:
         from classifiers.nystroem import approximate_fits
 

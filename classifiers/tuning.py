@@ -25,7 +25,7 @@ from classifiers.memory import (
 )
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import group_codes, two_classes
+from classifiers.validation import check_features, group_codes, two_classes
 
 TUNED_C = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 TUNED_SCALES = (0.5, 1.0, 2.0)
@@ -138,6 +138,7 @@ def tune(
     platt : Probabilities from the out-of-fold scores of a choice.
     """
     train, test = np.asarray(train_features), np.asarray(test_features)
+    check_features(train, test)
     names, labels = two_classes(train_labels, len(train))
     codes = group_codes(groups, len(train))
     settings = SweepSettings(kernels, C, scale, jobs, tol, max_iter)

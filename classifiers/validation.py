@@ -1,6 +1,6 @@
 """Checks of the arguments that every classifier here takes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
@@ -12,6 +12,9 @@ def check_features(train: NDArray[np.generic], test: NDArray[np.generic]) -> Non
     """Raise ValueError unless both are finite matrices of one width and there is a training row."""
     if train.ndim != 2 or test.ndim != 2:
         raise ValueError(f"features must be matrices, got shapes {train.shape} and {test.shape}")
+    for name, values in (("training", train), ("test", test)):
+        if values.dtype.kind not in "biuf":
+            raise ValueError(f"{name} features must be numbers, got {values.dtype}")
     if train.shape[1] != test.shape[1]:
         raise ValueError(
             f"training rows have {train.shape[1]} features, test rows have {test.shape[1]}"
@@ -22,6 +25,19 @@ def check_features(train: NDArray[np.generic], test: NDArray[np.generic]) -> Non
         bad = int((~np.isfinite(values)).any(axis=1).sum())
         if bad:
             raise ValueError(f"features are not finite in {bad} of {len(values)} {name} rows")
+
+
+def feature_sets(name: str, values: Sequence[ArrayLike]) -> list[NDArray[Any]]:
+    """One matrix for each backbone; raises ValueError unless there is one, and all are matrices."""
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
+        raise InvalidParameter(f"{name} must be a list of feature matrices, got {values!r:.60}")
+    found = [np.asarray(one) for one in values]
+    if not found:
+        raise ValueError(f"{name} is an empty list")
+    for one in found:
+        if one.ndim != 2:
+            raise ValueError(f"{name} must be a list of matrices, one has shape {one.shape}")
+    return found
 
 
 class InvalidParameter(ValueError, TypeError):
@@ -69,8 +85,15 @@ def two_classes(labels: ArrayLike, n: int | None = None) -> tuple[NDArray[Any], 
 
 def _any_missing(values: NDArray[Any]) -> bool:
     if values.dtype.kind == "O":
-        return any(value is None or value != value for value in values)
+        return any(map(_is_missing, values))
     return values.dtype.kind == "f" and not np.isfinite(values).all()
+
+
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # pandas' NA is neither equal nor unequal
+        return True
 
 
 def binary_labels(labels: ArrayLike, n: int | None = None) -> NDArray[np.int64]:

@@ -1,7 +1,7 @@
 """Fits the SVMs that a benchmark names (see `classifiers.variants`) on one shared Gram matrix."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,12 +14,18 @@ from classifiers.fusion import fused_gram, naming_backbone
 from classifiers.gram import Gram, Standardisation, products_on
 from classifiers.inner_folds import InnerScore, inner_folds, inner_scores
 from classifiers.kernels import KERNELS
-from classifiers.memory import affordable_threads, default_memory_limit, gram_bytes
+from classifiers.memory import affordable_threads, checked_limit, default_memory_limit, gram_bytes
 from classifiers.pca import principal_components
 from classifiers.settings import SweepSettings
 from classifiers.sweeps import swept
 from classifiers.tuning import TUNED_C, TUNED_SCALES, tuned
-from classifiers.validation import binary_labels, check_features
+from classifiers.validation import (
+    InvalidParameter,
+    binary_labels,
+    check_features,
+    feature_sets,
+    whole_number,
+)
 from classifiers.variants import VARIANTS, Variant
 
 FloatArray = NDArray[np.float64]
@@ -115,18 +121,30 @@ def fit_variants(
         If features or labels are unusable for any SVM; of several backbones the message names the
         first that is.
     """
-    train, test = ([np.asarray(one) for one in part] for part in (train_features, test_features))
+    train = feature_sets("train_features", train_features)
+    test = feature_sets("test_features", test_features)
+    wanted = _variants_named(names)
+    whole_number("jobs", jobs)
     labels = binary_labels(train_labels, len(train[0]))
-    limit = default_memory_limit() if memory_limit is None else memory_limit
+    limit = default_memory_limit() if memory_limit is None else checked_limit(memory_limit)
     n, m, width = len(labels), len(test[0]), max(one.shape[-1] for one in train)
     needed = gram_bytes(n, m, width, len(train))
-    wanted = [VARIANTS[name] for name in names]
     _warm_up(device)
     if needed > limit:
         return _sampled_fits(train, labels, test, wanted, needed, limit)
     jobs = affordable_threads(n, m, jobs, limit)
     found = _exact_fits(train, labels, test, groups, wanted, jobs, device)
-    return {name: found[name] for name in names}
+    return {one.name: found[one.name] for one in wanted}
+
+
+def _variants_named(names: Sequence[str]) -> list[Variant]:
+    """The variants of these names; raises InvalidParameter where there is none."""
+    if not isinstance(names, Iterable) or isinstance(names, str | bytes):
+        raise InvalidParameter(f"names={names!r:.60} must be a list of names")
+    for name in names:
+        if not isinstance(name, str) or name not in VARIANTS:
+            raise InvalidParameter(f"classifier={name!r:.60} is unknown; see VARIANTS")
+    return [VARIANTS[name] for name in names]
 
 
 def _exact_fits(

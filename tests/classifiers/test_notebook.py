@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import check_estimator
@@ -13,11 +14,14 @@ from classifiers import (
     KernelSVC,
     SweepSettings,
     fit_reference,
+    fit_variants,
+    judge_kernels,
     solver,
     sweep,
     sweep_gram,
     tune,
 )
+from classifiers.torch_decision import decision_in_torch
 
 NEAR = 1e-9
 
@@ -64,6 +68,9 @@ def test_weights_are_those_of_svc(kernel, class_weight, weighted, either_solver)
     svm = KernelSVC(kernel, C=2.0, tol=NEAR, class_weight=named)
     svm.fit(train, labels, sample_weight=weights)
     assert svm.converged_
+    np.testing.assert_allclose(
+        decision_in_torch(svm)(torch.from_numpy(test)), svm.decision_function(test), atol=1e-9
+    )
     assert (svm._solution.interior_steps > 0) == (either_solver != "libsvm")
     expected = svc.decision_function(scaler.transform(test))
     np.testing.assert_allclose(svm.decision_function(test), expected, atol=2e-6)
@@ -208,6 +215,56 @@ def test_a_wrong_setting_is_one_line(given, message):
             call()
 
 
+WRONG = {
+    "train_features": [None, "x", 1.5, [1], {}, np.array([["a", "b"]] * 90)],
+    "test_features": [None, "x", {}, np.array([["a", "b"]] * 3)],
+    "train_labels": [None, "x", 1.5, {}],
+    "groups": [None, "x", 1.5, {}],
+    "kernels": [None, "x", 1.5, [1], {}],
+    "names": [None, "x", 1.5, [1], [["linear"]]],
+    "name": [None, "x", 1.5, ["knn"], {}],
+    "folds": [None, "x", 1.5, [1], 0],
+    "jobs": [None, "x", 1.5, [1], 0, True],
+    "device": [None, "x", 1.5, ["cpu"], "nowhere:1"],
+    "memory_limit": ["x", [1], {}, 0, True],
+}
+CALLS = {
+    sweep: ("train_features", "train_labels", "test_features", "kernels", "jobs", "device",
+            "memory_limit"),
+    tune: ("train_features", "train_labels", "test_features", "groups", "kernels", "folds", "jobs",
+           "device"),
+    fit_reference: ("name", "train_features", "train_labels", "test_features"),
+    fit_variants: ("train_features", "train_labels", "test_features", "groups", "names", "jobs",
+                   "device", "memory_limit"),
+    judge_kernels: ("train_features", "train_labels", "groups", "kernels", "jobs", "device"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.__name__)
+def test_no_wrong_argument_ends_in_the_words_of_numpy(call):
+    train, labels, test = data(40, 5)
+    many = call in (fit_variants, judge_kernels)
+    right = {
+        "train_features": [train] if many else train,
+        "test_features": [test] if many else test,
+        "train_labels": labels,
+        "groups": np.arange(40),
+        "kernels": ["linear"],
+        "names": ["linear+platt"],
+        "name": "knn",
+    }
+    right = {name: right[name] for name in CALLS[call] if name in right}
+    assert call(**right)
+    for name in CALLS[call]:
+        for wrong in WRONG[name]:
+            if call is fit_variants and name == "groups":
+                reason = call(**(right | {name: wrong}))["linear+platt"]
+                assert isinstance(reason, str)  # why there is no fit
+                continue
+            with pytest.raises(ValueError, match=r"\A.{10,200}\Z"):
+                call(**(right | {name: wrong}))
+
+
 NAMES = {
     "text": ("benign", "malignant"),
     "numbers": (1, 2),
@@ -249,6 +306,7 @@ def test_any_two_labels_will_do_and_the_second_is_positive(names, kind):
         ([0.25, 0.5] * 45, "two classes"),
         ([0.0, np.nan] * 45, "none may be missing"),
         (["a", None] * 45, "none may be missing"),
+        (pd.Series([0, None] * 45, dtype="Int64"), "none may be missing"),
         (np.array(["a", 1] * 45, dtype=object), "all numbers or all text"),
         (np.zeros((90, 2)), "vector"),
         ([0, 1], "90 training rows but 2 labels"),
