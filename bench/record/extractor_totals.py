@@ -9,6 +9,7 @@ import numpy as np
 from bench.execution.tasks import Answer
 from bench.planning.extractor import Extractor
 from extractors.create import family_of
+from extractors.pretrained import LIBRARIES
 
 # What the manifest says of an extractor, from the profiles of its features.
 _SAME = ("weights_digest", "precision", "feature_width", "input", "parameters", "flops_per_image")
@@ -118,9 +119,11 @@ def _planned_family(extractor: Extractor) -> str | None:
     if extractor.parts:
         families = [_planned_family(part) for part in extractor.parts]
         return ", ".join(dict.fromkeys(name for name in families if name)) or None
-    if extractor.info is None or extractor.info.family is not None:
-        return extractor.info.family if extractor.info is not None else None
-    return family_of(extractor.name)
+    if extractor.info is None:
+        return None
+    # Networks of this suite and plugins declare theirs, or have none.
+    found = extractor.info.kind in LIBRARIES
+    return family_of(extractor.name) if found else extractor.info.family
 
 
 def _finite(value: Any) -> Any:
