@@ -1,10 +1,14 @@
 """The sensitivity at 90 % specificity does not contradict the row that it stands in."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from reports.statistics.roc import rate_at
+from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
+from reports.tables.operating_points import operating_points
+from reports.tables.summary import _figures, measured
 
 
 def five_folds(seed: int, shift: float) -> tuple[ScoredRows, np.ndarray]:
@@ -52,3 +56,20 @@ def test_a_row_at_ninety_percent_is_not_contradicted(shift: float) -> None:
         else:
             assert reverse <= specificity + 1e-12
     assert seen or shift < 1
+
+
+def test_summary_and_operating_points_take_the_thresholds_of_the_folds() -> None:
+    rows, threshold = five_folds(0, 2.0)
+    expected = rate_at(rows, np.ones((60, 1)), threshold=threshold)[0]
+    assert expected != rate_at(rows, np.ones((60, 1)))[0]
+    assert measured(rows, threshold)["sensitivity_at_90_specificity"] == expected
+    units = pd.DataFrame({"repeat": 0, "fold": range(5), "threshold": threshold[::12]})
+    system = PooledSystem({}, units, (rows,), "ok")
+    name = "sensitivity_at_90_specificity"
+    assert _figures(system, [name])[name] == expected
+    found = operating_points({("group",): [system]})
+    assert found["sensitivity_at_90_specificity"].tolist() == [expected]
+    low, high = found[
+        ["sensitivity_at_90_specificity_ci_low", "sensitivity_at_90_specificity_ci_high"]
+    ].to_numpy()[0]
+    assert low <= expected <= high
