@@ -24,6 +24,7 @@ from reports.tables.leakage_audit import (
     DRAWN_AND_GIVEN,
     leakage_audit,
 )
+from reports.tables.published import beside_published
 from reports.text.answers import answers
 from reports.text.leakage_audit import audit_text
 
@@ -323,6 +324,23 @@ def test_nothing_else_is_set_against_published_figures(
     _, heading, found = sentences(folder)
     assert wanted in heading[1]
     assert not any("gap" in text for text in found)
+
+
+def test_a_changed_data_set_has_no_published_figure_beside_it(
+    tmp_path: Path, make_run: MakeRun
+) -> None:
+    protocols = (("patient-cv", 1, 2), ("image-cv", 1, 2))
+    folder = audited(make_run, tmp_path / "run", protocols, synthetic=False)
+    for changed in (False, True):
+        change(folder, data={"published_figures": not changed, "derived_from": "CBIS-DDSM"})
+        evaluation = Evaluation.of(read_run(folder))
+        summary, side = (evaluation.tables[n] for n in ("summary", "protocols_side_by_side"))
+        beside = beside_published(evaluation.run, summary)
+        assert beside["measured_extractor"].isna().all() == changed
+        assert ("published" not in side) == changed
+        _, heading, found = sentences(folder)
+        assert ("derived from another one and changed" in heading[1]) == changed
+        assert any("gap" in text for text in found) != changed
 
 
 def test_the_answer_has_the_interval(tmp_path: Path, make_run: MakeRun) -> None:
