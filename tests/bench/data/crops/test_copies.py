@@ -205,6 +205,7 @@ def test_predictions_and_lesions_name_the_group(tmp_path: Path) -> None:
         features = Features(np.zeros((80, 1)), None, 0.0, {})
         results.add(fold, system, Extractor("none", None, ""), features, unit)
     assert results.prediction_table()["patient_id"].nunique() == 40
+    assert results.unit_table()["n_test_patients"].sum() == 40
 
 
 def test_within_a_patient_only_contradicting_labels_are_said(tmp_path: Path) -> None:
