@@ -51,6 +51,7 @@ def _decode(data: bytes) -> str:
 
 
 def _dialect(lines: list[str]) -> dict[str, Any]:
-    """The delimiter: spreadsheets write semicolons in some countries."""
+    """The delimiter: spreadsheets write semicolons in some countries, and tabs when pasted from."""
     first = lines[0] if lines else ""
-    return {"delimiter": ";" if ";" in first and "," not in first else ","}
+    others = (mark for mark in ";\t" if mark in first and "," not in first)
+    return {"delimiter": next(others, ",")}

@@ -1,7 +1,6 @@
 """A user's own data set: one folder a class, or a CSV manifest (see `csv_manifest`)."""
 
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
@@ -9,7 +8,13 @@ from typing import Any
 from bench.data import csv_manifest
 from bench.data.class_words import ClassSides, decide_sides, named
 from bench.data.companions import MASK_FOLDER, named_masks
-from bench.data.images.decoding import DICOM_ENDINGS, begins_as_dicom
+from bench.data.folder_files import (
+    escapes_source,
+    files_in,
+    images_in,
+    is_undecodable,
+    problem_of,
+)
 from bench.data.lesions import (
     Dataset,
     LeftOut,
@@ -20,23 +25,9 @@ from bench.data.lesions import (
     unusable,
 )
 from bench.data.patients import groups_of, kept_together, maybe_one_person, named_alike
-from bench.data.sources import FolderSource, escapes, path_problem
+from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 
-IMAGE_ENDINGS = (
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".pgm",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".bmp",
-    ".webp",
-    ".gif",
-    *(".jp2", ".j2k", ".j2c", ".jpc", ".jpf", ".jpx"),
-    *DICOM_ENDINGS,
-)
 LOOKED_FOR = "a folder: two class folders with images, or one CSV with the columns path and label"
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
 NO_SPLIT = "no official split"
@@ -52,7 +43,7 @@ def find(root: Path, follow_links: bool = False) -> bool:
         return True
     source = FolderSource(root, follow_links)
     folders = _class_folders(source)
-    return len(folders) >= 2 and all(any(_images(source, folder)) for folder in folders)
+    return len(folders) >= 2 and all(any(images_in(source, folder)) for folder in folders)
 
 
 def load(
@@ -109,7 +100,7 @@ def _class_folders(source: FolderSource) -> list[Path]:
     without_masks = [folder for folder in folders if not MASK_FOLDER.fullmatch(folder.name)]
     if len(without_masks) >= 2:
         folders = without_masks
-    return [folder for folder in folders if any(_images(source, folder))]
+    return [folder for folder in folders if any(images_in(source, folder))]
 
 
 def _from_manifest(
@@ -126,6 +117,13 @@ def _from_manifest(
         ignored = ", ".join(map(repr, manifest.ignored))
         notices.append(f"columns that are not used: {ignored}")
     notices += manifest.split_notices
+    if manifest.left_out and not manifest.rows:
+        raise unusable(
+            file,
+            f"none of its {len(manifest.left_out)} files is there; the first, "
+            f"{manifest.left_out[0].path}, was looked for in {file.parent.absolute()}, where the "
+            "CSV lies: paths are relative to it",
+        )
     source = FolderSource(file.parent, follow_links)
     kept, masks, doubtful = _without_masks(source, manifest.rows)
     notices += doubtful
@@ -222,8 +220,8 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
     left_out: list[LeftOut] = []
     by_side = [*((0, name) for name in sides.negative), *((1, name) for name in sides.positive)]
     for label, name in by_side:
-        for path in _files(source, root / name):
-            reason = _problem(source, path)
+        for path in files_in(source, root / name):
+            reason = problem_of(source, path)
             if reason:
                 printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
                 left_out.append(LeftOut(printable, printable, reason))
@@ -289,7 +287,7 @@ def _without_masks(
 ) -> tuple[list[dict[str, Any]], list[LeftOut], list[str]]:
     """The rows that are no masks by name and pixels, those that are, and a notice in doubt."""
     # What leads out of the root is refused later, and not read before.
-    inside = [row["path"] for row in rows if not _escapes(source, row["path"])]
+    inside = [row["path"] for row in rows if not escapes_source(source, row["path"])]
     masks, doubtful = named_masks(source.root, inside)
     left_out = [
         LeftOut(row["crop_id"], row["path"], masks[row["path"]])
@@ -311,8 +309,8 @@ def _mask_folders(source: FolderSource) -> list[LeftOut]:
         LeftOut(path, path, "it lies in a folder of masks, which is no class")
         for folder in sorted(source.root.iterdir())
         if folder.is_dir() and folder not in used and MASK_FOLDER.fullmatch(folder.name)
-        for path in _files(source, folder)
-        if not _is_undecodable(path)
+        for path in files_in(source, folder)
+        if not is_undecodable(path)
     ]
 
 
@@ -322,7 +320,7 @@ def _unused_folders(source: FolderSource, used: list[Path]) -> list[str]:
         folder.name
         for folder in sorted(source.root.iterdir())
         if folder.is_dir() and folder not in used and folder.name[0] not in "._"
-        if not any(_images(source, folder)) and any(_files(source, folder))
+        if not any(images_in(source, folder)) and any(files_in(source, folder))
     ]
     return [f"folders without images, which are no classes: {named(names)}"] * bool(names)
 
@@ -332,71 +330,6 @@ def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:
         return decide_sides(names, positive)
     except UnusableInput as error:
         raise unusable(root, str(error)) from error
-
-
-def _files(source: FolderSource, folder: Path) -> Iterator[str]:
-    """Every file below a class folder but hidden ones, in a fixed order, relative to the root."""
-    seen = {os.path.realpath(folder)}
-    for place, below, names in os.walk(folder, followlinks=source.follow_links):
-        below[:] = sorted(name for name in below if not name.startswith("."))
-        # A link to a folder that is not followed is listed with the rows left out.
-        links = [name for name in below if (Path(place) / name).is_symlink()]
-        if source.follow_links:
-            links = [name for name in links if _is_seen(Path(place) / name, seen)]
-            below[:] = [name for name in below if name not in links]
-        for name in sorted([*names, *links]):
-            if not name.startswith("."):
-                yield (Path(place) / name).relative_to(source.root).as_posix()
-
-
-def _is_seen(link: Path, seen: set[str]) -> bool:
-    """Whether a link leads to a folder that is read already, or to one around it."""
-    real = os.path.realpath(link)
-    is_seen = real in seen or Path(os.path.realpath(link.parent)).is_relative_to(real)
-    seen.add(real)
-    return is_seen
-
-
-def _images(source: FolderSource, folder: Path) -> Iterator[str]:
-    return (path for path in _files(source, folder) if _is_image(source, path))
-
-
-def _is_image(source: FolderSource, path: str) -> bool:
-    """Whether a file is an image by its name, or DICOM under any other."""
-    if path.lower().endswith(IMAGE_ENDINGS):
-        return True
-    return not _escapes(source, path) and begins_as_dicom(source.root / path)
-
-
-def _escapes(source: FolderSource, path: str) -> bool:
-    return not source.follow_links and escapes(source.root, path)
-
-
-def _problem(source: FolderSource, path: str) -> str:
-    """Why a file is not used as an image; empty if it is."""
-    if (source.root / path).is_dir():
-        if source.follow_links:
-            return "a symbolic link to a folder that is read already"
-        return "a symbolic link to a folder is not followed (--follow-links follows it)"
-    if _is_undecodable(path):
-        return "its name is not text"
-    if not _is_image(source, path):
-        return "it is not an image file by its name"
-    problem = path_problem(path)
-    if problem:
-        return f"its path {problem}"
-    if _escapes(source, path):
-        return "a symbolic link leads out of the data root (--follow-links follows it)"
-    return "" if (source.root / path).is_file() else "the file is missing"
-
-
-def _is_undecodable(path: str) -> bool:
-    """Whether a name has bytes that cannot be decoded in the file system's encoding."""
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
 
 
 def _row(path: str, name: str, label: int) -> dict[str, Any]:

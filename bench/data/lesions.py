@@ -175,9 +175,10 @@ def finish(
     unused = left_out_table(left_out)
     root = source.root
     if rows.empty and len(unused):
-        reason = unused["reason"].iloc[0]
+        path, reason = unused["path"].iloc[0], unused["reason"].iloc[0]
+        first = f"{path}: {reason}" if path else reason
         raise unusable(
-            root, f"no usable crop; all {len(unused)} rows are left out, the first one: {reason}"
+            root, f"no usable crop; all {len(unused)} rows are left out, the first one: {first}"
         )
     checked = validate(rows, root, source.follow_links)
     present = set(checked["subset"])

@@ -9,7 +9,9 @@ from bench.data import folder, mias
 from bench.data.cbis_ddsm import loader as cbis_ddsm
 from bench.data.class_words import normalised
 from bench.data.description import described
+from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
+from bench.errors import UnusableInput
 from bench.store import cache_folder
 
 ProgressCallback = Callable[[int], None]
@@ -261,5 +263,20 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
         raise unusable(path, f"is neither a folder, {', '.join(files)}, nor {last}")
     if holds_nothing(path):
         raise unusable(path, "the folder is empty")
+    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _is_data_set(child)]
+    if len(below) == 1:
+        raise unusable(
+            path, f"no data set is here, but there is one in {below[0]}: name that folder"
+        )
+    instead = found_instead(path)
+    if instead:
+        raise unusable(path, f"no data set known here: {instead}")
     looked_for = "; ".join(loader.looked_for for loader in LOADERS if loader.looked_for)
     raise unusable(path, f"no data set known here; looked for {looked_for}")
+
+
+def _is_data_set(path: Path) -> bool:
+    try:
+        return any(loader.find(path) for loader in LOADERS)
+    except (UnusableInput, OSError):
+        return False

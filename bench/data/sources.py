@@ -46,7 +46,7 @@ def path_problem(path: str) -> str | None:
     if "\\" in path:
         return "holds a backslash (write folders with /)"
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        return "is not relative to the data root"
+        return "is not relative to the data root: write it as it is seen from there, a/b.png"
     if ".." in PurePosixPath(path).parts:
         return "holds '..' and may leave the data root"
     return None

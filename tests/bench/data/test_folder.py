@@ -168,7 +168,7 @@ def test_a_patient_on_both_sides_is_noticed(manifest: Write) -> None:
         ("path,label,abnormality_id\na.png,0,x\n", "abnormality_id 'x'"),
         ("path,label\na.png,0,extra\n", "line 2 has 3 cells, the header 2"),
         ('path,label\n"a.png,0\n', "line 2 is not CSV"),
-        ("path,label\nx.png,0\ny.png,1\n", "no usable crop; all 2 rows are left out"),
+        ("path,label\nx.png,0\ny.png,1\n", "none of its 2 files is there; the first, x.png"),
         (
             "path,label,patient_id,lesion_id\na.png,0,p,l\nb.png,1,q,l\n",
             "lesion_id 'l' belongs to more than one patient_id",

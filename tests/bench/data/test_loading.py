@@ -43,6 +43,9 @@ def test_an_empty_folder(tmp_path: Path) -> None:
 
 def test_a_folder_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
+    assert "none of its files is an image by its name (1 .txt)" in refusal(tmp_path)
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "a.png").touch()
     message = refusal(tmp_path)
     for looked_for in ("mass_case_description", "Info.txt", "two class folders", "CSV"):
         assert looked_for in message
@@ -90,7 +93,8 @@ def test_a_further_row_is_a_further_kind_of_data_set(
     )
     with_notes, without = tmp_path / "with", tmp_path / "without"
     for folder, name in ((with_notes, "notes.txt"), (without, "letter.txt")):
-        folder.mkdir()
+        (folder / "one").mkdir(parents=True)
+        (folder / "one" / "a.png").touch()
         (folder / name).write_text("nothing")
     assert "notes.txt" not in refusal(with_notes)
     monkeypatch.setattr(loading, "LOADERS", (row, *loading.LOADERS))
