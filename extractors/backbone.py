@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
+import operator
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, final
+from typing import TYPE_CHECKING, Literal, SupportsIndex, final
 
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import Family
+from extractors.out_of_memory import first_line, is_out_of_memory
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +58,36 @@ class InputSpec:
     width: int = 224
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+
+
+def square_input(name: str, side: object, mean: object, std: object) -> InputSpec:
+    """A square input as a plugin declares it.
+
+    Raises
+    ------
+    BackboneError
+        If it makes no sense; `name` names the plugin.
+    """
+    # True counts as a whole number, but means no size.
+    if not isinstance(side, SupportsIndex) or isinstance(side, bool) or operator.index(side) < 1:
+        raise BackboneError(
+            f"{name}: input_size is the side of a square image, a whole number of pixels, "
+            f"not {side!r}"
+        )
+    channels = []
+    for title, values in (("mean", mean), ("std", std)):
+        try:
+            channels.append(as_triple(values))  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            raise BackboneError(
+                f"{name}: {title} wants three numbers, one for each channel, not {values!r}"
+            ) from None
+    if not all(math.isfinite(v) for values in channels for v in values) or min(channels[1]) <= 0:
+        raise BackboneError(
+            f"{name}: wants input_size, three finite means and three positive stds, "
+            f"got {side}, {mean}, {std}"
+        )
+    return InputSpec(operator.index(side), operator.index(side), *channels)
 
 
 @dataclass(frozen=True)
@@ -152,6 +185,8 @@ class Backbone:
         SHA-256 of a plugin's source; None for everything else.
     precision : Precision
         The one that `extract` used last; "float32" before.
+    most_images : int | None
+        Images in a part of a batch, where whole batches did not fit into the device's memory.
     notes : list[str]
         What a reader of the results must know (batch halved, precision and why).
     """
@@ -168,6 +203,7 @@ class Backbone:
     feature_width: int = 0
     source_digest: str | None = None
     precision: Precision = "float32"
+    most_images: int | None = None
     notes: list[str] = field(default_factory=list)
 
     @final
@@ -271,6 +307,31 @@ def normalise(pixels: torch.Tensor, spec: InputSpec) -> torch.Tensor:
     ).view(1, 3, 1, 1)
     out = torch.addcmul(shift, pixels, scale)
     return out.contiguous(memory_format=torch.channels_last)
+
+
+def place(module: torch.nn.Module, device: str, name: str) -> None:
+    """Move a network to a device; weights of four axes lie channels last, as images do.
+
+    `Module.to` refuses to do so where a network has weights of five axes, as 3-D convolutions have.
+
+    Raises
+    ------
+    BackboneError
+        If the device has too little memory; `name` names the network.
+    """
+    import torch
+
+    try:
+        module.to(torch.device(device))
+        for tensor in (*module.parameters(), *module.buffers()):
+            if tensor.ndim == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise BackboneError(
+            f"{name}: does not fit into the memory of {device} ({first_line(error)})"
+        ) from error
 
 
 @contextlib.contextmanager

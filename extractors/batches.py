@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, InputSpec, Precision
 from extractors.errors import BackboneError
+from extractors.out_of_memory import PartsThatFit
 from extractors.precision import running
 
 if TYPE_CHECKING:
@@ -34,14 +35,21 @@ def features_of(
     features = np.empty((len(images), backbone.feature_width), dtype=np.float32)
     size = batch_size or BATCH_SIZES.get(backbone.device.partition(":")[0], 32)
     done = 0
+    parts = PartsThatFit(
+        backbone.device, lambda words: _too_small(backbone, words), backbone.most_images
+    )
+
+    def compute(pixels: torch.Tensor) -> torch.Tensor:
+        return backbone.features(pixels.to(backbone.device, non_blocking=True)).cpu()
+
     with running(backbone.device, precision):
         for pixels in _prepared(images, backbone, size):
-            count = len(pixels)
-            pixels = pixels.to(backbone.device, non_blocking=True)
-            features[done : done + count] = _run(backbone, pixels).cpu().numpy()
-            done += count
+            for part in parts.run(pixels, compute):
+                features[done : done + len(part)] = part.numpy()
+                done += len(part)
+            _note_parts(backbone, parts.most)
             if progress is not None:
-                progress(count)
+                progress(len(pixels))
     return features
 
 
@@ -136,24 +144,20 @@ def _prepared(images: NDArray[np.uint8], backbone: Backbone, size: int) -> Itera
             yield last.result()
 
 
-def _run(backbone: Backbone, pixels: torch.Tensor) -> torch.Tensor:
-    """Features of one batch; halved until it fits where the GPU's memory is too small."""
-    import torch
+def _too_small(backbone: Backbone, words: str) -> BackboneError:
+    return BackboneError(
+        f"{backbone.name}: not even one image fits into the memory of {backbone.device} ({words})"
+    )
 
-    size = len(pixels)
-    while True:
-        try:
-            return torch.cat([backbone.features(part) for part in torch.split(pixels, size)])
-        except torch.cuda.OutOfMemoryError:
-            if size == 1:
-                raise BackboneError(
-                    f"{backbone.name}: not even one image fits into the memory of {backbone.device}"
-                ) from None
-            torch.cuda.empty_cache()
-            size = (size + 1) // 2
-            note = f"batch halved to {size}: not enough memory on {backbone.device}"
-            warnings.warn(f"{backbone.name}: {note}", stacklevel=2)
-            add_note(backbone, note)
+
+def _note_parts(backbone: Backbone, most: int | None) -> None:
+    """Keep the size of the parts that fitted, for the next batches and for the reader."""
+    if most == backbone.most_images:
+        return
+    backbone.most_images = most
+    note = f"batch halved to {most}: not enough memory on {backbone.device}"
+    warnings.warn(f"{backbone.name}: {note}", stacklevel=3)
+    add_note(backbone, note)
 
 
 def add_note(backbone: Backbone, note: str) -> None:

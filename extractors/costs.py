@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from extractors.backbone import InputSpec, evaluating
 from extractors.isolation import isolated
+from extractors.out_of_memory import release_memory
 
 if TYPE_CHECKING:
     import torch
@@ -100,7 +101,8 @@ class PeakMemory:
 
     Its `host` is the resident memory of the whole process in bytes, sampled twenty times a second.
     It includes what was used before: memory that was freed is often kept, and used again. Its
-    `device` is the highest number of bytes that torch held on the GPU; None without one.
+    `device` is the highest number of bytes that torch held on the GPU besides what others held when
+    the block began; None without one.
 
     Parameters
     ----------
@@ -122,7 +124,10 @@ class PeakMemory:
         if self._on_gpu:
             import torch
 
+            # What a network before this one left in torch's cache is not this one's.
+            release_memory(self._device)
             torch.cuda.reset_peak_memory_stats(self._device)
+            self._others = int(torch.cuda.memory_reserved(self._device))
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
         return self
@@ -133,7 +138,7 @@ class PeakMemory:
         if self._on_gpu:
             import torch
 
-            self.device = int(torch.cuda.max_memory_reserved(self._device))
+            self.device = int(torch.cuda.max_memory_reserved(self._device)) - self._others
 
     @property
     def _on_gpu(self) -> bool:

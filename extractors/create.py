@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from extractors.backbone import Backbone, BackboneInfo, state_digest
+from extractors.backbone import Backbone, BackboneInfo, place, state_digest
 from extractors.describe import (
     FromPlugin,
     FromScratch,
@@ -20,6 +20,7 @@ from extractors.errors import BackboneError, MissingWeights
 from extractors.isolation import isolated
 from extractors.names import Family
 from extractors.networks.family import network_family
+from extractors.out_of_memory import first_line, is_out_of_memory
 from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
@@ -91,7 +92,7 @@ def _feature_network(resolved: Resolved, info: BackboneInfo) -> nn.Module:
             network = library.build(resolved, info.weights_path)
             aliases = library.layer_aliases.get(resolved.architecture, {})
             if resolved.name.layer is None:
-                library.remove_classifier(network)
+                network = library.remove_classifier(network)
             return _at_layer(network, resolved, info, aliases)
         case FromPlugin():
             return _at_layer(_build_plugin(resolved, info), resolved, info, {})
@@ -138,6 +139,53 @@ def family_of(name: str) -> Family | None:
     except Exception:
         # A library's builder may raise anything; whoever needs the network is told.
         return None
+
+
+def check_suffix(name: str) -> None:
+    """Check what follows "@" in a name: that there is such a layer, or that the input size fits.
+
+    A library's network is built on torch's device `meta`, without memory and without weights, and
+    a batch is run through it there. What does not work there is tried once more with random
+    weights, which alone decide. Other names are not looked at, nor a plugin that cannot be built:
+    the run says why.
+
+    Parameters
+    ----------
+    name : str
+        Its name; see `extractors.names` for the grammar.
+
+    Raises
+    ------
+    BackboneError
+        If there is no such layer, the network does not take that size, or does not return (B, D).
+    """
+    resolved = resolve(name)
+    if resolved.name.layer is None and resolved.name.pixels is None:
+        return
+    info = describe_resolved(resolved, weights="random")
+    if isinstance(resolved, Published) and _runs_without_memory(resolved, info):
+        return
+    with seeded(0):
+        if isinstance(resolved, FromPlugin):
+            try:
+                _build_plugin(resolved, info)
+            except BackboneError:
+                return
+        build_backbone(resolved, info)
+
+
+def _runs_without_memory(resolved: Resolved, info: BackboneInfo) -> bool:
+    """Whether the network can be built and run on torch's device `meta`. Not all can that work."""
+    import torch
+
+    assert info.input is not None
+    try:
+        with torch.device("meta"), torch.no_grad(), seeded(0):
+            network = _feature_network(resolved, info).eval()
+            features = network(torch.zeros(2, 3, info.input.height, info.input.width))
+        return isinstance(features, torch.Tensor) and features.ndim == 2 and len(features) == 2
+    except Exception:
+        return False
 
 
 def draws_weights(name: str) -> bool:
@@ -211,13 +259,13 @@ def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backb
 
     assert info.input is not None
     try:
-        module = module.eval().to(torch.device(device)).to(memory_format=torch.channels_last)
+        torch.empty(0, device=torch.device(device))
     except (RuntimeError, AssertionError, ValueError) as error:
-        first_line = str(error).split("\n")[0]
         raise BackboneError(
-            f"{info.name}: device {device} cannot be used ({first_line})"
+            f"{info.name}: device {device} cannot be used ({first_line(error)})"
         ) from error
     try:
+        place(module.eval(), device, info.name)
         backbone = Backbone(
             name=info.name,
             module=module,
@@ -234,9 +282,15 @@ def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backb
         if info.source_digest is not None:  # a plugin
             backbone.check_crops_alone()
         return replace(backbone, feature_width=width)
-    except BackboneError:
-        raise
+    except BackboneError as error:
+        if str(error).startswith(info.name):
+            raise
+        raise BackboneError(f"{info.name}: {error}") from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise BackboneError(
+                f"{info.name}: does not fit into the memory of {device} ({first_line(error)})"
+            ) from error
         size = f"{info.input.height} × {info.input.width}"
         raise BackboneError(
             f"{info.name}: fails on an image of {size} pixels "

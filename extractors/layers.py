@@ -73,10 +73,14 @@ class Tap:
         caught, self._caught = self._caught, None
         return caught
 
+    def forget(self) -> None:
+        """Drop what was kept."""
+        self._caught = None
+
     def remove(self) -> None:
         """Leave the network as it was."""
         self._handle.remove()
-        self._caught = None
+        self.forget()
 
     def __enter__(self) -> Self:
         return self
@@ -88,9 +92,7 @@ class Tap:
 class LayerFeatures(nn.Module):
     """Runs a network and returns what one of its layers gave, one row an image.
 
-    Vectors (B, C) are taken as they are. Token grids (B, N, C) are averaged over all N tokens,
-    class and register tokens included. Maps are averaged over space, (B, C, H, W) as well as
-    channels-last (B, H, W, C).
+    See `average` for what becomes of tokens and maps.
     """
 
     def __init__(self, network: nn.Module, layer: str) -> None:
@@ -100,21 +102,48 @@ class LayerFeatures(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(B, 3, H, W) to (B, D)."""
-        with Tap(self.network, self.layer, self._flatten) as tap:
+        with Tap(self.network, self.layer, self._average) as tap:
             self.network(images)
             return tap.take()
 
-    def _flatten(self, output: Any) -> torch.Tensor:
-        if not isinstance(output, torch.Tensor):
-            raise BackboneError(f"layer {self.layer} gives {type(output).__name__}, not a tensor")
-        if output.ndim == 2:
-            return output.clone()
-        if output.ndim == 3:
-            return output.float().mean(1)
-        if output.ndim == 4:
-            space = (1, 2) if is_channels_last(self.network, output) else (2, 3)
-            return output.float().mean(space)
-        raise BackboneError(f"layer {self.layer} gives {output.ndim} axes, wants 2, 3 or 4")
+    def _average(self, output: Any) -> torch.Tensor:
+        return average(self.network, output, f"layer {self.layer}")
+
+
+class AveragedOutput(nn.Module):
+    """Runs a network that has no classifier and returns the average of its output, by `average`."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to (B, D)."""
+        return average(self.network, self.network(images), type(self.network).__name__)
+
+
+def average(network: nn.Module, output: Any, source: str) -> torch.Tensor:
+    """One row an image, (B, C), of what a network or a layer of it gave; `source` says which.
+
+    Vectors (B, C) are copied. Token grids (B, N, C) are averaged over all N tokens, class and
+    register tokens included. Maps are averaged over space, (B, C, H, W) as well as channels-last
+    (B, H, W, C).
+
+    Raises
+    ------
+    BackboneError
+        If the output is anything else.
+    """
+    if not isinstance(output, torch.Tensor):
+        raise BackboneError(f"{source} gives {type(output).__name__}, not a tensor")
+    if output.ndim == 2:
+        return output.clone()
+    if output.ndim == 3:
+        return output.float().mean(1)
+    if output.ndim == 4:
+        space = (1, 2) if is_channels_last(network, output) else (2, 3)
+        return output.float().mean(space)
+    raise BackboneError(f"{source} gives {output.ndim} axes, wants 2, 3 or 4")
 
 
 def resolve_layer(network: nn.Module, title: str, layer: str, aliases: Mapping[str, str]) -> str:

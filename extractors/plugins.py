@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
-from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple
+from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple, square_input
 from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import FAMILIES, NO_EXTRACTORS, Family
@@ -137,16 +137,11 @@ def register(
         input_size, mean, std, recipe or family make no sense.
     """
     check_plugin_id(name)
-    if input_size < 1 or len(mean) != 3 or len(std) != 3 or min(std) <= 0:
-        raise BackboneError(
-            f"{name}: wants input_size >= 1, three means and three positive stds, "
-            f"got {input_size}, {mean}, {std}"
-        )
+    spec = square_input(name, input_size, mean, std)
     if recipe is not None:
         _check_recipe(name, recipe)
     if family is not None and family not in FAMILIES:
         raise BackboneError(f"{name}: family is one of {', '.join(FAMILIES)}, not {family!r}")
-    spec = InputSpec(input_size, input_size, mean, std)
 
     def add(build: AnyBuilder) -> AnyBuilder:
         source = _source or source_of(build)
@@ -190,6 +185,10 @@ def check_plugin_id(name: str) -> None:
     BackboneError
         If it is a reserved word or holds anything but letters, digits, `_` and `-`.
     """
+    if not isinstance(name, str):
+        raise BackboneError(
+            f"register wants the plugin's name first, as in @register('mynet'), not {name!r}"
+        )
     if name.casefold() in RESERVED or name.split(":", 1)[0].casefold() in RESERVED:
         raise BackboneError(f"{name!r}: the name is reserved; a plugin needs another one")
     if not _PLUGIN_ID.fullmatch(name):

@@ -190,6 +190,7 @@ def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
 
 def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extractor:
     from extractors import describe
+    from extractors.create import check_suffix
     from extractors.training.trainable import recipe_for, trains
 
     weights_dir = configuration.weights_dir
@@ -209,6 +210,8 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
     if name in (*SHORTCUTS, *READERS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)
+    if info.problem is None:
+        check_suffix(name)
     recipe = recipe_for(name, configuration.preset) if trains(name) else None
     found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
     if info.problem is not None:

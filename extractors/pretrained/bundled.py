@@ -62,9 +62,10 @@ class Bundled(Library):
         network.load_state_dict(dict(zip(expected, state.values(), strict=True)))
         return network
 
-    def remove_classifier(self, network: nn.Module) -> None:
+    def remove_classifier(self, network: nn.Module) -> nn.Module:
         """timm's networks know their classifier."""
         network.reset_classifier(0)  # type: ignore[operator]
+        return network
 
     def cached(self, published: Published) -> Iterator[Path]:
         """The file in the installed package; BackboneError if that is not installed."""

@@ -121,11 +121,12 @@ class Library(ABC):
     def cached(self, published: Published) -> Iterator[Path]:
         """Where the library keeps the checkpoint on this machine, whether it is there or not."""
 
-    def remove_classifier(self, network: nn.Module) -> None:
-        """Make a network that `build` has built return features in place of classes."""
+    def remove_classifier(self, network: nn.Module) -> nn.Module:
+        """A network that `build` has built, which now returns features in place of classes."""
         from extractors.layers import remove_classifier
 
         remove_classifier(network)
+        return network
 
     def find_checkpoint(self, published: Published, weights_dir: Path | None) -> Path | None:
         """The checkpoint of a backbone; None if it is not on this machine.

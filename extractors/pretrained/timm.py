@@ -113,8 +113,6 @@ class Timm(Library):
 
     def build(self, published: Published, checkpoint: Path | None) -> nn.Module:
         """The network, built for the input size; a checkpoint is loaded by timm itself."""
-        import timm
-
         arguments: dict[str, Any] = {
             "model_name": published.architecture,
             "pretrained_cfg": None if published.tag == "none" else published.tag,
@@ -122,15 +120,20 @@ class Timm(Library):
         if published.img_size is not None:
             arguments["img_size"] = published.img_size
         if checkpoint is None:
-            network: nn.Module = timm.create_model(**arguments)
+            network = _with_random_weights(published, arguments)
         else:
             network = _loaded(published, checkpoint, arguments)
         _check_patches(network, published)
         return network
 
-    def remove_classifier(self, network: nn.Module) -> None:
-        """timm's networks know their classifier."""
+    def remove_classifier(self, network: nn.Module) -> nn.Module:
+        """timm's networks know their classifier; its encoders have none, and give a map."""
+        from extractors.layers import AveragedOutput
+
+        if not hasattr(network, "reset_classifier"):
+            return AveragedOutput(network)
         network.reset_classifier(0)  # type: ignore[operator]
+        return network
 
     def cached(self, published: Published) -> Iterator[Path]:
         """The caches of the Hugging Face Hub, then of torch.hub."""
@@ -138,6 +141,20 @@ class Timm(Library):
             yield from cached_in_hub(published.repository, filename)
         if published.url is not None:
             yield torch_hub_file(published.url)
+
+
+def _with_random_weights(published: Published, arguments: dict[str, Any]) -> nn.Module:
+    import timm
+
+    try:
+        network: nn.Module = timm.create_model(**arguments)
+    except Exception as error:
+        size = f"{published.input.height} × {published.input.width}"
+        raise BackboneError(
+            f"{published.name.text}: cannot be built for images of {size} pixels "
+            f"({type(error).__name__}: {' '.join(str(error).split())[:160]})"
+        ) from error
+    return network
 
 
 def _hub_filenames(filename: str | None) -> tuple[str, ...]:
@@ -155,6 +172,7 @@ def _loaded(published: Published, checkpoint: Path, arguments: dict[str, Any]) -
     embeddings. With the class count of the checkpoint itself that loader is strict.
     """
     import timm
+    import torch
 
     name = published.name
     state = read_state_dict(
@@ -168,6 +186,9 @@ def _loaded(published: Published, checkpoint: Path, arguments: dict[str, Any]) -
                 pretrained=True, pretrained_cfg_overlay=source, num_classes=classes, **arguments
             )
     except Exception as error:
+        # Not the checkpoint's fault where the network cannot be built for that size at all.
+        with torch.device("meta"):
+            _with_random_weights(published, arguments)
         raise explain_strict_error(checkpoint, name.base, error) from error
     heads = tuple(f"{stem}." for stem in published.classifier)
     lost = [key for key in missing if not key.startswith(heads)]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -19,18 +19,26 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from extractors.backbone import Precision, evaluating, normalise
-from extractors.batches import resize
+from extractors.backbone import Precision, evaluating, normalise, place
 from extractors.costs import SavedTensors
 from extractors.errors import TrainingFailed
 from extractors.isolation import isolated
 from extractors.layers import Tap
 from extractors.networks.token_grid import tap_grid
+from extractors.out_of_memory import PartsThatFit, first_line, is_out_of_memory, release_memory
 from extractors.precision import computes_bfloat16
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
+from extractors.training.attempts import BeforeStep, fewest_images
+from extractors.training.evaluation import Evaluation
 from extractors.training.localization_loss import LocalizationLoss
-from extractors.training.rows import CHUNK, TrainingRows, checked, inner_rows, stack_on_device
+from extractors.training.optimizer import (
+    allocate_moments,
+    learning_rate,
+    make_optimizer,
+    steps_taken,
+)
+from extractors.training.rows import TrainingRows, checked, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, Training, pack, unpack
 from extractors.training.trainable import Trainable
 
@@ -111,7 +119,8 @@ class _Loop:
         started = time.perf_counter()
         self.stack = stack_on_device(fitted.images, self.input, device)
         self._count_time(started, 0)
-        self.network = trainable.network.to(device).to(memory_format=torch.channels_last)
+        self.network = trainable.network
+        place(self.network, device, self.name)
         self.frozen_layers, self.frozen_parameters = _freeze(self.network.body, recipe)
         self.augment = _augmentation(recipe)
         self.modules: dict[str, nn.Module] = {"network": self.network}
@@ -123,16 +132,15 @@ class _Loop:
         self.trainable_parameters = [
             p for module in self.modules.values() for p in module.parameters() if p.requires_grad
         ]
-        self.optimizer = torch.optim.AdamW(
-            _decay_groups(self.modules, recipe),
-            lr=recipe.learning_rate,
-            weight_decay=recipe.weight_decay,
-            fused=device.partition(":")[0] in ("cpu", "cuda"),
-        )
+        self.optimizer = make_optimizer(self.modules, recipe, device)
         self.result.trainable_parameters = sum(
             p.numel() for p in self.network.parameters() if p.requires_grad
         )
         self.kept: StateDict | None = None
+        self.steps = 0
+        self.before = BeforeStep(self.network, device)
+        fitting = PartsThatFit(device, self._too_small)
+        self.evaluation = Evaluation(self.network, self.input, fitting, self._autocast)
 
     def _localize(self, trainable: Trainable) -> tuple[Tap, LocalizationLoss]:
         """A tap on the last token grid, and the loss on it."""
@@ -155,7 +163,7 @@ class _Loop:
         row = {"epoch": epoch + 1, **self._train_epoch(epoch)}
         self._count_time(started, epoch)
         if held_out is not None:
-            loss, row["test_accuracy"] = self._evaluate(held_out)
+            loss, row["test_accuracy"] = self.evaluation.of(held_out)
             # What happens on these rows must not end a training, nor change it.
             if np.isfinite(loss):
                 row["test_loss"] = loss
@@ -196,24 +204,57 @@ class _Loop:
 
     def _step(self, batch: torch.Tensor, epoch: float) -> torch.Tensor:
         """One step of the optimiser. Sums over the batch: loss, correct answers, localization."""
+        self.before.keep()
         while True:
             try:
-                self.optimizer.zero_grad(set_to_none=True)
-                sums = torch.zeros(3, device=self.device)
-                for part in batch.tensor_split(min(self.result.accumulation_steps, len(batch))):
-                    sums += self._backward(part, len(batch), epoch)
-                if self.recipe.clip_norm is not None:
-                    nn.utils.clip_grad_norm_(self.trainable_parameters, self.recipe.clip_norm)
-                # The first step allocates the moments before it changes anything.
-                self.optimizer.step()
+                sums = self._attempt(batch, epoch)
+                self.steps += 1
                 return sums
-            except torch.cuda.OutOfMemoryError:
-                if self.result.accumulation_steps >= len(batch):
-                    raise TrainingFailed(
-                        f"{self.name}: not even one image fits into the memory of {self.device}"
-                    ) from None
-                torch.cuda.empty_cache()
-                self.result.accumulation_steps *= 2
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                failure = first_line(error)
+            self._divide(batch, failure)
+
+    def _attempt(self, batch: torch.Tensor, epoch: float) -> torch.Tensor:
+        """A step, in as many parts as have been found to fit; it may fail for lack of memory."""
+        self.optimizer.zero_grad(set_to_none=True)
+        sums = torch.zeros(3, device=self.device)
+        for part in batch.tensor_split(self._parts(batch)):
+            sums += self._backward(part, len(batch), epoch)
+        if self.recipe.clip_norm is not None:
+            nn.utils.clip_grad_norm_(self.trainable_parameters, self.recipe.clip_norm)
+        allocate_moments(self.optimizer)
+        self.optimizer.step()
+        return sums
+
+    def _parts(self, batch: torch.Tensor) -> int:
+        steps = self.result.accumulation_steps
+        return 1 if steps == 1 else max(min(steps, len(batch) // fewest_images(self.network)), 1)
+
+    def _divide(self, batch: torch.Tensor, failure: str) -> None:
+        """Make the next attempt in twice as many parts, as if this one had not been made.
+
+        Raises TrainingFailed where there can be no more parts, or weights have moved.
+        """
+        if steps_taken(self.optimizer) > self.steps:
+            raise TrainingFailed(f"{self.name}: the optimiser's step was cut short ({failure})")
+        fewest = fewest_images(self.network)
+        if self.result.accumulation_steps >= len(batch) // fewest:
+            other = " beside a second, which batch normalisation needs" if fewest > 1 else ""
+            raise self._too_small(failure, other)
+        if self.tap is not None:
+            self.tap.forget()
+        self.optimizer.zero_grad(set_to_none=True)
+        release_memory(self.device)
+        self.result.accumulation_steps *= 2
+        self.before.put_back()
+
+    def _too_small(self, failure: str, other: str = "") -> TrainingFailed:
+        return TrainingFailed(
+            f"{self.name}: not even one image fits into the memory of {self.device}{other} "
+            f"({failure})"
+        )
 
     def _backward(self, part: torch.Tensor, batch_size: int, epoch: float) -> torch.Tensor:
         """Gradients of some images of a batch, added to those that are there."""
@@ -265,24 +306,12 @@ class _Loop:
             kind, torch.bfloat16, enabled=self.precision == "bfloat16", cache_enabled=False
         )
 
-    def _evaluate(self, rows: TrainingRows) -> tuple[float, float]:
-        """Mean loss and accuracy on rows that take no part in the training."""
-        loss = correct = 0.0
-        with evaluating(self.network), torch.no_grad(), self._autocast():
-            for start in range(0, len(rows.labels), CHUNK):
-                images = resize(rows.images[start : start + CHUNK], self.input).to(self.device)
-                labels = torch.from_numpy(rows.labels[start : start + CHUNK].astype(np.int64))
-                logits = self.network(normalise(images, self.input)).float().cpu()
-                loss += float(functional.cross_entropy(logits, labels, reduction="sum"))
-                correct += float((logits.argmax(1) == labels).sum())
-        return loss / len(rows.labels), correct / len(rows.labels)
-
     def _keep_weights(self, row: dict[str, float], epoch: int) -> None:
         """Keep these weights if their loss on the inner rows is the lowest; else the last stay."""
         if self.inner is None:
             self.result.kept_epoch = epoch + 1
             return
-        row["inner_loss"], _ = self._evaluate(self.inner)
+        row["inner_loss"], _ = self.evaluation.of(self.inner)
         if not np.isfinite(row["inner_loss"]):
             raise TrainingFailed(
                 f"{self.name}: the loss on the inner validation is not finite in epoch {epoch + 1}"
@@ -290,7 +319,10 @@ class _Loop:
         before = [past["inner_loss"] for past in self.result.history]
         if not before or row["inner_loss"] < min(before):
             state = self.network.state_dict()
-            self.kept = {name: tensor.detach().clone() for name, tensor in state.items()}
+            # On the host: the device may have no room for a second network.
+            self.kept = {
+                name: tensor.detach().to("cpu", copy=True) for name, tensor in state.items()
+            }
             self.result.kept_epoch = epoch + 1
 
     def resume(self, checkpoint: Checkpoint) -> int:
@@ -305,8 +337,8 @@ class _Loop:
         for name, module in self.modules.items():
             module.load_state_dict(state["modules"][name])
         self.optimizer.load_state_dict(state["optimizer"])
-        if state["kept"] is not None:
-            self.kept = {name: value.to(self.device) for name, value in state["kept"].items()}
+        self.steps = steps_taken(self.optimizer)
+        self.kept = state["kept"]
         # A copy: the history grows, and what was loaded may be loaded again.
         record = copy.deepcopy(dict(record))
         epochs = int(record.pop("epochs"))
@@ -336,30 +368,6 @@ class _Loop:
                 f"{self.device}"
             )
         return result
-
-
-def learning_rate(recipe: Recipe, epoch: int, done: float) -> float:
-    """The learning rate when the share `done` of an epoch (from 0) is over."""
-    at = epoch + done
-    if at < recipe.warmup_epochs:
-        # Never quite zero: a first step that moves nothing would be a step lost.
-        return recipe.learning_rate * max(at, 0.01) / recipe.warmup_epochs
-    if recipe.schedule == "constant":
-        return recipe.learning_rate
-    left = (at - recipe.warmup_epochs) / max(recipe.epochs - recipe.warmup_epochs, 1)
-    return recipe.learning_rate * 0.5 * float(1 + np.cos(np.pi * left))
-
-
-def _decay_groups(modules: Mapping[str, nn.Module], recipe: Recipe) -> list[dict[str, Any]]:
-    """The trained parameters, those that the weight decay spares in a group of their own."""
-    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
-    for module in modules.values():
-        for name, parameter in module.named_parameters():
-            if parameter.requires_grad:
-                spared = parameter.ndim <= 1 or name.endswith(".bias")
-                groups[recipe.decayed == "all" or not spared].append(parameter)
-    decays = {True: recipe.weight_decay, False: 0.0}
-    return [{"params": g, "weight_decay": decays[d]} for d, g in groups.items() if g]
 
 
 def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # Images that are resized at once.
 CHUNK = 64
-# The share of a GPU's free memory that the crop stack may take.
+# The share of a GPU's free memory that crops which stay there may take.
 STACK_SHARE = 0.25
 
 
@@ -88,13 +88,15 @@ def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> 
     stack = torch.empty((len(images), 1, spec.height, spec.width), dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
         stack[start : start + CHUNK] = resize(images[start : start + CHUNK], spec).round_()
-    if device == "cpu":
-        return stack
-    if device.startswith("cuda"):
-        free, _ = torch.cuda.mem_get_info(torch.device(device))
-        if stack.numel() > STACK_SHARE * free:
-            return stack.pin_memory()
-    return stack.to(device)
+    return stack.to(device) if fits_on(device, stack) else stack
+
+
+def fits_on(device: str, tensor: torch.Tensor) -> bool:
+    """Whether a tensor takes no more than its share of what is free on a GPU; True elsewhere."""
+    if not device.startswith("cuda"):
+        return True
+    free, _ = torch.cuda.mem_get_info(torch.device(device))
+    return tensor.nbytes <= STACK_SHARE * free
 
 
 def inner_rows(

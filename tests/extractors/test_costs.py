@@ -126,3 +126,22 @@ def test_tensors_of_a_training_are_counted(name):
     training = train(trainable, rows, recipe)
     parameters = sum(p.numel() for p in trainable.network.parameters())
     assert training.tensor_bytes > 16 * parameters
+
+
+def test_the_peak_of_a_gpu_is_that_of_the_block_alone(monkeypatch) -> None:
+    """What the network before left in torch's cache is given back, what others hold not counted."""
+    reserved = {"now": 900, "peak": 900}
+
+    def empty_cache() -> None:
+        reserved["now"] = 300  # the rest is still in use
+
+    def reset_peak_memory_stats(device: str) -> None:
+        reserved["peak"] = reserved["now"]
+
+    monkeypatch.setattr("torch.cuda.empty_cache", empty_cache)
+    monkeypatch.setattr("torch.cuda.reset_peak_memory_stats", reset_peak_memory_stats)
+    monkeypatch.setattr("torch.cuda.memory_reserved", lambda device: reserved["now"])
+    monkeypatch.setattr("torch.cuda.max_memory_reserved", lambda device: reserved["peak"])
+    with PeakMemory("cuda") as peak:
+        reserved["now"] = reserved["peak"] = 500
+    assert peak.device == 200

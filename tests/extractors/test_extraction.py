@@ -279,6 +279,80 @@ def test_the_batch_is_halved_until_it_fits(crops) -> None:
     assert any("halved" in note for note in backbone.notes)
 
 
+class Bounded(Means):
+    """Has room for two images at a time, and counts how often it had too little."""
+
+    def __init__(self, error: BaseException, most: int = 2) -> None:
+        super().__init__()
+        self.error, self.most, self.failures = error, most, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > self.most:
+            self.failures += 1
+            raise self.error
+        return super().forward(images)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("MPS backend out of memory (MPS allocated: 9.05 GB)"),
+        RuntimeError("Invalid buffer size: 20.00 GiB"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_NOT_SUPPORTED. This error may appear if"),
+        RuntimeError("Unable to find a valid cuDNN algorithm to run convolution"),
+        RuntimeError("GET was unable to find an engine to execute this computation"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+    ],
+    ids=str,
+)
+def test_whatever_says_that_memory_is_short_halves_the_batch(error, crops) -> None:
+    backbone = made(Bounded(error))
+    with pytest.warns(UserWarning, match="made: batch halved to 2"):
+        features = extract(backbone, crops, precision="float32")
+    np.testing.assert_array_equal(features, extract(made(Means()), crops, precision="float32"))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("shapes do not match"), ValueError("no memory")])
+def test_another_error_halves_nothing(error, crops) -> None:
+    with pytest.raises(type(error), match=str(error)):
+        extract(made(Bounded(error)), crops, precision="float32")
+
+
+def test_the_size_that_fitted_serves_the_next_batches_and_calls(crops) -> None:
+    network = Bounded(torch.OutOfMemoryError("too small"))
+    backbone = made(network)
+    many = np.concatenate([crops] * 7)[:40]
+    with pytest.warns(UserWarning, match="made: batch halved to 2"):
+        features = extract(backbone, many, batch_size=8, precision="float32")
+    assert network.failures == 2  # 8, 4: not again for each of five batches
+    assert backbone.notes == ["batch halved to 2: not enough memory on cpu"]
+    extract(backbone, many, batch_size=8, precision="float32")
+    assert network.failures == 2
+    np.testing.assert_array_equal(features, extract(made(Means()), many, precision="float32"))
+
+
+def test_where_not_even_one_image_fits_the_device_is_quoted(crops) -> None:
+    backbone = made(Bounded(RuntimeError("MPS backend out of memory\nUse ..."), most=2))
+    backbone.module.most = 0
+    reason = r"not even one image fits into the memory of cpu \(MPS backend out of memory\)"
+    with pytest.raises(BackboneError, match=reason):
+        extract(backbone, crops, precision="float32")
+
+
+def test_a_network_that_does_not_fit_is_no_fault_of_the_device(monkeypatch) -> None:
+    def move(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB")
+
+    monkeypatch.setattr(nn.Module, "to", move)
+    with pytest.raises(BackboneError, match="does not fit into the memory of cpu"):
+        create_backbone("random:timm:test_vit")
+
+
 def test_a_device_that_is_not_there_is_named() -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has a GPU")

@@ -4,11 +4,14 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from extractors import (
     BackboneError,
+    InputSpec,
     available,
     create_backbone,
     describe,
@@ -312,3 +315,52 @@ def test_a_plugin_that_draws_its_weights_is_told_from_one_that_loads_them() -> N
     register("drawn", input_size=16)(drawn)
     assert draws_weights("drawn")
     assert not draws_weights("loaded")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"input_size": (224, 192)}, r"side of a square image.*not \(224, 192\)"),
+        ({"input_size": [224, 224]}, "side of a square image"),
+        ({"input_size": "224"}, "side of a square image"),
+        ({"input_size": 224.0}, "side of a square image"),
+        ({"input_size": True}, "side of a square image"),
+        ({"input_size": None}, "side of a square image"),
+        ({"input_size": 0}, "side of a square image"),
+        ({"mean": 0.5}, "mean wants three numbers"),
+        ({"mean": None}, "mean wants three numbers"),
+        ({"std": (1, 1)}, "std wants three numbers"),
+        ({"std": "abc"}, "std wants three numbers"),
+        ({"std": (1, 1, float("nan"))}, "finite means and three positive stds"),
+        ({"std": (0, 1, 1)}, "finite means and three positive stds"),
+    ],
+)
+def test_an_input_that_makes_no_sense_is_refused_in_one_line(arguments, reason) -> None:
+    with pytest.raises(BackboneError, match=reason):
+        register("mine", **arguments)
+
+
+def test_an_input_may_be_given_in_numpys_numbers() -> None:
+    register("mine", input_size=np.int64(32), mean=np.zeros(3), std=[1, 1, 1])(nn.Identity)
+    assert describe("mine").input == InputSpec(32, 32, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+
+
+def test_a_decorator_without_its_name_says_what_is_missing() -> None:
+    with pytest.raises(BackboneError, match="plugin's name first"):
+        register(lambda: nn.Identity())  # type: ignore[arg-type]
+
+
+def test_weights_of_five_axes_are_placed_like_any_other() -> None:
+    class Volume(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.flat = nn.Conv2d(3, 4, 3)
+            self.deep = nn.Conv3d(1, 2, (4, 1, 1))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return self.deep(self.flat(images)[:, None]).mean((2, 3, 4))
+
+    register("volume", input_size=16)(Volume)
+    backbone = create_backbone("volume")
+    assert backbone.feature_width == 2
+    assert backbone.module.flat.weight.is_contiguous(memory_format=torch.channels_last)

@@ -1,5 +1,6 @@
 """The training loop: what it learns, that it can be repeated and resumed, and what it refuses."""
 
+import importlib
 import io
 from dataclasses import replace
 
@@ -10,11 +11,13 @@ from torch import nn
 
 from extractors import plugins
 from extractors.backbone import normalise, state_digest
+from extractors.batches import resize
 from extractors.errors import BackboneError, TrainingFailed
 from extractors.networks.token_grid import TokenGrid
 from extractors.precision import running
 from extractors.recipes import RECIPES, Augmentation, Localization, Recipe
-from extractors.training.loop import _decay_groups, _Loop, learning_rate, train
+from extractors.training.loop import _Loop, learning_rate, train
+from extractors.training.optimizer import decay_groups
 from extractors.training.rows import TrainingRows, inner_rows, stack_on_device
 from extractors.training.state import Checkpoint, pack
 from extractors.training.trainable import create_trainable
@@ -370,6 +373,139 @@ def test_batch_that_does_not_fit_is_divided_and_noted(tiny, monkeypatch):
         train(trainable, rows(), replace(RECIPE, epochs=1))
 
 
+def fail_when(call, error, times=1):
+    """A function that raises an error in its `call`-th call (from 1), and in some that follow."""
+    calls = iter(range(1, 10_000))
+
+    def wrap(function):
+        def wrapped(*args, **kwargs):
+            if call <= next(calls) < call + times:
+                raise error
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    return wrap
+
+
+SHORT = torch.OutOfMemoryError("CUDA out of memory")
+
+
+def in_parts(tiny, recipe, parts=2):
+    """A training that begins with batches in parts."""
+    trainable = tiny(recipe=recipe)
+    loop = _Loop(trainable, rows(), recipe, 0, "cpu")
+    loop.result.accumulation_steps = parts
+    for epoch in range(recipe.epochs):
+        loop.run_epoch(epoch, None)
+    loop.finish()
+    return trainable
+
+
+@pytest.mark.parametrize("call", [1, 2, 3, 7, 12])
+def test_memory_that_ends_between_two_moments_leaves_no_half_state(call, tiny, monkeypatch):
+    """The retry is a training in two parts from the start, to the last bit."""
+    recipe = replace(RECIPE, epochs=2)
+    divided = in_parts(tiny, recipe)
+    trainable = tiny(recipe=recipe)
+    monkeypatch.setattr(torch, "zeros_like", fail_when(call, SHORT)(torch.zeros_like))
+    training = train(trainable, rows(), recipe)
+    assert training.accumulation_steps == 2
+    assert weights(trainable) == weights(divided)
+
+
+@pytest.mark.parametrize(
+    "message", ["cuDNN error: CUDNN_STATUS_ALLOC_FAILED", "MPS backend out of memory"]
+)
+def test_memory_that_ends_in_a_pass_leaves_no_trace_of_it(message, tiny, monkeypatch):
+    """Neither in the batch statistics nor in the sequence of draws."""
+    recipe = replace(RECIPE, epochs=2, augmentation=Augmentation(rotation=0.1))
+    divided = in_parts(tiny, recipe)
+    trainable = tiny(recipe=recipe)
+    last = trainable.network.body.last  # behind the batch normalisation
+    failing = fail_when(1, RuntimeError(message))
+    monkeypatch.setattr(last, "forward", failing(last.forward))
+    training = train(trainable, rows(), recipe)
+    assert training.accumulation_steps == 2
+    assert weights(trainable) == weights(divided)
+
+
+def test_an_optimisers_step_that_was_cut_short_is_not_taken_twice(tiny, monkeypatch):
+    """Two groups of parameters: the first has moved when the second finds no memory."""
+    recipe = replace(RECIPE, epochs=1, decayed="matrices")
+    failing = fail_when(2, SHORT)
+    module = importlib.import_module("torch.optim.adam")
+    monkeypatch.setattr(module, "adam", failing(module.adam))
+    with pytest.raises(TrainingFailed, match="step was cut short"):
+        train(tiny(recipe=recipe), rows(), recipe)
+
+
+def test_what_fitted_is_remembered_for_the_batches_that_follow(tiny, monkeypatch):
+    trainable = tiny()
+    body = trainable.network.body
+    forward, failures = body.forward, []
+
+    def bounded(images):
+        if body.training and len(images) > 2:
+            failures.append(len(images))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(body, "forward", bounded)
+    training = train(trainable, rows(40), replace(RECIPE, epochs=2))
+    assert failures == [8, 4]
+    assert training.accumulation_steps == 4
+
+
+def test_a_part_of_one_image_is_not_learnt_from_where_batches_are_normalised(monkeypatch):
+    class Normed(nn.Module):
+        most = 2
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Sequential(nn.Flatten(), nn.Linear(3 * 8 * 8, 4), nn.BatchNorm1d(4))
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            if self.training and len(images) > self.most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return self.layer(images)
+
+    plugins.register("normed", input_size=8, recipe=RECIPE)(Normed)
+    recipe = replace(RECIPE, epochs=1, batch_size=4)
+    training = train(create_trainable("normed", recipe), rows(8, size=8), recipe)
+    assert training.accumulation_steps == 2
+    # Three images in two parts would leave one alone.
+    odd = replace(recipe, batch_size=3)
+    with pytest.raises(TrainingFailed, match="beside a second, which batch normalisation needs"):
+        train(create_trainable("normed", odd), rows(9, size=8), odd)
+
+
+def test_evaluation_goes_in_parts_too_and_resizes_its_rows_once(tiny, monkeypatch):
+    plain = tiny()
+    expected = train(plain, rows(), RECIPE, held_out=rows(10, seed=3, size=64))
+    trainable = tiny()
+    body = trainable.network.body
+    forward, failures, resized = body.forward, [], []
+
+    def bounded(images):
+        if not body.training and len(images) > 5:
+            failures.append(len(images))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return forward(images)
+
+    monkeypatch.setattr(body, "forward", bounded)
+    monkeypatch.setattr(
+        "extractors.training.evaluation.resize",
+        lambda images, *more: resized.append(len(images)) or resize(images, *more),
+    )
+    training = train(trainable, rows(), RECIPE, held_out=rows(10, seed=3, size=64))
+    assert failures == [10]
+    assert resized == [10]
+    assert weights(trainable) == weights(plain)
+    for row, other in zip(training.history, expected.history, strict=True):
+        assert row == pytest.approx(other, rel=1e-4)
+
+
 def test_divided_batch_gives_the_gradients_of_the_whole(monkeypatch):
     """Without batch norm and dropout the parts of a batch add up to it."""
     monkeypatch.setattr("extractors.training.loop.computes_bfloat16", lambda device: False)
@@ -452,11 +588,11 @@ def test_weight_decay_spares_norms_and_biases_where_the_recipe_says_so() -> None
     for preset in ("quick", "thesis", "full"):
         for section in ("B", "C"):
             recipe = RECIPES[preset, section]
-            groups = {g["weight_decay"]: g["params"] for g in _decay_groups({"n": network}, recipe)}
+            groups = {g["weight_decay"]: g["params"] for g in decay_groups({"n": network}, recipe)}
             assert set(groups) == {0.0, 0.05}
             for found, reference in ((groups[0.0], spared), (groups[0.05], decayed)):
                 assert [id(p) for p in found] == [id(p) for p in reference["params"]]
-        (whole,) = _decay_groups({"n": network}, RECIPES[preset, "A"])
+        (whole,) = decay_groups({"n": network}, RECIPES[preset, "A"])
         assert whole["weight_decay"] == RECIPES[preset, "A"].weight_decay
         assert [id(p) for p in whole["params"]] == [id(p) for p in network.parameters()]
 
