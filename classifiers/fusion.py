@@ -23,7 +23,7 @@ from classifiers.memory import FLOAT64, gram_bytes, require_memory
 from classifiers.settings import SweepSettings
 from classifiers.sweeps import Sweep, swept
 from classifiers.tuning import Choice, fit_chosen
-from classifiers.validation import binary_labels
+from classifiers.validation import binary_labels, ignore_device
 
 
 def fuse(grams: Sequence[Gram]) -> Gram:
@@ -63,7 +63,7 @@ def grams_of(
         Features under the backbones' names, not standardised; P differs between
         backbones.
     device : str
-        Where the Gram matrices are formed: "cpu" or a torch device.
+        Deprecated and ignored: Gram matrices are formed on the CPU.
 
     Returns
     -------
@@ -76,6 +76,7 @@ def grams_of(
         If the names differ, features are unusable (the message names the backbone), or the Gram
         matrices do not fit into half of the machine's memory.
     """
+    ignore_device(device)
     if not train_features or train_features.keys() != test_features.keys():
         raise ValueError(
             f"training features are of {', '.join(train_features) or 'no backbone'}, "
@@ -90,20 +91,18 @@ def grams_of(
     grams = {}
     for name, features in train_features.items():
         try:
-            grams[name] = Gram.of(features, test_features[name], device=device)
+            grams[name] = Gram.of(features, test_features[name])
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
     return grams
 
 
-def fused_gram(
-    train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]], device: str
-) -> Gram:
+def fused_gram(train: Sequence[NDArray[np.generic]], test: Sequence[NDArray[np.generic]]) -> Gram:
     """The Gram of all backbones, added up one by one."""
 
     def gram_of(position: int) -> Gram:
         with naming_backbone(position, len(train)):
-            return Gram.of(train[position], test[position], device=device)
+            return Gram.of(train[position], test[position])
 
     gram = gram_of(0)
     for position in range(1, len(train)):

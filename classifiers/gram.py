@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from classifiers.validation import InvalidParameter, check_features
+from classifiers.validation import check_features, ignore_device
 
 FloatArray = NDArray[np.float64]
 
@@ -177,8 +177,7 @@ class Gram:
         train_features, test_features : ArrayLike, shapes (n, P) and (m, P)
             Features of any float type, not standardised.
         device : str
-            Where the products are formed, in float64 everywhere: "cpu", or a torch device such as
-            "cuda".
+            Deprecated and ignored: the products are formed on the CPU, in float64.
 
         Returns
         -------
@@ -191,14 +190,13 @@ class Gram:
             If the widths differ, there is no training row, a value is not finite, or every feature
             is constant in the training rows.
         """
+        ignore_device(device)
         train_raw, test_raw = np.asarray(train_features), np.asarray(test_features)
         check_features(train_raw, test_raw)
         standardisation = Standardisation.fit_varying(train_raw)
         train = standardisation.apply(train_raw)
         test = standardisation.apply(test_raw)
-        inner, cross = (
-            products(train, test) if device == "cpu" else products_on(device, train, test)
-        )
+        inner, cross = products(train, test)
         return cls(
             train=inner,
             test=cross,
@@ -251,28 +249,3 @@ def products(train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArra
     """Train × trainᵀ, shape (n, n), and test × trainᵀ, shape (m, n)."""
     # numpy hands X @ X.T to the symmetric rank-k update of the BLAS: half the work.
     return train @ train.T, test @ train.T
-
-
-def products_on(device: str, train: FloatArray, test: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """`products` on a torch device, in float64; on the CPU if the device has too little memory."""
-    import torch
-
-    if not isinstance(device, str):
-        raise InvalidParameter(f"device={device!r:.60} must be a name, such as 'cpu' or 'cuda'")
-    try:
-        torch.device(device)
-    except RuntimeError:
-        raise InvalidParameter(f"device={device!r:.60} is no device of torch") from None
-
-    def to_numpy(matrix: torch.Tensor) -> FloatArray:
-        result: NDArray[Any] = matrix.cpu().numpy()
-        return result
-
-    try:
-        rows = torch.from_numpy(train).to(device)
-        cross = to_numpy(torch.from_numpy(test).to(device) @ rows.T)
-        inner = rows @ rows.T
-        # A general product may round x·z and z·x differently; a kernel matrix is symmetric.
-        return to_numpy((inner + inner.T).div_(2)), cross
-    except torch.OutOfMemoryError:
-        return products(train, test)

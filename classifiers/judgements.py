@@ -15,7 +15,7 @@ from classifiers.memory import (
     require_memory,
 )
 from classifiers.settings import SweepSettings
-from classifiers.validation import binary_labels, feature_sets, whole_number
+from classifiers.validation import binary_labels, feature_sets, ignore_device, whole_number
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED
 
 
@@ -68,7 +68,7 @@ def judge_kernels(
     jobs : int
         Threads; they share the Gram matrix. Where memory is short, fewer are used.
     device : str
-        Where the Gram matrix is formed: "cpu" or a torch device.
+        Deprecated and ignored: Gram matrices are formed on the CPU.
 
     Returns
     -------
@@ -81,6 +81,7 @@ def judge_kernels(
         If features or labels are unusable, the patients are too few for the folds, or the Gram
         matrix does not fit into the memory that may be used.
     """
+    ignore_device(device)
     train = feature_sets("train_features", train_features)
     whole_number("jobs", jobs)
     labels = binary_labels(train_labels, len(train[0]))
@@ -88,7 +89,7 @@ def judge_kernels(
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
     require_memory(needed, f"inner folds of {len(labels)} training rows")
     # A Gram matrix has test rows; any will do, because none of their scores is used.
-    gram = fused_gram(train, [one[:1] for one in train], device)
+    gram = fused_gram(train, [one[:1] for one in train])
     threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
     settings = SweepSettings(kernels, jobs=threads)
     scores, seconds = inner_scores(gram, labels, splits, settings)

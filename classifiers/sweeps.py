@@ -23,7 +23,7 @@ from classifiers.kernels import KERNELS, kernels_named
 from classifiers.memory import affordable_threads, checked_limit, default_memory_limit, gram_bytes
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import check_features, two_classes
+from classifiers.validation import check_features, ignore_device, two_classes
 
 FloatArray = NDArray[np.float64]
 
@@ -99,7 +99,7 @@ def sweep(
     max_iter : int
         Iteration limit of the solver for one fit.
     device : str
-        Where the Gram matrix is formed: "cpu" or a torch device.
+        Deprecated and ignored: Gram matrices are formed on the CPU.
     memory_limit : float | None
         Bytes that the sweep may take; None is half of the machine's memory. Where one thread needs
         more, the fits are approximate, as their field `approximate` says.
@@ -129,6 +129,7 @@ def sweep(
     >>> found.scores["linear", 10] > 0
     array([False,  True])
     """
+    ignore_device(device)
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
     names, labels = two_classes(train_labels, len(train))
@@ -142,7 +143,7 @@ def sweep(
         warn_of(found.table.values())
         return found
     started = time.perf_counter()
-    gram = Gram.of(train, test, device=device)
+    gram = Gram.of(train, test)
     seconds = time.perf_counter() - started
     threads = affordable_threads(len(train), len(test), jobs, limit)
     found = swept(gram, labels, replace(settings, jobs=threads))

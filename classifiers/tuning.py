@@ -25,7 +25,7 @@ from classifiers.memory import (
 )
 from classifiers.settings import SweepSettings
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE, in_threads
-from classifiers.validation import check_features, group_codes, two_classes
+from classifiers.validation import check_features, group_codes, ignore_device, two_classes
 
 TUNED_C = (0.01, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)
 TUNED_SCALES = (0.5, 1.0, 2.0)
@@ -113,7 +113,7 @@ def tune(
     max_iter : int
         Iteration limit of the solver for one fit.
     device : str
-        Where the Gram matrix is formed: "cpu" or a torch device.
+        Deprecated and ignored: Gram matrices are formed on the CPU.
 
     Returns
     -------
@@ -137,6 +137,7 @@ def tune(
     KernelSVC : Takes the C and the scale of a choice as they are.
     platt : Probabilities from the out-of-fold scores of a choice.
     """
+    ignore_device(device)
     train, test = np.asarray(train_features), np.asarray(test_features)
     check_features(train, test)
     names, labels = two_classes(train_labels, len(train))
@@ -147,7 +148,7 @@ def tune(
     threads = affordable_threads(len(train), len(test), jobs, default_memory_limit())
     settings = replace(settings, jobs=threads)
     started = time.perf_counter()
-    gram = Gram.of(train, test, device=device)
+    gram = Gram.of(train, test)
     seconds = time.perf_counter() - started
     found = tuned(gram, labels, codes, settings, folds=folds, seed=seed)
     _warn_of(found)

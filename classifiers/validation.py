@@ -1,11 +1,22 @@
 """Checks of the arguments that every classifier here takes."""
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+
+def ignore_device(device: str) -> None:
+    """Warn where a device is named that is not used: for float64 most GPUs are no gain."""
+    if device != "cpu":
+        warnings.warn(
+            f"device={device!r} is deprecated and ignored: Gram matrices are formed on the CPU",
+            DeprecationWarning,
+            stacklevel=3,
+        )
 
 
 def check_features(train: NDArray[np.generic], test: NDArray[np.generic]) -> None:

@@ -11,7 +11,7 @@ from classifiers.c_path import Fit
 from classifiers.calibration import Sigmoid, platt
 from classifiers.convergence import COLLAPSED
 from classifiers.fusion import fused_gram, naming_backbone
-from classifiers.gram import Gram, Standardisation, products_on
+from classifiers.gram import Gram, Standardisation
 from classifiers.inner_folds import InnerScore, inner_folds, inner_scores
 from classifiers.kernels import KERNELS
 from classifiers.memory import affordable_threads, checked_limit, default_memory_limit, gram_bytes
@@ -24,6 +24,7 @@ from classifiers.validation import (
     binary_labels,
     check_features,
     feature_sets,
+    ignore_device,
     whole_number,
 )
 from classifiers.variants import VARIANTS, Variant
@@ -104,7 +105,7 @@ def fit_variants(
     jobs : int
         Threads; they share the Gram matrix. Where memory is short, fewer are used.
     device : str
-        Where the Gram matrix is formed: "cpu" or a torch device.
+        Deprecated and ignored: Gram matrices are formed on the CPU.
     memory_limit : float | None
         Bytes that the fits may take; None is half of the machine's memory. Where one thread needs
         more, plain kernels are fitted approximately, as their field `approximate` says; the others
@@ -121,6 +122,7 @@ def fit_variants(
         If features or labels are unusable for any SVM; of several backbones the message names the
         first that is.
     """
+    ignore_device(device)
     train = feature_sets("train_features", train_features)
     test = feature_sets("test_features", test_features)
     wanted = _variants_named(names)
@@ -129,11 +131,11 @@ def fit_variants(
     limit = default_memory_limit() if memory_limit is None else checked_limit(memory_limit)
     n, m, width = len(labels), len(test[0]), max(one.shape[-1] for one in train)
     needed = gram_bytes(n, m, width, len(train))
-    _warm_up(device)
+    _warm_up()
     if needed > limit:
         return _sampled_fits(train, labels, test, wanted, needed, limit)
     jobs = affordable_threads(n, m, jobs, limit)
-    found = _exact_fits(train, labels, test, groups, wanted, jobs, device)
+    found = _exact_fits(train, labels, test, groups, wanted, jobs)
     return {one.name: found[one.name] for one in wanted}
 
 
@@ -154,11 +156,10 @@ def _exact_fits(
     groups: ArrayLike,
     wanted: Sequence[Variant],
     jobs: int,
-    device: str,
 ) -> dict[str, VariantFit | str]:
     """All variants on one Gram matrix; that of the principal components takes its place last."""
     started = time.perf_counter()
-    gram = fused_gram(train, test, device)
+    gram = fused_gram(train, test)
     seconds = time.perf_counter() - started
     found: dict[str, VariantFit | str] = {}
     for pca in (False, True):
@@ -178,12 +179,9 @@ def _exact_fits(
     return found
 
 
-def _warm_up(device: str) -> None:
+def _warm_up() -> None:
     """Do what takes a second once in a process and would count as time of its first fit."""
     import sklearn.svm  # noqa: F401
-
-    if device != "cpu":
-        products_on(device, np.ones((1, 1)), np.ones((1, 1)))
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,6 @@ def judge_fold(
         groups,
         kernels,
         jobs=site.jobs,
-        device=site.device,
     )
     for system in missing:
         found[system] = judged[system.classifier]
@@ -155,7 +154,6 @@ def _fit(
         site.groups(fold),
         [s.classifier for s in group],
         jobs=site.jobs,
-        device=site.device,
     )
     return {system: _outcome(fits[system.classifier]) for system in group}
 

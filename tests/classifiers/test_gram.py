@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from classifiers import Gram
-from classifiers.gram import Standardisation, products, products_on
 
 
 def features(seed=0, n=30, m=7, width=1100):
@@ -44,33 +43,10 @@ def test_an_inner_fold_is_a_copy_of_its_part():
     np.testing.assert_array_equal(gram.train, before)
 
 
-def test_another_device_gives_the_same_numbers():
+def test_a_device_is_deprecated_and_ignored():
     train, test = features()
-    standardisation = Standardisation.fit(train)
-    train, test = standardisation.apply(train), standardisation.apply(test)
-    for here, there in zip(products(train, test), products_on("cpu", train, test), strict=True):
-        np.testing.assert_allclose(there, here, atol=1e-9)
-        assert there.dtype == np.float64
-
-
-def test_a_device_that_is_too_small_leaves_the_products_to_the_processor(monkeypatch):
-    import torch
-
-    def full(*arguments):
-        raise torch.OutOfMemoryError("no room")
-
-    train, test = (rows.astype(float) for rows in features())
-    monkeypatch.setattr(torch.Tensor, "to", full)
-    for here, there in zip(products(train, test), products_on("cuda", train, test), strict=True):
-        np.testing.assert_array_equal(there, here)
-
-
-def test_a_gpu_gives_the_same_numbers():
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    train, test = features()
-    here, there = Gram.of(train, test), Gram.of(train, test, device="cuda")
-    np.testing.assert_allclose(there.train, here.train, atol=1e-6)
-    np.testing.assert_allclose(there.test, here.test, atol=1e-6)
+    here = Gram.of(train, test)
+    with pytest.warns(DeprecationWarning, match="formed on the CPU"):
+        there = Gram.of(train, test, device="cuda:7")
+    np.testing.assert_array_equal(there.train, here.train)
+    np.testing.assert_array_equal(there.test, here.test)

@@ -14,8 +14,10 @@ from classifiers import (
     sweep,
     tune,
 )
-from classifiers.gram import Gram, products_on
+from classifiers.fusion import grams_of
+from classifiers.gram import Gram
 from classifiers.inner_folds import inner_folds, inner_scores
+from classifiers.judgements import judge_kernels
 from classifiers.sweeps import sweep_gram
 from classifiers.variant_fits import (
     INNER_FOLDS,
@@ -173,17 +175,21 @@ def test_a_backbone_that_cannot_be_used_is_named_by_its_place(data, memory_limit
         fit_variants(rows[1:], labels, others[1:], patients, ["linear"], memory_limit=memory_limit)
 
 
-def test_the_gram_is_formed_on_the_requested_device(data, monkeypatch):
+def test_a_device_is_ignored_whoever_names_it(data):
     train, labels, test, _, patients = data
-    devices = []
-
-    def elsewhere(device, rows, others):
-        devices.append((device, rows.shape))
-        return products_on("cpu", rows, others)
-
-    monkeypatch.setattr("classifiers.gram.products_on", elsewhere)
-    monkeypatch.setattr("classifiers.variant_fits.products_on", elsewhere)
     parts = [train[:, :5], train[:, 5:]], [test[:, :5], test[:, 5:]]
-    found = fit_variants(parts[0], labels, parts[1], patients, ["cubic"], device="cuda:1")
-    assert devices == [("cuda:1", (1, 1)), ("cuda:1", (70, 5)), ("cuda:1", (70, 7))]
+    named = dict(enumerate(parts[0])), dict(enumerate(parts[1]))
+    calls = {
+        "sweep": lambda: sweep(train, labels, test, ["linear"], device="mps"),
+        "tune": lambda: tune(train, labels, test, patients, ["linear"], device="cuda"),
+        "grams": lambda: grams_of(*named, device="cuda"),
+        "judge": lambda: judge_kernels(parts[0], labels, patients, ["linear"], device="cuda"),
+        "fit": lambda: fit_variants(
+            parts[0], labels, parts[1], patients, ["cubic"], device="cuda:1"
+        ),
+    }
+    for call in calls.values():
+        with pytest.warns(DeprecationWarning, match="ignored") as warned:
+            found = call()
+        assert [one.filename for one in warned if one.category is DeprecationWarning] == [__file__]
     np.testing.assert_allclose(found["cubic"].score, fitted(data, ["cubic"])["cubic"].score)
