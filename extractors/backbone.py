@@ -7,6 +7,7 @@ caller goes through, so that none of them can be forgotten.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import math
 import operator
@@ -301,12 +302,28 @@ def normalise(pixels: torch.Tensor, spec: InputSpec) -> torch.Tensor:
     """
     import torch
 
-    scale = torch.tensor([1 / (255 * s) for s in spec.std], device=pixels.device).view(1, 3, 1, 1)
-    shift = torch.tensor(
-        [-m / s for m, s in zip(spec.mean, spec.std, strict=True)], device=pixels.device
-    ).view(1, 3, 1, 1)
+    scale, shift = _scale_and_shift(tuple(spec.mean), tuple(spec.std), pixels.device)
     out = torch.addcmul(shift, pixels, scale)
     return out.contiguous(memory_format=torch.channels_last)
+
+
+@functools.lru_cache(maxsize=16)
+def _scale_and_shift(
+    mean: Triple, std: Triple, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `normalise` multiplies by and adds, on the device: a GPU would wait for each copy."""
+    import torch
+
+    # Not as inference tensors, whatever mode the first caller is in: later ones may need gradients.
+    with torch.inference_mode(False):
+        scale, shift = (
+            torch.tensor(values, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+            for values in (
+                [1 / (255 * s) for s in std],
+                [-m / s for m, s in zip(mean, std, strict=True)],
+            )
+        )
+    return scale, shift
 
 
 def place(module: torch.nn.Module, device: str, name: str) -> None:

@@ -39,17 +39,17 @@ def features_of(
         backbone.device, lambda words: _too_small(backbone, words), backbone.most_images
     )
 
-    def compute(pixels: torch.Tensor) -> torch.Tensor:
-        return backbone.features(pixels.to(backbone.device, non_blocking=True)).cpu()
+    def compute(crops: torch.Tensor) -> torch.Tensor:
+        return backbone.features(resize(crops, backbone.input, backbone.device)).cpu()
 
     with running(backbone.device, precision):
-        for pixels in _prepared(images, backbone, size):
-            for part in parts.run(pixels, compute):
+        for crops in _batches(images, backbone.device, size):
+            for part in parts.run(crops, compute):
                 features[done : done + len(part)] = part.numpy()
                 done += len(part)
             _note_parts(backbone, parts.most)
             if progress is not None:
-                progress(len(pixels))
+                progress(len(crops))
     return features
 
 
@@ -101,44 +101,62 @@ def grey_stack(images: ArrayLike, name: str) -> NDArray[np.uint8]:
     raise BackboneError(f"{wanted}, got {found.dtype} {found.shape}{hint}")
 
 
-def resize(images: NDArray[np.uint8], spec: InputSpec) -> torch.Tensor:
-    """uint8 (B, H, W) to float32 (B, 1, h, w) on [0, 255] at the network's input size."""
+def resize(
+    images: NDArray[np.uint8] | torch.Tensor, spec: InputSpec, device: str = "cpu"
+) -> torch.Tensor:
+    """uint8 (B, H, W) to float32 (B, 1, h, w) on [0, 255] at the network's input size, on a device.
+
+    The crops travel as they are, in 8 bits. Metal lacks the antialiased filter in older versions of
+    PyTorch: for it they are resized on the processor.
+    """
     import numpy as np
     import torch
     from torch.nn import functional
 
-    # A copy: a memory map is read here, in the thread that prepares, and torch wants it writable.
-    pixels = torch.from_numpy(np.array(images)).unsqueeze(1).float()
-    if tuple(pixels.shape[2:]) == (spec.height, spec.width):
-        return pixels
-    resized = functional.interpolate(
-        pixels, (spec.height, spec.width), mode="bicubic", align_corners=False, antialias=True
-    )
-    return resized.clamp_(0, 255)
+    if not isinstance(images, torch.Tensor):
+        # A copy: what is read of a memory map is not writable, as torch wants it.
+        images = torch.from_numpy(np.array(images))
+    if not device.startswith("mps"):
+        images = to_device(images, device)
+    pixels = images.unsqueeze(1).float()
+    if tuple(pixels.shape[2:]) != (spec.height, spec.width):
+        pixels = functional.interpolate(
+            pixels, (spec.height, spec.width), mode="bicubic", align_corners=False, antialias=True
+        ).clamp_(0, 255)
+    return pixels.to(device)
 
 
-def _prepared(images: NDArray[np.uint8], backbone: Backbone, size: int) -> Iterator[torch.Tensor]:
-    """Batches ready for the network.
+def to_device(tensor: torch.Tensor, device: str) -> torch.Tensor:
+    """A tensor on a device. A copy from pinned memory is not waited for; others go through it."""
+    if not device.startswith("cuda") or tensor.device.type != "cpu":
+        return tensor.to(device)
+    pinned = tensor if tensor.is_pinned() else tensor.pin_memory()
+    return pinned.to(device, non_blocking=True)
 
-    For a GPU the next batch is prepared, in pinned memory, while the current one runs. On a CPU
-    preparing takes a hundredth of the network's time, and a second thread that computes would take
-    its cores away: there it is done in between.
+
+def _batches(images: NDArray[np.uint8], device: str, size: int) -> Iterator[torch.Tensor]:
+    """Batches of crops, uint8.
+
+    For a GPU the next batch is read, into pinned memory, while the current one runs. For a CPU it
+    is read in between: a thread of its own would take cores away.
     """
+    import numpy as np
+    import torch
+
+    def read(start: int) -> torch.Tensor:
+        # A copy: a memory map is read here, in this thread.
+        crops = torch.from_numpy(np.array(images[start : start + size]))
+        return crops.pin_memory() if device.startswith("cuda") else crops
+
     starts = range(0, len(images), size)
-    if backbone.device == "cpu":
-        yield from (resize(images[start : start + size], backbone.input) for start in starts)
+    if device == "cpu":
+        yield from map(read, starts)
         return
-    pin = backbone.device.startswith("cuda")
-
-    def ready(start: int) -> torch.Tensor:
-        pixels = resize(images[start : start + size], backbone.input)
-        return pixels.pin_memory() if pin else pixels
-
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="prepare") as pool:
-        waiting = [pool.submit(ready, start) for start in starts[:1]]
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="read") as pool:
+        waiting = [pool.submit(read, start) for start in starts[:1]]
         for following in starts[1:]:
             current = waiting.pop().result()
-            waiting.append(pool.submit(ready, following))
+            waiting.append(pool.submit(read, following))
             yield current
         for last in waiting:
             yield last.result()

@@ -40,5 +40,28 @@ def running(device: str, precision: Precision) -> Iterator[None]:
     import torch
 
     enabled = precision == "bfloat16"
-    with torch.autocast(device.partition(":")[0], dtype=torch.bfloat16, enabled=enabled):
+    with (
+        without_tf32(),
+        torch.autocast(device.partition(":")[0], dtype=torch.bfloat16, enabled=enabled),
+    ):
         yield
+
+
+@contextlib.contextmanager
+def without_tf32() -> Iterator[None]:
+    """float32 as it is written, on every GPU: torch lets cuDNN round to the 10 bits of TF32.
+
+    Where a GPU has TF32 it has bfloat16, too; float32 is computed there only where bfloat16 is not
+    exact enough.
+    """
+    import torch
+    from torch.backends import cudnn
+
+    before = torch.get_float32_matmul_precision(), cudnn.allow_tf32
+    torch.set_float32_matmul_precision("highest")
+    cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        cudnn.allow_tf32 = before[1]

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from extractors.recipes import Recipe
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
-FEATURE_VERSION = 2
-PROFILE_VERSION = 3
+FEATURE_VERSION = 3
+PROFILE_VERSION = 4
 TRAINING_VERSION = 4
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1

@@ -12,12 +12,12 @@ from torch import nn
 from torch.nn import functional
 
 from extractors.backbone import InputSpec, evaluating, normalise
-from extractors.batches import resize
+from extractors.batches import resize, to_device
 from extractors.out_of_memory import PartsThatFit
 from extractors.training.rows import CHUNK, TrainingRows, fits_on
 
 
-class Evaluation:
+class HeldOutEvaluation:
     """Evaluates a network on rows, which are resized once.
 
     Parameters
@@ -49,16 +49,15 @@ class Evaluation:
         loss = correct = 0.0
         labels = torch.from_numpy(rows.labels.astype(np.int64))
         with evaluating(self._network), torch.no_grad(), self._autocast():
-            for images, wanted in zip(
-                self._images(rows).split(CHUNK), labels.split(CHUNK), strict=True
-            ):
+            chunks = torch.split(self._images(rows), CHUNK)
+            for images, wanted in zip(chunks, torch.split(labels, CHUNK), strict=True):
                 logits = torch.cat(list(self._fitting.run(images, self._logits)))
                 loss += float(functional.cross_entropy(logits, wanted, reduction="sum"))
                 correct += float((logits.argmax(1) == wanted).sum())
         return loss / len(labels), correct / len(labels)
 
     def _logits(self, images: torch.Tensor) -> torch.Tensor:
-        pixels = normalise(images.to(self._fitting.device), self._input)
+        pixels = normalise(to_device(images, self._fitting.device), self._input)
         logits: torch.Tensor = self._network(pixels)
         return logits.float().cpu()
 
@@ -66,8 +65,9 @@ class Evaluation:
         """The rows at the network's input size, float32, on the device where they fit."""
         if id(rows) not in self._resized:
             parts = np.array_split(rows.images, range(CHUNK, len(rows.images), CHUNK))
-            images = torch.cat([resize(part, self._input) for part in parts])
-            if fits_on(self._fitting.device, images):
-                images = images.to(self._fitting.device)
+            device = self._fitting.device
+            images = torch.cat([resize(part, self._input, device).cpu() for part in parts])
+            if fits_on(device, images):
+                images = images.to(device)
             self._resized[id(rows)] = rows, images
         return self._resized[id(rows)][1]

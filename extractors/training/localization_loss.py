@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from extractors.batches import to_device
 from extractors.recipes import Localization
 
 # m of the paper: pairs of places that are drawn from each image's grid.
@@ -69,7 +70,7 @@ class LocalizationLoss(nn.Module):
         """The loss without λ: in places (`released`) or in parts of the grid's side (`paper`)."""
         grid = self._halve(grid)
         side = grid.shape[-1]
-        places = draw_pairs(len(grid), side)
+        places = to_device(draw_pairs(len(grid), side), str(grid.device))
         offsets = (places[:, :, 0] - places[:, :, 1]).abs().to(grid)
         if self.localization.form == "paper":
             offsets = offsets / side
@@ -112,6 +113,6 @@ def _embeddings(grid: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
     """What stands at the pairs of places: (B, C, k, k) to (B, 64, 2 C)."""
     images, channels, side, _ = grid.shape
     tokens = grid.flatten(2).transpose(1, 2)
-    flat = (places[..., 0] * side + places[..., 1]).flatten(1).to(grid.device)
+    flat = (places[..., 0] * side + places[..., 1]).flatten(1)
     chosen = tokens.gather(1, flat[..., None].expand(-1, -1, channels))
     return chosen.reshape(images, PAIRS, 2 * channels)

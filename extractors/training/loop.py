@@ -20,17 +20,18 @@ from torch import nn
 from torch.nn import functional
 
 from extractors.backbone import Precision, evaluating, normalise, place
+from extractors.batches import to_device
 from extractors.costs import SavedTensors
 from extractors.errors import TrainingFailed
 from extractors.isolation import isolated
 from extractors.layers import Tap
 from extractors.networks.token_grid import tap_grid
 from extractors.out_of_memory import PartsThatFit, first_line, is_out_of_memory, release_memory
-from extractors.precision import computes_bfloat16
+from extractors.precision import computes_bfloat16, without_tf32
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.attempts import BeforeStep, fewest_images
-from extractors.training.evaluation import Evaluation
+from extractors.training.held_out import HeldOutEvaluation
 from extractors.training.localization_loss import LocalizationLoss
 from extractors.training.optimizer import (
     allocate_moments,
@@ -90,7 +91,7 @@ def train(
     rows = checked(rows, trainable.name)
     held_out = None if held_out is None else checked(held_out, trainable.name)
     loop = _Loop(trainable, rows, recipe, seed, device)
-    with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name):
+    with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name), without_tf32():
         start = loop.resume(checkpoint) if checkpoint else 0
         saved = time.monotonic()
         for epoch in range(start, recipe.epochs):
@@ -140,7 +141,7 @@ class _Loop:
         self.steps = 0
         self.before = BeforeStep(self.network, device)
         fitting = PartsThatFit(device, self._too_small)
-        self.evaluation = Evaluation(self.network, self.input, fitting, self._autocast)
+        self.evaluation = HeldOutEvaluation(self.network, self.input, fitting, self._autocast)
 
     def _localize(self, trainable: Trainable) -> tuple[Tap, LocalizationLoss]:
         """A tap on the last token grid, and the loss on it."""
@@ -181,7 +182,9 @@ class _Loop:
         count = len(self.labels)
         # Parts of nearly equal size, and none of one image: that would break batch normalisation.
         steps = min(-(-count // self.recipe.batch_size), max(count // 2, 1))
-        batches = torch.tensor_split(torch.randperm(count), steps)
+        # Drawn on the processor, so that a seed gives one order everywhere; copied once an epoch.
+        order = to_device(torch.randperm(count), str(self.stack.device))
+        batches = torch.tensor_split(order, steps)
         sums = torch.zeros(3, device=self.device)
         for number, batch in enumerate(batches):
             rate = learning_rate(self.recipe, epoch, number / steps)
@@ -258,7 +261,7 @@ class _Loop:
 
     def _backward(self, part: torch.Tensor, batch_size: int, epoch: float) -> torch.Tensor:
         """Gradients of some images of a batch, added to those that are there."""
-        labels = self.labels[part.to(self.device)]
+        labels = self.labels[to_device(part, self.device)]
         images = self._pixels(part, self.augment)
         with self._autocast(), self._measuring_memory():
             logits = self.network(images).float()
@@ -293,7 +296,8 @@ class _Loop:
         augment: Callable[[torch.Tensor], torch.Tensor] | None = None,
     ) -> torch.Tensor:
         """A normalised batch (B, 3, H, W) of the stack, each image varied by its own draw."""
-        pixels = self.stack[positions.to(self.stack.device)].to(self.device).float()
+        # Where the stack does not fit on the device, the crops travel, in 8 bits.
+        pixels = to_device(self.stack[positions.to(self.stack.device)], self.device).float()
         if augment is not None:
             pixels = augment(pixels / 255) * 255
         return normalise(pixels, self.input)

@@ -87,7 +87,7 @@ def stack_on_device(images: NDArray[np.uint8], spec: InputSpec, device: str) -> 
     """
     stack = torch.empty((len(images), 1, spec.height, spec.width), dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
-        stack[start : start + CHUNK] = resize(images[start : start + CHUNK], spec).round_()
+        stack[start : start + CHUNK] = resize(images[start : start + CHUNK], spec, device).round_()
     return stack.to(device) if fits_on(device, stack) else stack
 
 

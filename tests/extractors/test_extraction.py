@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from extractors import BackboneError, InputSpec, create_backbone, extract
+from extractors import BackboneError, InputSpec, batches, create_backbone, extract
 from extractors.backbone import Backbone, normalise
 from extractors.batches import resize
 from extractors.layers import LayerFeatures
+from extractors.precision import running
 
 
 def made(module: nn.Module, size: int = 16) -> Backbone:
@@ -277,6 +278,45 @@ def test_the_batch_is_halved_until_it_fits(crops) -> None:
         features = extract(backbone, crops, precision="float32")
     np.testing.assert_array_equal(features, extract(made(Means()), crops, precision="float32"))
     assert any("halved" in note for note in backbone.notes)
+
+
+def test_crops_travel_in_8_bits_and_constants_once(crops, monkeypatch) -> None:
+    """What a GPU would wait for: counted where tensors are moved."""
+    moved, constants = [], []
+    to, tensor = batches.to_device, torch.tensor
+
+    def watched(crops: torch.Tensor, device: str) -> torch.Tensor:
+        moved.append(crops.dtype)
+        return to(crops, device)
+
+    def counted(*values: object, **more: object) -> torch.Tensor:
+        constants.append(values)
+        return tensor(*values, **more)
+
+    backbone = made(Means(), 24)  # its constants are made by the probe
+    monkeypatch.setattr(batches, "to_device", watched)
+    monkeypatch.setattr(torch, "tensor", counted)
+    extract(backbone, crops, batch_size=2, precision="float32")
+    assert moved == [torch.uint8] * 3
+    assert not constants
+
+
+def test_constants_made_without_gradients_serve_gradients_later() -> None:
+    spec = InputSpec(4, 4, (0.1, 0.2, 0.3), (0.7, 0.8, 0.9))
+    with torch.inference_mode():
+        first = normalise(torch.ones(1, 1, 4, 4), spec)
+    pixels = torch.ones(1, 1, 4, 4, requires_grad=True)
+    later = normalise(pixels, spec)
+    later.sum().backward()
+    torch.testing.assert_close(later.detach(), first.clone())
+
+
+def test_float32_is_not_rounded_to_tf32_and_the_switches_come_back() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with running("cpu", "float32"):
+        assert not torch.backends.cudnn.allow_tf32
+        assert torch.get_float32_matmul_precision() == "highest"
+    assert torch.backends.cudnn.allow_tf32 == before
 
 
 class Bounded(Means):

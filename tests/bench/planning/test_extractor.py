@@ -34,13 +34,15 @@ def test_a_plugin_is_built_to_look_for_its_layer(tmp_path, monkeypatch):
     monkeypatch.setattr(plugins, "_plugins", {})
     file = tmp_path / "mine.py"
     file.write_text(
+        "from collections import OrderedDict\n"
         "from torch import nn\n"
         "from extractors import register\n"
         "@register('laid', input_size=16)\n"
         "def build():\n"
-        "    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())\n"
+        "    return nn.Sequential(OrderedDict(\n"
+        "        stem=nn.Conv2d(3, 4, 3), pool=nn.AdaptiveAvgPool2d(1), flat=nn.Flatten()))\n"
     )
-    asked = Configuration(plugin=(file,), extractors=("laid@0",))
+    asked = Configuration(plugin=(file,), extractors=("laid@stem",))
     assert choose_extractors(asked, True)[0].status == "ok"
     asked = Configuration(plugin=(file,), extractors=("laid@convolution",))
     with pytest.raises(UnusableInput, match="no layer convolution"):

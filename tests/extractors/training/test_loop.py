@@ -495,7 +495,7 @@ def test_evaluation_goes_in_parts_too_and_resizes_its_rows_once(tiny, monkeypatc
 
     monkeypatch.setattr(body, "forward", bounded)
     monkeypatch.setattr(
-        "extractors.training.evaluation.resize",
+        "extractors.training.held_out.resize",
         lambda images, *more: resized.append(len(images)) or resize(images, *more),
     )
     training = train(trainable, rows(), RECIPE, held_out=rows(10, seed=3, size=64))
