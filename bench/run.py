@@ -1,5 +1,6 @@
 """Carries out a run, from the data to the report; what stands in the store is taken from there."""
 
+import itertools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -12,15 +13,17 @@ from bench.atomic_files import remove_stale
 from bench.data.crops.rotated import rotated
 from bench.data.lesions import unusable
 from bench.data.summary import lost_classes
+from bench.execution.executors import LocalExecutor
 from bench.execution.explanations import Explanations
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
 from bench.execution.site import Site
-from bench.execution.tasks import ExtractorWork
-from bench.planning.extractor import Extractor, check_strict, fetch_weights
+from bench.execution.tasks import Answer, Task, in_order, tasks_of
+from bench.planning.extractor import check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.planning.presets import SELECTED
+from bench.planning.rules import decide_rules
 from bench.record.extractor_totals import ExtractorTotals
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
@@ -96,54 +99,66 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         raise unusable(job.dataset.source.root, line)
     plan = job.plan_over(stack.table)
     folder = RunFolder(job.out)
-    manifest = folder.claim(make_manifest(job, stack, plan, command))
+    rules = decide_rules(job.device, job.configuration)
+    manifest = folder.claim(make_manifest(job, stack, plan, rules, command))
     progress.log_to(folder.path / "log.txt")
     for notice in manifest["notices"]:
         progress.say(notice)
     used = rotated(stack) if plan.rotates else stack
     results = Results(job.dataset.name, used, job.configuration.seed)
     jobs = job.configuration.jobs or joblib.cpu_count()
-    site = Site(used, Store(job.cache), job.device, jobs, job.configuration.seed)
-    described = _carry_out(job, site, plan, results, progress)
+    site = Site(
+        used,
+        Store(job.cache),
+        job.device,
+        jobs,
+        job.configuration.seed,
+        rules,
+        plan,
+        {extractor.name: extractor for extractor in job.extractors},
+    )
+    described = _carry_out(site, results, progress)
     progress.say("writing the report")
-    explanations = Explanations(job.extractors, site, plan, progress)
+    explanations = Explanations(site, progress)
     return _write(job, stack, folder, manifest, results, described, explanations)
 
 
-def _carry_out(
-    job: Job, site: Site, plan: Plan, results: Results, progress: Progress
-) -> list[dict[str, Any]]:
+def _carry_out(site: Site, results: Results, progress: Progress) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
-    remove_stale(job.cache)
-    work = ExtractorWork(site, plan, progress)
-    by_name = {extractor.name: extractor for extractor in job.extractors}
-    described = []
-    progress.expect(len(plan.extractors()), timed=len(job.extractors))
-    for name in plan.extractors():
-        if name == SELECTED:
-            progress.finished(_choose(plan, work.selection, results))
-            described.append(work.selection.facts())
-            continue
-        extractor = by_name.get(name, Extractor(name, None, ""))
-        started = time.perf_counter()
-        totals = _carried_out(work, extractor, results, progress)
+    remove_stale(site.store.root)
+    plan, selection, described = site.plan, Selection(), []
+    tasks = list(tasks_of(plan, site.extractors))
+    progress.expect(len(plan.extractors()), timed=len(site.extractors))
+    started = time.perf_counter()
+    answers = in_order(tasks, LocalExecutor(progress).run(tasks, site))
+    for name, own in itertools.groupby(zip(tasks, answers, strict=True), _extractor_of):
+        extractor = site.extractor(name)
+        totals = ExtractorTotals(extractor)
+        for task, answer in own:
+            totals.add(answer)
+            if task.fold is not None:
+                fold = plan.folds[task.fold]
+                fitted = selection.add(answer, fold, extractor)
+                results.add_answer(answer, fold, extractor, fitted)
+        _say_approximate(name, results, progress)
         described.append(totals.row())
         progress.finished(totals.line(time.perf_counter() - started))
+        started = time.perf_counter()
+    if SELECTED in plan.extractors():
+        progress.finished(_choose(plan, selection, results))
+        described.append(selection.facts())
     return described
 
 
-def _carried_out(
-    work: ExtractorWork, extractor: Extractor, results: Results, progress: Progress
-) -> ExtractorTotals:
-    """Put what an extractor gives on every fold into the results."""
-    totals, approximate = ExtractorTotals(extractor), False
-    for answer in work.answers(extractor):
-        results.add_answer(answer, extractor)
-        totals.add(answer)
-        if not approximate and any(r.meta.get("approximate") for r in answer.results.values()):
-            approximate = True
-            progress.say(f"{extractor.name}: {APPROXIMATE}")
-    return totals
+def _extractor_of(pair: tuple[Task, Answer]) -> str:
+    return pair[0].extractor
+
+
+def _say_approximate(name: str, results: Results, progress: Progress) -> None:
+    """Say once of an extractor that its SVMs are approximate."""
+    rows = (row for row in results.units if row["extractor"] == name)
+    if any(APPROXIMATE in row["notes"] for row in rows):
+        progress.say(f"{name}: {APPROXIMATE}")
 
 
 def _choose(plan: Plan, selection: Selection, results: Results) -> str:

@@ -49,6 +49,7 @@ def judge_kernels(
     *,
     jobs: int = 1,
     device: str = "cpu",
+    memory_limit: float | None = None,
 ) -> dict[str, Judgement]:
     """Evaluate kernels, with C = 1 and their preset scales, on inner folds of the training rows.
 
@@ -69,6 +70,8 @@ def judge_kernels(
         Threads; they share the Gram matrix. Where memory is short, fewer are used.
     device : str
         Deprecated and ignored: Gram matrices are formed on the CPU.
+    memory_limit : float | None
+        Bytes that the fits may take; None is half of the machine's memory.
 
     Returns
     -------
@@ -87,10 +90,11 @@ def judge_kernels(
     labels = binary_labels(train_labels, len(train[0]))
     splits = inner_folds(labels, groups, INNER_FOLDS, INNER_SEED)
     needed = gram_bytes(len(labels), 1, max(one.shape[-1] for one in train), len(train))
-    require_memory(needed, f"inner folds of {len(labels)} training rows")
+    limit = default_memory_limit() if memory_limit is None else memory_limit
+    require_memory(needed, f"inner folds of {len(labels)} training rows", limit)
     # A Gram matrix has test rows; any will do, because none of their scores is used.
     gram = fused_gram(train, [one[:1] for one in train])
-    threads = affordable_threads(len(labels), 1, jobs, default_memory_limit())
+    threads = affordable_threads(len(labels), 1, jobs, limit)
     settings = SweepSettings(kernels, jobs=threads)
     scores, seconds = inner_scores(gram, labels, splits, settings)
     if any(np.isnan(one.auc) for one in scores):

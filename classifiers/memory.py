@@ -1,8 +1,14 @@
 """How much memory the fits need, computed from shapes before anything is allocated."""
 
+import os
+from pathlib import Path, PurePosixPath
+
 from classifiers.validation import positive_number
 
 FLOAT64 = 8
+GIB = 2**30
+
+CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 
 def gram_bytes(n: int, m: int, n_features: int, backbones: int = 1) -> int:
@@ -58,17 +64,62 @@ def checked_limit(given: float) -> float:
 
 
 def default_memory_limit() -> float:
-    """Half of the machine's memory, in bytes."""
+    """Half of the memory that this process may use, in bytes; whole GiB where it is more than one.
+
+    Machines of one kind differ by some pages, and are to have the same limit.
+    """
+    half = usable_memory() / 2
+    return float(half // GIB * GIB) if half >= GIB else float(half)
+
+
+def usable_memory() -> int:
+    """Bytes that this process may use: the machine's, within control groups and a SLURM job."""
     import psutil
 
-    return float(psutil.virtual_memory().total) / 2
+    return min([int(psutil.virtual_memory().total), *_group_limits(), *_slurm_limits()])
 
 
-def require_memory(needed: int, what: str) -> None:
-    """Raise ValueError if `what` needs more bytes than half of the machine's memory."""
-    limit = default_memory_limit()
+def _group_limits() -> list[int]:
+    """The limits of the process's control groups and of all above them, of version 2 and 1."""
+    found = []
+    try:
+        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    except (OSError, ValueError):
+        return []
+    for line in lines:
+        _, controllers, group = line.split(":", 2)
+        if controllers == "":
+            root, name = CONTROL_GROUPS, "memory.max"
+        elif "memory" in controllers.split(","):
+            root, name = CONTROL_GROUPS / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        for folder in (PurePosixPath(group), *PurePosixPath(group).parents):
+            # A container sees its own group at the root, whatever the path is called outside.
+            try:
+                text = (root / folder.relative_to("/") / name).read_text(encoding="ascii")
+                found.append(int(text))
+            except (OSError, ValueError):
+                continue  # no such file, or 'max'
+    return found
+
+
+def _slurm_limits() -> list[int]:
+    """What a SLURM job was given; the variables count MiB."""
+    found = []
+    node, each = os.environ.get("SLURM_MEM_PER_NODE", ""), os.environ.get("SLURM_MEM_PER_CPU", "")
+    if node.isdigit() and int(node):
+        found.append(int(node) * 2**20)
+    if each.isdigit() and int(each):
+        cores = os.environ.get("SLURM_CPUS_ON_NODE", "")
+        found.append(int(each) * 2**20 * (int(cores) if cores.isdigit() else 1))
+    return found
+
+
+def require_memory(needed: int, what: str, memory_limit: float | None = None) -> None:
+    """Raise ValueError if `what` needs more bytes than the limit, or the default one."""
+    limit = default_memory_limit() if memory_limit is None else memory_limit
     if needed > limit:
         raise ValueError(
-            f"{what} needs {needed / 2**30:.1f} GiB, more than half of this machine's memory "
-            f"({limit / 2**30:.1f} GiB)"
+            f"{what} needs {needed / GIB:.1f} GiB, more than fits may take ({limit / GIB:.1f} GiB)"
         )

@@ -1,6 +1,5 @@
 """Saliency maps of a few test crops: made once and kept in the store."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,14 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.crops.rotated import rotation_of
-from bench.execution.features import Extraction, built
+from bench.execution.features import Extraction, Network, built
 from bench.execution.keys import saliency_key
 from bench.execution.progress import Progress
 from bench.execution.site import Site
 from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
 from bench.planning.extractor import Extractor
-from bench.planning.plan import SOFTMAX, Fold, Plan
+from bench.planning.plan import SOFTMAX, Fold
 from bench.store import Artifact
 from extractors import BackboneError
 
@@ -53,14 +52,11 @@ class Explanation:
 class Explanations:
     """Explains systems on some of the crops that they were tested on."""
 
-    def __init__(
-        self, extractors: Sequence[Extractor], site: Site, plan: Plan, progress: Progress
-    ) -> None:
-        self.extractors = extractors
+    def __init__(self, site: Site, progress: Progress) -> None:
         self.site = site
         self.stack = site.stack
         self.store = site.store
-        self.plan = plan
+        self.plan = site.plan
         self.progress = progress
 
     def explain(self, wanted: "Explained") -> Explanation:
@@ -69,7 +65,7 @@ class Explanations:
             nowhere = np.empty(0, dtype=np.int64)
             return Explanation(wanted, nowhere, None, "no test crop stands in its first fold")
         fold, positions = self._place(wanted)
-        extractor = next(e for e in self.extractors if e.name == wanted.unit["extractor"])
+        extractor = self.site.extractor(str(wanted.unit["extractor"]))
         with self.progress.step(f"saliency of {extractor.name}", None, "crops"):
             maps, status = attempt(
                 extractor, self.store, lambda: self._maps(wanted, extractor, fold, positions)
@@ -112,7 +108,7 @@ class Explanations:
 
         network = self._network(extractor, fold)
         score = self._score(wanted, extractor, fold, positions, network)
-        backbone = built(extractor, self.site.device, network)
+        backbone = built(extractor, self.site, network)
         made = saliency(backbone, score, self.stack.images[positions], SIDE)
         peak = made.maps.max(axis=(1, 2))
         share = np.rint(255 * made.maps / np.where(peak > 0, peak, 1)[:, None, None])
@@ -121,11 +117,13 @@ class Explanations:
         self.store.put("saliency", key, arrays, meta)
         return Artifact(arrays, meta)
 
-    def _network(self, extractor: Extractor, fold: Fold) -> Trained | None:
+    def _network(self, extractor: Extractor, fold: Fold) -> Network | None:
         """The network that was trained for the fold; it stands in the store."""
         if not extractor.trained:
             return None
-        return Trainings(self.site).trained(extractor, fold, lambda pieces: None)
+        trainings = Trainings(self.site)
+        record = trainings.trained(extractor, fold, ignore)
+        return Network(record, lambda: trainings.backbone(record.key, extractor, fold, ignore))
 
     def _score(
         self,
@@ -133,11 +131,11 @@ class Explanations:
         extractor: Extractor,
         fold: Fold,
         positions: NDArray[np.int64],
-        network: Trained | None,
+        network: Network | None,
     ) -> "Score":
         if wanted.unit["classifier"] == SOFTMAX:
             assert network is not None
-            return head_score(network, self.site.device)
+            return head_score(network.record, self.site.device)
         from classifiers import KernelSVC
         from classifiers.solver import without_convergence_warnings
         from classifiers.torch_decision import decision_in_torch
@@ -148,9 +146,7 @@ class Explanations:
             else np.sort(np.concatenate([fold.train, fold.test]))
         )
         networks = {extractor.name: network} if network else None
-        features = (
-            Extraction(self.site).features(extractor, rows, lambda pieces: None, networks).matrix
-        )
+        features = Extraction(self.site).features(extractor, rows, ignore, networks).matrix
         labels = self.stack.table["label"].to_numpy()[fold.train]
         svm = KernelSVC(str(wanted.unit["classifier"]), C=float(wanted.unit["C"]))
         with without_convergence_warnings():
@@ -162,6 +158,10 @@ class Explanations:
                 f"{extractor.name}: an exact fit has other scores than the stored, approximate one"
             )
         return decision_in_torch(svm, self.site.device)
+
+
+def ignore(pieces: int) -> None:
+    """Progress that nobody looks at."""
 
 
 def head_score(network: Trained, device: str) -> "Score":

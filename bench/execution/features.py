@@ -4,6 +4,8 @@ Features are kept in chunks of some dozen crops, so that a run that is cut short
 the chunk it was at.
 """
 
+import contextlib
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
 from bench.planning.reference_points import FILE, NO_FEATURES, READERS, SHORTCUTS
+from bench.store import Artifact
 from extractors import Backbone, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
 from extractors.costs import forward_flops
@@ -37,17 +40,15 @@ if TYPE_CHECKING:
     from bench.execution.trainings import Trained
 
 # Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
-CHUNK = {"cpu": 64, "cuda": 1024}
+CHUNK = {"cpu": 64, "cuda": 1024, "mps": 256}
 
 
 @dataclass(frozen=True)
-class Features:
-    """The features of a crop stack.
+class FeatureRecord:
+    """What is known of the features of a crop stack besides their values.
 
     Attributes
     ----------
-    matrix : NDArray[np.floating[Any]], shape (n, d)
-        In the stack's order; rows of crops that no unit needs are not a number.
     origin : str | None
         Digest of what made the features out of the crops; None where they are no function of the
         crops' pixels.
@@ -63,7 +64,6 @@ class Features:
         The networks that were trained for them.
     """
 
-    matrix: NDArray[np.floating[Any]]
     origin: str | None
     seconds_per_crop: float
     profile: dict[str, Any]
@@ -76,19 +76,35 @@ class Features:
         """Seconds of training that had to be spent before the first feature."""
         return sum(float(network.costs["network_time_s"]) for network in self.trained)
 
+
+@dataclass(frozen=True)
+class Features:
+    """The features of a crop stack.
+
+    Attributes
+    ----------
+    matrix : NDArray[np.floating[Any]], shape (n, d)
+        In the stack's order; rows of crops that no unit needs are not a number.
+    record : FeatureRecord
+        Where they come from and what they took.
+    """
+
+    matrix: NDArray[np.floating[Any]]
+    record: FeatureRecord
+
     @property
     def parts(self) -> list[NDArray[np.floating[Any]]]:
         """The columns of each backbone of a fusion; all columns where there is one."""
         return (
-            np.split(self.matrix, np.cumsum(self.widths)[:-1], axis=1)
-            if self.widths
+            np.split(self.matrix, np.cumsum(self.record.widths)[:-1], axis=1)
+            if self.record.widths
             else [self.matrix]
         )
 
     def digest_of(self, fold: Fold) -> str:
         """What identifies the features of a fold, its crops being known."""
-        if self.origin is not None:
-            return self.origin
+        if self.record.origin is not None:
+            return self.record.origin
         return rows_digest(self.matrix, fold)
 
 
@@ -104,7 +120,7 @@ class Extraction:
         extractor: Extractor,
         positions: NDArray[np.int64],
         progress: Callable[[int], None],
-        trained: "Mapping[str, Trained] | None" = None,
+        networks: "Mapping[str, Network] | None" = None,
     ) -> Features:
         """Features of some crops.
 
@@ -116,8 +132,8 @@ class Extraction:
             Where the crops stand in the stack.
         progress : Callable[[int], None]
             Called with the number of crops done since the last call.
-        trained : Mapping[str, Trained] | None
-            Networks by name, for the extractors that are trained.
+        networks : Mapping[str, Network] | None
+            By name, for the extractors that are trained.
 
         Returns
         -------
@@ -130,79 +146,105 @@ class Extraction:
             If the network cannot be built or run, or gives a feature that is not finite.
         """
         if extractor.parts:
-            parts = [self.features(part, positions, progress, trained) for part in extractor.parts]
+            parts = [self.features(part, positions, progress, networks) for part in extractor.parts]
             return _fused(parts)
         if extractor.info is None:
             return self._of_table(extractor.name)
-        network = (trained or {}).get(extractor.name)
-        lazy = _LazyBackbone(extractor, self.site.device, network)
-        identity = feature_identity(extractor, lazy.weights_digest(), self.site.device)
+        network = (networks or {}).get(extractor.name)
+        lazy = _LazyBackbone(extractor, self.site, network)
+        identity = feature_identity(extractor, lazy.weights_digest(), self.site.rules)
         profile = self._profile(identity, lazy)
         precision = profile["precision"]
         chunks, seconds, notes = [], 0.0, dict[str, None]()
         # One region around all chunks: what is cast for the first of them serves the others.
-        with running(self.site.device, precision):
-            for rows in self._chunks(positions):
+        with contextlib.ExitStack() as region:
+            for rows in self.chunks(positions, whole=network is None):
                 key = chunk_key(identity, precision, [self.stack.digests[i] for i in rows])
-                chunk, meta = self._chunk(key, lazy, rows, precision, progress)
-                chunks.append((rows, chunk))
-                seconds += meta["seconds"]
-                notes |= dict.fromkeys(meta["notes"])
+                found = self.site.store.get("features", key)
+                if found is None:
+                    if not lazy.is_running:
+                        region.enter_context(running(self.site.device, precision))
+                        lazy.is_running = True
+                    found = self._extracted(key, lazy, rows, precision, progress)
+                else:
+                    progress(len(rows))
+                chunks.append((rows, found.arrays["features"]))
+                seconds += found.meta["seconds"]
+                notes |= dict.fromkeys(found.meta["notes"])
         width = chunks[0][1].shape[1]
         matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
         for rows, chunk in chunks:
             matrix[rows] = chunk
-        profile |= {"extraction_s": seconds, "images_per_s": len(positions) / max(seconds, 1e-9)}
-        per_crop = seconds / len(positions)
-        networks = (network,) if network else ()
-        of_training = tuple(n.costs["notes"] for n in networks if n.costs["notes"])
-        return Features(
-            matrix,
+        # A chunk may hold crops that no fold has; nothing is to be fitted on them by mistake.
+        matrix[np.setdiff1d(np.arange(len(matrix)), positions)] = np.nan
+        extracted = sum(len(rows) for rows, _ in chunks)
+        profile |= {"extraction_s": seconds, "images_per_s": extracted / max(seconds, 1e-9)}
+        trained = (network.record,) if network else ()
+        of_training = tuple(n.costs["notes"] for n in trained if n.costs["notes"])
+        record = FeatureRecord(
             features_digest(identity, precision),
-            per_crop,
+            seconds / extracted,
             profile,
             (*of_training, *notes),
-            trained=networks,
+            trained=trained,
         )
+        return Features(matrix, record)
 
-    def _chunks(self, positions: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
-        """Chunks within each base subset and rotation: a run on others finds the same ones."""
-        subset = self.stack.table["subset"].to_numpy()[positions]
-        rotation = rotation_of(self.stack.table)[positions]
-        size = CHUNK[self.site.device.partition(":")[0]]
+    def chunks(self, positions: NDArray[np.int64], *, whole: bool) -> Iterator[NDArray[np.int64]]:
+        """Chunks within each base subset and rotation, so that a run on others finds the same ones.
+
+        Parameters
+        ----------
+        positions : NDArray[np.int64], shape (m,)
+            The crops that are wanted.
+        whole : bool
+            Whether the chunks are those of the whole stack that hold any of them: whichever crops
+            a plan leaves out, it finds the chunks of another plan. Else they hold no other crops.
+
+        Yields
+        ------
+        NDArray[np.int64]
+            Positions in the stack.
+        """
+        subset, rotation = self.stack.table["subset"].to_numpy(), rotation_of(self.stack.table)
+        wanted = np.zeros(len(subset), dtype=bool)
+        wanted[positions] = True
+        size = CHUNK[self.site.rules.device]
         for name, degrees in dict.fromkeys(zip(subset, rotation, strict=True)):
-            rows = positions[(subset == name) & (rotation == degrees)]
-            yield from (rows[i : i + size] for i in range(0, len(rows), size))
+            inside = (subset == name) & (rotation == degrees)
+            rows = np.flatnonzero(inside if whole else inside & wanted)
+            chunks = [rows[i : i + size] for i in range(0, len(rows), size)]
+            yield from (chunk for chunk in chunks if wanted[chunk].any())
 
-    def _chunk(
+    def _extracted(
         self,
         key: str,
         lazy: "_LazyBackbone",
         rows: NDArray[np.int64],
         precision: Precision,
         progress: Callable[[int], None],
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Features of some crops; the seconds and notes of when they were extracted."""
-        found = self.site.store.get("features", key)
-        if found is not None:
-            progress(len(rows))
-            return found.arrays["features"], found.meta
+    ) -> Artifact:
+        """Features of some crops, extracted and kept, with the seconds that they took."""
         backbone = lazy.backbone()
         images = self.stack.images[rows]
         started = time.perf_counter()
         values = extract(backbone, images, precision=precision, progress=progress)
-        meta = {"seconds": time.perf_counter() - started, "notes": list(backbone.notes)}
+        meta = {
+            "seconds": time.perf_counter() - started,
+            "notes": list(backbone.notes),
+            "host": socket.gethostname(),
+        }
         self.site.store.put("features", key, {"features": values}, meta)
-        return values, meta
+        return Artifact({"features": values}, meta)
 
     def _profile(self, identity: Mapping[str, Any], lazy: "_LazyBackbone") -> dict[str, Any]:
         """Precision, width and the like: found once without a look at the crops, then kept."""
-        key = profile_key(identity, self.site.device)
+        key = profile_key(identity)
         found = self.site.store.get("profiles", key)
         if found is not None:
             return found.meta
         backbone = lazy.backbone()
-        choice = choose_precision(backbone)
+        choice = choose_precision(backbone, allow_bfloat16=self.site.rules.bfloat16)
         profile = {
             "precision": choice.precision,
             "min_cosine": choice.min_cosine,
@@ -228,7 +270,7 @@ class Extraction:
             matrix = _one_hot(self.stack.table, READERS[name])
         else:
             matrix = self.stack.table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
-        return Features(matrix, None, 0.0, {"feature_width": matrix.shape[1]})
+        return Features(matrix, FeatureRecord(None, 0.0, {"feature_width": matrix.shape[1]}))
 
 
 def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float64]:
@@ -246,13 +288,13 @@ def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float6
 
 def _fused(parts: Sequence[Features]) -> Features:
     """The features of several backbones side by side."""
-    profiles = [part.profile for part in parts]
+    records = [part.record for part in parts]
+    profiles = [record.profile for record in records]
     seconds = sum(float(profile["extraction_s"]) for profile in profiles)
     crops = float(profiles[0]["extraction_s"]) * float(profiles[0]["images_per_s"])
-    return Features(
-        matrix=np.hstack([part.matrix for part in parts]),
-        origin=fusion_digest([part.origin for part in parts]),
-        seconds_per_crop=sum(part.seconds_per_crop for part in parts),
+    record = FeatureRecord(
+        origin=fusion_digest([record.origin for record in records]),
+        seconds_per_crop=sum(record.seconds_per_crop for record in records),
         profile={
             "precision": _joined(profiles, "precision"),
             "feature_width": sum(int(profile["feature_width"]) for profile in profiles),
@@ -262,10 +304,11 @@ def _fused(parts: Sequence[Features]) -> Features:
             "extraction_s": seconds,
             "images_per_s": crops / max(seconds, 1e-9),
         },
-        notes=tuple(dict.fromkeys(note for part in parts for note in part.notes)),
+        notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
         widths=tuple(part.matrix.shape[1] for part in parts),
-        trained=tuple(network for part in parts for network in part.trained),
+        trained=tuple(network for record in records for network in record.trained),
     )
+    return Features(np.hstack([part.matrix for part in parts]), record)
 
 
 def _joined(profiles: Sequence[Mapping[str, Any]], name: str) -> str:
@@ -273,27 +316,44 @@ def _joined(profiles: Sequence[Mapping[str, Any]], name: str) -> str:
     return ", ".join(dict.fromkeys(str(profile[name]) for profile in profiles))
 
 
-def built(extractor: Extractor, device: str, trained: "Trained | None" = None) -> Backbone:
+@dataclass(frozen=True)
+class Network:
+    """A network that was trained for a fold.
+
+    Attributes
+    ----------
+    record : Trained
+        What is known of it.
+    build : Callable[[], Backbone]
+        Builds it with its weights.
+    """
+
+    record: "Trained"
+    build: Callable[[], Backbone]
+
+
+def built(extractor: Extractor, site: Site, network: Network | None = None) -> Backbone:
     """The network behind an extractor's features.
 
     Raises BackboneError if it cannot be built.
     """
-    return _LazyBackbone(extractor, device, trained).backbone()
+    return _LazyBackbone(extractor, site, network).backbone()
 
 
 class _LazyBackbone:
     """A backbone that is built when it is first needed: often all features stand in the store."""
 
-    def __init__(self, extractor: Extractor, device: str, trained: "Trained | None") -> None:
+    def __init__(self, extractor: Extractor, site: Site, network: Network | None) -> None:
         self._extractor = extractor
-        self._device = device
-        self._trained = trained
+        self._site = site
+        self._network = network
         self._backbone: Backbone | None = None
+        self.is_running = False  # whether the region of its precision has been entered
 
     def weights_digest(self) -> str:
         """What identifies the weights; of a network that is trained here its training's key."""
-        if self._trained is not None:
-            return self._trained.key
+        if self._network is not None:
+            return self._network.record.key
         info = self._extractor.info
         assert info is not None
         # A plugin builds its own weights: what they are shows only in the network it has built.
@@ -306,14 +366,15 @@ class _LazyBackbone:
         return "from scratch" if draws_weights(self._extractor.name) else "fine-tuned"
 
     def backbone(self) -> Backbone:
-        if self._backbone is None and self._trained is not None:
-            self._backbone = self._trained.backbone()
+        if self._backbone is None and self._network is not None:
+            self._backbone = self._network.build()
         if self._backbone is None:
+            self._site.obey_rules()
             self._backbone = create_backbone(
                 self._extractor.name,
                 weights=self._extractor.source,
                 weights_dir=self._extractor.weights_dir,
-                device=self._device,
+                device=self._site.device,
                 seed=RANDOM_SEED,
             )
         return self._backbone

@@ -13,22 +13,23 @@ from numpy.typing import NDArray
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, System
+from bench.planning.rules import Rules
 from bench.provenance import package_version
 from bench.store import array_digest, digest
 from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.tuning import TUNED_C, TUNED_SCALES
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE
 from classifiers.variants import VARIANTS
-from extractors.precision import LOWEST_COSINE, computes_bfloat16
+from extractors.precision import LOWEST_COSINE
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
     from extractors.recipes import Recipe
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
-FEATURE_VERSION = 3
-PROFILE_VERSION = 4
-TRAINING_VERSION = 4
+FEATURE_VERSION = 4
+PROFILE_VERSION = 5
+TRAINING_VERSION = 5
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1
 
@@ -37,7 +38,7 @@ _FEATURE_LIBRARIES = ("torch", "torchvision", "timm")
 _TRAINING_LIBRARIES = (*_FEATURE_LIBRARIES, "vit-pytorch", "kornia")
 
 
-def feature_identity(extractor: Extractor, weights: str, device: str) -> dict[str, Any]:
+def feature_identity(extractor: Extractor, weights: str, rules: Rules) -> dict[str, Any]:
     """All that features depend on besides the crops and the precision.
 
     `weights` is the digest of the weights, or the key of the training that made them.
@@ -49,7 +50,7 @@ def feature_identity(extractor: Extractor, weights: str, device: str) -> dict[st
         "weights": weights,
         "source": info.source_digest,
         "input": _input(extractor),
-        "device": _kind(device),
+        "rules": rules.of_networks(),
         "versions": [package_version(name) for name in _FEATURE_LIBRARIES],
     }
 
@@ -78,10 +79,9 @@ def fusion_digest(parts: Sequence[str | None]) -> str:
     return digest(["fusion", list(parts)])
 
 
-def profile_key(identity: Mapping[str, Any], device: str) -> str:
+def profile_key(identity: Mapping[str, Any]) -> str:
     """Key of a backbone's profile: the precision to use, width, parameters and the like."""
-    rule = [PROFILE_VERSION, computes_bfloat16(device), LOWEST_COSINE]
-    return digest([dict(identity), rule])
+    return digest([dict(identity), PROFILE_VERSION, LOWEST_COSINE])
 
 
 def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> str:
@@ -90,8 +90,6 @@ def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> 
     `weights` is the digest of those that it starts from. The crops and labels that are held out
     change no weight, only the curve that is kept beside them.
     """
-    import torch
-
     recipe, info = extractor.recipe, extractor.info
     assert recipe is not None
     assert info is not None
@@ -101,10 +99,7 @@ def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> 
         "weights": weights,
         "source": info.source_digest,
         "input": _input(extractor),
-        "device": _kind(site.device),
-        "bfloat16": computes_bfloat16(site.device),
-        # One and two threads add up in another order, and give other weights.
-        "threads": torch.get_num_threads() if site.device == "cpu" else None,
+        "rules": site.rules.of_networks(),
         "versions": [package_version(name) for name in _TRAINING_LIBRARIES],
         "crops": site.stack.settings.as_key(),
     }
@@ -213,7 +208,3 @@ def _training_rows(site: Site, recipe: "Recipe", fitted: NDArray[np.int64]) -> l
 def _input(extractor: Extractor) -> list[float] | None:
     spec = extractor.info.input if extractor.info else None
     return [spec.height, spec.width, *spec.mean, *spec.std] if spec else None
-
-
-def _kind(device: str) -> str:
-    return device.partition(":")[0]

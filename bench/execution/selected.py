@@ -8,14 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from bench.execution.features import Features
 from bench.execution.keys import selected_key
-from bench.execution.site import Site
-from bench.execution.units import UnitResult, judge_fold
+from bench.execution.tasks import Answer
+from bench.execution.units import UnitResult
 from bench.planning.extractor import Extractor
-from bench.planning.plan import Fold, Place, System, may_be_selected
+from bench.planning.plan import Fold, Place, System
 from bench.planning.presets import SELECTED
-from classifiers import KERNELS
 from classifiers.judgements import Judgement
 
 
@@ -45,40 +43,36 @@ class SelectedSystem:
 
 @dataclass
 class Selection:
-    """Judges systems while their features are in memory, and chooses when all have been judged."""
+    """Collects what systems are worth inside training rows, and chooses when all are judged."""
 
-    site: Site
     _candidates: dict[Place, list[Candidate]] = field(default_factory=dict)
     _reasons: dict[Place, str] = field(default_factory=dict)
 
-    def judged(
-        self,
-        fold: Fold,
-        fold_key: str,
-        extractor: Extractor,
-        features: Features,
-        fitted: Mapping[System, UnitResult],
-    ) -> dict[System, UnitResult]:
-        """The results of a fold, those of candidates with their AUC on the inner folds.
+    def add(self, answer: Answer, fold: Fold, extractor: Extractor) -> Mapping[System, UnitResult]:
+        """Take the candidates out of an answer.
 
-        What could not be fitted, or has no score for a test row, is no candidate.
+        Parameters
+        ----------
+        answer : Answer
+            Of one fold.
+        fold : Fold
+            The fold.
+        extractor : Extractor
+            Its extractor.
+
+        Returns
+        -------
+        Mapping[System, UnitResult]
+            The answer's results, those of candidates with their AUC on the inner folds.
         """
-        if not fold.selects or extractor.trained:
-            return dict(fitted)
-        able = [
-            system
-            for system, result in fitted.items()
-            if result.status == "ok" and may_be_selected(system, KERNELS, ())
-        ]
-        try:
-            found = judge_fold(fold, fold_key, able, features, self.site)
-        except ValueError as error:
-            self._reasons[fold.place] = f"no system could be judged: {error}"
-            return dict(fitted)
-        results = dict(fitted)
-        spent = features.seconds_per_crop * len(fold.train)
-        for system, judgement in found.items():
-            result = fitted[system]
+        results = dict(answer.results)
+        if isinstance(answer.judged, str):
+            self._reasons[fold.place] = answer.judged
+            return results
+        for system, judgement in answer.judged.items():
+            assert answer.features is not None
+            result = results[system]
+            spent = answer.features.seconds_per_crop * len(fold.train)
             weights, origin = extractor.weights, extractor.origin
             candidate = Candidate(system, weights, origin, judgement, result, spent)
             self._candidates.setdefault(fold.place, []).append(candidate)

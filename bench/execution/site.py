@@ -1,19 +1,30 @@
 """What all work of a run shares: the crop stack, the store, and what the machine gives to it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.patients import groups_of
-from bench.planning.plan import Fold
+from bench.planning.extractor import Extractor
+from bench.planning.plan import Fold, Plan
+from bench.planning.presets import SELECTED
+from bench.planning.rules import Rules, decide_rules, obey
 from bench.store import Store
-from classifiers.memory import default_memory_limit, gram_bytes
+from classifiers.memory import gram_bytes
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
+
+T = TypeVar("T")
+
+# Feature matrices that stay in memory.
+KEPT = 2
+
+NO_PLAN = Plan((), (), (), {})
 
 
 @dataclass(frozen=True)
@@ -27,11 +38,17 @@ class Site:
     store : Store
         Where what is computed is kept.
     device : str
-        Where networks run and Gram matrices are formed; its kind is in the keys of features.
+        Where networks run; its kind is among the rules.
     jobs : int
         Threads of the SVMs, which change no result.
     seed : int
         From which the draws of networks are seeded.
+    rules : Rules
+        What may change a figure and comes from the machine; part of the keys.
+    plan : Plan
+        Whose folds tasks name by their numbers.
+    extractors : Mapping[str, Extractor]
+        Those of the plan by name; reference points are not among them.
     """
 
     stack: "CropStack"
@@ -39,6 +56,47 @@ class Site:
     device: str = "cpu"
     jobs: int = 1
     seed: int = 0
+    rules: Rules = field(default_factory=lambda: decide_rules("cpu"))
+    plan: Plan = NO_PLAN
+    extractors: Mapping[str, Extractor] = field(default_factory=dict)
+    _kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    def extractor(self, name: str) -> Extractor:
+        """An extractor of the plan; one without images where it is a reference point."""
+        return self.extractors.get(name, Extractor(name, None, ""))
+
+    @cached_property
+    def selects(self) -> bool:
+        """Whether the plan has the row `selected`, for which systems are judged."""
+        return SELECTED in self.plan.extractors()
+
+    def kept(self, name: str, make: Callable[[], T]) -> T:
+        """What `make` gives, kept for the next call with the same name.
+
+        The folds of an extractor follow each other and share its features. Only the last few are
+        kept.
+        """
+        if name not in self._kept:
+            while len(self._kept) >= KEPT:
+                del self._kept[next(iter(self._kept))]
+            self._kept[name] = make()
+        found: T = self._kept[name]
+        return found
+
+    def obey_rules(self) -> None:
+        """Set the run's rules in this process, once, before a network is built.
+
+        Raises
+        ------
+        UnusableInput
+            If this machine cannot obey them.
+        """
+        _ = self._obeyed
+
+    @cached_property
+    def _obeyed(self) -> bool:
+        obey(self.rules, self.device)
+        return True
 
     @cached_property
     def labels(self) -> NDArray[np.int64]:
@@ -76,5 +134,4 @@ class Site:
             None where there is room for an exact fit.
         """
         needed = gram_bytes(len(fold.train), len(fold.test), max(widths), len(widths))
-        limit = default_memory_limit()
-        return limit if needed > limit else None
+        return self.rules.memory if needed > self.rules.memory else None

@@ -1,122 +1,228 @@
-"""The work on one extractor after the other: its features, then the units of its folds."""
+"""Work as values: what is computed for one fold of one extractor, and what that gives.
 
+A task says what is to be done and can be sent to another process; `perform` does it there. What is
+computed is kept in the store, so that a task that is done again takes it from there.
+"""
+
+import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 
-from bench.execution.features import Extraction, Features
+from bench.errors import UnusableInput
+from bench.execution.features import Extraction, FeatureRecord, Features, Network
 from bench.execution.keys import fold_digest
-from bench.execution.progress import Progress
-from bench.execution.selected import Selection
 from bench.execution.site import Site
 from bench.execution.trainings import Trainings
-from bench.execution.units import UnitResult, fit_fold
+from bench.execution.units import UnitResult, fit_fold, judge_fold
 from bench.planning.extractor import Extractor
-from bench.planning.plan import Fold, Plan, System
+from bench.planning.plan import Fold, Plan, System, may_be_selected
 from bench.planning.presets import SELECTED
 from bench.store import Store
+from classifiers import KERNELS
+from classifiers.judgements import Judgement
 from extractors import BackboneError
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the work on one fold of one extractor gave.
+class Task:
+    """One piece of the work of a plan.
 
     Attributes
     ----------
-    fold : Fold
-        Where the systems were fitted and tested.
-    systems : Sequence[System]
-        The systems of the extractor on that fold.
-    features : Features | None
-        The features of the fold's crops; None where there are none.
+    extractor : str
+        Its name.
+    fold : int | None
+        The number of the fold in the plan; None stands for the features of a frozen extractor.
+    systems : tuple[System, ...]
+        What is fitted on the fold.
+    needs : Task | None
+        What has to be done before.
+    wants_gpu : bool
+        Whether a network runs in it.
+    """
+
+    extractor: str
+    fold: int | None = None
+    systems: tuple[System, ...] = ()
+    needs: "Task | None" = None
+    wants_gpu: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a task gave.
+
+    Attributes
+    ----------
+    task : Task
+        The task.
+    features : FeatureRecord | None
+        What is known of the features of the crops; None where there are none.
     results : Mapping[System, UnitResult]
         What each system gave; empty where there are no features.
+    judged : Mapping[System, Judgement] | str
+        What the SVMs are worth inside the training rows, for the row `selected`, or why nobody
+        knows; empty where the fold has no such row.
     status : str
         "ok", or why there are no features.
+    host : str
+        The machine that gave the answer.
     """
 
-    fold: Fold
-    systems: Sequence[System]
-    features: Features | None
-    results: Mapping[System, UnitResult]
-    status: str
+    task: Task
+    features: FeatureRecord | None
+    results: Mapping[System, UnitResult] = field(default_factory=dict)
+    judged: Mapping[System, Judgement] | str = field(default_factory=dict)
+    status: str = "ok"
+    host: str = field(default_factory=socket.gethostname)
 
 
-class ExtractorWork:
-    """The work of a plan, extractor by extractor.
+class Reporter(Protocol):
+    """Shows steps of the work; see `bench.execution.progress`."""
 
-    Attributes
+    def step(
+        self, name: str, total: int | None, unit: str, of: str = ""
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """One step; the context's value is called with the pieces done since the last call."""
+        ...
+
+
+def tasks_of(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[Task]:
+    """The tasks of a plan in its order; the row `selected` is none, it is chosen among answers.
+
+    Parameters
     ----------
-    selection : Selection
-        What was found inside the training rows, for the row `selected`.
+    plan : Plan
+        What is to be done.
+    extractors : Mapping[str, Extractor]
+        By name; reference points are not among them.
+
+    Yields
+    ------
+    Task
+        Of each extractor first the features, where all folds share them.
     """
+    numbers = {fold.place: number for number, fold in enumerate(plan.folds)}
+    for name in plan.extractors():
+        if name == SELECTED:
+            continue
+        extractor = extractors.get(name, Extractor(name, None, ""))
+        frozen = None
+        if extractor.sees_images and not extractor.trained:
+            frozen = Task(name, wants_gpu=True)
+            yield frozen
+        for fold, systems in plan.work(name):
+            yield Task(name, numbers[fold.place], systems, frozen, extractor.trained)
 
-    def __init__(self, site: Site, plan: Plan, progress: Progress) -> None:
-        self.site, self.plan, self.progress = site, plan, progress
-        self.extraction = Extraction(site)
-        self.trainings = Trainings(site)
-        self.selection = Selection(site)
-        self._fold_keys = {fold.place: fold_digest(fold, site.stack) for fold in plan.folds}
-        self._selects = SELECTED in plan.extractors()
 
-    def answers(self, extractor: Extractor) -> Iterator[Answer]:
-        """What each fold of an extractor gives, in the order of the plan."""
-        features: Features | None = None
-        status, name = extractor.status, extractor.name
-        if not extractor.trained:
-            features, status = self._frozen_features(extractor)
-        with self.progress.step(name, self.plan.n_units(name), "fits") as step:
-            for fold, systems in self.plan.work(name):
-                if extractor.trained:
-                    features, status = self._trained_features(extractor, fold)
-                results: Mapping[System, UnitResult] = {}
-                if features is not None:
-                    results = self._fitted(fold, systems, extractor, features)
-                yield Answer(fold, systems, features, results, status)
-                step(len(systems))
+def perform(task: Task, site: Site, reporter: Reporter) -> Answer:
+    """Do a task, or take what it gives from the store.
 
-    def _fitted(
-        self, fold: Fold, systems: Sequence[System], extractor: Extractor, features: Features
-    ) -> dict[System, UnitResult]:
-        key = self._fold_keys[fold.place]
-        fitted = fit_fold(fold, key, systems, features, self.site)
-        if self._selects:
-            return self.selection.judged(fold, key, extractor, features, fitted)
-        return fitted
+    Parameters
+    ----------
+    task : Task
+        What to do.
+    site : Site
+        Where, and by which rules.
+    reporter : Reporter
+        Told how far the work is.
 
-    def _frozen_features(self, extractor: Extractor) -> tuple[Features | None, str]:
-        """Features of the crops that the plan needs, or None with the reason."""
-        positions = self.plan.positions(extractor.name)
-        pieces = len(positions) * max(len(extractor.parts), 1)
+    Returns
+    -------
+    Answer
+        What cannot be computed has the reason for its status.
 
-        def extracted() -> Features:
-            with self.progress.step(extractor.name, pieces, "crops") as step:
-                return self.extraction.features(extractor, positions, step)
+    Raises
+    ------
+    UnusableInput, OSError
+        If the machine cannot obey the rules, or the store cannot be read or written.
+    """
+    extractor = site.extractor(task.extractor)
+    if task.fold is None:
+        features, status = _frozen_features(extractor, site, reporter)
+        return Answer(task, features.record if features else None, status=status)
+    fold = site.plan.folds[task.fold]
+    if extractor.trained:
+        features, status = _trained_features(extractor, fold, site, reporter)
+    else:
+        features, status = _frozen_features(extractor, site, reporter)
+    if features is None:
+        return Answer(task, None, status=status)
+    key = fold_digest(fold, site.stack)
+    results = fit_fold(fold, key, task.systems, features, site)
+    judged: Mapping[System, Judgement] | str = {}
+    if site.selects and fold.selects and not extractor.trained:
+        judged = judged_of(fold, key, features, results, site)
+    return Answer(task, features.record, results, judged)
 
-        return attempt(extractor, self.site.store, extracted)
 
-    def _trained_features(self, extractor: Extractor, fold: Fold) -> tuple[Features | None, str]:
-        """Features of a fold's crops from networks trained for it, or None with the reason."""
-        parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
-        positions = np.sort(np.concatenate([fold.train, fold.test]))
+def judged_of(
+    fold: Fold, key: str, features: Features, results: Mapping[System, UnitResult], site: Site
+) -> Mapping[System, Judgement] | str:
+    """What the SVMs that could be fitted are worth inside the training rows, or why nobody knows.
 
-        def extracted() -> Features:
-            networks = {}
-            for part in parts:
-                assert part.recipe is not None
-                epochs = part.recipe.epochs
-                with self.progress.step(part.name, epochs, "epochs", fold.title) as step:
-                    networks[part.name] = self.trainings.trained(part, fold, step)
-            with self.progress.step(extractor.name, len(positions), "crops") as step:
-                return self.extraction.features(extractor, positions, step, networks)
+    What has no score for a test row is no candidate.
+    """
+    able = [
+        system
+        for system, result in results.items()
+        if result.status == "ok" and may_be_selected(system, KERNELS, ())
+    ]
+    try:
+        return judge_fold(fold, key, able, features, site)
+    except ValueError as error:
+        return f"no system could be judged: {error}"
 
-        return attempt(extractor, self.site.store, extracted)
+
+def _frozen_features(
+    extractor: Extractor, site: Site, reporter: Reporter
+) -> tuple[Features | None, str]:
+    """Features of the crops that the plan needs, or None with the reason."""
+    return site.kept(extractor.name, partial(_extract_frozen, extractor, site, reporter))
+
+
+def _extract_frozen(
+    extractor: Extractor, site: Site, reporter: Reporter
+) -> tuple[Features | None, str]:
+    positions = site.plan.positions(extractor.name)
+    extraction = Extraction(site)
+    pieces = sum(len(chunk) for chunk in extraction.chunks(positions, whole=True))
+
+    def extracted() -> Features:
+        with reporter.step(extractor.name, pieces * max(len(extractor.parts), 1), "crops") as step:
+            return extraction.features(extractor, positions, step)
+
+    return attempt(extractor, site.store, extracted)
+
+
+def _trained_features(
+    extractor: Extractor, fold: Fold, site: Site, reporter: Reporter
+) -> tuple[Features | None, str]:
+    """Features of a fold's crops from networks trained for it, or None with the reason."""
+    parts = [part for part in (extractor.parts or (extractor,)) if part.recipe is not None]
+    positions = np.sort(np.concatenate([fold.train, fold.test]))
+    trainings = Trainings(site)
+
+    def extracted() -> Features:
+        networks = {}
+        for part in parts:
+            assert part.recipe is not None
+            with reporter.step(part.name, part.recipe.epochs, "epochs", fold.title) as step:
+                record = trainings.trained(part, fold, step)
+            build = partial(trainings.backbone, record.key, part, fold, step)
+            networks[part.name] = Network(record, build)
+        with reporter.step(extractor.name, len(positions), "crops") as step:
+            return Extraction(site).features(extractor, positions, step, networks)
+
+    return attempt(extractor, site.store, extracted)
 
 
 def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[T | None, str]:
@@ -127,6 +233,8 @@ def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[
         return work(), "ok"
     except BackboneError as error:
         return None, str(error)
+    except UnusableInput:
+        raise
     except Exception as error:
         # A store that cannot be read or written is the end of the run. But a plugin's network may
         # raise anything, and one broken system spoils no other.
@@ -134,3 +242,14 @@ def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[
             raise
         reason = " ".join(str(error).split())[:200]
         return None, f"{extractor.name}: {type(error).__name__}: {reason}"
+
+
+def in_order(tasks: Sequence[Task], answers: Iterator[Answer]) -> Iterator[Answer]:
+    """Answers in the order of their tasks, each as soon as those before it are there."""
+    waiting: dict[Task, Answer] = {}
+    position = 0
+    for answer in answers:
+        waiting[answer.task] = answer
+        while position < len(tasks) and tasks[position] in waiting:
+            yield waiting.pop(tasks[position])
+            position += 1

@@ -39,8 +39,6 @@ class Trained:
         What the training took, by columns of `reports.systems.schema.TRAINING_COLUMNS`.
     history : list[dict[str, float]]
         A row an epoch.
-    backbone : Callable[[], Backbone]
-        Builds the network that gives the features which enter the head.
     """
 
     key: str
@@ -50,7 +48,6 @@ class Trained:
     head: tuple[NDArray[np.float32], NDArray[np.float32]]
     costs: dict[str, Any]
     history: list[dict[str, float]]
-    backbone: "Callable[[], Backbone]"
 
 
 class Trainings:
@@ -101,7 +98,6 @@ class Trainings:
             head=(kept.arrays["weight"], kept.arrays["bias"]),
             costs=kept.meta["costs"],
             history=kept.meta["history"],
-            backbone=lambda: self._backbone(key, extractor, recipe, fold, progress),
         )
 
     def _start(self, extractor: Extractor, recipe: Recipe) -> str:
@@ -138,6 +134,7 @@ class Trainings:
                 held_out=self._rows(rest),
                 checkpoint=self._checkpoint(key),
                 progress=progress,
+                allow_bfloat16=self.site.rules.bfloat16,
             )
         costs = {
             "n_train": len(fitted),
@@ -156,16 +153,31 @@ class Trainings:
         self.store.put("trainings", key, arrays, {"costs": costs, "history": training.history})
         self.store.remove("checkpoints", key)
 
-    def _backbone(
-        self,
-        key: str,
-        extractor: Extractor,
-        recipe: Recipe,
-        fold: Fold,
-        progress: Callable[[int], None],
+    def backbone(
+        self, key: str, extractor: Extractor, fold: Fold, progress: Callable[[int], None]
     ) -> "Backbone":
+        """The network that gives the features which enter the head.
+
+        Parameters
+        ----------
+        key : str
+            Of a training that `trained` has given.
+        extractor : Extractor
+            One with a recipe.
+        fold : Fold
+            Where it was trained.
+        progress : Callable[[int], None]
+            As in `trained`: a network that somebody has removed is trained again.
+
+        Returns
+        -------
+        Backbone
+            On the site's device.
+        """
         import torch
 
+        recipe = extractor.recipe
+        assert recipe is not None
         kept = self.store.get("networks", key)
         if kept is None:
             # Weights are big, and somebody may have made room; the same training gives them again.
@@ -181,6 +193,7 @@ class Trainings:
         """The network as it is before its training on this fold."""
         from extractors.training.trainable import create_trainable
 
+        self.site.obey_rules()
         return create_trainable(
             extractor.name,
             recipe,

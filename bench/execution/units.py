@@ -109,6 +109,7 @@ def judge_fold(
         groups,
         kernels,
         jobs=site.jobs,
+        memory_limit=site.rules.memory,
     )
     for system in missing:
         found[system] = judged[system.classifier]
@@ -154,6 +155,7 @@ def _fit(
         site.groups(fold),
         [s.classifier for s in group],
         jobs=site.jobs,
+        memory_limit=site.rules.memory,
     )
     return {system: _outcome(fits[system.classifier]) for system in group}
 
@@ -162,7 +164,7 @@ def _softmax_head(features: Features, fold: Fold) -> Scored:
     """The probability that a trained network's own head gives its features."""
     from scipy.special import softmax
 
-    (network,) = features.trained
+    (network,) = features.record.trained
     weight, bias = network.head
     logits = features.matrix[fold.test].astype(np.float64) @ weight.T + bias
     score = softmax(logits, axis=1)[:, 1]

@@ -136,7 +136,29 @@ class Configuration(BaseModel):
     seed: Annotated[
         int, Field(ge=0, le=2**32 - 1), Option("Seed of the splits and of networks.", PROTOCOLS)
     ] = 0
-    device: Annotated[str, Option("auto, cpu, cuda or cuda:N.", RESOURCES)] = "auto"
+    device: Annotated[str, Option("auto, cpu, cuda, cuda:N or mps.", RESOURCES)] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "tf32"],
+        Option(
+            "Of networks: bfloat16 where the device computes in it and features agree (auto), "
+            "float32, or float32 with products in TF32 on a GPU.",
+            RESOURCES,
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int,
+        Field(ge=0, le=1024),
+        Option("Threads of networks on the CPU, part of their result; 0 is one a core.", RESOURCES),
+    ] = 0
+    memory: Annotated[
+        float | None,
+        Field(gt=0, le=2**20),
+        Option(
+            "GiB that the SVMs of a fold may take before they are approximate; half of the "
+            "machine's by default.",
+            RESOURCES,
+        ),
+    ] = None
     jobs: Annotated[
         int, Field(ge=0, le=256), Option("Threads for the SVMs; 0 is one a core.", RESOURCES)
     ] = 0

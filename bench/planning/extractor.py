@@ -37,13 +37,17 @@ def choose_device(requested: str) -> str:
     kind, _, number = requested.partition(":")
     if kind == "cpu" and not number:
         return "cpu"
+    if requested == "mps":
+        if torch.backends.mps.is_available():
+            return "mps"
+        raise UnusableInput("--device mps: this machine has no GPU of Apple's that torch can use")
     if kind == "cuda" and re.fullmatch("[0-9]*", number):
         if int(number or 0) < torch.cuda.device_count():
             return requested
         raise UnusableInput(
             f"--device {requested}: this machine has {torch.cuda.device_count()} CUDA devices"
         )
-    raise UnusableInput(f"--device {requested!r} is not one of auto, cpu, cuda, cuda:N")
+    raise UnusableInput(f"--device {requested!r} is not one of auto, cpu, cuda, cuda:N, mps")
 
 
 @dataclass(frozen=True)

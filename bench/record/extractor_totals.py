@@ -37,10 +37,11 @@ class ExtractorTotals:
     _n_folds: int = 0
 
     def add(self, answer: Answer) -> None:
-        """One fold."""
-        self._n_folds += 1
+        """One fold, or the features that all folds share."""
+        is_fold = answer.task.fold is not None
+        self._n_folds += is_fold
         if answer.features is None:
-            self._failures[answer.status] += 1
+            self._failures.update([answer.status] * is_fold)
             return
         # Folds that share their networks, or frozen features, share what those took.
         networks = tuple(network.key for network in answer.features.trained)

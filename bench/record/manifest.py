@@ -13,6 +13,7 @@ from bench.data.summary import left_out_notice
 from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Plan
 from bench.planning.protocols import PROTOCOLS, manifest_rows
+from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def make_manifest(
-    job: Job, stack: "CropStack", plan: Plan, command: Sequence[str]
+    job: Job, stack: "CropStack", plan: Plan, rules: Rules, command: Sequence[str]
 ) -> dict[str, Any]:
     """The manifest with the configuration that the run folder belongs to; no results yet."""
     options, dataset = job.configuration, job.dataset
@@ -59,7 +60,7 @@ def make_manifest(
             "network_runs": list(options.chosen_network_runs()),
             "train_fraction": list(options.train_fraction),
             "seed": options.seed,
-            "device": job.device.partition(":")[0],
+            "rules": asdict(rules),
         },
         "data": {
             "dataset": dataset.name,

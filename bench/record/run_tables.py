@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.data.crops.rotated import rotation_of
 from bench.data.patients import groups_of
-from bench.execution.features import Features
+from bench.execution.features import FeatureRecord
 from bench.execution.selected import SelectedSystem
 from bench.execution.tasks import Answer
 from bench.execution.trainings import Trained
@@ -63,7 +63,7 @@ class Results:
         fold: Fold,
         system: System,
         extractor: Extractor,
-        features: Features,
+        features: FeatureRecord,
         result: UnitResult,
     ) -> None:
         """One unit that ran, well or not."""
@@ -96,14 +96,20 @@ class Results:
             self._predictions.append(self._predicted(fold, result))
         self.units.append(row)
 
-    def add_answer(self, answer: Answer, extractor: Extractor) -> None:
+    def add_answer(
+        self,
+        answer: Answer,
+        fold: Fold,
+        extractor: Extractor,
+        results: Mapping[System, UnitResult],
+    ) -> None:
         """The units of one extractor on one fold; without features each keeps its row."""
         if answer.features is None:
-            for system in answer.systems:
-                self.add_failed(answer.fold, system, extractor, answer.status)
+            for system in answer.task.systems:
+                self.add_failed(fold, system, extractor, answer.status)
             return
-        for system, result in answer.results.items():
-            self.add(answer.fold, system, extractor, answer.features, result)
+        for system, result in results.items():
+            self.add(fold, system, extractor, answer.features, result)
 
     def add_choice(
         self, fold: Fold, system: System, extractor: Extractor, choice: SelectedSystem
@@ -260,7 +266,7 @@ def fit_notes(meta: Mapping[str, Any]) -> list[str]:
     return notes
 
 
-def _notes(meta: Mapping[str, Any], features: Features, system: System) -> str:
+def _notes(meta: Mapping[str, Any], features: FeatureRecord, system: System) -> str:
     notes = fit_notes(meta)
     if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
         notes.append(SEEN_INSIDE)

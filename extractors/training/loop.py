@@ -54,6 +54,7 @@ def train(
     held_out: TrainingRows | None = None,
     checkpoint: Checkpoint | None = None,
     progress: Callable[[int], None] | None = None,
+    allow_bfloat16: bool = True,
 ) -> Training:
     """Train a network on crops; its weights are changed in place.
 
@@ -76,6 +77,8 @@ def train(
         Where a training that was cut short goes on.
     progress : Callable[[int], None] | None
         Called after each epoch with 1.
+    allow_bfloat16 : bool
+        False keeps float32 whatever the device.
 
     Returns
     -------
@@ -90,7 +93,8 @@ def train(
     """
     rows = checked(rows, trainable.name)
     held_out = None if held_out is None else checked(held_out, trainable.name)
-    loop = _Loop(trainable, rows, recipe, seed, device)
+    bfloat16 = allow_bfloat16 and computes_bfloat16(device)
+    loop = _Loop(trainable, rows, recipe, seed, device, "bfloat16" if bfloat16 else "float32")
     with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name), without_tf32():
         start = loop.resume(checkpoint) if checkpoint else 0
         saved = time.monotonic()
@@ -109,12 +113,18 @@ class _Loop:
     """What lives as long as one training."""
 
     def __init__(
-        self, trainable: Trainable, rows: TrainingRows, recipe: Recipe, seed: int, device: str
+        self,
+        trainable: Trainable,
+        rows: TrainingRows,
+        recipe: Recipe,
+        seed: int,
+        device: str,
+        precision: Precision,
     ) -> None:
         self.name, self.recipe, self.seed, self.device = trainable.name, recipe, seed, device
         self.input = trainable.input
-        self.precision: Precision = "bfloat16" if computes_bfloat16(device) else "float32"
-        self.result = Training(precision=self.precision)
+        self.precision = precision
+        self.result = Training(precision=precision)
         fitted, self.inner = inner_rows(rows, recipe, seed, trainable.name)
         self.labels = torch.from_numpy(fitted.labels.astype(np.int64)).to(device)
         started = time.perf_counter()

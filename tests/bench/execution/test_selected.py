@@ -9,9 +9,10 @@ import pytest
 
 import classifiers
 from bench.errors import UnusableInput
-from bench.execution.features import Features
+from bench.execution.features import FeatureRecord, Features
 from bench.execution.selected import Selection
 from bench.execution.site import Site
+from bench.execution.tasks import Answer, Task, judged_of
 from bench.execution.units import UnitResult, fit_fold, judge_fold
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_extractors
@@ -37,24 +38,22 @@ def features(name, train_signal, test_signal, seed=0):
     values = np.random.default_rng([seed, len(name)]).normal(size=(N, 6))
     signal = np.where(np.arange(N) < 90, train_signal, test_signal)
     values[:, 0] += signal * (2 * LABELS - 1)
-    return Features(values.astype(np.float32), f"origin {name} {seed}", 0.25, {})
+    return Features(values.astype(np.float32), FeatureRecord(f"origin {name} {seed}", 0.25, {}))
 
 
-def selection(tmp_path):
-    return Selection(site(LABELS, PATIENTS, Store(tmp_path)))
-
-
-def judge(chosen, name, found, fold=FOLD, kernels=("linear", "cubic")):
-    systems = [System(name, kernel, 1.0, "auto") for kernel in kernels]
-    fitted = fit_fold(fold, "fold", systems, found, chosen.site)
-    extractor = Extractor(name, None, f"weights of {name}")
-    return chosen.judged(fold, "fold", extractor, found, fitted)
+def judge(chosen, folder, name, found, fold=FOLD, kernels=("linear", "cubic")):
+    systems = tuple(System(name, kernel, 1.0, "auto") for kernel in kernels)
+    bench = site(LABELS, PATIENTS, Store(folder))
+    fitted = fit_fold(fold, "fold", systems, found, bench)
+    judged = judged_of(fold, "fold", found, fitted, bench)
+    answer = Answer(Task(name, 0, systems), found.record, fitted, judged)
+    return chosen.add(answer, fold, Extractor(name, None, f"weights of {name}"))
 
 
 def test_the_choice_follows_the_training_rows_and_not_the_test_rows(tmp_path):
-    chosen = selection(tmp_path)
-    judge(chosen, "learnt", features("learnt", 2.0, 0.0))
-    results = judge(chosen, "lucky", features("lucky", 0.2, 4.0))
+    chosen = Selection()
+    judge(chosen, tmp_path, "learnt", features("learnt", 2.0, 0.0))
+    results = judge(chosen, tmp_path, "lucky", features("lucky", 0.2, 4.0))
     choice = chosen.choice(FOLD)
     assert choice.chosen.system.extractor == "learnt"
     assert choice.n_candidates == 4
@@ -68,10 +67,13 @@ def test_the_choice_follows_the_training_rows_and_not_the_test_rows(tmp_path):
 def test_noise_in_place_of_test_rows_changes_no_judgement(tmp_path):
     plain, noisy = features("a", 1.0, 1.0), features("a", 1.0, 1.0)
     noisy.matrix[TEST] = np.random.default_rng(5).normal(size=(len(TEST), 6))
-    noisy = replace(noisy, origin="noisy")
+    noisy = replace(noisy, record=replace(noisy.record, origin="noisy"))
     one, other = (
-        {s.classifier: r.meta["inner_auc"] for s, r in judge(selection(place), "a", found).items()}
-        for place, found in ((tmp_path / "1", plain), (tmp_path / "2", noisy))
+        {s.classifier: r.meta["inner_auc"] for s, r in judged.items()}
+        for judged in (
+            judge(Selection(), tmp_path / "1", "a", plain),
+            judge(Selection(), tmp_path / "2", "a", noisy),
+        )
     )
     assert one == other
     assert set(one) == {"linear", "cubic"}
@@ -94,7 +96,7 @@ def test_a_cell_s_judgement_keeps_patients_together(tmp_path):
     rng = np.random.default_rng(3)
     labels = np.repeat(rng.integers(0, 2, 60), 4)
     values = np.repeat(rng.normal(size=(60, 8)), 4, axis=0) + 0.01 * rng.normal(size=(240, 8))
-    found = Features(values.astype(np.float32), "origin", 0.1, {})
+    found = Features(values.astype(np.float32), FeatureRecord("origin", 0.1, {}))
     fold = Fold("mass", "official", 0, 0, np.arange(200), np.arange(200, 240))
     system = System("a", "fine_gaussian", 1.0, "auto")
 
@@ -112,18 +114,21 @@ def test_a_judgement_in_the_store_is_not_made_again(tmp_path, monkeypatch):
         raise AssertionError("judged once more")
 
     found = features("a", 1.0, 1.0)
-    first = judge(selection(tmp_path), "a", found)
+    first = judge(Selection(), tmp_path, "a", found)
     monkeypatch.setattr(classifiers, "judge_kernels", refuse)
-    again = judge(selection(tmp_path), "a", found)
+    again = judge(Selection(), tmp_path, "a", found)
     worth = {system: result.meta["inner_auc"] for system, result in first.items()}
     assert {system: result.meta["inner_auc"] for system, result in again.items()} == worth
     with pytest.raises(AssertionError, match="once more"):
-        judge(selection(tmp_path), "a", features("a", 1.0, 1.0, seed=1))
+        judge(Selection(), tmp_path, "a", features("a", 1.0, 1.0, seed=1))
 
 
 def test_its_time_is_that_of_all_candidates(tmp_path):
-    chosen = selection(tmp_path)
-    results = {**judge(chosen, "a", features("a", 2, 2)), **judge(chosen, "b", features("b", 1, 1))}
+    chosen = Selection()
+    results = {
+        **judge(chosen, tmp_path, "a", features("a", 2, 2)),
+        **judge(chosen, tmp_path, "b", features("b", 1, 1)),
+    }
     choice = chosen.choice(FOLD)
     # Two extractors of 90 crops at 0.25 s each, whatever their number of kernels.
     assert choice.extraction_s == pytest.approx(2 * 90 * 0.25)
@@ -133,14 +138,16 @@ def test_its_time_is_that_of_all_candidates(tmp_path):
 
 
 def test_what_failed_or_cannot_be_judged_is_not_chosen(tmp_path):
-    chosen = selection(tmp_path)
+    chosen = Selection()
     system = System("a", "linear", 1.0, "auto")
     failed = {system: UnitResult("key", None, {}, "features are constant")}
-    extractor = Extractor("a", None, "")
-    chosen.judged(FOLD, "fold", extractor, features("a", 1, 1), failed)
+    found, bench = features("a", 1, 1), site(LABELS, PATIENTS, Store(tmp_path))
+    judged = judged_of(FOLD, "fold", found, failed, bench)
+    answer = Answer(Task("a", 0, (system,)), found.record, failed, judged)
+    chosen.add(answer, FOLD, Extractor("a", None, ""))
     assert chosen.choice(FOLD) == "none of the systems to choose from ran"
     few = Fold("mass", "official", 0, 0, np.arange(6), TEST)
-    assert judge(chosen, "a", features("a", 1, 1), few)
+    assert judge(chosen, tmp_path, "a", features("a", 1, 1), few)
     assert "5 inner folds need" in chosen.choice(few)
 
 

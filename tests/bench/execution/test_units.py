@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from bench.execution import units
-from bench.execution.features import Features, _fused
+from bench.execution.features import FeatureRecord, Features, _fused
 from bench.execution.site import Site
 from bench.execution.units import fit_fold
 from bench.planning.plan import Fold, System
+from bench.planning.rules import Rules
 from bench.record.run_tables import fit_notes
 from bench.store import Store
 from classifiers import KERNELS
@@ -34,23 +35,24 @@ PROFILE = {
 }
 
 
-def site(labels, patients, store, jobs=1):
+def site(labels, patients, store, jobs=1, memory=2.0**32):
     """A site without images: labels and patients are all that fits need of a crop stack."""
     table = pd.DataFrame({"label": labels, "patient_id": patients})
-    return Site(SimpleNamespace(table=table), store, jobs=jobs)
+    return Site(SimpleNamespace(table=table), store, jobs=jobs, rules=Rules(memory=memory))
 
 
 def features(seed, width=5):
     values = np.random.default_rng(seed).normal(size=(N, width)) + LABELS[:, None]
-    return Features(
-        values.astype(np.float32), f"origin {seed}", 0.5, PROFILE | {"feature_width": width}
-    )
+    record = FeatureRecord(f"origin {seed}", 0.5, PROFILE | {"feature_width": width})
+    return Features(values.astype(np.float32), record)
 
 
-def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", jobs=1):
+def run(tmp_path, names, found=None, patients=PATIENTS, extractor="a", **machine):
     systems = [System(extractor, name, 1.0, "auto") for name in names]
     found = found if found is not None else features(1)
-    return fit_fold(FOLD, "fold", systems, found, site(LABELS, patients, Store(tmp_path), jobs))
+    return fit_fold(
+        FOLD, "fold", systems, found, site(LABELS, patients, Store(tmp_path), **machine)
+    )
 
 
 def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
@@ -58,19 +60,19 @@ def test_a_fusion_keeps_the_columns_of_each_backbone_apart(tmp_path):
     fused = _fused(parts)
     assert [part.shape for part in fused.parts] == [(N, 5), (N, 7)]
     np.testing.assert_array_equal(fused.parts[1], parts[1].matrix)
-    assert fused.seconds_per_crop == 1.0
-    assert fused.profile["feature_width"] == 12
-    assert fused.profile["family"] == "CNN"
-    assert fused.profile["training"] == "frozen"
-    assert fused.profile["images_per_s"] == pytest.approx(15.0)
-    assert fused.origin != _fused(parts[::-1]).origin
+    assert fused.record.seconds_per_crop == 1.0
+    assert fused.record.profile["feature_width"] == 12
+    assert fused.record.profile["family"] == "CNN"
+    assert fused.record.profile["training"] == "frozen"
+    assert fused.record.profile["images_per_s"] == pytest.approx(15.0)
+    assert fused.record.origin != _fused(parts[::-1]).record.origin
     alone = features(1)
     assert [part.shape for part in alone.parts] == [(N, 5)]
 
 
 def test_a_fusion_is_one_svm_on_all_columns(tmp_path):
     fused = _fused([features(1), features(2, 7)])
-    flat = replace(fused, widths=(), origin="flat")
+    flat = replace(fused, record=replace(fused.record, widths=(), origin="flat"))
     names = ["cubic", "linear+tuned", "knn"]
     left, right = (
         {s.classifier: r for s, r in run(tmp_path, names, one).items()} for one in (fused, flat)
@@ -115,25 +117,18 @@ def test_what_cannot_be_tuned_fails_alone_and_is_not_kept(tmp_path):
     assert ("units", found["linear+tuned"].key) not in Store(tmp_path)
 
 
-def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path, monkeypatch):
-    """A machine with more memory must not take from the store what a small one has put there."""
-    for module in ("bench.execution.site", "classifiers.variant_fits"):
-        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: 50_000.0)
-    (small,) = run(tmp_path, ["cubic"]).values()
-    monkeypatch.undo()
+def test_an_approximate_fit_never_stands_in_for_an_exact_one(tmp_path):
+    """A run with more memory must not take from the store what one with little has put there."""
+    (small,) = run(tmp_path, ["cubic"], memory=50_000.0).values()
     (large,) = run(tmp_path, ["cubic"]).values()
     assert (small.meta["approximate"], large.meta["approximate"]) == (True, False)
     assert small.key != large.key
 
 
-def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_key(
-    tmp_path, monkeypatch
-):
+def test_the_number_of_threads_neither_makes_a_fit_approximate_nor_enters_its_key(tmp_path):
     limit = float(gram_bytes(len(FOLD.train), len(FOLD.test), 5))  # room for one thread
-    for module in ("bench.execution.site", "classifiers.variant_fits"):
-        monkeypatch.setattr(f"{module}.default_memory_limit", lambda: limit)
-    (one,) = run(tmp_path / "one", ["cubic"]).values()
-    (two,) = run(tmp_path / "two", ["cubic"], jobs=2).values()
+    (one,) = run(tmp_path / "one", ["cubic"], memory=limit).values()
+    (two,) = run(tmp_path / "two", ["cubic"], memory=limit, jobs=2).values()
     assert one.key == two.key
     assert not two.meta["approximate"]
     np.testing.assert_array_equal(one.score, two.score)
@@ -148,7 +143,7 @@ def test_the_backbone_of_a_fusion_that_is_constant_is_told(tmp_path):
 def test_a_collapsed_svm_says_so_in_its_row_and_its_own_features_do_not(tmp_path):
     """Its AUC is noise of the solver; a warning would be lost among those of a whole run."""
     noise = np.random.default_rng(0).normal(size=(N, 1)).astype(np.float32)
-    poor = Features(noise, "noise", 0.5, PROFILE | {"feature_width": 1})
+    poor = Features(noise, FeatureRecord("noise", 0.5, PROFILE | {"feature_width": 1}))
     names = ["linear", "linear+platt", "knn", "logistic"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -3,11 +3,10 @@
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 
-from bench.execution.features import Features
-from bench.execution.tasks import Answer
+from bench.execution.features import FeatureRecord
+from bench.execution.tasks import Answer, Task
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_extractors
 from bench.record.extractor_totals import ExtractorTotals
@@ -34,7 +33,7 @@ INFO = info("scratch")
 NETWORK = Extractor("net", INFO, "scratch", recipe=RECIPE)
 
 
-def features(training: str | None = None, seconds: float = 2.0, digest: str = "a") -> Features:
+def features(training: str | None = None, seconds: float = 2.0, digest: str = "a") -> FeatureRecord:
     profile = {
         "precision": "float32",
         "extraction_s": seconds,
@@ -46,14 +45,14 @@ def features(training: str | None = None, seconds: float = 2.0, digest: str = "a
     networks: Any = ()
     if training:
         networks = (SimpleNamespace(key=training, costs={"network_time_s": 10.0}),)
-    return Features(np.zeros((4, 8)), "origin", 0.1, profile, trained=networks)
+    return FeatureRecord("origin", 0.1, profile, trained=networks)
 
 
-def totals_of(*found: Features | str) -> ExtractorTotals:
+def totals_of(*found: FeatureRecord | str) -> ExtractorTotals:
     totals = ExtractorTotals(NETWORK)
     for one in found:
         failed = isinstance(one, str)
-        totals.add(Answer(FOLD, (), None if failed else one, {}, one if failed else "ok"))
+        totals.add(Answer(Task("net", 0), None if failed else one, status=one if failed else "ok"))
     return totals
 
 
