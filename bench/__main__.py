@@ -3,7 +3,7 @@
 import io
 import sys
 
-from bench.errors import UnusableInput, is_disk_error, is_memory_error
+from bench.errors import UnusableInput, WorkStopped, is_disk_error, is_memory_error
 from bench.hiding import hiding_file, imported_hiding_file
 
 
@@ -20,8 +20,8 @@ def main() -> None:
         from bench.cli import app
 
         app()
-    except UnusableInput as error:
-        _stop(str(error))
+    except (UnusableInput, WorkStopped) as error:
+        _stop(str(error), error.status)
     except OSError as error:
         ending = "; nothing half-written is left" if is_disk_error(error) else ""
         _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
@@ -37,9 +37,9 @@ def main() -> None:
         _stop(f"a path begins with ~ and a name that is no user's: {error}")
 
 
-def _stop(reason: str) -> None:
+def _stop(reason: str, status: int = 2) -> None:
     print(f"bench: {' '.join(reason.split())}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(status)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,17 @@ class UnusableInput(Exception):
     it without a traceback and ends with status 2.
     """
 
+    status = 2
+
+
+class WorkStopped(Exception):
+    """Work that ended before its end, through no fault of the input; what is done is kept.
+
+    The command line prints the message, one line, and ends with status 1.
+    """
+
+    status = 1
+
 
 def is_disk_error(error: BaseException) -> TypeGuard[OSError]:
     """Whether an error means that the disk is full or cannot be written."""

@@ -1,20 +1,19 @@
 """Carries out a run, from the data to the report; what stands in the store is taken from there."""
 
+import contextlib
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import joblib
 
 from bench.atomic_files import remove_stale
 from bench.data.crops.rotated import rotated
 from bench.data.lesions import unusable
 from bench.data.summary import lost_classes
-from bench.execution.executors import LocalExecutor
-from bench.execution.explanations import Explanations
+from bench.execution.clusters import LOCAL
+from bench.execution.executors import Executor, LocalExecutor
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
 from bench.execution.site import Site
@@ -23,7 +22,7 @@ from bench.planning.extractor import check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.planning.presets import SELECTED
-from bench.planning.rules import decide_rules
+from bench.planning.rules import Rules, decide_rules
 from bench.record.extractor_totals import ExtractorTotals
 from bench.record.folder import RunFolder
 from bench.record.manifest import make_manifest
@@ -97,40 +96,56 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         stack = build_stack(job.dataset, settings, job.cache, decoded, compared)
     for line in lost_classes(job.dataset, stack, job.subsets):
         raise unusable(job.dataset.source.root, line)
-    plan = job.plan_over(stack.table)
-    folder = RunFolder(job.out)
-    rules = decide_rules(job.device, job.configuration)
-    manifest = folder.claim(make_manifest(job, stack, plan, rules, command))
-    progress.log_to(folder.path / "log.txt")
-    for notice in manifest["notices"]:
-        progress.say(notice)
-    used = rotated(stack) if plan.rotates else stack
-    results = Results(job.dataset.name, used, job.configuration.seed)
-    jobs = job.configuration.jobs or joblib.cpu_count()
-    site = Site(
-        used,
-        Store(job.cache),
-        job.device,
-        jobs,
-        job.configuration.seed,
-        rules,
-        plan,
-        {extractor.name: extractor for extractor in job.extractors},
-    )
-    described = _carry_out(site, results, progress)
-    progress.say("writing the report")
-    explanations = Explanations(site, progress)
-    return _write(job, stack, folder, manifest, results, described, explanations)
+    with _executing(job, progress) as (executor, job, rules):
+        plan = job.plan_over(stack.table)
+        folder = RunFolder(job.out)
+        manifest = folder.claim(make_manifest(job, stack, plan, rules, command))
+        progress.log_to(folder.path / "log.txt")
+        for notice in manifest["notices"]:
+            progress.say(notice)
+        used = rotated(stack) if plan.rotates else stack
+        site = Site(
+            used,
+            Store(job.cache.resolve()),
+            job.device,
+            executor.jobs(job.configuration.jobs),
+            job.configuration.seed,
+            rules,
+            plan,
+            {extractor.name: extractor for extractor in job.extractors},
+        )
+        results = Results(job.dataset.name, used, job.configuration.seed)
+        described = _carry_out(site, executor, results, progress)
+        progress.say("writing the report")
+        return _write(job, site, stack, folder, manifest, results, described, executor)
 
 
-def _carry_out(site: Site, results: Results, progress: Progress) -> list[dict[str, Any]]:
+@contextlib.contextmanager
+def _executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Rules]]:
+    """What carries out the work, with the job and the rules as they are where it is done."""
+    options = job.configuration
+    rules = decide_rules(job.device, options)
+    if options.scheduler == LOCAL:
+        yield LocalExecutor(progress), job, rules
+        return
+    from bench.execution.dask_executor import DaskExecutor
+
+    with DaskExecutor(options.scheduler, progress, rules.threads) as executor:
+        found = executor.survey(options, job.dataset.synthetic, job.cache.resolve())
+        executor.exclude_unable(found.rules, options)
+        yield executor, replace(job, device=found.device, extractors=found.extractors), found.rules
+
+
+def _carry_out(
+    site: Site, executor: Executor, results: Results, progress: Progress
+) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
     remove_stale(site.store.root)
     plan, selection, described = site.plan, Selection(), []
     tasks = list(tasks_of(plan, site.extractors))
     progress.expect(len(plan.extractors()), timed=len(site.extractors))
     started = time.perf_counter()
-    answers = in_order(tasks, LocalExecutor(progress).run(tasks, site))
+    answers = in_order(tasks, executor.run(tasks, site))
     for name, own in itertools.groupby(zip(tasks, answers, strict=True), _extractor_of):
         extractor = site.extractor(name)
         totals = ExtractorTotals(extractor)
@@ -182,12 +197,13 @@ def _choose(plan: Plan, selection: Selection, results: Results) -> str:
 
 def _write(
     job: Job,
+    site: Site,
     stack: "CropStack",
     folder: RunFolder,
     manifest: dict[str, Any],
     results: Results,
     described: list[dict[str, Any]],
-    explanations: Explanations,
+    executor: Executor,
 ) -> RunOutcome:
     """The run folder's tables, the manifest with the results, and the report made of them."""
     from reports import build_report
@@ -208,7 +224,7 @@ def _write(
     wanted = read_wanted(path)
     manifest["data"]["mistakes"] = write_mistakes(path, stack, wanted.crops)
     manifest["saliency"] = [
-        write_explanation(path, explanations.stack, explanations.explain(system))
+        write_explanation(path, site.stack, executor.explain(site, system))
         for system in wanted.systems
     ]
     folder.write_manifest(manifest)

@@ -246,8 +246,7 @@ def load_plugin_file(path: str | Path) -> list[str]:
     except OSError as error:
         raise BackboneError(f"{path}: cannot be read ({error.strerror or error})") from error
     before = dict(_plugins)
-    for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
-        del _plugins[name]
+    forget_plugin_file(file)
     kept = set(_plugins)
     modules = set(sys.modules)
     try:
@@ -283,8 +282,39 @@ def import_unregistered(file: Path) -> None:
         _restore(before)
 
 
+def forget_plugin_file(path: str | Path) -> None:
+    """Take back what a plugin file has registered; nothing where it was never loaded."""
+    file = Path(path).expanduser().resolve()
+    for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
+        del _plugins[name]
+
+
+def plugin_sources(path: str | Path) -> dict[str, bytes]:
+    """The source of a plugin file and of the modules beside it that it imports.
+
+    Parameters
+    ----------
+    path : str | Path
+        The plugin file.
+
+    Returns
+    -------
+    dict[str, bytes]
+        By file name, the plugin file first: all that another process needs to load it.
+    """
+    file = Path(path).expanduser().resolve()
+    return {one.name: one.read_bytes() for one in (file, *_neighbours(file, set()))}
+
+
 def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
     """The digest with that of the modules beside the plugin which it imports, now or when built."""
+    beside = _neighbours(file, modules)
+    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
+    return hashlib.sha256((digest + content).encode()).hexdigest()
+
+
+def _neighbours(file: Path, modules: set[str]) -> list[Path]:
+    """The files beside a plugin that it imports; `modules` are the names of known ones."""
     from modulefinder import ModuleFinder
 
     finder = ModuleFinder(path=[str(file.parent)])
@@ -294,9 +324,7 @@ def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
     found = {getattr(sys.modules[name], "__file__", None) for name in modules}
     found |= {getattr(module, "__file__", None) for module in finder.modules.values()}
     files = {Path(name) for name in found if name} - {file}
-    beside = sorted(path for path in files if path.parent == file.parent)
-    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
-    return hashlib.sha256((digest + content).encode()).hexdigest()
+    return sorted(path for path in files if path.parent == file.parent)
 
 
 def _restore(before: dict[str, Plugin]) -> None:

@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
 def run_all(configuration: Configuration) -> None:
     """Run everything, to the report."""
+    from bench.execution.clusters import check_scheduler
     from bench.execution.progress import Progress
     from bench.planning.extractor import check_strict
     from bench.planning.job import prepare_job
     from bench.run import run
 
+    check_scheduler(configuration.scheduler)
     with Progress() as progress, progress.step("image files", None, "headers read") as step:
         job = prepare_job(configuration, step)
     if configuration.dry_run:

@@ -1,10 +1,17 @@
 """What carries out tasks: here one after the other in this process."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from joblib import cpu_count
+
+from bench.execution.explanations import Explanation, Explanations
+from bench.execution.progress import Reporter
 from bench.execution.site import Site
-from bench.execution.tasks import Answer, Reporter, Task, perform
+from bench.execution.tasks import Answer, Task, perform
+
+if TYPE_CHECKING:
+    from reports.wanted import Explained
 
 
 class Executor(Protocol):
@@ -27,6 +34,14 @@ class Executor(Protocol):
         """
         ...
 
+    def jobs(self, requested: int) -> int:
+        """Threads for the SVMs of one fold; 0 requests as many as there are cores for."""
+        ...
+
+    def explain(self, site: Site, wanted: "Explained") -> Explanation:
+        """Saliency maps of one system."""
+        ...
+
 
 class LocalExecutor:
     """Does tasks in their order in this process.
@@ -44,3 +59,11 @@ class LocalExecutor:
         """Yield the answer to each task in turn; see `Executor`."""
         for task in tasks:
             yield perform(task, site, self.reporter)
+
+    def jobs(self, requested: int) -> int:
+        """The threads requested, else one a core."""
+        return requested or cpu_count()
+
+    def explain(self, site: Site, wanted: "Explained") -> Explanation:
+        """Saliency maps of one system, made in this process."""
+        return Explanations(site, self.reporter).explain(wanted)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bench.data.crops.rotated import rotation_of
 from bench.execution.features import Extraction, Network, built
 from bench.execution.keys import saliency_key
-from bench.execution.progress import Progress
+from bench.execution.progress import Reporter
 from bench.execution.site import Site
 from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
@@ -52,7 +52,7 @@ class Explanation:
 class Explanations:
     """Explains systems on some of the crops that they were tested on."""
 
-    def __init__(self, site: Site, progress: Progress) -> None:
+    def __init__(self, site: Site, progress: Reporter) -> None:
         self.site = site
         self.stack = site.stack
         self.store = site.store

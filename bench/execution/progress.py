@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -14,6 +14,20 @@ if TYPE_CHECKING:
 
 # Seconds between two lines of one training, at the least.
 QUIET_S = 60.0
+
+
+class Reporter(Protocol):
+    """What work is told of: steps, and lines. `Progress` shows them; a worker sends them on."""
+
+    def say(self, line: str) -> None:
+        """Print one line."""
+        ...
+
+    def step(
+        self, name: str, total: int | None, unit: str, of: str = ""
+    ) -> AbstractContextManager[Callable[[int], None]]:
+        """One step; the context's value is called with the pieces done since the last call."""
+        ...
 
 
 class Progress:

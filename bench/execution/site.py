@@ -59,7 +59,7 @@ class Site:
     rules: Rules = field(default_factory=lambda: decide_rules("cpu"))
     plan: Plan = NO_PLAN
     extractors: Mapping[str, Extractor] = field(default_factory=dict)
-    _kept: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def extractor(self, name: str) -> Extractor:
         """An extractor of the plan; one without images where it is a reference point."""

@@ -6,17 +6,17 @@ computed is kept in the store, so that a task that is done again takes it from t
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
 from bench.errors import UnusableInput
 from bench.execution.features import Extraction, FeatureRecord, Features, Network
 from bench.execution.keys import fold_digest
+from bench.execution.progress import Reporter
 from bench.execution.site import Site
 from bench.execution.trainings import Trainings
 from bench.execution.units import UnitResult, fit_fold, judge_fold
@@ -83,16 +83,6 @@ class Answer:
     judged: Mapping[System, Judgement] | str = field(default_factory=dict)
     status: str = "ok"
     host: str = field(default_factory=socket.gethostname)
-
-
-class Reporter(Protocol):
-    """Shows steps of the work; see `bench.execution.progress`."""
-
-    def step(
-        self, name: str, total: int | None, unit: str, of: str = ""
-    ) -> AbstractContextManager[Callable[[int], None]]:
-        """One step; the context's value is called with the pieces done since the last call."""
-        ...
 
 
 def tasks_of(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[Task]:

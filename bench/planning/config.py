@@ -159,6 +159,14 @@ class Configuration(BaseModel):
             RESOURCES,
         ),
     ] = None
+    scheduler: Annotated[
+        str,
+        Option(
+            "What does the work: local, processes[:N], gpus, tcp://HOST:PORT or "
+            "jobqueue:FILE.yaml (docs/cluster.md).",
+            RESOURCES,
+        ),
+    ] = "local"
     jobs: Annotated[
         int, Field(ge=0, le=256), Option("Threads for the SVMs; 0 is one a core.", RESOURCES)
     ] = 0

@@ -38,19 +38,25 @@ def rotated(stack: "CropStack") -> "CropStack":
         for crop in stack.digests
     ]
     # A stack's pixels are only ever read by rows.
-    images = cast("NDArray[np.uint8]", _RotatedImages(stack.images))
+    images = cast("NDArray[np.uint8]", RotatedImages(stack.images))
     return replace(stack, images=images, table=table, digests=tuple(digests))
 
 
-class _RotatedImages:
-    """Images (N, H, H) as 4·N images, rotated when they are read."""
+class RotatedImages:
+    """Images (N, H, H) as 4·N images, rotated when they are read.
+
+    Attributes
+    ----------
+    upright : NDArray[np.uint8], shape (N, H, H)
+        The images.
+    """
 
     def __init__(self, images: NDArray[np.uint8]) -> None:
-        self._images = images
+        self.upright = images
 
     def __getitem__(self, positions: NDArray[np.int64]) -> NDArray[np.uint8]:
-        quarters, crops = np.divmod(positions, len(self._images))
-        images = np.array(self._images[crops])
+        quarters, crops = np.divmod(positions, len(self.upright))
+        images = np.array(self.upright[crops])
         for quarter in range(1, len(ROTATIONS)):
             rows = quarters == quarter
             images[rows] = np.rot90(images[rows], quarter, axes=(1, 2))

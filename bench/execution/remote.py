@@ -1,0 +1,300 @@
+"""What happens in a worker process: the site is opened there, rules are obeyed, a task is done.
+
+The driver writes a site into the store, without the pixels of the crop stack; a worker reads it
+from there once and maps the stack into its memory. Nothing here knows which engine calls it.
+"""
+
+import hashlib
+import os
+import pickle
+import socket
+import tempfile
+import threading
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.atomic_files import write_atomically
+from bench.data.crops.rotated import RotatedImages
+from bench.errors import UnusableInput
+from bench.execution.explanations import Explanation, Explanations
+from bench.execution.progress import Reporter
+from bench.execution.site import Site
+from bench.execution.tasks import Answer, Task, perform
+from bench.planning.config import Configuration
+from bench.planning.extractor import Extractor, choose_device, choose_extractors
+from bench.planning.rules import Rules, decide_rules, obey, usable_cores
+from extractors.plugins import forget_plugin_file, load_plugin_file, plugin_sources
+
+if TYPE_CHECKING:
+    from reports.wanted import Explained
+
+# Torch's threads and generators belong to the process.
+_ONE_AT_A_TIME = threading.Lock()
+_opened: dict[str, Site] = {}
+_plugin_files: list[Path] = []
+
+
+@dataclass(frozen=True)
+class PackedSite:
+    """A site as it is written into the store for workers.
+
+    Attributes
+    ----------
+    site : Site
+        Without the pixels of its stack.
+    images : Path
+        The file of the pixels.
+    shape : tuple[int, ...]
+        Their shape.
+    rotated : bool
+        Whether the stack is that of rotated protocols.
+    plugins : Sequence[Mapping[str, bytes]]
+        The sources of each plugin file, itself first.
+    """
+
+    site: Site
+    images: Path
+    shape: tuple[int, ...]
+    rotated: bool
+    plugins: Sequence[Mapping[str, bytes]]
+
+
+@dataclass(frozen=True)
+class SiteAddress:
+    """Where a packed site lies, and what its bytes must be.
+
+    Attributes
+    ----------
+    path : Path
+        In the store.
+    digest : str
+        SHA-256 of the file.
+    """
+
+    path: Path
+    digest: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a worker says of itself before work begins.
+
+    Attributes
+    ----------
+    host : str
+        Its machine.
+    device : str
+        Where its networks run.
+    rules : Rules
+        The rules of the run, as this machine would have them.
+    extractors : tuple[Extractor, ...]
+        With the weights that it finds.
+    cores : int
+        The cores that it may use.
+    """
+
+    host: str
+    device: str
+    rules: Rules
+    extractors: tuple[Extractor, ...]
+    cores: int
+
+
+def publish(site: Site, plugins: Sequence[Path]) -> SiteAddress:
+    """Write a site into the store for workers to open.
+
+    Parameters
+    ----------
+    site : Site
+        Of the run; its stack is mapped from a file.
+    plugins : Sequence[Path]
+        Plugin files of the run.
+
+    Returns
+    -------
+    SiteAddress
+        What workers need to open it.
+    """
+    images = site.stack.images
+    is_rotated = isinstance(images, RotatedImages)
+    upright = images.upright if isinstance(images, RotatedImages) else images
+    file = getattr(upright, "filename", None)
+    assert file is not None
+    packed = PackedSite(
+        replace(site, stack=replace(site.stack, images=np.empty(0, np.uint8))),
+        Path(file),
+        upright.shape,
+        is_rotated,
+        [plugin_sources(plugin) for plugin in plugins],
+    )
+    content = pickle.dumps(packed)
+    digest = hashlib.sha256(content).hexdigest()
+    path = site.store.root / "sites" / f"{digest}.pickle"
+    write_atomically(path, content)
+    return SiteAddress(path, digest)
+
+
+def open_site(address: SiteAddress) -> Site:
+    """Open a site that a driver has published; once in a process.
+
+    Raises
+    ------
+    UnusableInput
+        If the store of the driver is not seen here, or this machine cannot obey the rules.
+    """
+    if address.digest not in _opened:
+        host = socket.gethostname()
+        try:
+            content = address.path.read_bytes()
+        except OSError as error:
+            raise UnusableInput(
+                f"{host}: {address.path}: {error.strerror or error}; the store has to lie on a "
+                "file system that all workers share, under the same path"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != address.digest:
+            raise UnusableInput(f"{host}: {address.path}: is not what the driver wrote")
+        packed: PackedSite = pickle.loads(content)
+        for file in _written(packed.plugins):
+            load_plugin_file(file)
+        _opened.clear()
+        _opened[address.digest] = _unpacked(packed)
+    return _opened[address.digest]
+
+
+def _unpacked(packed: PackedSite) -> Site:
+    try:
+        images = np.memmap(packed.images, np.uint8, "r", shape=packed.shape)
+    except (OSError, ValueError) as error:
+        raise UnusableInput(
+            f"{socket.gethostname()}: {packed.images}: the crop stack cannot be opened ({error})"
+        ) from error
+    shown = RotatedImages(images) if packed.rotated else images
+    stack = replace(packed.site.stack, images=cast("NDArray[np.uint8]", shown))
+    return replace(packed.site, stack=stack)
+
+
+def _written(plugins: Sequence[Mapping[str, bytes]]) -> tuple[Path, ...]:
+    """Plugin files with the content that they have where the driver runs.
+
+    What an earlier run has registered in this process is taken back.
+    """
+    while _plugin_files:
+        forget_plugin_file(_plugin_files.pop())
+    for sources in plugins:
+        folder = Path(tempfile.mkdtemp(prefix="bench-plugin-"))
+        for name, content in sources.items():
+            (folder / name).write_bytes(content)
+        _plugin_files.append(folder / next(iter(sources)))
+    return tuple(_plugin_files)
+
+
+def perform_at(
+    address: SiteAddress, task: Task, reporter: Reporter, needed: Answer | None
+) -> Answer:
+    """Do a task at a published site.
+
+    Parameters
+    ----------
+    address : SiteAddress
+        Of the site.
+    task : Task
+        What to do.
+    reporter : Reporter
+        Told how far the work is.
+    needed : Answer | None
+        The answer to the task that this one needs.
+
+    Returns
+    -------
+    Answer
+        As from `perform`; what the needed task could not do is not tried again.
+    """
+    if needed is not None and needed.status != "ok":
+        return Answer(task, None, status=needed.status)
+    with _ONE_AT_A_TIME:
+        return perform(task, open_site(address), reporter)
+
+
+def explain_at(address: SiteAddress, wanted: "Explained", reporter: Reporter) -> Explanation:
+    """Explain a system at a published site; see `Explanations.explain`."""
+    with _ONE_AT_A_TIME:
+        return Explanations(open_site(address), reporter).explain(wanted)
+
+
+def survey(
+    options: Configuration,
+    synthetic: bool,
+    threads: int,
+    plugins: Sequence[Mapping[str, bytes]],
+) -> Survey:
+    """Look at this machine before work begins.
+
+    Parameters
+    ----------
+    options : Configuration
+        What is requested.
+    synthetic : bool
+        Whether the data are.
+    threads : int
+        Requested where the driver runs; 0 leaves it to this machine.
+    plugins : Sequence[Mapping[str, bytes]]
+        The sources of each plugin file.
+
+    Returns
+    -------
+    Survey
+        What it has.
+
+    Raises
+    ------
+    UnusableInput
+        If the requested device or extractor is not there.
+    """
+    options = options.model_copy(update={"plugin": _written(plugins)})
+    device = choose_device(options.device)
+    rules = decide_rules(device, options, threads)
+    extractors = choose_extractors(options, synthetic)
+    return Survey(socket.gethostname(), device, rules, extractors, usable_cores())
+
+
+def can_obey(rules: Rules, options: Configuration) -> str:
+    """Why this machine cannot obey the rules, in a line; empty where it can."""
+    try:
+        device = choose_device(options.device if rules.device != "cpu" else "cpu")
+        obey(rules, device)
+    except UnusableInput as error:
+        return str(error)
+    return ""
+
+
+def shares_store(probe: Path, expected: str) -> str:
+    """Read what the driver wrote into the store, and write an answer beside it.
+
+    Parameters
+    ----------
+    probe : Path
+        What the driver wrote.
+    expected : str
+        Its content.
+
+    Returns
+    -------
+    str
+        The name of the file written here, for the driver to look for; or, with a blank in it, what
+        is wrong.
+    """
+    host = socket.gethostname()
+    try:
+        if probe.read_text(encoding="ascii") != expected:
+            return f"{host}: {probe}: holds something else than the driver wrote"
+        answer = probe.with_name(f"{probe.name}-{uuid.uuid4().hex}")
+        write_atomically(answer, f"{host}-{os.getpid()}")
+    except OSError as error:
+        return f"{host}: {probe}: {error.strerror or error}"
+    return answer.name
