@@ -1,11 +1,17 @@
 """Runs the command line as a user does: another process, its exit status and what it prints."""
 
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
 
+import pandas as pd
 import pytest
+
+from reports.systems.schema import SUMMARY_COLUMNS
+
+TIMES = [name for name in SUMMARY_COLUMNS if name.endswith("_time_s")]
 
 # Two networks so small that a run is over in seconds.
 PLUGIN = """
@@ -100,3 +106,43 @@ def bench(start):
         return Ended(process.returncode, out, err)
 
     return run
+
+
+@pytest.fixture
+def artifacts(tmp_path):
+    """A function: each artifact of the store with the moment it was written; no temporary file.
+
+    What is written for workers of one run is none.
+    """
+
+    def found():
+        return {
+            file: file.stat().st_mtime_ns
+            for file in (tmp_path / "cache").rglob("*")
+            if file.is_file()
+            and not file.name.startswith(".writing-")
+            and "sites" not in file.parts
+        }
+
+    return found
+
+
+@pytest.fixture
+def tables():
+    """A function: the tables of a run without times; see `_tables`."""
+    return _tables
+
+
+def _tables(run):
+    """The run's tables without times, as text.
+
+    The provenance says when and where it ran, and the commands of what was not run name its folder.
+    """
+    found = {}
+    for file in sorted((run / "tables").glob("*.csv")):
+        if file.stem in ("provenance", "not_run"):
+            continue
+        table = pd.read_csv(file, dtype=str, keep_default_na=False)
+        timed = [c for c in table if c in TIMES or re.search(r"(_s|_per_s|seconds)$", c)]
+        found[file.name] = table.drop(columns=timed).to_csv(index=False)
+    return found

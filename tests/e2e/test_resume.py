@@ -2,16 +2,10 @@
 
 import json
 import random
-import re
 import signal
 import time
 
-import pandas as pd
 import pytest
-
-from reports.systems.schema import SUMMARY_COLUMNS
-
-TIMES = [name for name in SUMMARY_COLUMNS if name.endswith("_time_s")]
 
 
 def arguments(phantom, plugin, out):
@@ -23,33 +17,8 @@ def arguments(phantom, plugin, out):
     )
 
 
-def artifacts(tmp_path):
-    """Each artifact of the store with the moment it was written; no temporary file."""
-    files = (tmp_path / "cache").rglob("*")
-    return {
-        file: file.stat().st_mtime_ns
-        for file in files
-        if file.is_file() and not file.name.startswith(".writing-")
-    }
-
-
-def tables(run):
-    """The run's tables without times, as text.
-
-    The provenance says when and where it ran, and the commands of what was not run name its folder.
-    """
-    found = {}
-    for file in sorted((run / "tables").glob("*.csv")):
-        if file.stem in ("provenance", "not_run"):
-            continue
-        table = pd.read_csv(file, dtype=str, keep_default_na=False)
-        timed = [c for c in table if c in TIMES or re.search(r"(_s|_per_s|seconds)$", c)]
-        found[file.name] = table.drop(columns=timed).to_csv(index=False)
-    return found
-
-
 @pytest.fixture
-def undisturbed(bench, phantom, plugin, tmp_path):
+def undisturbed(bench, phantom, plugin, tmp_path, tables):
     ended = bench(
         *arguments(phantom, plugin, tmp_path / "whole"), BENCH_CACHE=str(tmp_path / "other")
     )
@@ -58,7 +27,7 @@ def undisturbed(bench, phantom, plugin, tmp_path):
 
 
 def test_killed_at_random_points_and_resumed_it_ends_the_same(
-    bench, start, phantom, plugin, tmp_path, undisturbed
+    bench, start, phantom, plugin, tmp_path, undisturbed, artifacts, tables
 ):
     chance = random.Random(5)
     command = arguments(phantom, plugin, tmp_path / "run")
@@ -69,34 +38,36 @@ def test_killed_at_random_points_and_resumed_it_ends_the_same(
         deadline = time.monotonic() + 60
         goal = len(finished) + chance.randint(1, 25)
         while process.poll() is None and time.monotonic() < deadline:
-            if len(artifacts(tmp_path)) >= goal:
+            if len(artifacts()) >= goal:
                 process.send_signal(signal.SIGKILL)
                 break
             time.sleep(0.01)
         process.communicate()
-        now = artifacts(tmp_path)
+        now = artifacts()
         assert finished.items() <= now.items(), "what was finished was lost or computed again"
         finished = now
     ended = bench(*command)
     assert ended.status == 0, ended.err
-    assert finished.items() <= artifacts(tmp_path).items()
+    assert finished.items() <= artifacts().items()
     found = tables(tmp_path / "run")
     assert found.keys() == undisturbed.keys()
     for name, content in found.items():
         assert content == undisturbed[name], name
 
 
-def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path):
+def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path, artifacts):
     command = arguments(phantom, plugin, tmp_path / "run")
     assert bench(*command).status == 0
-    first, summary = artifacts(tmp_path), (tmp_path / "run/tables/summary.csv").read_bytes()
+    first, summary = artifacts(), (tmp_path / "run/tables/summary.csv").read_bytes()
     assert bench(*command).status == 0
-    assert artifacts(tmp_path) == first
+    assert artifacts() == first
     # Times too: a resumed run keeps the first measurement.
     assert (tmp_path / "run/tables/summary.csv").read_bytes() == summary
 
 
-def test_the_same_command_renews_a_folder_of_an_older_schema(bench, phantom, plugin, tmp_path):
+def test_the_same_command_renews_a_folder_of_an_older_schema(
+    bench, phantom, plugin, tmp_path, tables
+):
     command = arguments(phantom, plugin, tmp_path / "run")
     assert bench(*command).status == 0
     before, file = tables(tmp_path / "run"), tmp_path / "run" / "manifest.json"
@@ -111,7 +82,7 @@ def test_the_same_command_renews_a_folder_of_an_older_schema(bench, phantom, plu
     assert bench("report", tmp_path / "run").status == 0
 
 
-def test_an_altered_artifact_is_computed_again(bench, phantom, plugin, tmp_path):
+def test_an_altered_artifact_is_computed_again(bench, phantom, plugin, tmp_path, tables):
     command = arguments(phantom, plugin, tmp_path / "run")
     assert bench(*command).status == 0
     before = tables(tmp_path / "run")
@@ -123,10 +94,12 @@ def test_an_altered_artifact_is_computed_again(bench, phantom, plugin, tmp_path)
     assert tables(tmp_path / "run") == before
 
 
-def test_ctrl_c_leaves_a_clean_store_and_says_how_to_go_on(start, bench, phantom, plugin, tmp_path):
+def test_ctrl_c_leaves_a_clean_store_and_says_how_to_go_on(
+    start, bench, phantom, plugin, tmp_path, artifacts
+):
     command = arguments(phantom, plugin, tmp_path / "run")
     process = start(*command)
-    while process.poll() is None and len(artifacts(tmp_path)) < 8:
+    while process.poll() is None and len(artifacts()) < 8:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
