@@ -9,6 +9,7 @@ FLOAT64 = 8
 GIB = 2**30
 
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
+OWN_GROUPS = Path("/proc/self/cgroup")
 
 
 def gram_bytes(n: int, m: int, n_features: int, backbones: int = 1) -> int:
@@ -83,7 +84,7 @@ def _group_limits() -> list[int]:
     """The limits of the process's control groups and of all above them, of version 2 and 1."""
     found = []
     try:
-        lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+        lines = OWN_GROUPS.read_text(encoding="ascii").splitlines()
     except (OSError, ValueError):
         return []
     for line in lines:

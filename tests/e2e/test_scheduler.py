@@ -20,10 +20,12 @@ TRAINED = """
 
 from extractors import Recipe
 
-EPOCHS = {epochs}
+RECIPE = Recipe(
+    name="short", epochs={epochs}, batch_size=16, learning_rate=1e-3, weight_decay=0.05
+)
 
 
-@register("learner", input_size=32, recipe=Recipe(name="short", epochs=EPOCHS, batch_size=16))
+@register("learner", input_size=32, recipe=RECIPE)
 def learner():
     return tiny(4)
 """
@@ -37,7 +39,7 @@ def work(phantom, plugin):
         *("all", "--data", phantom, "--plugin", plugin, "--subset", "mass"),
         *("--extractors", "tiny-a,learner,selected"),
         *("--classifiers", "linear,softmax,logistic"),
-        *("--protocols", "official,patient-cv", "--repeats", "1"),
+        *("--protocols", "official", "--repeats", "4"),
     )
 
 
