@@ -31,6 +31,16 @@ def learner():
 """
 
 
+@pytest.fixture(scope="module")
+def phantom(tmp_path_factory):
+    """With patients enough for inner folds, which the row `selected` needs."""
+    from bench.data import write_phantom
+
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, patients=60, seed=3)
+    return folder
+
+
 @pytest.fixture
 def work(phantom, plugin):
     """The options of a run with frozen features, a trained network and the row `selected`."""
