@@ -138,10 +138,10 @@ class Configuration(BaseModel):
     ] = 0
     device: Annotated[str, Option("auto, cpu, cuda, cuda:N or mps.", RESOURCES)] = "auto"
     precision: Annotated[
-        Literal["auto", "float32", "tf32"],
+        Literal["auto", "float32"],
         Option(
             "Of networks: bfloat16 where the device computes in it and features agree (auto), "
-            "float32, or float32 with products in TF32 on a GPU.",
+            "or float32.",
             RESOURCES,
         ),
     ] = "auto"

@@ -35,7 +35,8 @@ class Rules:
     bfloat16 : bool
         Whether networks are trained in bfloat16, and features that agree are extracted in it.
     tf32 : bool
-        Whether products of float32 numbers on a GPU may be rounded to TF32.
+        Whether products of float32 numbers on a GPU are rounded to TF32: never, whatever the
+        process has set (see `extractors.precision`).
     threads : int
         Threads of one operation on the CPU. Another number adds up in another order.
     memory : float
@@ -89,7 +90,6 @@ def decide_rules(
     return Rules(
         device=kind,  # type: ignore[arg-type]
         bfloat16=precision == "auto" and computes_bfloat16(device),
-        tf32=precision == "tf32",
         threads=threads or min(usable_cores(), THREADS),
         memory=memory,
     )
@@ -158,5 +158,3 @@ def obey(rules: Rules, device: str) -> None:
         )
     threadpoolctl.threadpool_limits(rules.threads)
     torch.set_num_threads(rules.threads)
-    torch.backends.cuda.matmul.allow_tf32 = rules.tf32
-    torch.backends.cudnn.allow_tf32 = rules.tf32

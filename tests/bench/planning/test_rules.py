@@ -92,8 +92,6 @@ def test_precision_is_a_rule(monkeypatch):
     monkeypatch.setattr("extractors.precision.computes_bfloat16", lambda device: True)
     assert decide_rules("cpu").bfloat16
     assert not decide_rules("cpu", Configuration(precision="float32")).bfloat16
-    exact = decide_rules("cuda", Configuration(precision="tf32"))
-    assert (exact.bfloat16, exact.tf32) == (False, True)
 
 
 def test_who_cannot_obey_says_so(monkeypatch):
@@ -107,11 +105,8 @@ def test_who_cannot_obey_says_so(monkeypatch):
 def test_rules_are_set_where_the_work_is_done():
     before = torch.get_num_threads()
     try:
-        obey(Rules(threads=before + 1, tf32=True), "cpu")
+        obey(Rules(threads=before + 1), "cpu")
         assert torch.get_num_threads() == before + 1
-        assert torch.backends.cuda.matmul.allow_tf32
-        obey(Rules(threads=before), "cpu")
-        assert not torch.backends.cudnn.allow_tf32
     finally:
         torch.set_num_threads(before)
 
