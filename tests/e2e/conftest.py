@@ -144,7 +144,7 @@ def _tables(run):
             continue
         table = pd.read_csv(file, dtype=str, keep_default_na=False)
         # The peak of memory is measured, like a time.
-        measured = r"(_s|_per_s|seconds|peak_host_gb)$"
+        measured = r"(_s|_per_s|seconds|peak_host_gib)$"
         timed = [c for c in table if c in TIMES or re.search(measured, c)]
         found[file.name] = table.drop(columns=timed).to_csv(index=False)
     return found
