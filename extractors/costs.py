@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import threading
 from typing import TYPE_CHECKING, Self
 
@@ -29,10 +31,21 @@ def forward_flops(network: nn.Module, spec: InputSpec, device: str = "cpu") -> i
     a network that does not run under the counter.
     """
     import torch
+
+    with contextlib.suppress(Exception):
+        # Shapes alone: nothing is multiplied. Not every network can be copied or runs so.
+        shapes = copy.deepcopy(network).to("meta")
+        counted = _counted_flops(shapes, torch.zeros(1, 3, spec.height, spec.width, device="meta"))
+        if counted is not None:
+            return counted
+    return _counted_flops(network, torch.zeros(1, 3, spec.height, spec.width, device=device))
+
+
+def _counted_flops(network: nn.Module, image: torch.Tensor) -> int | None:
+    import torch
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    image = torch.zeros(1, 3, spec.height, spec.width, device=device)
     # Attention as matrix products: the counter does not know all of the fused kernels.
     counter = FlopCounterMode(display=False)
     fast = torch.backends.mha.get_fastpath_enabled()

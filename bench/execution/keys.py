@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
+from bench.planning.known_extractors import extractors_code
 from bench.planning.plan import Fold, System
 from bench.planning.rules import Rules
 from bench.provenance import package_version
@@ -82,6 +83,17 @@ def fusion_digest(parts: Sequence[str | None]) -> str:
 def profile_key(identity: Mapping[str, Any]) -> str:
     """Key of a backbone's profile: the precision to use, width, parameters and the like."""
     return digest([dict(identity), PROFILE_VERSION, LOWEST_COSINE])
+
+
+def start_key(extractor: Extractor) -> str:
+    """Key of the digest of the weights that a network of this suite is drawn with for seed 0.
+
+    The code that builds it is part of the key.
+    """
+    recipe = extractor.recipe
+    assert recipe is not None
+    versions = [package_version(name) for name in _TRAINING_LIBRARIES]
+    return digest([extractor.name, recipe.input_size, versions, extractors_code()])
 
 
 def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> str:

@@ -49,6 +49,8 @@ class Site:
         Whose folds tasks name by their numbers.
     extractors : Mapping[str, Extractor]
         Those of the plan by name; reference points are not among them.
+    starts : dict[str, str]
+        Digests of the weights that networks are drawn with, by the names of their extractors.
     """
 
     stack: "CropStack"
@@ -59,6 +61,7 @@ class Site:
     rules: Rules = field(default_factory=lambda: decide_rules("cpu"))
     plan: Plan = NO_PLAN
     extractors: Mapping[str, Extractor] = field(default_factory=dict)
+    starts: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
     _kept: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def extractor(self, name: str) -> Extractor:

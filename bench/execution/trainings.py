@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.execution.keys import training_key
+from bench.execution.keys import start_key, training_key
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold
@@ -56,7 +56,8 @@ class Trainings:
     def __init__(self, site: Site) -> None:
         self.site = site
         self.store = site.store
-        self._starts: dict[str, str] = {}
+        # The network trained last: its features are extracted next.
+        self._last: tuple[str, Trainable] | None = None
 
     def trained(self, extractor: Extractor, fold: Fold, progress: Callable[[int], None]) -> Trained:
         """The network that is trained on the fold's `network_rows`.
@@ -102,13 +103,22 @@ class Trainings:
 
     def _start(self, extractor: Extractor, recipe: Recipe) -> str:
         """What identifies weights that show only in a built network: drawn ones, a plugin's."""
-        from extractors.backbone import state_digest
-        from extractors.training.trainable import create_trainable
+        info = extractor.info
+        assert info is not None
+        # What a plugin builds may depend on files that nobody knows of: it is built every time.
+        key = start_key(extractor) if info.kind != "plugin" else None
+        kept = self.store.get("starts", key) if key else None
+        if kept is not None:
+            return str(kept.meta["digest"])
+        if extractor.name not in self.site.starts:
+            from extractors.backbone import state_digest
+            from extractors.training.trainable import create_trainable
 
-        if extractor.name not in self._starts:
             trainable = create_trainable(extractor.name, recipe, weights=extractor.source)
-            self._starts[extractor.name] = state_digest(trainable.network)
-        return self._starts[extractor.name]
+            self.site.starts[extractor.name] = state_digest(trainable.network)
+            if key:
+                self.store.put("starts", key, {}, {"digest": self.site.starts[extractor.name]})
+        return self.site.starts[extractor.name]
 
     def _train(
         self,
@@ -152,6 +162,7 @@ class Trainings:
         arrays = {name: getattr(head, name).detach().cpu().numpy() for name in ("weight", "bias")}
         self.store.put("trainings", key, arrays, {"costs": costs, "history": training.history})
         self.store.remove("checkpoints", key)
+        self._last = key, trainable
 
     def backbone(
         self, key: str, extractor: Extractor, fold: Fold, progress: Callable[[int], None]
@@ -178,6 +189,8 @@ class Trainings:
 
         recipe = extractor.recipe
         assert recipe is not None
+        if self._last is not None and self._last[0] == key:
+            return self._last[1].backbone(key, self.site.device)
         kept = self.store.get("networks", key)
         if kept is None:
             # Weights are big, and somebody may have made room; the same training gives them again.

@@ -1,10 +1,12 @@
 """What a run works with: its device, and its extractors with their weights looked up or drawn."""
 
+import ctypes
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
@@ -13,10 +15,8 @@ from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
 from extractors.names import FUSION, parse, split_fusion
 from extractors.networks import NETWORKS
+from extractors.recipes import Recipe
 from reports.systems import schema
-
-if TYPE_CHECKING:
-    from extractors.recipes import Recipe
 
 # One draw of random weights for all: a system's name says `random`, not which draw.
 RANDOM_SEED = 0
@@ -30,13 +30,13 @@ def choose_device(requested: str) -> str:
     UnusableInput
         If the device requested is not there.
     """
+    kind, _, number = requested.partition(":")
+    if requested == "cpu" or (requested == "auto" and not _has_cuda_driver()):
+        return "cpu"
     import torch
 
     if requested == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = requested.partition(":")
-    if kind == "cpu" and not number:
-        return "cpu"
     if requested == "mps":
         if torch.backends.mps.is_available():
             return "mps"
@@ -48,6 +48,20 @@ def choose_device(requested: str) -> str:
             f"--device {requested}: this machine has {torch.cuda.device_count()} CUDA devices"
         )
     raise UnusableInput(f"--device {requested!r} is not one of auto, cpu, cuda, cuda:N, mps")
+
+
+def _has_cuda_driver() -> bool:
+    """Whether the system has NVIDIA's driver, without which torch finds no GPU.
+
+    Torch takes seconds to import, and a run whose results stand in the store needs it for nothing
+    else.
+    """
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Extractor:
     source: str = "auto"
     weights_dir: Path | None = None
     status: str = "ok"
-    recipe: "Recipe | None" = None
+    recipe: Recipe | None = None
     parts: "tuple[Extractor, ...]" = ()
 
     @property

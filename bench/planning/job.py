@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration, check_names
-from bench.planning.extractor import Extractor, choose_device, choose_extractors
+from bench.planning.extractor import Extractor, choose_device
+from bench.planning.known_extractors import known_extractors
 from bench.planning.plan import SOFTMAX, NetworkWork, Plan
 from bench.planning.planner import Request, make_plan
 from bench.planning.protocols import PROTOCOLS
-from bench.store import cache_folder
+from bench.store import Store, cache_folder
 from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
 
 if TYPE_CHECKING:
@@ -152,7 +153,7 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
     device = choose_device(configuration.device)
-    extractors = choose_extractors(configuration, dataset.synthetic)
+    extractors = known_extractors(configuration, dataset.synthetic, Store(cache))
     default_out = Path("runs") / f"{dataset.name}-{configuration.preset}"
     job = Job(
         configuration=configuration,

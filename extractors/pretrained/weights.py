@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
@@ -43,6 +45,36 @@ def torch_hub_file(url: str) -> Path:
     import torch
 
     return Path(torch.hub.get_dir()) / "checkpoints" / url_file_name(url)
+
+
+def cached_checkpoints(weights_dir: Path | None = None) -> list[tuple[str, int, int]]:
+    """What lies in the places where checkpoints are looked for; imports no library of networks.
+
+    Parameters
+    ----------
+    weights_dir : Path | None
+        A folder that is searched first.
+
+    Returns
+    -------
+    list[tuple[str, int, int]]
+        Path, size in bytes and time of change in nanoseconds of each file.
+    """
+    from huggingface_hub import constants
+
+    caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = Path(os.environ.get("TORCH_HOME") or f"{caches}/torch").expanduser()
+    found = [*(home / "hub" / "checkpoints").glob("*")]
+    found += Path(constants.HF_HUB_CACHE).glob("models--*/snapshots/*/*")
+    found += Path(constants.HF_HUB_CACHE).glob("models--*/refs/*")
+    if weights_dir is not None:
+        found += weights_dir.expanduser().glob("*")
+    listed = []
+    for path in sorted(found):
+        with contextlib.suppress(OSError):  # a link to nothing, or gone by now
+            status = path.stat()
+            listed.append((str(path), status.st_size, status.st_mtime_ns))
+    return listed
 
 
 def cached_in_hub(
