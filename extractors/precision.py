@@ -14,9 +14,9 @@ LOWEST_COSINE = 0.9995
 
 def computes_bfloat16(device: str) -> bool:
     """Whether the device has instructions for bfloat16; emulation does not count."""
-    import torch
-
     if device.startswith("cuda"):
+        import torch
+
         return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return device == "cpu" and bool({"avx512_bf16", "amx_bf16"} & _cpu_flags())
 

@@ -87,7 +87,8 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
     from distributed import Client
 
     # What the engine says of connections that end is not for users; what matters is said by us.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "asyncio", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="bench-dask-", ignore_cleanup_errors=True)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import time
 
@@ -109,3 +110,18 @@ def test_ctrl_c_leaves_a_clean_store_and_says_how_to_go_on(
     assert "Traceback" not in err
     assert not list(tmp_path.rglob(".writing-*"))
     assert bench(*command).status == 0
+
+
+def test_a_second_run_imports_no_torch(bench, phantom, tmp_path):
+    """It takes seconds, and nothing is left to compute."""
+    command = (
+        *("all", "--data", phantom, "--subset", "mass", "--out", tmp_path / "run"),
+        *("--extractors", "bundled:efficientnet_lite0", "--classifiers", "linear"),
+    )
+    first = bench(*command, PYTHONPROFILEIMPORTTIME="1")
+    assert first.status == 0
+    assert re.search(r"\| +torch\n", first.err)
+    second = bench(*command, PYTHONPROFILEIMPORTTIME="1")
+    assert second.status == 0
+    assert re.search(r"\| +pandas\n", second.err)
+    assert not re.search(r"\| +(torch|timm)\n", second.err)
