@@ -18,6 +18,8 @@ _NO_TOKEN_MIXING = re.compile(
     "pool|channel|spatial|kernel|split|simple|strip|coord|gate|squeeze|excit|^se(?!lf|q)|^eca|cbam",
     re.IGNORECASE,
 )
+# Layers that may carry something from patch to patch.
+_MIXERS = frozenset({"Linear", "LSTM", "GRU", "RNN"})
 # Convolutions that only say where a token lies.
 _POSITIONS = re.compile("pos|^LPI$", re.IGNORECASE)
 # Transformers by the account of their authors and of the field, whose convolutions are a stem, the
@@ -56,13 +58,14 @@ def network_family(network: nn.Module) -> Family:
         return "hybrid"
     if kinds & _TRANSFORMERS:
         return "transformer"
-    attends, inner, stem, strided = False, 0, 0, 0
+    attends, inner, stem, strided, patches = False, 0, 0, 0, 0
     skipped: tuple[str, ...] = ()
     for name, module in network.named_modules():
         if _POSITIONS.search(type(module).__name__):
             skipped += (f"{name}.",)
         attends = attends or _attends(module)
         if not _overlaps(module) or name.startswith(skipped):
+            patches += _sees_neighbours(module)
             continue
         if max(_stride(module)) == 1:
             inner += 1
@@ -73,7 +76,11 @@ def network_family(network: nn.Module) -> Family:
         return "hybrid" if inner or stem > 1 else "transformer"
     # A pooling in place of attention leaves strided convolutions between its stages only.
     mixes = "Pooling" in kinds
-    return "CNN" if inner or (strided and not mixes) else "other"
+    if inner or (strided and not mixes):
+        return "CNN"
+    # Patches alone are a CNN if nothing follows that could mix them.
+    mixes = mixes or not _MIXERS.isdisjoint(kinds)
+    return "CNN" if patches and not mixes else "other"
 
 
 def _attends(module: nn.Module) -> bool:
@@ -88,6 +95,13 @@ def _attends(module: nn.Module) -> bool:
     if any(_PROJECTIONS.fullmatch(name) for name, _ in module.named_children()):
         return True
     return bool(_ATTENTION.search(kind)) and not _NO_TOKEN_MIXING.search(kind)
+
+
+def _sees_neighbours(module: nn.Module) -> bool:
+    """Whether it is a convolution with windows of several pixels."""
+    from torch.nn.modules.conv import _ConvNd
+
+    return isinstance(module, _ConvNd) and max(module.kernel_size) > 1
 
 
 def _overlaps(module: nn.Module) -> bool:

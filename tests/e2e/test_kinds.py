@@ -22,7 +22,7 @@ FUSION = f"fusion:retrieval_cnn+{PRETRAINED}"
 def test_a_plugin_is_what_it_is_built_of(tmp_path, bench, phantom):
     file = tmp_path / "nets.py"
     file.write_text(PLUGIN)
-    names = f"retrieval_cnn,random:retrieval_cnn,{PRETRAINED},{FUSION},selected"
+    names = f"retrieval_cnn,random:retrieval_cnn,{PRETRAINED},{FUSION}"
     ended = bench(
         *("all", "--data", phantom, "--plugin", file, "--extractors", names, "--out", "run"),
         *("--classifiers", "medium_gaussian", "--subset", "mass", "--protocols", "official"),
@@ -40,7 +40,6 @@ def test_a_plugin_is_what_it_is_built_of(tmp_path, bench, phantom):
         "random:retrieval_cnn": ("network", "random", "frozen", "CNN"),
         PRETRAINED: ("network", "pretrained", "frozen", "CNN"),
         FUSION: ("fusion", "plugin, pretrained", "frozen", "CNN"),
-        "selected": ("selection", "plugin, random, pretrained", None, None),
         "none": ("reference point", None, None, None),
         "reader:assessment": ("reference point", None, None, None),
         "reader:description": ("reference point", None, None, None),

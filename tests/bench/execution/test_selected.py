@@ -58,6 +58,7 @@ def test_the_choice_follows_the_training_rows_and_not_the_test_rows(tmp_path):
     assert choice.chosen.system.extractor == "learnt"
     assert choice.n_candidates == 4
     assert chosen.extractor().weights == "weights of learnt, weights of lucky"
+    assert chosen.facts()["role"] == "selection"
     # What was not chosen would have done far better on the test rows.
     lucky = results[System("lucky", "linear", 1.0, "auto")].score
     positive = LABELS[TEST] == 1

@@ -116,9 +116,9 @@ def test_how_weights_come_about_is_planned(origin: str, trained: bool, training:
     assert both.origin == f"{origin}, scratch"
 
 
-def row_of(name: str, **options: Any) -> dict[str, Any]:
+def row_of(name: str) -> dict[str, Any]:
     """What the manifest says of an extractor that did not run, on real data."""
-    configuration = Configuration(extractors=[name], weights_dir=None, **options)
+    configuration = Configuration(extractors=(name,))
     (extractor,) = choose_extractors(configuration, synthetic=False)
     totals = ExtractorTotals(extractor)
     totals.add(Answer(FOLD, (), None, {}, "no"))

@@ -60,6 +60,8 @@ def test_of_a_users_networks() -> None:
     assert network_family(nn.Sequential(nn.Conv2d(3, 8, 3, stride=2))) == "CNN"
     assert network_family(nn.Sequential(nn.Flatten(), nn.Linear(3, 2))) == "other"
     assert network_family(nn.TransformerEncoderLayer(8, 2)) == "transformer"
+    assert network_family(nn.Sequential(nn.Conv2d(3, 8, 7, stride=8), nn.ReLU())) == "CNN"
+    assert network_family(nn.Sequential(nn.Conv2d(3, 8, 4, 4), nn.Linear(9, 9))) == "other"
     stem = nn.Sequential(nn.Conv2d(3, 8, 3, 2), nn.Conv2d(8, 8, 3, 2))
     assert network_family(nn.Sequential(stem, nn.MultiheadAttention(8, 2))) == "hybrid"
 

@@ -193,13 +193,23 @@ def test_what_the_run_lacks_is_said(run: Run, single: list[PooledSystem]) -> Non
 
 
 @pytest.mark.parametrize(
-    "change", [{"weights": "random"}, {"C": 10.0}, {"tuned": True}, {"train_fraction": 0.5}]
+    ("change", "facts"),
+    [
+        ({}, {"origin": "random"}),
+        ({}, {"origin": "file"}),
+        ({}, {"origin": "plugin"}),
+        ({"C": 10.0}, {}),
+        ({"tuned": True}, {}),
+        ({"train_fraction": 0.5}, {}),
+    ],
 )
-def test_only_the_preset_on_all_patients_with_real_weights_counts(
-    run: Run, single: list[PooledSystem], change: dict[str, object]
+def test_only_the_preset_on_all_patients_with_published_weights_counts(
+    run: Run, single: list[PooledSystem], change: dict[str, object], facts: dict[str, str]
 ) -> None:
     changed = [
-        dataclasses.replace(system, identity=system.identity | change)
+        dataclasses.replace(
+            system, identity=system.identity | change, extractor={**system.extractor, **facts}
+        )
         if system.identity["extractor"] in FROZEN[:2]
         else system
         for system in single

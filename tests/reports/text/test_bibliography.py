@@ -14,6 +14,7 @@ def test_every_key_has_an_entry_and_every_entry_is_cited() -> None:
         *(key for group in several for key in group),
         *(key for group in (cited.NETWORKS, cited.LIBRARIES) for key in group.values()),
         cited.IMAGENET,
+        cited.LOCALIZATION,
     ]
     # One paper may stand behind two statistics.
     assert sorted(set(keys)) == sorted(bibliography())
