@@ -4,15 +4,18 @@ A mask has nearly two values. It is known by a name made of another picture's, o
 pictures of the set have many values. A picture with many values is never left out.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bench.data.images.decoding import decode
-from bench.data.images.pixels import MAX_BYTES, Pixels, UnreadableImage
+from bench.data.images.decoding import decoded
+from bench.data.images.pixels import Pixels, UnreadableImage
 
 _WORDS = (
     r"masks?|msk|seg|segm|segmentations?|segmented|gt|ground[ _\-]?truth|rois?|labels?|annotations?"
@@ -97,11 +100,13 @@ def _named_after(path: str, by_stem: dict[str, list[str]]) -> str:
 def _looks_like_a_mask(file: Path) -> bool:
     """Whether a file that may be a mask by its name is one; False where it cannot be read."""
     try:
-        if file.stat().st_size > MAX_BYTES:
-            return False
-        pixels = decode(file.read_bytes(), file.name).pixels
+        with decoded(file) as image:
+            return _shows_a_mask(image.pixels)
     except (UnreadableImage, OSError, MemoryError):
         return False
+
+
+def _shows_a_mask(pixels: Pixels) -> bool:
     low, high = float(pixels.min()), float(pixels.max())
     if low == high or _is_two_valued(pixels, _MOST_BETWEEN_BY_NAME, _SAME_OF_FEW_BY_NAME):
         return True
@@ -118,21 +123,49 @@ def is_two_valued(pixels: Pixels) -> bool:
 
 def _is_two_valued(pixels: Pixels, most_between: float, same_of_few: float) -> bool:
     low, high = float(pixels.min()), float(pixels.max())
-    if low == high:
+    # Floats may have a range that is no number.
+    if low == high or not math.isfinite(high - low):
         return False
     if bool(((pixels == low) | (pixels == high)).all()):
         return True
-    values = pixels.astype(np.float32)
+    values, counts = _counted(pixels, low, high)
+    shares = counts / pixels.size
     margin = 0.1 * (high - low)
-    few, many = sorted((values[values <= low + margin], values[values >= high - margin]), key=len)
-    if len(few) + len(many) <= (1 - most_between) * values.size or len(few) < 0.001 * values.size:
+    ends = (values <= low + margin, values >= high - margin)
+    few, many = sorted(ends, key=lambda end: int(counts[end].sum()))
+    number_of_few, number_of_many = int(counts[few].sum()), int(counts[many].sum())
+    if number_of_few + number_of_many <= (1 - most_between) * pixels.size:
         return False
-    return _same(many, margin) >= _SAME and _same(few, margin) >= same_of_few
+    if number_of_few < 0.001 * pixels.size:
+        return False
+    return (
+        _same(values[many], counts[many], margin) >= _SAME
+        and _same(values[few], counts[few], margin) >= same_of_few
+    )
 
 
-def _same(values: Pixels, margin: float) -> float:
-    """The share of values that are one value, up to what JPEG adds."""
-    return float(np.mean(np.abs(values - np.median(values)) <= 0.2 * margin))
+def _counted(pixels: Pixels, low: float, high: float) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The values of a picture, in at most 2^16 steps, and how often each occurs.
+
+    A few rows at a time: a film needs no copy in a wider type.
+    """
+    steps = 2**16 - 1 if pixels.dtype.kind == "f" else int(min(high - low, 2**16 - 1))
+    counts = np.zeros(steps + 1, np.int64)
+    rows = max(1, 2**18 // pixels.shape[1])
+    for top in range(0, len(pixels), rows):
+        strip = pixels[top : top + rows].astype(np.float64)
+        places = np.rint((strip - low) / (high - low) * steps).astype(np.int64)
+        counts += np.bincount(places.ravel(), minlength=steps + 1)
+    return low + np.arange(steps + 1) * ((high - low) / steps), counts
+
+
+def _same(values: NDArray[Any], counts: NDArray[np.int64], margin: float) -> float:
+    """The share of pixels that have one value, up to what JPEG adds."""
+    reached = np.cumsum(counts)
+    middle = ((reached[-1] + 1) // 2, reached[-1] // 2 + 1)
+    median = values[np.searchsorted(reached, middle)].mean()
+    near = np.abs(values - median) <= 0.2 * margin
+    return float(counts[near].sum() / reached[-1])
 
 
 def masks_among(two_valued: Iterable[bool | None]) -> str:

@@ -121,16 +121,13 @@ def _sample(paths: "pd.Series") -> list[str]:
 
 def _shape(file: Path) -> tuple[int, int] | None:
     """Width and height by the header; None where it cannot be read."""
-    from PIL import Image
-
     from bench.data.images.dicom import read_header
-    from bench.data.images.picture import PILLOW_FORMATS
+    from bench.data.images.picture_headers import picture_size
 
     try:
         if file.suffix.lower() in (".dcm", ".dicom"):
             header = read_header(file)
             return header.columns, header.rows
-        with Image.open(file, formats=PILLOW_FORMATS) as image:
-            return image.size
+        return picture_size(file)
     except Exception:  # a damaged file says nothing here; it is listed elsewhere
         return None

@@ -5,7 +5,6 @@ file's size or time changes.
 """
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -18,12 +17,13 @@ from typing import Any
 
 from bench.atomic_files import write_atomically
 from bench.data.cbis_ddsm.image_files import DICOM_ENDINGS, JPEG_ENDINGS, IndexedFile, Walk
-from bench.data.images.decoding import decode
+from bench.data.images.decoding import decoded
+from bench.data.images.picture_headers import picture_size, thumbnail
 from bench.data.images.pixels import MAX_PIXELS, UnreadableImage, has_two_values
 from bench.store import digest
 
-# 2: colour DICOM of one frame has no problem.
-INDEX_VERSION = 2
+# 3: pictures with damaged TIFF directories have a problem, and reasons are of the file.
+INDEX_VERSION = 3
 
 # The series of a file whose header names one that the case tables do not know.
 OTHER_SERIES = "other"
@@ -193,7 +193,7 @@ class ImageIndex:
         try:
             header = read_header(path)
         except (UnreadableImage, OSError) as error:
-            return Facts(problem=_line(error))
+            return Facts(problem=str(error))
         return Facts(
             header.series if header.series in self._known else OTHER_SERIES * bool(header.series),
             _case_of(header.patient_id),
@@ -222,13 +222,10 @@ def _kept_facts(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
 
 
 def _picture_header(path: Path) -> Facts:
-    from PIL import Image
-
     try:
-        with Image.open(path, formats=("JPEG", "PNG", "TIFF")) as image:
-            columns, rows = image.size
+        columns, rows = picture_size(path)
     except Exception as error:  # any decoder error means the same here
-        return Facts(problem=_line(error, "it is not an image"))
+        return Facts(problem=str(error))
     if rows * columns > MAX_PIXELS:
         return Facts(problem=f"its header announces {columns} x {rows} pixels")
     return Facts(rows=rows, columns=columns)
@@ -238,29 +235,8 @@ def _is_two_valued(path: Path) -> bool | None:
     """Whether a file has two values only; None where it cannot be read, which proves nothing."""
     try:
         if path.suffix.lower() in JPEG_ENDINGS:
-            return has_two_values(_thumbnail(path))
-        return has_two_values(decode(path.read_bytes(), path.name).pixels)
-    except (UnreadableImage, OSError):
+            return has_two_values(thumbnail(path.read_bytes(), 256))
+        with decoded(path) as image:
+            return has_two_values(image.pixels)
+    except (UnreadableImage, OSError, MemoryError):
         return None
-
-
-def _thumbnail(path: Path) -> Any:
-    """A JPEG at a fraction of its size, which is decoded much faster than a whole film."""
-    import numpy as np
-    from PIL import Image
-
-    data = path.read_bytes()
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-            image.draft("L", (256, 256))
-            return np.asarray(image.convert("L"))
-    except Exception as error:  # hostile files make decoders raise anything
-        raise UnreadableImage(_line(error)) from error
-
-
-def _line(error: Exception, otherwise: str = "") -> str:
-    from PIL import UnidentifiedImageError
-
-    if isinstance(error, UnidentifiedImageError):
-        return otherwise
-    return " ".join(str(error).split())[:200] or otherwise or type(error).__name__

@@ -13,7 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.images.dicom_padding import without_padding
-from bench.data.images.pixels import Pixels, UnreadableImage, has_two_values, to_eight_bit
+from bench.data.images.pixels import (
+    MAX_PIXELS,
+    Pixels,
+    UnreadableImage,
+    has_two_values,
+    to_eight_bit,
+)
 from bench.data.lesions import GEOMETRY_COLUMNS
 
 if TYPE_CHECKING:
@@ -24,6 +30,9 @@ REGIONS = ("crop", "context", "full")
 # Mask and mammogram may differ in scale. If the factors of height and width differ by more than
 # this, relatively, the mask would mark another place of the film.
 PROPORTION_TOLERANCE = 0.02
+
+# Pixels of a square; twice as many as an image may have.
+_MOST_CUT = 2 * MAX_PIXELS
 
 Square = tuple[int, int, int]  # row and column of the centre, half the side
 
@@ -43,6 +52,26 @@ class RegionCut:
     image: str
     mask: str = ""
     square: Square | None = None
+
+
+@dataclass(frozen=True)
+class Marked:
+    """What a mask marks.
+
+    Attributes
+    ----------
+    shape : tuple[int, int]
+        Rows and columns of the mask.
+    rows, columns : tuple[int, int]
+        The first one, and the one after the last.
+    problem : str
+        Why that is not known; else "".
+    """
+
+    shape: tuple[int, int]
+    rows: tuple[int, int] = (0, 0)
+    columns: tuple[int, int] = (0, 0)
+    problem: str = ""
 
 
 def plan_cuts(table: "pd.DataFrame", region: str, margin: float) -> list[RegionCut | str]:
@@ -85,29 +114,37 @@ def _square(row: dict[str, Any]) -> Square | None:
     return int(values[0]), int(values[1]), int(values[2])
 
 
-def square_around(mask: Pixels, shape: tuple[int, int], margin: float) -> Square:
-    """The square around a mask's lesion in an image of `shape` (rows, columns).
+def marked_box(mask: Pixels) -> Marked:
+    """The box around what a mask marks; `problem` says so if it is empty or has many values."""
+    shape = (mask.shape[0], mask.shape[1])
+    low, high = float(mask.min()), float(mask.max())
+    if high <= low:
+        return Marked(shape, problem="its mask has one value everywhere")
+    if not has_two_values(mask):
+        return Marked(shape, problem="its mask has many values")
+    inside = mask > (low + high) / 2
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    return Marked(shape, (int(rows[0]), int(rows[-1]) + 1), (int(columns[0]), int(columns[-1]) + 1))
+
+
+def square_around(marked: Marked, shape: tuple[int, int], margin: float) -> Square:
+    """The square around what a mask marks in an image of `shape` (rows, columns).
 
     A mask of another size than the image is taken as the same view at another scale.
 
     Raises
     ------
     UnreadableImage
-        If the mask is empty or has many values, or if its proportions are not the image's.
+        If the mask has a problem, or if its proportions are not the image's.
     """
-    down, across = shape[0] / mask.shape[0], shape[1] / mask.shape[1]
+    down, across = shape[0] / marked.shape[0], shape[1] / marked.shape[1]
     if abs(down / across - 1) > PROPORTION_TOLERANCE:
-        sizes = f"{mask.shape[1]} x {mask.shape[0]} and {shape[1]} x {shape[0]}"
+        sizes = f"{marked.shape[1]} x {marked.shape[0]} and {shape[1]} x {shape[0]}"
         raise UnreadableImage(f"mask and mammogram have different proportions: {sizes} pixels")
-    low, high = float(mask.min()), float(mask.max())
-    if high <= low:
-        raise UnreadableImage("its mask has one value everywhere")
-    if not has_two_values(mask):
-        raise UnreadableImage("its mask has many values")
-    inside = mask > (low + high) / 2
-    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
-    top, bottom = rows[0] * down, (rows[-1] + 1) * down
-    left, right = columns[0] * across, (columns[-1] + 1) * across
+    if marked.problem:
+        raise UnreadableImage(marked.problem)
+    top, bottom = (row * down for row in marked.rows)
+    left, right = (column * across for column in marked.columns)
     half = max(1, math.ceil(margin * max(bottom - top, right - left) / 2))
     return round((top + bottom) / 2), round((left + right) / 2), half
 
@@ -124,6 +161,8 @@ def cut_out(
     if square is None:
         return to_eight_bit(pixels)
     row, column, half = square
+    if 4 * half * half > _MOST_CUT:
+        raise UnreadableImage(f"its square of {2 * half} x {2 * half} pixels is too large")
     height, width = pixels.shape
     top, left = row - half, column - half
     rows = slice(max(top, 0), max(min(top + 2 * half, height), 0))

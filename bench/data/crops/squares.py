@@ -1,7 +1,8 @@
 """From a data set's files to the square of every row: read, decode, cut, resize.
 
 Files are read one after another, since an archive can only be read forwards, and decoded in a few
-threads; a short queue between the two bounds the memory.
+threads. A short queue between the two, and the room that all contents and all decoders share, bound
+the memory.
 """
 
 import os
@@ -10,22 +11,34 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.companions import is_two_valued
-from bench.data.crops.regions import RegionCut, cut_out, fit_square, square_around
+from bench.data.crops.regions import (
+    Marked,
+    RegionCut,
+    cut_out,
+    fit_square,
+    marked_box,
+    square_around,
+)
 from bench.data.crops.settings import CropSettings
+from bench.data.images.bounds import CONTENTS, DECODING, TOO_SLOW, Reserve
 from bench.data.images.decoding import decode
-from bench.data.images.pixels import INSTALL, MAX_BYTES, FileFacts, UnreadableImage
+from bench.data.images.pixels import (
+    INSTALL,
+    MAX_BYTES,
+    UNREADABLE,
+    FileFacts,
+    UnreadableImage,
+)
 from bench.data.lesions import Dataset
 
-UNREADABLE = "the file cannot be read"
-
 # Reasons that another machine, or another moment, might not give.
-TRANSIENT_REASONS = (UNREADABLE, INSTALL)
+TRANSIENT_REASONS = (UNREADABLE, INSTALL, TOO_SLOW)
 
 # Size in bytes and time of the last change in nanoseconds by path; None for a missing file.
 FileStats = dict[str, tuple[int, int] | None]
@@ -92,15 +105,15 @@ def square_crops(
     with warnings.catch_warnings(), ThreadPoolExecutor(workers) as pool:
         warnings.simplefilter("ignore")
         for path in order:
+            names = {path, *(cut.mask for _, cut in by_image[path] if cut.mask)}
+            length = sum(_length(stats[name]) for name in names)
+            CONTENTS.take(length)
             image = _read(dataset, path, stats[path])
-            masks = {
-                cut.mask: _read(dataset, cut.mask, stats[cut.mask])
-                for _, cut in by_image[path]
-                if cut.mask
-            }
+            masks = {name: _read(dataset, name, stats[name]) for name in names - {path}}
             crops = pool.submit(
                 _crops_of, image, masks, by_image[path], settings, may_hold_masks(dataset)
             )
+            crops.add_done_callback(partial(_give_back, length))
             waiting.append(crops)
             # The call holds the bytes now; a name that lives on would hold them twice.
             del image, masks
@@ -113,6 +126,15 @@ def square_crops(
 def may_hold_masks(dataset: Dataset) -> bool:
     """Whether masks may lie among the pictures; the other data sets say which file is one."""
     return dataset.name == "folder"
+
+
+def _give_back(length: int, _: object) -> None:
+    CONTENTS.give_back(length)
+
+
+def _length(stat: tuple[int, int] | None) -> int:
+    """The bytes that `_read` takes for a file."""
+    return stat[0] if stat is not None and stat[0] <= MAX_BYTES else 0
 
 
 def _read(dataset: Dataset, path: str, stat: tuple[int, int] | None) -> bytes | str:
@@ -136,7 +158,10 @@ def _crops_of(
 ) -> list[tuple[int, SquareCrop | str]]:
     """The squares of all rows that are cut from one image, or the reason why there are none."""
     try:
-        return _cut_crops(image, masks, rows, settings, looks_for_masks)
+        # Before the image is decoded: who holds room must not wait for more.
+        marked = {path: _marked(data, path) for path, data in masks.items()}
+        with DECODING.reserved() as reserve:
+            return _cut_crops(image, marked, rows, settings, looks_for_masks, reserve)
     except UnreadableImage as error:
         return [(row, str(error)) for row, _ in rows]
     except MemoryError:
@@ -145,16 +170,17 @@ def _crops_of(
 
 def _cut_crops(
     image: bytes | str,
-    masks: dict[str, bytes | str],
+    marked: dict[str, Marked | str],
     rows: list[tuple[int, RegionCut]],
     settings: CropSettings,
     looks_for_masks: bool,
+    reserve: Reserve,
 ) -> list[tuple[int, SquareCrop | str]]:
     """The squares; a row whose mask or place is bad has the reason instead."""
     path = rows[0][1].image
     if isinstance(image, str):
         raise UnreadableImage(image)
-    decoded = decode(image, path, settings.window)
+    decoded = decode(image, path, settings.window, reserve)
     windowed = decoded.windowed or settings.window != "voi"
     two_valued = is_two_valued(decoded.pixels) if looks_for_masks else None
     found: list[tuple[int, SquareCrop | str]] = []
@@ -162,8 +188,10 @@ def _cut_crops(
         try:
             square = cut.square
             if cut.mask:
-                mask = _mask(masks[cut.mask], cut.mask)
-                square = square_around(mask, decoded.pixels.shape, settings.margin)
+                box = marked[cut.mask]
+                if isinstance(box, str):
+                    raise UnreadableImage(box)
+                square = square_around(box, decoded.pixels.shape, settings.margin)
             crop = cut_out(decoded.pixels, square, decoded.padding)
         except UnreadableImage as error:
             found.append((row, str(error)))
@@ -176,10 +204,13 @@ def _cut_crops(
     return found
 
 
-def _mask(data: bytes | str, path: str) -> NDArray[Any]:
+def _marked(data: bytes | str, path: str) -> Marked | str:
+    """What a mask marks, or the reason why that is not known."""
     try:
         if isinstance(data, str):
             raise UnreadableImage(data)
-        return decode(data, path).pixels
+        with DECODING.reserved() as reserve:
+            pixels = decode(data, path, reserve=reserve).pixels
+            return marked_box(pixels)
     except UnreadableImage as error:
-        raise UnreadableImage(f"its mask: {error}") from error
+        return f"its mask: {error}"

@@ -35,9 +35,8 @@ from bench.store import Store, digest
 if TYPE_CHECKING:
     import pandas as pd
 
-# 5: padding of DICOM takes no part in minimum and maximum, 16-bit colour keeps its bits, and small
-# masks that were saved as JPEG are left out.
-STACK_VERSION = 5
+# 6: files that take too much memory or time to decode are refused, and reasons are of the file.
+STACK_VERSION = 6
 
 # What a result can depend on besides the pixels.
 IDENTITY_COLUMNS = ("crop_id", "lesion_id", "patient_id", "subset", "label", "split")

@@ -3,14 +3,22 @@
 Every defect of a file ends in `UnreadableImage`, so that one bad crop never ends a run.
 """
 
+import contextlib
 import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from bench.data.images.picture import decode_picture
-from bench.data.images.pixels import Decoded, UnreadableImage, reason
+from bench.data.images import file_kinds
+from bench.data.images.bounds import CONTENTS, DECODING, MAX_MEMORY, Reserve
+from bench.data.images.isolated import isolated
+from bench.data.images.picture import PILLOW_FORMATS, decode_picture
+from bench.data.images.picture_headers import is_endless
+from bench.data.images.pixels import MAX_BYTES, Decoded, FileFacts, Pixels, UnreadableImage, reason
 
 WINDOWS = ("own", "voi")
 # Of files that are DICOM whether or not they begin as such.
@@ -34,7 +42,11 @@ def decoder_versions() -> dict[str, str]:
     return found
 
 
-def decode(data: bytes, name: str, window: str = "own") -> Decoded:
+def _no_room(_: int) -> None:
+    """For a file that is decoded alone."""
+
+
+def decode(data: bytes, name: str, window: str = "own", reserve: Reserve = _no_room) -> Decoded:
     """The one channel of an image, at native size and in the file's own range.
 
     Parameters
@@ -47,6 +59,8 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
         "own" for the values as stored, or "voi" for those that the DICOM file's own rescale and
         VOI table or window make of them. Other formats, and DICOM with neither, keep the values
         as stored.
+    reserve : Reserve, optional
+        Called once with the bytes that decoding takes, before it begins.
 
     Returns
     -------
@@ -69,7 +83,14 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             is_dicom = _is_dicom(data, name)
-            decoded = decode_dicom(data, window) if is_dicom else decode_picture(data)
+            if is_dicom:
+                decoded = decode_dicom(data, window, reserve)
+            elif is_endless(data):
+                reserve(MAX_MEMORY)
+                pixels, facts = isolated(_picture, data)
+                decoded = Decoded(pixels, FileFacts(**facts))
+            else:
+                decoded = _identified(data, reserve)
     except (UnreadableImage, MemoryError):
         raise
     except Exception as error:  # hostile files make decoders raise anything
@@ -77,6 +98,41 @@ def decode(data: bytes, name: str, window: str = "own") -> Decoded:
     if decoded.pixels.dtype.kind == "f" and not np.isfinite(decoded.pixels).all():
         raise UnreadableImage("it holds values that are not finite")
     return decoded
+
+
+def _identified(data: bytes, reserve: Reserve) -> Decoded:
+    """As `decode_picture`; where it is no picture, the reason says what it is."""
+    from PIL import UnidentifiedImageError
+
+    try:
+        return decode_picture(data, reserve)
+    except UnidentifiedImageError:
+        raise UnreadableImage(file_kinds.problem(data, PILLOW_FORMATS)) from None
+
+
+def _picture(data: bytes) -> tuple[Pixels, dict[str, Any]]:
+    decoded = _identified(data, _no_room)
+    return decoded.pixels, asdict(decoded.facts)
+
+
+@contextlib.contextmanager
+def decoded(file: Path) -> Iterator[Decoded]:
+    """A file on its own, within the room that all contents and all decoders share.
+
+    Raises
+    ------
+    UnreadableImage
+        As `decode`, or if the file is too large.
+    """
+    length = file.stat().st_size
+    if length > MAX_BYTES:
+        raise UnreadableImage(
+            f"the file has {length} bytes, more than {MAX_BYTES // 10**6} million"
+        )
+    with CONTENTS.held(length):
+        data = file.read_bytes()
+        with DECODING.reserved() as reserve:
+            yield decode(data, file.name, reserve=reserve)
 
 
 def begins_as_dicom(file: Path) -> bool:

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileDataset
 from pydicom.filereader import read_dataset, read_partial
-from pydicom.pixels import get_decoder, pixel_array
+from pydicom.pixels import get_decoder
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGExtended12Bit
 
+from bench.data.images.bounds import MAX_MEMORY, Reserve, check_memory, time_limit
 from bench.data.images.dicom_codestream import (
     check_codestream,
     contradicted_bits,
@@ -28,12 +28,21 @@ from bench.data.images.dicom_codestream import (
 )
 from bench.data.images.dicom_grey_values import has_window, windowed
 from bench.data.images.dicom_padding import PADDING, padding_of, without_padding
+from bench.data.images.dicom_values import (
+    COLOURS,
+    announced_size,
+    count_of,
+    facts_of,
+    inverted,
+    pixel_bytes,
+    pixel_memory,
+    stored_values,
+    whole,
+)
 from bench.data.images.pixels import (
     INSTALL,
     MAX_BYTES,
     Decoded,
-    FileFacts,
-    Pixels,
     UnreadableImage,
     check_size,
     has_colour,
@@ -46,8 +55,12 @@ from bench.data.images.pixels import (
 MAX_READS = 20_000
 # A longer value of a field that is read is nonsense; other elements are skipped unread.
 MAX_VALUE = 2**16
-# The part of a deflated file that is inflated for its header.
+# The part of a deflated file that is inflated for its header, and what else may stand before its
+# pixels.
 MAX_INFLATED = 2**20
+_MORE_INFLATED = 2**24
+# Of a pixel, in the process that decodes a compressed image.
+_DECODER_BYTES = 16
 
 _IDENTITY = ("SeriesInstanceUID", "SeriesDescription", "PatientID")
 _SHAPE = (
@@ -71,6 +84,7 @@ _GREY_VALUES = (
     "WindowCenter",
     "WindowWidth",
 )
+_STORED = ("HighBit", "PixelRepresentation")
 _PIXELS = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
@@ -78,8 +92,6 @@ _PIXELS = {
 }
 _OFFSETS = ("ExtendedOffsetTable", "ExtendedOffsetTableLengths")
 _UNDEFINED = 0xFFFFFFFF
-# Colour that pydicom makes red, green and blue.
-_COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
 # Items and delimiters have higher tags than all elements; a stray one may lie anywhere.
 _DELIMITERS = 0xFFFE0000
 _ITEM_DELIMITERS = (b"\xfe\xff\x0d\xe0", b"\xff\xfe\xe0\x0d")
@@ -140,10 +152,10 @@ def read_header(file: Path) -> Header:
         raise UnreadableImage(reason(error)) from error
 
 
-def decode_dicom(data: bytes, window: str) -> Decoded:
+def decode_dicom(data: bytes, window: str, reserve: Reserve) -> Decoded:
     """The one channel of a DICOM image, dense tissue bright, colour made grey.
 
-    `window` is as for `decoding.decode`.
+    The arguments are as for `decoding.decode`.
 
     Raises
     ------
@@ -153,12 +165,17 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
     keywords = (*_SHAPE, *_GREY_VALUES, *PADDING, *_OFFSETS, *_PIXELS.values())
     record, announced = _read(io.BytesIO(data), len(data), keywords, pixels=True)
     _check_pixels(record, announced)
+    needed = pixel_memory(record, len(data))
+    check_memory(needed, announced_size(record))
     check_codestream(record)
+    if record.file_meta.TransferSyntaxUID.is_encapsulated:
+        needed += min(MAX_MEMORY, _DECODER_BYTES * int(record.Rows) * int(record.Columns))
+    reserve(needed)
     contradicted = contradicted_bits(record)
-    pixels = _stored_values(record)
+    pixels = stored_values(record)
     if pixels.ndim == 3:
         colour = has_colour(pixels)
-        return Decoded(luminance(pixels), replace(_facts(record), colour=colour))
+        return Decoded(luminance(pixels), replace(facts_of(record), colour=colour))
     if contradicted:
         pixels = not_wrapped_around(pixels, contradicted)
     padding, is_descending = padding_of(pixels, record), False
@@ -166,23 +183,11 @@ def decode_dicom(data: bytes, window: str) -> Decoded:
         pixels, is_descending = windowed(pixels, record)
     lowest_is_white = record.get("PhotometricInterpretation") == "MONOCHROME1"
     if lowest_is_white != is_descending:
-        pixels = _inverted(pixels)
+        pixels = inverted(pixels)
     pixels = without_padding(pixels, padding)
-    facts = replace(_facts(record), contradictory=contradicted > 0)
+    facts = replace(facts_of(record), contradictory=contradicted > 0)
     is_windowed = window == "voi" and has_window(record)
     return Decoded(pixels, facts, windowed=is_windowed, padding=padding)
-
-
-def _facts(record: FileDataset) -> FileFacts:
-    syntax = record.file_meta.TransferSyntaxUID
-    # pydicom asks its plugins in this order, and the first that can decode does.
-    plugins = get_decoder(syntax).available_plugins if syntax.is_encapsulated else ()
-    return FileFacts(
-        "DICOM",
-        int(record.get("BitsStored") or record.get("BitsAllocated") or 0),
-        str(record.get("PhotometricInterpretation") or "unknown"),
-        f"pydicom with {plugins[0]}" if plugins else "pydicom",
-    )
 
 
 @dataclass(frozen=True)
@@ -212,6 +217,7 @@ class _Stream:
         self._stream = stream
         self._longest = longest
         self._reads = 0
+        self._check_time = time_limit()
         self.tell = stream.tell
         self.seek = stream.seek
 
@@ -221,7 +227,10 @@ class _Stream:
             raise _Deflated("it is deflated twice")
         self._reads += 1
         if self._reads > MAX_READS:
-            raise UnreadableImage("its header is damaged: it is far too long")
+            raise UnreadableImage(
+                "its header or its list of fragments is damaged: it is far too long"
+            )
+        self._check_time()
         return self._stream.read(min(size, self._longest))
 
 
@@ -232,14 +241,31 @@ def _read(
     try:
         record, announced = _parse(stream, size, keywords, pixels)
     except _Deflated:
-        most = MAX_BYTES if pixels else MAX_INFLATED
-        flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(stream.read(most), most)
-        # From the inflated beginning it is not known how much would follow.
-        size = len(flat) if pixels else MAX_BYTES
-        record, announced = _parse(io.BytesIO(flat), size, keywords, pixels)
+        rest = stream.read(size if pixels else MAX_INFLATED)
+        record, announced = _inflated(rest, keywords, pixels)
     if record.preamble is None and not any(keyword in record for keyword in keywords):
         raise UnreadableImage("it is not DICOM, or DICOM without an image")
     return record, announced
+
+
+def _inflated(
+    rest: bytes, keywords: tuple[str, ...], pixels: bool
+) -> tuple[FileDataset, _Announced | None]:
+    """As `_read`, from the deflated rest of a file: no more is inflated than its header announces.
+
+    A few hundred kilobytes may inflate to gigabytes.
+    """
+    flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(rest, MAX_INFLATED)
+    # From the inflated beginning it is not known how much would follow.
+    record, announced = _parse(io.BytesIO(flat), MAX_BYTES, (*_SHAPE, *keywords), pixels=False)
+    if not pixels:
+        return record, announced
+    if len(flat) == MAX_INFLATED:
+        needed = pixel_memory(record, len(rest))
+        check_memory(needed + _MORE_INFLATED, announced_size(record))
+        most = _MORE_INFLATED + math.ceil(pixel_bytes(record))
+        flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(rest, most)
+    return _parse(io.BytesIO(flat), len(flat), keywords, pixels)
 
 
 def _parse(
@@ -302,8 +328,8 @@ def _header(stream: BinaryIO, size: int) -> Header:
         series=series if _UID.fullmatch(series) else "",
         patient_id=_text(record, "PatientID"),
         series_description=_text(record, "SeriesDescription"),
-        rows=_count(record, "Rows"),
-        columns=_count(record, "Columns"),
+        rows=count_of(record, "Rows"),
+        columns=count_of(record, "Columns"),
         problem=problem,
     )
 
@@ -315,34 +341,26 @@ def _text(record: FileDataset, keyword: str) -> str:
         return ""
 
 
-def _count(record: FileDataset, keyword: str) -> int:
-    try:
-        return int(record.get(keyword) or 0)
-    except Exception:  # as above
-        return 0
-
-
 def _check_pixels(record: FileDataset, announced: _Announced | None) -> None:
     """Raise UnreadableImage if by its header the file has no single image that can be decoded."""
     if "Rows" not in record or "Columns" not in record or announced is None:
         raise UnreadableImage("it is DICOM without an image")
-    frames = int(record.get("NumberOfFrames") or 1)
-    channels = int(record.get("SamplesPerPixel") or 1)
-    has_channels = record.get("PhotometricInterpretation") in _COLOURS
+    frames, channels = (whole(record, key, 1) for key in ("NumberOfFrames", "SamplesPerPixel"))
+    has_channels = record.get("PhotometricInterpretation") in COLOURS
     if frames != 1 or channels != (3 if has_channels else 1):
         raise UnreadableImage(f"it is DICOM with {frames} frames of {channels} channels")
     if record.get("PhotometricInterpretation") == "PALETTE COLOR":
         raise UnreadableImage("it is DICOM in palette colours")
-    rows, columns = int(record.Rows), int(record.Columns)
+    rows, columns = whole(record, "Rows", 0), whole(record, "Columns", 0)
     check_size(columns, rows)
     syntax = record.file_meta.TransferSyntaxUID
     if syntax.is_transfer_syntax and not syntax.is_encapsulated:
         # Two pixels side by side share their colour.
         samples = 2 if record.get("PhotometricInterpretation") == "YBR_FULL_422" else channels
-        needed = math.ceil(rows * columns * samples * int(record.BitsAllocated) / 8)
+        needed = math.ceil(rows * columns * samples * whole(record, "BitsAllocated", 0) / 8)
         _check_length(needed, announced)
     else:
-        _check_decoder(syntax, int(record.get("BitsStored") or 0))
+        _check_decoder(syntax, whole(record, "BitsStored", 0))
 
 
 def _check_length(needed: int, announced: _Announced) -> None:
@@ -365,25 +383,3 @@ def _check_decoder(syntax: UID, bits_stored: int) -> None:
     twelve_bits = syntax == JPEGExtended12Bit and bits_stored > 8
     if not decoder.is_available or (twelve_bits and decoder.available_plugins == ("pillow",)):
         raise UnreadableImage(f"it is compressed ({syntax.name}): {INSTALL}")
-
-
-def _stored_values(record: FileDataset) -> Pixels:
-    # No copy where every bit is stored; else pydicom clears the other bits, in a copy.
-    view_only = record.get("BitsStored") == record.get("BitsAllocated")
-    is_colour = record.get("PhotometricInterpretation") in _COLOURS
-    pixels: Pixels = pixel_array(
-        record, raw=not is_colour, view_only=view_only, allow_excess_frames=False
-    )
-    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-
-
-def _inverted(pixels: Pixels) -> Pixels:
-    """The pixels with white and black exchanged within the range that they use."""
-    if pixels.dtype == np.uint8:
-        return np.uint8(255) - pixels
-    if pixels.dtype.kind == "i":
-        # The range may be wider than the signed type.
-        wider = f"i{min(2 * pixels.dtype.itemsize, 8)}"
-        pixels = pixels.astype(wider)
-    inverted: Pixels = pixels.max() - pixels
-    return inverted

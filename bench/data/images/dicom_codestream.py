@@ -18,13 +18,17 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from bench.data.images.pixels import Pixels, UnreadableImage
+from bench.data.images.pixels import Pixels, UnreadableImage, by_table
 
 _CODESTREAM = b"\xff\x4f\xff\x51"
 _JP2_SIGNATURE = b"\0\0\0\x0cjP  \r\n\x87\n"
 # Boxes of a JP2 file before its codestream: a file has less than ten.
 _MOST_BOXES = 100
 _JPEG_2000 = (*JPEG2000TransferSyntaxes, HTJ2KLossless, HTJ2KLosslessRPCL, HTJ2K)
+
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_MOST_FRAGMENTS = 2**14
 
 
 def check_codestream(record: FileDataset) -> None:
@@ -40,6 +44,10 @@ def check_codestream(record: FileDataset) -> None:
         return
     columns, rows = int(record.Columns), int(record.Rows)
     samples = int(record.get("SamplesPerPixel") or 1)
+    # Each is looked at on its own; a picture has one, or one for every 64 kB.
+    fragments = record.PixelData.count(_ITEM)
+    if fragments > _MOST_FRAGMENTS:
+        raise UnreadableImage(f"its pixels are in {fragments} fragments, far too many")
     frame = get_frame(record.PixelData, 0, number_of_frames=1)
     if len(frame) > 2**16 + rows * columns * samples * int(record.BitsAllocated) // 4:
         raise UnreadableImage(
@@ -147,7 +155,13 @@ def not_wrapped_around(pixels: Pixels, bits: int) -> Pixels:
     half = 2 ** (bits - 1)
     # Adding half the range wraps around within it.
     lowest = -half if pixels.dtype.kind == "i" else 0
-    shifted = ((pixels.astype(np.int64) - lowest + half) % (2 * half) + lowest).astype(pixels.dtype)
+
+    def shift(values: Pixels) -> Pixels:
+        wide = (values.astype(np.int64) - lowest + half) % (2 * half) + lowest
+        narrow: Pixels = wide.astype(pixels.dtype)
+        return narrow
+
+    shifted = by_table(pixels, shift)
     return shifted if _roughness(shifted) < _roughness(pixels) else pixels
 
 

@@ -1,6 +1,5 @@
 """Pictures that Pillow reads: one channel, upright, and what the file tells of how it was made."""
 
-import io
 import re
 import struct
 from collections.abc import Iterator
@@ -8,8 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bench.data.images.bounds import Reserve, TimedBytes, TooSlow
+from bench.data.images.picture_costs import checked_memory
 from bench.data.images.pixels import Decoded, FileFacts, Pixels, check_size, has_colour
-from bench.data.images.wide_colour import raw_mode, wide_grey
+from bench.data.images.tiff_directory import directory, is_tiff, silence_libtiff
+from bench.data.images.wide_colour import raw_mode, scaled_grey, wide_grey
 
 # Formats that Pillow decodes itself; others may start programs or nest files.
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP", "WEBP", "JPEG2000", "GIF")
@@ -18,8 +20,10 @@ _ORIENTATION, _PHOTOMETRIC, _BITS = 274, 262, 258
 _MODE_BITS = {"1": 1, "I": 32, "F": 32}
 
 
-def decode_picture(data: bytes) -> Decoded:
+def decode_picture(data: bytes, reserve: Reserve) -> Decoded:
     """The one channel of a picture, rotated as its EXIF orientation says.
+
+    `reserve` is called with the bytes that this takes.
 
     Raises
     ------
@@ -28,11 +32,18 @@ def decode_picture(data: bytes) -> Decoded:
     """
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+    if is_tiff(data):
+        directory(data)
+    with Image.open(TimedBytes(data), formats=PILLOW_FORMATS) as image:
         check_size(image.width, image.height)
+        reserve(checked_memory(data, image))
         mode, file_format = image.mode, str(image.format)
         wide = raw_mode(image) if image.mode.startswith("RGB") else ""
+        grey = scaled_grey(data, image)
+        if grey is not None:
+            return Decoded(grey, FileFacts(file_format, _bits(data, image, mode), mode, "pillow"))
         orientation = _orientation(image)  # this may load it
+        silence_libtiff()
         image.load()
         # Pillow has done it already for a TIFF.
         ImageOps.exif_transpose(image, in_place=True)
@@ -54,11 +65,25 @@ def decode_picture(data: bytes) -> Decoded:
 
 def _one_channel(image: Any) -> Pixels:
     if image.mode.startswith(("I", "F")):
-        pixels: Pixels = np.array(image)
+        pixels = _array(image)
         # Pillow inverts 8-bit TIFFs whose 0 is white, but no others (TIFF 6.0, tag 262).
         white_is_zero = image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC) == 0
         return pixels.max() - pixels if white_is_zero else pixels
-    return np.array(image.convert("L"))
+    return _array(image, "L")
+
+
+def _array(image: Any, mode: str = "") -> Pixels:
+    """The pixels in a mode, by default the picture's own; no second copy of it is made for that."""
+    pixels: Pixels | None = None
+    top = 0
+    for strip in _strips(image):
+        rows = np.asarray(strip.convert(mode) if mode else strip)
+        if pixels is None:
+            pixels = np.empty((image.height, image.width), rows.dtype)
+        pixels[top : top + len(rows)] = rows
+        top += len(rows)
+    assert pixels is not None
+    return pixels
 
 
 def _orientation(image: Any) -> int:
@@ -101,9 +126,12 @@ def _pages(data: bytes) -> int:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=PILLOW_FORMATS) as image:
+        with Image.open(TimedBytes(data), formats=PILLOW_FORMATS) as image:
+            # To count the pages of a TIFF all are looked at; here one more is enough.
+            if image.format == "TIFF":
+                return 2 if getattr(image, "is_animated", False) else 1
             return int(getattr(image, "n_frames", 1))
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError):
+    except (TooSlow, OSError, SyntaxError, ValueError, EOFError, struct.error, OverflowError):
         return 1
 
 

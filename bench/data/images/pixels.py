@@ -1,5 +1,8 @@
 """What decoders share: limits, the scaling to 8 bits, and the error for an unreadable image."""
 
+import re
+import struct
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +15,9 @@ MAX_PIXELS = 2**27
 
 # Larger than any image within MAX_PIXELS at 16 bits; such a file is not even read.
 MAX_BYTES = 2**29
+
+# The beginning of a reason that another moment might not give.
+UNREADABLE = "the file cannot be read"
 
 # The end of a reason where an optional decoder would help; it holds for this machine alone.
 INSTALL = "pip install 'vit-svm-bench[dicom]'"
@@ -117,16 +123,18 @@ def by_table(pixels: Pixels, function: Callable[[Pixels], Pixels]) -> Pixels:
 
     Integers of at most 16 bits go through a look-up table, a few rows at a time: a film of 27
     million pixels needs no copy in a wider type. The function is given every value of the type,
-    also those that no pixel has. For other types it is applied to the pixels directly.
+    also those that no pixel has. For other types it is applied to the pixels themselves, a few rows
+    at a time as well.
     """
+    rows = max(1, 2**18 // max(1, pixels.shape[1]))
     if pixels.dtype.kind not in "iu" or pixels.dtype.itemsize > 2:
-        return function(pixels)
+        strips = [function(pixels[top : top + rows]) for top in range(0, len(pixels), rows)]
+        return np.concatenate(strips) if len(strips) > 1 else strips[0]
     unsigned = np.dtype(f"u{pixels.dtype.itemsize}")
     every = np.arange(2 ** (8 * unsigned.itemsize), dtype=unsigned)
     table = function(every.view(pixels.dtype))
     codes = pixels.view(unsigned)
     values = np.empty(pixels.shape, table.dtype)
-    rows = max(1, 2**18 // max(1, pixels.shape[1]))
     for top in range(0, len(codes), rows):
         np.take(table, codes[top : top + rows], out=values[top : top + rows], mode="clip")
     return values
@@ -182,13 +190,33 @@ def check_size(width: int, height: int) -> None:
         )
 
 
+# Errors that speak of a decoder's own variables, not of the file.
+_OF_PROGRAMS = (
+    *(TypeError, AttributeError, LookupError, AssertionError, ArithmeticError, NameError),
+    *(struct.error, RecursionError, UnicodeError),
+)
+_NOT_A_NUMBER = re.compile(
+    r"(?:invalid literal for int\(\) with base \d+|could not convert string to float): (.+)"
+)
+_ALL_FAILED = "Unable to decode as exceptions were raised by all available plugins: "
+_LONGEST_REASON = 160
+
+
 def reason(error: Exception) -> str:
     """A decoder's error in a few words on one line, to be shown to the user."""
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
-    if isinstance(error, UnidentifiedImageError):
-        return "it is not an image"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "its header announces too many pixels"
-    message = " ".join(str(error).split())[:120]
-    return "it cannot be decoded: " + "".join(filter(str.isprintable, message))
+    return f"it cannot be decoded: {_words(error)}"
+
+
+def _words(error: Exception) -> str:
+    message = "".join(filter(str.isprintable, " ".join(str(error).split())))
+    message = message.removeprefix(_ALL_FAILED)
+    number = _NOT_A_NUMBER.fullmatch(message)
+    if number:
+        return f"it has {textwrap.shorten(number[1], 40, placeholder=' ...')} in place of a number"
+    if not message or isinstance(error, _OF_PROGRAMS):
+        return f"it is damaged, or its decoder does not know its kind ({type(error).__name__})"
+    return textwrap.shorten(message, _LONGEST_REASON, placeholder=" ...")

@@ -8,7 +8,13 @@ import pytest
 from PIL import Image
 
 from bench.data import CropSettings, build_stack, load_lesions
-from bench.data.crops.regions import RegionCut, cut_out, plan_cuts, square_around
+from bench.data.crops.regions import (
+    RegionCut,
+    cut_out,
+    marked_box,
+    plan_cuts,
+    square_around,
+)
 from bench.data.images.pixels import UnreadableImage
 from bench.data.lesions import SubsetInfo, finish
 from bench.data.sources import FolderSource
@@ -24,18 +30,18 @@ def mask(shape: tuple[int, int], rows: slice, columns: slice, inside: int = 255)
 def test_a_square_is_centred_on_the_mask() -> None:
     box = mask((100, 200), slice(40, 60), slice(100, 140))
     # 20 x 40 pixels about (50, 120): the longer side is 40.
-    assert square_around(box, (100, 200), 1.0) == (50, 120, 20)
-    assert square_around(box, (100, 200), 1.5) == (50, 120, 30)
-    assert square_around(mask((9, 9), slice(4, 5), slice(4, 5)), (9, 9), 1.0)[2] == 1
+    assert square_around(marked_box(box), (100, 200), 1.0) == (50, 120, 20)
+    assert square_around(marked_box(box), (100, 200), 1.5) == (50, 120, 30)
+    assert square_around(marked_box(mask((9, 9), slice(4, 5), slice(4, 5))), (9, 9), 1.0)[2] == 1
 
 
 def test_a_mask_of_another_scale_is_reconciled() -> None:
     box = mask((50, 100), slice(20, 30), slice(50, 70))
-    assert square_around(box, (100, 200), 1.0) == (50, 120, 20)
+    assert square_around(marked_box(box), (100, 200), 1.0) == (50, 120, 20)
     # One per cent is a rounding of sizes, not another picture.
-    assert square_around(box, (101, 200), 1.0)[1:] == (120, 20)
+    assert square_around(marked_box(box), (101, 200), 1.0)[1:] == (120, 20)
     with pytest.raises(UnreadableImage, match="different proportions"):
-        square_around(box, (103, 200), 1.0)
+        square_around(marked_box(box), (103, 200), 1.0)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +54,7 @@ def test_a_mask_of_another_scale_is_reconciled() -> None:
 )
 def test_a_mask_that_does_not_fit(pixels: np.ndarray, reason: str) -> None:
     with pytest.raises(UnreadableImage, match=reason):
-        square_around(pixels, (200, 200), 1.5)
+        square_around(marked_box(pixels), (200, 200), 1.5)
 
 
 def test_beyond_the_border_is_zero_and_scales_nothing() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ import pytest
 from PIL import Image
 
 from bench.data import CropSettings, CropStack, build_stack, load_lesions
+from bench.data.crops import squares
+from bench.data.images.bounds import Reserve, Room
+from bench.data.images.decoding import decode
+from bench.data.images.pixels import Decoded
 from bench.errors import UnusableInput
 
 SMALL = CropSettings(size=32)
@@ -325,3 +330,25 @@ def test_a_disk_that_fills_up_is_one_line_and_leaves_no_file(tmp_path):
     assert "cannot be kept there" in ended.stdout
     assert len(ended.stdout.splitlines()) == 1
     assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]
+
+
+def test_decoders_share_a_room(classes: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No more is decoded at once than fits, however many threads there are."""
+    now, most, lock = [0], [0], threading.Lock()
+
+    def counted(data: bytes, name: str, window: str, reserve: Reserve) -> Decoded:
+        reserve(10)
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.02)
+        try:
+            return decode(data, name, window)  # which reserves nothing more
+        finally:
+            with lock:
+                now[0] -= 1
+
+    monkeypatch.setattr(squares, "decode", counted)
+    monkeypatch.setattr(squares, "DECODING", Room(15))
+    build_stack(load_lesions(classes), CropSettings(size=16), cache)
+    assert most[0] == 1
