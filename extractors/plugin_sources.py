@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import inspect
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,44 @@ def source_of(build: object) -> PluginSource:
             return PluginSource(str(Path(file).resolve()), _digest(Path(file).read_bytes()))
     text = b"|".join(map(_code_bytes, _codes(target))) or repr(target).encode()
     return PluginSource(TYPED, _digest(text))
+
+
+def plugin_sources(path: str | Path) -> dict[str, bytes]:
+    """The source of a plugin file and of the modules beside it that it imports.
+
+    Parameters
+    ----------
+    path : str | Path
+        The plugin file.
+
+    Returns
+    -------
+    dict[str, bytes]
+        By file name, the plugin file first: all that another process needs to load it.
+    """
+    file = Path(path).expanduser().resolve()
+    return {one.name: one.read_bytes() for one in (file, *_neighbours(file, set()))}
+
+
+def with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
+    """The digest with that of the modules beside the plugin which it imports, now or when built."""
+    beside = _neighbours(file, modules)
+    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
+    return hashlib.sha256((digest + content).encode()).hexdigest()
+
+
+def _neighbours(file: Path, modules: set[str]) -> list[Path]:
+    """The files beside a plugin that it imports; `modules` are the names of known ones."""
+    from modulefinder import ModuleFinder
+
+    finder = ModuleFinder(path=[str(file.parent)])
+    # What it cannot follow is at least executed: those modules are known by name.
+    with contextlib.suppress(Exception):
+        finder.run_script(str(file))
+    found = {getattr(sys.modules[name], "__file__", None) for name in modules}
+    found |= {getattr(module, "__file__", None) for module in finder.modules.values()}
+    files = {Path(name) for name in found if name} - {file}
+    return sorted(path for path in files if path.parent == file.parent)
 
 
 def _codes(target: object) -> Iterator[CodeType]:

@@ -18,7 +18,7 @@ from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import FAMILIES, NO_EXTRACTORS, Family
 from extractors.networks import NETWORKS
-from extractors.plugin_sources import TYPED, PluginSource, source_of
+from extractors.plugin_sources import TYPED, PluginSource, source_of, with_neighbours
 from extractors.pretrained import LIBRARIES
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.recipes import Recipe
@@ -263,7 +263,7 @@ def load_plugin_file(path: str | Path) -> list[str]:
     if not names:
         _restore(before)
         raise BackboneError(f"{path}: registers no backbone (use extractors.register)")
-    digest = _with_neighbours(digest, file, set(sys.modules) - modules)
+    digest = with_neighbours(digest, file, set(sys.modules) - modules)
     for name in names:
         _plugins[name] = replace(_plugins[name], digest=digest)
     return names
@@ -287,44 +287,6 @@ def forget_plugin_file(path: str | Path) -> None:
     file = Path(path).expanduser().resolve()
     for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
         del _plugins[name]
-
-
-def plugin_sources(path: str | Path) -> dict[str, bytes]:
-    """The source of a plugin file and of the modules beside it that it imports.
-
-    Parameters
-    ----------
-    path : str | Path
-        The plugin file.
-
-    Returns
-    -------
-    dict[str, bytes]
-        By file name, the plugin file first: all that another process needs to load it.
-    """
-    file = Path(path).expanduser().resolve()
-    return {one.name: one.read_bytes() for one in (file, *_neighbours(file, set()))}
-
-
-def _with_neighbours(digest: str, file: Path, modules: set[str]) -> str:
-    """The digest with that of the modules beside the plugin which it imports, now or when built."""
-    beside = _neighbours(file, modules)
-    content = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in beside)
-    return hashlib.sha256((digest + content).encode()).hexdigest()
-
-
-def _neighbours(file: Path, modules: set[str]) -> list[Path]:
-    """The files beside a plugin that it imports; `modules` are the names of known ones."""
-    from modulefinder import ModuleFinder
-
-    finder = ModuleFinder(path=[str(file.parent)])
-    # What it cannot follow is at least executed: those modules are known by name.
-    with contextlib.suppress(Exception):
-        finder.run_script(str(file))
-    found = {getattr(sys.modules[name], "__file__", None) for name in modules}
-    found |= {getattr(module, "__file__", None) for module in finder.modules.values()}
-    files = {Path(name) for name in found if name} - {file}
-    return sorted(path for path in files if path.parent == file.parent)
 
 
 def _restore(before: dict[str, Plugin]) -> None:

@@ -129,7 +129,6 @@ def _is_two_valued(pixels: Pixels, most_between: float, same_of_few: float) -> b
     if bool(((pixels == low) | (pixels == high)).all()):
         return True
     values, counts = _counted(pixels, low, high)
-    shares = counts / pixels.size
     margin = 0.1 * (high - low)
     ends = (values <= low + margin, values >= high - margin)
     few, many = sorted(ends, key=lambda end: int(counts[end].sum()))

@@ -75,8 +75,8 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
 
     Yields
     ------
-    distributed.Client
-        With at least one worker.
+    Client
+        Of `distributed`, with at least one worker.
 
     Raises
     ------

@@ -29,7 +29,8 @@ from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
 from bench.planning.rules import Rules, decide_rules, obey, usable_cores
-from extractors.plugins import forget_plugin_file, load_plugin_file, plugin_sources
+from extractors.plugin_sources import plugin_sources
+from extractors.plugins import forget_plugin_file, load_plugin_file
 
 if TYPE_CHECKING:
     from reports.wanted import Explained

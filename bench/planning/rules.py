@@ -30,8 +30,8 @@ class Rules:
 
     Attributes
     ----------
-    device : str
-        Kind of device that networks run on: "cpu", "cuda" or "mps".
+    device : Literal["cpu", "cuda", "mps"]
+        Kind of device that networks run on.
     bfloat16 : bool
         Whether networks are trained in bfloat16, and features that agree are extracted in it.
     tf32 : bool

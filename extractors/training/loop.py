@@ -31,6 +31,7 @@ from extractors.precision import computes_bfloat16, without_tf32
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.attempts import BeforeStep, fewest_images
+from extractors.training.frozen import freeze
 from extractors.training.held_out import HeldOutEvaluation
 from extractors.training.localization_loss import LocalizationLoss
 from extractors.training.optimizer import (
@@ -132,7 +133,7 @@ class _Loop:
         self._count_time(started, 0)
         self.network = trainable.network
         place(self.network, device, self.name)
-        self.frozen_layers, self.frozen_parameters = _freeze(self.network.body, recipe)
+        self.frozen_layers, self.frozen_parameters = freeze(self.network.body, recipe)
         self.augment = _augmentation(recipe)
         self.modules: dict[str, nn.Module] = {"network": self.network}
         self.tap: Tap | None = None
@@ -377,31 +378,9 @@ class _Loop:
         )
         if result.accumulation_steps > 1:
             size = -(-self.recipe.batch_size // result.accumulation_steps)
-            result.notes.append(
-                f"batch of {self.recipe.batch_size} in parts of {size}: not enough memory on "
-                f"{self.device}"
-            )
+            what = f"batch of {self.recipe.batch_size} in parts of {size}"
+            result.notes.append(f"{what}: not enough memory on {self.device}")
         return result
-
-
-def _freeze(body: nn.Module, recipe: Recipe) -> tuple[list[nn.Module], list[nn.Parameter]]:
-    """Freeze what the recipe does not train; the modules that stay in eval mode, the parameters.
-
-    Besides the frozen layers these are all modules before the first trained layer that hold none:
-    dropout and stochastic depth have no parameters, and belong to the block in which they are.
-    """
-    if recipe.layers == "all":
-        return [], []
-    modules = list(body.modules())
-    layers = [m for m in modules if any(True for _ in m.parameters(recurse=False))]
-    count = len(layers) - max(len(layers) // 4, 1)
-    frozen, trained = layers[:count], set(layers[count:])
-    parameters = [p for m in frozen for p in m.parameters(recurse=False) if p.requires_grad]
-    for parameter in parameters:
-        parameter.requires_grad_(False)
-    before = modules[: next((i for i, m in enumerate(modules) if m in trained), 0)]
-    still = [m for m in before if trained.isdisjoint(m.modules())]
-    return list(dict.fromkeys([*frozen, *still])), parameters
 
 
 def _augmentation(recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor] | None:
