@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.data.crops.rotated import rotation_of
-from bench.execution.features import Extraction, Network, built
+from bench.execution.features import Extraction, TrainedNetwork, built
 from bench.execution.keys import saliency_key
 from bench.execution.progress import Reporter
 from bench.execution.site import Site
@@ -117,13 +117,15 @@ class Explanations:
         self.store.put("saliency", key, arrays, meta)
         return Artifact(arrays, meta)
 
-    def _network(self, extractor: Extractor, fold: Fold) -> Network | None:
+    def _network(self, extractor: Extractor, fold: Fold) -> TrainedNetwork | None:
         """The network that was trained for the fold; it stands in the store."""
         if not extractor.trained:
             return None
         trainings = Trainings(self.site)
         record = trainings.trained(extractor, fold, ignore)
-        return Network(record, lambda: trainings.backbone(record.key, extractor, fold, ignore))
+        return TrainedNetwork(
+            record, lambda: trainings.backbone(record.key, extractor, fold, ignore)
+        )
 
     def _score(
         self,
@@ -131,7 +133,7 @@ class Explanations:
         extractor: Extractor,
         fold: Fold,
         positions: NDArray[np.int64],
-        network: Network | None,
+        network: TrainedNetwork | None,
     ) -> "Score":
         if wanted.unit["classifier"] == SOFTMAX:
             assert network is not None

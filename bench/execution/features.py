@@ -120,7 +120,7 @@ class Extraction:
         extractor: Extractor,
         positions: NDArray[np.int64],
         progress: Callable[[int], None],
-        networks: "Mapping[str, Network] | None" = None,
+        networks: "Mapping[str, TrainedNetwork] | None" = None,
     ) -> Features:
         """Features of some crops.
 
@@ -132,7 +132,7 @@ class Extraction:
             Where the crops stand in the stack.
         progress : Callable[[int], None]
             Called with the number of crops done since the last call.
-        networks : Mapping[str, Network] | None
+        networks : Mapping[str, TrainedNetwork] | None
             By name, for the extractors that are trained.
 
         Returns
@@ -317,7 +317,7 @@ def _joined(profiles: Sequence[Mapping[str, Any]], name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Network:
+class TrainedNetwork:
     """A network that was trained for a fold.
 
     Attributes
@@ -332,7 +332,7 @@ class Network:
     build: Callable[[], Backbone]
 
 
-def built(extractor: Extractor, site: Site, network: Network | None = None) -> Backbone:
+def built(extractor: Extractor, site: Site, network: TrainedNetwork | None = None) -> Backbone:
     """The network behind an extractor's features.
 
     Raises BackboneError if it cannot be built.
@@ -343,7 +343,7 @@ def built(extractor: Extractor, site: Site, network: Network | None = None) -> B
 class _LazyBackbone:
     """A backbone that is built when it is first needed: often all features stand in the store."""
 
-    def __init__(self, extractor: Extractor, site: Site, network: Network | None) -> None:
+    def __init__(self, extractor: Extractor, site: Site, network: TrainedNetwork | None) -> None:
         self._extractor = extractor
         self._site = site
         self._network = network

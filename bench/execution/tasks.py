@@ -14,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from bench.errors import UnusableInput
-from bench.execution.features import Extraction, FeatureRecord, Features, Network
+from bench.execution.features import Extraction, FeatureRecord, Features, TrainedNetwork
 from bench.execution.keys import fold_digest
 from bench.execution.progress import Reporter
 from bench.execution.site import Site
@@ -208,7 +208,7 @@ def _trained_features(
             with reporter.step(part.name, part.recipe.epochs, "epochs", fold.title) as step:
                 record = trainings.trained(part, fold, step)
             build = partial(trainings.backbone, record.key, part, fold, step)
-            networks[part.name] = Network(record, build)
+            networks[part.name] = TrainedNetwork(record, build)
         with reporter.step(extractor.name, len(positions), "crops") as step:
             return Extraction(site).features(extractor, positions, step, networks)
 
