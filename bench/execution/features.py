@@ -250,7 +250,7 @@ class Extraction:
             "min_cosine": choice.min_cosine,
             "feature_width": backbone.feature_width,
             "parameters": backbone.parameters,
-            "flops_per_image": forward_flops(backbone.module, backbone.input, self.site.device),
+            "flops_per_image": lazy.flops_per_image(),
             "input": f"{backbone.input.height}x{backbone.input.width}",
             "weights_digest": backbone.weights_digest,
             "family": backbone.family,
@@ -364,6 +364,14 @@ class _LazyBackbone:
         if self._extractor.training != "trained":
             return self._extractor.training
         return "from scratch" if draws_weights(self._extractor.name) else "fine-tuned"
+
+    def flops_per_image(self) -> int | None:
+        """Counted when it was trained, or now."""
+        if self._network is not None:
+            flops: int | None = self._network.record.costs["flops_per_image"]
+            return flops
+        backbone = self.backbone()
+        return forward_flops(backbone.module, backbone.input, self._site.device)
 
     def backbone(self) -> Backbone:
         if self._backbone is None and self._network is not None:
