@@ -12,7 +12,7 @@ from bench.data.patients import groups_of
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Plan
 from bench.planning.presets import SELECTED
-from bench.planning.rules import Rules, decide_rules, obey
+from bench.planning.rules import Rules, decide_rules, limit_threads, obey
 from bench.store import Store
 from classifiers.memory import gram_bytes
 
@@ -95,6 +95,15 @@ class Site:
             If this machine cannot obey them.
         """
         _ = self._obeyed
+
+    def limit_threads(self) -> None:
+        """Set the threads of the fits, once; imports no torch."""
+        _ = self._limited
+
+    @cached_property
+    def _limited(self) -> bool:
+        limit_threads(self.rules)
+        return True
 
     @cached_property
     def _obeyed(self) -> bool:

@@ -135,6 +135,7 @@ def perform(task: Task, site: Site, reporter: Reporter) -> Answer:
     UnusableInput, OSError
         If the machine cannot obey the rules, or the store cannot be read or written.
     """
+    site.limit_threads()
     extractor = site.extractor(task.extractor)
     if task.fold is None:
         features, status = _frozen_features(extractor, site, reporter)

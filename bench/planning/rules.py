@@ -125,6 +125,13 @@ def _quotas() -> list[int]:
     return found
 
 
+def limit_threads(rules: Rules) -> None:
+    """Set the threads of matrix products outside torch, which Gram matrices are made with."""
+    import threadpoolctl
+
+    threadpoolctl.threadpool_limits(rules.threads)
+
+
 def obey(rules: Rules, device: str) -> None:
     """Set the rules in this process.
 
@@ -140,7 +147,6 @@ def obey(rules: Rules, device: str) -> None:
     UnusableInput
         If this machine cannot obey them.
     """
-    import threadpoolctl
     import torch
 
     from extractors.precision import computes_bfloat16
@@ -156,5 +162,5 @@ def obey(rules: Rules, device: str) -> None:
             f"{host}: has {usable_memory() / 2**30:.1f} GiB of memory, the rules of this run allow "
             f"fits {rules.memory / 2**30:.1f} GiB; --memory sets less"
         )
-    threadpoolctl.threadpool_limits(rules.threads)
+    limit_threads(rules)
     torch.set_num_threads(rules.threads)
