@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.atomic_files import remove_stale
 from bench.data.crops.rotated import rotated
 from bench.data.lesions import unusable
 from bench.data.summary import lost_classes
@@ -33,7 +32,7 @@ from bench.record.pictures import (
     write_thumbnails,
 )
 from bench.record.run_tables import APPROXIMATE, Results
-from bench.store import Store
+from bench.store import Store, noting_use
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
@@ -90,6 +89,7 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     settings = job.configuration.crop_settings()
     crops = len(job.dataset.table)
     with (
+        noting_use() as used_by_stack,
         progress.step("crops", crops, "decoded") as decoded,
         progress.step("copies", 2 * crops, "steps") as compared,
     ):
@@ -115,7 +115,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
             {extractor.name: extractor for extractor in job.extractors},
         )
         results = Results(job.dataset.name, used, job.configuration.seed)
-        described = _carry_out(site, executor, results, progress)
+        folder.note_artifacts(used_by_stack)
+        described = _carry_out(site, executor, results, progress, folder)
         progress.say("writing the report")
         return _write(job, site, stack, folder, manifest, results, described, executor)
 
@@ -137,10 +138,9 @@ def _executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Ru
 
 
 def _carry_out(
-    site: Site, executor: Executor, results: Results, progress: Progress
+    site: Site, executor: Executor, results: Results, progress: Progress, folder: RunFolder
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
-    remove_stale(site.store.root)
     plan, selection, described = site.plan, Selection(), []
     tasks = list(tasks_of(plan, site.extractors))
     progress.expect(len(plan.extractors()), timed=len(site.extractors))
@@ -151,6 +151,7 @@ def _carry_out(
         totals = ExtractorTotals(extractor)
         for task, answer in own:
             totals.add(answer)
+            folder.note_artifacts(answer.artifacts)
             if task.fold is not None:
                 fold = plan.folds[task.fold]
                 fitted = selection.add(answer, fold, extractor)
@@ -223,9 +224,9 @@ def _write(
     folder.write_manifest(manifest)
     wanted = read_wanted(path)
     manifest["data"]["mistakes"] = write_mistakes(path, stack, wanted.crops)
-    manifest["saliency"] = [
-        write_explanation(path, site.stack, executor.explain(site, system))
-        for system in wanted.systems
-    ]
+    explained = [executor.explain(site, system) for system in wanted.systems]
+    for explanation in explained:
+        folder.note_artifacts(explanation.artifacts)
+    manifest["saliency"] = [write_explanation(path, site.stack, one) for one in explained]
     folder.write_manifest(manifest)
     return RunOutcome(build_report(folder.path), len(results.units), results.failed())

@@ -1,6 +1,6 @@
 """Saliency maps of a few test crops: made once and kept in the store."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from bench.execution.tasks import attempt
 from bench.execution.trainings import Trained, Trainings
 from bench.planning.extractor import Extractor
 from bench.planning.plan import SOFTMAX, Fold
-from bench.store import Artifact
+from bench.store import Address, Artifact, noting_use
 from extractors import BackboneError
 
 if TYPE_CHECKING:
@@ -41,12 +41,15 @@ class Explanation:
         peaks, `peak` (n,); `meta["layer"]` names the layer.
     problem : str | None
         Why there are no maps.
+    artifacts : frozenset[Address]
+        What was read from the store and kept there.
     """
 
     wanted: "Explained"
     positions: NDArray[np.int64]
     maps: Artifact | None
     problem: str | None
+    artifacts: frozenset[Address] = frozenset()
 
 
 class Explanations:
@@ -61,6 +64,11 @@ class Explanations:
 
     def explain(self, wanted: "Explained") -> Explanation:
         """The maps of what `reports.wanted` names; what cannot be explained fails no run."""
+        with noting_use() as used:
+            found = self._explained(wanted)
+        return replace(found, artifacts=frozenset(used))
+
+    def _explained(self, wanted: "Explained") -> Explanation:
         if not wanted.crops:
             nowhere = np.empty(0, dtype=np.int64)
             return Explanation(wanted, nowhere, None, "no test crop stands in its first fold")

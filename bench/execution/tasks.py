@@ -6,7 +6,7 @@ computed is kept in the store, so that a task that is done again takes it from t
 
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,7 +23,7 @@ from bench.execution.units import UnitResult, fit_fold, judge_fold
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Plan, System, may_be_selected
 from bench.planning.presets import SELECTED
-from bench.store import Store
+from bench.store import Address, Store, noting_use
 from classifiers import KERNELS
 from classifiers.judgements import Judgement
 from extractors import BackboneError
@@ -75,6 +75,8 @@ class Answer:
         "ok", or why there are no features.
     host : str
         The machine that gave the answer.
+    artifacts : frozenset[Address]
+        What was read from the store and kept there.
     """
 
     task: Task
@@ -83,6 +85,7 @@ class Answer:
     judged: Mapping[System, Judgement] | str = field(default_factory=dict)
     status: str = "ok"
     host: str = field(default_factory=socket.gethostname)
+    artifacts: frozenset[Address] = frozenset()
 
 
 def tasks_of(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[Task]:
@@ -136,6 +139,12 @@ def perform(task: Task, site: Site, reporter: Reporter) -> Answer:
         If the machine cannot obey the rules, or the store cannot be read or written.
     """
     site.limit_threads()
+    with noting_use() as used:
+        answer = _performed(task, site, reporter)
+    return replace(answer, artifacts=frozenset(used))
+
+
+def _performed(task: Task, site: Site, reporter: Reporter) -> Answer:
     extractor = site.extractor(task.extractor)
     if task.fold is None:
         features, status = _frozen_features(extractor, site, reporter)

@@ -5,15 +5,20 @@ not at all, the manifest last.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.atomic_files import atomic_path, holds_nothing, remove_stale, write_atomically
 from bench.errors import UnusableInput
+from bench.store import Address
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+# The store's artifacts that a run has used, a line each: kind and key.
+ARTIFACTS = "artifacts.txt"
 
 
 class RunFolder:
@@ -22,6 +27,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.manifest_file = path / "manifest.json"
+        self._noted: set[Address] | None = None
 
     def claim(self, manifest: dict[str, Any]) -> dict[str, Any]:
         """Take the folder for a configuration, or go on where the same configuration left off.
@@ -76,10 +82,55 @@ class RunFolder:
         text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
         write_atomically(self.manifest_file, text + "\n")
 
+    def note_artifacts(self, used: Iterable[Address]) -> None:
+        """Add to the list of what the run needs of the store.
+
+        Lines are added as work goes on, so that a run that is cut short has its list.
+        """
+        file = self.path / ARTIFACTS
+        if self._noted is None:
+            self._noted = artifacts_of(self.path) if file.exists() else set()
+        new = sorted(set(used) - self._noted)
+        if new:
+            # A line that was cut short ends before the next one begins.
+            lines = "".join(f"\n{kind} {key}" for kind, key in new)
+            with file.open("a", encoding="ascii") as stream:
+                stream.write(lines)
+            self._noted.update(new)
+
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Write one Parquet file."""
         with atomic_path(self.path / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
+
+
+def artifacts_of(run: Path) -> set[Address]:
+    """What a run has used of the store, as its folder says; networks go with their trainings.
+
+    Raises
+    ------
+    UnusableInput
+        If the folder does not say it.
+    """
+    file = run / ARTIFACTS
+    try:
+        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError as error:
+        reason = error.strerror or error
+        if not (run / "manifest.json").is_file():
+            raise UnusableInput(f"{run}: holds no run") from error
+        raise UnusableInput(
+            f"{file}: does not say what the run needs of the store ({reason}); the command that "
+            "made the run writes it"
+        ) from error
+    found = set[Address]()
+    for line in lines:
+        kind, _, key = line.partition(" ")
+        found.add((kind, key))
+        # A report is made without the network, saliency maps and a lost chunk of features are not.
+        if kind == "trainings":
+            found |= {("networks", key), ("checkpoints", key)}
+    return found
 
 
 def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:

@@ -1,7 +1,10 @@
 """The store: what is written whole stays, what was cut short or altered is never handed out."""
 
+import errno
 import fcntl
+import io
 import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from bench.atomic_files import (
 )
 from bench.data import write_phantom
 from bench.data.crops.stack_files import open_stack, writing
-from bench.store import Store, array_digest, digest
+from bench.store import Store, array_digest, digest, noting_use
 from reports.whole_files import write_whole
 
 
@@ -79,6 +82,81 @@ def test_what_cannot_be_read_now_is_an_error_and_not_absent(store, tmp_path):
     assert of_store.value.filename == str(path)
     assert store.get("features", "ab" * 32) is not None
     assert open_stack(tmp_path / "crops.stack", 1, 2) is not None
+
+
+OPERATIONS = {
+    "get": lambda store: store.get("features", "ab" * 32),
+    "contains": lambda store: ("features", "ab" * 32) in store,
+    "entries": lambda store: list(store.entries("features")),
+    "put": put,
+    "remove": lambda store: store.remove("features", "ab" * 32),
+}
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EMFILE, errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_operation_takes_what_cannot_be_opened_for_absent(store, monkeypatch, operation, number):
+    path = put(store)
+
+    def fail(*given, **options):
+        raise OSError(number, os.strerror(number), str(path))
+
+    with monkeypatch.context() as patch:
+        for place, name in (
+            (Path, "stat"), (Path, "open"), (Path, "read_bytes"), (Path, "unlink"),
+            (Path, "replace"), (os, "scandir"),
+        ):  # fmt: skip
+            patch.setattr(place, name, fail)
+        with pytest.raises(OSError, match=os.strerror(number)) as caught:
+            OPERATIONS[operation](store)
+    assert caught.value.errno == number
+    assert store.get("features", "ab" * 32) is not None
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+def test_a_disk_that_is_lost_while_a_file_is_read_is_an_error(store, monkeypatch, number):
+    path = put(store)
+
+    class Lost(io.BytesIO):
+        def read(self, *size):
+            raise OSError(number, os.strerror(number))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", lambda *given, **options: Lost())
+        with pytest.raises(OSError, match=os.strerror(number)) as caught:
+            store.get("features", "ab" * 32)
+    assert caught.value.filename == str(path)
+    assert path.exists()
+
+
+@pytest.mark.parametrize(
+    "values", [np.zeros(2, complex), np.array(["a"]), np.zeros(2, np.longdouble)]
+)
+def test_a_type_that_cannot_be_kept_is_not_told_as_a_full_disk(store, values):
+    with pytest.raises(TypeError, match=f"features: arrays of {values.dtype} cannot be kept"):
+        store.put("features", "ab" * 32, {"x": values}, {})
+    assert not [path for path in store.root.rglob("*") if path.is_file()]
+
+
+def test_entries_are_the_files_of_a_kind(store):
+    path = put(store)
+    (store.root / "features" / "ab" / f"{WRITING}1.safetensors").touch()
+    (store.root / "features" / "notes.txt").touch()
+    (entry,) = store.entries("features")
+    assert entry.path == path
+    assert entry.key == "ab" * 32
+    assert entry.size == path.stat().st_size
+    assert not list(store.entries("units"))
+
+
+def test_what_is_read_and_written_is_noted(store):
+    put(store)
+    with noting_use() as used:
+        store.get("features", "ab" * 32)
+        store.get("features", "cd" * 32)
+        store.put("units", "ef" * 32, {}, {})
+    put(store, "12" * 32)
+    assert used == {("features", "ab" * 32), ("units", "ef" * 32)}
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path):

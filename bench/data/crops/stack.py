@@ -30,7 +30,7 @@ from bench.data.crops.squares import (
 from bench.data.images.decoding import decoder_versions
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, left_out_table, select, unusable
 from bench.data.patients import GROUP, kept_together
-from bench.store import Store, digest
+from bench.store import Store, digest, note_use
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,6 +147,7 @@ def build_stack(
     cuts = plan_cuts(dataset.table, settings.region, settings.margin)
     stats = file_stats(dataset, cuts)
     key = _lookup_key(dataset, settings, cuts, stats)
+    note_use("crops", key)
     file = cache / "crops" / key[:2] / f"{key}.stack"
     found = stack_files.open_stack(file, len(cuts), settings.size)
     if found is not None:
