@@ -40,13 +40,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_stale(root: Path) -> None:
-    """Remove what killed writers have left below a folder; a younger file may be at work."""
+def stale(root: Path) -> Iterator[Path]:
+    """What killed writers have left below a folder, found by a look at all of it.
+
+    A younger file may be at work.
+    """
     eldest = time.time() - STALE_SECONDS
     for temporary in root.glob(f"**/{WRITING}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if temporary.lstat().st_mtime < eldest:
+                yield temporary
+
+
+def remove_stale(root: Path) -> None:
+    """Remove what killed writers have left below a folder, where it can be removed."""
+    for temporary in list(stale(root)):
         with contextlib.suppress(OSError):
-            if temporary.stat().st_mtime < eldest:
-                _remove(temporary)
+            remove_whole(temporary)
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
@@ -68,12 +78,12 @@ def remove_empty(folder: Path) -> None:
     """Remove a folder of which `holds_nothing` is true; OSError if it holds anything else."""
     for path in folder.iterdir():
         if _is_unasked(path.name):
-            _remove(path)
+            remove_whole(path)
     folder.rmdir()
 
 
-def _remove(path: Path) -> None:
-    """A whole folder may be written under a temporary name as well."""
+def remove_whole(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it: either is written under other names."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

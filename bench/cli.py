@@ -2,7 +2,7 @@
 
 import typer
 
-from bench.commands import data, listing, plugin
+from bench.commands import cache, data, listing, plugin
 from bench.commands.all import run_all
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
@@ -20,6 +20,7 @@ app.command("all", cls=GroupedCommand)(with_options(run_all))
 app.command()(report)
 app.command()(compare)
 app.command()(doctor)
+app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(listing.app, name="list")
 app.add_typer(plugin.app, name="plugin")

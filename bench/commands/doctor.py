@@ -94,6 +94,7 @@ def _memory() -> Check:
 
 
 def _disk(requested: Path | None) -> Iterator[Check]:
+    from bench.inventory import nearest
     from bench.store import cache_folder
 
     cache = cache_folder(requested)
@@ -101,9 +102,7 @@ def _disk(requested: Path | None) -> Iterator[Check]:
         ("store", cache, "name another folder with --cache or $BENCH_CACHE"),
         ("run folders", Path("runs"), "name another folder with --out"),
     ):
-        place = folder.absolute()
-        while not place.exists():
-            place = place.parent
+        place = nearest(folder)
         free = shutil.disk_usage(place).free / 2**30
         found = f"{folder}, {free:.1f} GiB free"
         if not place.is_dir() or not os.access(place, os.W_OK):
