@@ -16,6 +16,8 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "crops": "decoded crops",
         "copies": "which crops are copies",
         "index": "headers of image files",
+        "extractors": "what names stand for",
+        "starts": "digests of drawn weights",
         "profiles": "precision and cost of backbones",
         "features": "features, in chunks of crops",
         "networks": "weights of trained networks",
@@ -130,10 +132,10 @@ def remove_entries(entries: Sequence[Entry]) -> None:
         except OSError as error:
             failed.append((entry.path, error))
     if failed:
-        path, error = failed[0]
+        path, first = failed[0]
         raise WorkStopped(
             f"{len(failed)} of {len(entries)} files cannot be removed, the first of them: "
-            f"{path}: {error.strerror or error}"
+            f"{path}: {first.strerror or first}"
         )
 
 
