@@ -48,7 +48,8 @@ def build_report(run: Path) -> Path:
         if (table := evaluation.tables.get(declared.name)) is not None:
             path = folder / "tables" / declared.name
             write_whole(path.with_suffix(".csv"), to_csv(table).encode())
-            write_whole(path.with_suffix(".tex"), to_latex(declared, table).encode())
+            worded = declared.in_words_of(evaluation, table)
+            write_whole(path.with_suffix(".tex"), to_latex(worded, table).encode())
     for drawing in drawings:
         write_whole(folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
         write_whole(folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)

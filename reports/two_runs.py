@@ -22,7 +22,6 @@ from reports.statistics.difference import (
 from reports.statistics.measures import MEASURES
 from reports.systems.pooling import PooledSystem, pool
 from reports.systems.run_folder import Run, section
-from reports.systems.schema import AUDIT_MARK
 from reports.values import short
 
 if TYPE_CHECKING:
@@ -68,10 +67,13 @@ class TwoRuns:
         systems of one subset and protocol; `differs` names the settings in which the two differ.
     left_out : tuple[tuple[str, str], ...]
         Systems that are not compared, each with the reason.
+    drawn : str
+        What the intervals are over: patients, or images where the data do not say whose they are.
     """
 
     table: "pd.DataFrame"
     left_out: tuple[tuple[str, str], ...]
+    drawn: str = "patients"
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def compare_runs(first: Run, second: Run, measure: str = "auc") -> TwoRuns:
         _check_rows(key, one, other)
     if not pairs:
         raise NotComparable(_reason_nothing_compared(one, other, left_out))
-    return TwoRuns(_table(first, second, pairs, measure), tuple(left_out))
+    table = _table(first, second, pairs, measure)
+    return TwoRuns(table, tuple(left_out), first.patients)
 
 
 def _table(
@@ -145,7 +148,7 @@ def _table(
     ]
     for row in rows:
         if str(row["protocol"]) in first.audits:
-            row["protocol"] = f"{row['protocol']} ({AUDIT_MARK})"
+            row["protocol"] = f"{row['protocol']} ({first.audit_mark})"
     return pd.DataFrame([[row[name] for name in COLUMNS] for row in rows], columns=COLUMNS)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,12 @@ def in_plain_words(name: str) -> str:
     """A name of the data as in a heading: BENIGN becomes lower case, MLO stays as it is."""
     words = name.replace("_", " ")
     return words.lower() if words.isupper() and len(words) > 4 else words
+
+
+def in_a_row(names: Sequence[str]) -> str:
+    """'crops, lesions and patients'."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def category(value: Any) -> str:

@@ -79,7 +79,7 @@ def _show(found: "TwoRuns", measure: str) -> None:
     if found.table["first"].equals(found.table["second"]):
         say(f"both runs have the same {measure} in every row")
     say(
-        "[ ] is a percentile interval over patients, the same draws for both runs, given the "
+        f"[ ] is a percentile interval over {found.drawn}, the same draws for both runs, given the "
         "trained models. The verdict goes by p after Holm's correction among the systems of a "
         "subset and protocol; a true difference of `visible from` is seen with a probability of "
         "80 %."

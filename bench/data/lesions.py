@@ -103,6 +103,8 @@ class Dataset:
         What `dataset.json` at the data root says: name, derived_from, changed, licence, citation.
     published_figures : bool
         Whether figures published for a data set of this name may stand beside its own.
+    organ : str
+        What the images show, for the sentences of a report; empty for a user's own folder.
     """
 
     name: str
@@ -118,6 +120,7 @@ class Dataset:
     patient_ids: bool = True
     description: Mapping[str, str] = field(default_factory=dict)
     published_figures: bool = True
+    organ: str = ""
 
     @property
     def title(self) -> str:
@@ -170,6 +173,7 @@ def finish(
     notices: Iterable[str] = (),
     source_tables: "Mapping[str, pd.DataFrame] | None" = None,
     patient_ids: bool = True,
+    organ: str = "",
 ) -> Dataset:
     """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
     unused = left_out_table(left_out)
@@ -194,6 +198,7 @@ def finish(
         notices=(*notices, *_one_class(checked, kept)),
         source_tables=source_tables or {},
         patient_ids=patient_ids,
+        organ=organ,
     )
 
 

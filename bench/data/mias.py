@@ -173,6 +173,7 @@ def _dataset(
         licence=LICENCE,
         citation=CITATION,
         notices=notices,
+        organ="breast",
     )
 
 

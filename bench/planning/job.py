@@ -70,6 +70,7 @@ class Job:
             self.configuration.seed,
             self._network_work(),
             self.configuration.train_fraction,
+            self.dataset.patient_ids,
         )
         return make_plan(table, request)
 

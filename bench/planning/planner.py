@@ -57,6 +57,8 @@ class Request:
         Which extractors are trained, and how often.
     train_fractions : Sequence[float]
         Shares of the training patients. Below 1 a single split is run with several draws of them.
+    patient_ids : bool
+        Whether the data say whose an image is; the words of the notices depend on it.
     """
 
     subsets: Mapping[str, Sequence[str]]
@@ -68,6 +70,7 @@ class Request:
     seed: int
     networks: NetworkWork = NO_NETWORKS
     train_fractions: Sequence[float] = (1.0,)
+    patient_ids: bool = True
 
 
 def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
@@ -151,8 +154,14 @@ def _folds_of_protocol(
         ]
     except UnusableInput as error:
         raise UnusableInput(f"subset {subset}, {name}: {error}") from error
-    notices += [f"{subset}, {name}: {notice}" for notice in split.notices]
+    words = split.notices if request.patient_ids else map(_of_images, split.notices)
+    notices += [f"{subset}, {name}: {notice}" for notice in words]
     return found
+
+
+def _of_images(notice: str) -> str:
+    """A notice on patients for data in which every image counts as one."""
+    return notice.replace("patients", "images").replace(" or may be the same persons", "")
 
 
 def _systems(request: Request, notices: list[str]) -> tuple[System, ...]:

@@ -42,6 +42,7 @@ POOLED_OFFICIAL = Protocol(
     "the pooled official splits with the patients of both left in (audit)",
     pooled_official,
     audit=True,
+    in_methods_without_ids="the pooled official splits with copies of test images left in (audit)",
     twins=(
         Twin("official", _CROPS_BESIDES),
         Twin("official", _CROPS_BESIDES, SHARED, SHARED),
@@ -181,8 +182,14 @@ def manifest_rows(names: Iterable[str], patient_ids: bool = True) -> list[dict[s
             "in_methods": (not patient_ids and PROTOCOLS[name].in_methods_without_ids)
             or PROTOCOLS[name].in_methods,
             "headline": PROTOCOLS[name].headline,
-            "twins": [asdict(twin) for twin in PROTOCOLS[name].twins],
+            "twins": [_twin(twin, patient_ids) for twin in PROTOCOLS[name].twins],
         }
         for name in honest_first
         if name in chosen
     ]
+
+
+def _twin(twin: Twin, patient_ids: bool) -> dict[str, str]:
+    """A twin as a report reads it, in words that hold where every image counts as a patient."""
+    besides = twin.besides if patient_ids else twin.besides.replace("patients", "images")
+    return {**asdict(twin), "besides": besides.replace("images, who", "images, which")}

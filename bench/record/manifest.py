@@ -71,6 +71,7 @@ def make_manifest(
             "changed": dataset.description.get("changed", ""),
             "published_figures": dataset.published_figures,
             "patient_ids": dataset.patient_ids,
+            "organ": dataset.organ,
             "licence": dataset.licence,
             "citation": dataset.citation,
             "notices": [*dataset.notices, *stack.notices],
@@ -91,7 +92,7 @@ def make_manifest(
             [*options.chosen_protocols(), *(fold.protocol for fold in plan.folds)],
             dataset.patient_ids,
         ),
-        "taken_out": _taken_out(stack, plan),
+        "taken_out": _taken_out(stack, plan, dataset.patient_ids),
         "environment": provenance.environment(job.device),
         "recipes": _recipes(job),
         "extractors": [],
@@ -112,7 +113,12 @@ def make_manifest(
     }
 
 
-def _taken_out(stack: "CropStack", plan: Plan) -> list[dict[str, Any]]:
+# Why a crop is in no training rows though no test crop is of its patient.
+_JOINED = "test crops of patients who share a picture with theirs or may be the same persons"
+_COPIED = "test crops that are copies of them"
+
+
+def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool = True) -> list[dict[str, Any]]:
     """Crops of an official training part that are in no training rows, by subset and protocol."""
     rows = []
     for fold in plan.folds:
@@ -125,7 +131,7 @@ def _taken_out(stack: "CropStack", plan: Plan) -> list[dict[str, Any]]:
         tested = gone["patient_id"].isin(stack.table.iloc[fold.test]["patient_id"])
         parts = {
             "test crops of their patients": gone[tested],
-            "test crops that they belong with": gone[~tested],
+            _JOINED if patient_ids else _COPIED: gone[~tested],
         }
         rows += [
             {

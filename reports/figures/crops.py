@@ -96,7 +96,7 @@ def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | No
 
 
 def crops_in_error(evaluation: Evaluation, group: FigureGroup) -> "Figure | None":
-    """Mistakes that most systems of a group make, a row a kind, as far as there are pictures."""
+    """The mistakes that the most systems make, a row a kind, where there are pictures."""
     run = evaluation.run
     mistakes = hardest(run, evaluation.close.get(group.entries[0].system.group, []))
     data = section(run.manifest, "data")
@@ -300,8 +300,8 @@ def _blocks(whole: Grey, shape: PatchGrid) -> Grey:
 
 ERRORS_FIGURE = FigureKind(
     "errors",
-    "Mistakes that most systems make",
-    "Crops that most of the systems looked at closely get wrong: missed ones above, falsely "
-    "called ones below",
+    "The most common mistakes",
+    "Crops that the largest numbers of the systems looked at closely get wrong, those that were "
+    "missed and those that were falsely called in rows of their own",
     crops_in_error,
 )

@@ -37,6 +37,7 @@ Captioned = tuple["Figure", str]
 def draw_data(run: Run) -> list[Drawing]:
     """The figures of the data section that this run folder has something for, in page order."""
     crops = data_counts.plain_crops(run)
+    density = f"{run.organ} density".strip()
     plots: dict[str, tuple[str, str, Callable[[Run, pd.DataFrame], Captioned | None]]] = {
         "data-pathology": (
             "Pathologies by subset and split",
@@ -55,8 +56,8 @@ def draw_data(run: Run) -> list[Drawing]:
             _views,
         ),
         "data-density": (
-            "Breast density by subset and class",
-            "Horizontal bars: share of each breast density in the crops of a class, by subset",
+            f"{density.capitalize()} by subset and class",
+            f"Horizontal bars: share of each {density} in the crops of a class, by subset",
             _densities,
         ),
         "data-montage": (

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from reports.evaluation import Evaluation
 from reports.figures.fonts import SANS, families
 from reports.systems.entries import FigureGroup
-from reports.systems.schema import AUDIT_MARK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,7 +70,7 @@ class FigureKind:
     title : str
         Its heading, before that of the group.
     shows : str
-        What it shows, in words, for who cannot see it.
+        What it shows, in words, for who cannot see it; {patients} is what is drawn.
     plot : Callable[[Evaluation, FigureGroup], Figure | None]
         Draws one group; None where there is nothing to draw.
     """
@@ -94,9 +93,9 @@ def drawn(kind: FigureKind, evaluation: Evaluation, group: FigureGroup) -> Drawi
 def _of_group(slug: str, kind: FigureKind, group: FigureGroup, figure: "Figure") -> Drawing:
     if group.audit:
         # The file may leave the page, and with it the title.
-        figure.text(0.005, 0.005, AUDIT_MARK, ha="left", va="bottom", color="#a02020", size=8)
+        figure.text(0.005, 0.005, group.audit_mark, ha="left", va="bottom", color="#a02020", size=8)
     title = f"{kind.title}: {group.title}"
-    alt = f"{kind.shows} ({group.title})"
+    alt = f"{kind.shows.format(patients=group.patients)} ({group.title})"
     return finished(
         Drawing(slug, kind.name, group.slug, title, alt, b"", b""), figure, group.synthetic
     )

@@ -260,7 +260,7 @@ AUC_FIGURE = FigureKind(
     "auc",
     "AUC with 95 % intervals",
     "AUC of each system, a row an extractor and a marker a classifier, with bootstrap intervals "
-    "over patients as horizontal bars",
+    "over {patients} as horizontal bars",
     lambda _, group: auc_forest(group),
 )
 
@@ -289,6 +289,6 @@ AUDIT_FIGURE = FigureKind(
     "audit",
     "Audit differences",
     "Difference of AUC between an audit and the protocol beside it, a row an extractor and a "
-    "marker a classifier, with bootstrap intervals over patients as horizontal bars",
+    "marker a classifier, with bootstrap intervals over {patients} as horizontal bars",
     lambda _, group: difference_forest(group),
 )

@@ -151,7 +151,7 @@ def learning_panels(group: "FigureGroup") -> "Figure | None":
     for box, entries in zip(boxes, shown.values(), strict=True):
         for classifier, way in look.items():
             _curve(sheet, box, [e for e in entries if e.name.classifier == classifier], way)
-    sheet.name_panels(boxes, shown, (shares, "training patients, %"), (heights, "AUC"))
+    sheet.name_panels(boxes, shown, (shares, f"training {group.patients}, %"), (heights, "AUC"))
     sheet.frame(boxes)
     legend(sheet.figure, look, lines=True)
     return sheet.figure
@@ -206,7 +206,7 @@ TRAINING_FIGURE = FigureKind(
 LEARNING_FIGURE = FigureKind(
     "learning",
     "Learning curves",
-    "AUC against the share of the training patients, a panel an extractor and a line a "
-    "classifier, with bootstrap intervals over patients as bands",
+    "AUC against the share of the training {patients}, a panel an extractor and a line a "
+    "classifier, with bootstrap intervals over {patients} as bands",
     lambda _, group: learning_panels(group),
 )

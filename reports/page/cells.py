@@ -1,13 +1,14 @@
 """What the cells of the page's tables say, and what they sort by."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.systems.entries import Entry, FigureGroup
 from reports.systems.kinds import drawn
 from reports.systems.pooling import PooledSystem
+from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
-from reports.tables.headings import heading
+from reports.tables.headings import heading, headings_without_ids
 from reports.tables.report_table import ReportTable
 from reports.values import missing, number, short
 
@@ -61,13 +62,14 @@ def comparison(group: FigureGroup) -> dict[str, Any]:
     differing = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
     settings = [name for name in differing if name != "recipe"]
     sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
+    words = _words(group)
     columns = [
         Column("Extractor"),
         Column("Weights, recipe" if "recipe" in differing else "Weights"),
         Column("Classifier"),
-        *(Column(_capital(heading(name)), name in ("C", "seed")) for name in settings),
+        *(Column(_capital(heading(name, words)), name in ("C", "seed")) for name in settings),
         *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
-        *(Column(_capital(heading(name)), numeric=True) for name in sizes),
+        *(Column(_capital(heading(name, words)), numeric=True) for name in sizes),
         Column(_capital(heading("training_time_s")), numeric=True),
         Column("Status"),
     ]
@@ -79,6 +81,11 @@ def comparison(group: FigureGroup) -> dict[str, Any]:
         "constant": _constant(group, differing, sizes),
         "legend": _legend(group),
     }
+
+
+def _words(group: FigureGroup) -> Mapping[str, str]:
+    """The headings of a group whose data do not say whose an image is; none for others."""
+    return headings_without_ids() if group.patients == "images" else {}
 
 
 def _capital(text: str) -> str:
@@ -101,18 +108,25 @@ def _legend(group: FigureGroup) -> str:
     """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
     repeated = any(len(entry.system.repeats) > 1 for entry in group.entries)
     estimated = "Mean ± standard deviation over repeats" if repeated else "One repeat, so without ±"
-    text = f"{estimated}; [ ] 95 % interval of a bootstrap over patients"
+    text = f"{estimated}; [ ] 95 % interval of a bootstrap over {group.patients}"
     if any(len(set(entry.system.units["fold"])) > 1 for entry in group.entries):
         return (
             f"{text}, given the trained models: what training again would change is not in it. "
             "The AUC compares crops of one fold only."
         )
-    if any(entry.system.trained and len(entry.system.repeats) > 1 for entry in group.entries):
+    trained = [e.system for e in group.entries if e.system.trained and len(e.system.repeats) > 1]
+    if trained and all(map(_on_the_same_rows, trained)):
         return (
             f"{text}. The split is fixed: the repeats of a trained network are trainings on the "
             "same rows from different seeds, so ± is what the seed alone changes."
         )
     return f"{text}."
+
+
+def _on_the_same_rows(system: PooledSystem) -> bool:
+    """Whether all repeats of a system were tested on the same rows: nothing was drawn anew."""
+    first, *others = (rows.patient.tolist() for rows in system.repeats)
+    return all(rows == first for rows in others)
 
 
 def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[TableCell]:
@@ -157,9 +171,9 @@ def _seconds(value: Any) -> str:
 
 def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
     """The settings and sizes that all rows share, for the caption."""
-    systems = [entry.system for entry in group.entries]
+    systems, words = [entry.system for entry in group.entries], _words(group)
     parts = [
-        f"{heading(name)} {value}"
+        f"{heading(name, words)} {value}"
         for name in _SETTINGS
         if name not in settings
         for value in _values(systems, name)
@@ -169,14 +183,13 @@ def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
         counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
         # All the words are plurals in s.
         parts += [
-            f"{n} {heading(name).rstrip('s' if n == '1' else '')}" for name, n in counted.items()
+            f"{n} {heading(name, words).rstrip('s' if n == '1' else '')}"
+            for name, n in counted.items()
         ]
     return ", ".join(parts)
 
 
-def published_layout(
-    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
-) -> dict[str, Any]:
+def published_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
     """Published and measured figures column by column: (p) and (m); the file has more columns."""
     measures = {**MEASURE_TITLES, "training_time_s": "Training (s)"}
     columns = [Column("Published"), Column("Measured, nearest")]
@@ -204,9 +217,7 @@ def published_layout(
     return {"columns": columns, "rows": rows}
 
 
-def protocols_layout(
-    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
-) -> dict[str, Any]:
+def protocols_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
     """Each system under each protocol: the estimate above, its interval below."""
     settings = _telling(table)
     start = list(table.columns).index("measure") + 1
@@ -260,11 +271,9 @@ def _telling(table: "pd.DataFrame") -> list[str]:
     return [name for name in _BESIDE if len(set(map(short, table[name])) - {""}) > 1]
 
 
-def audit_layout(
-    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
-) -> dict[str, Any]:
+def audit_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
     """A row a system and comparison: both values, their difference and its interval."""
-    settings = _telling(table)
+    settings, audits = _telling(table), run.audits
     columns = [Column("Extractor"), *(Column(name.replace("_", " ")) for name in settings)]
     columns += [Column("Classifier"), Column("Audit"), Column("Beside it")]
     for text in ("AUC", "Accuracy"):
@@ -272,14 +281,16 @@ def audit_layout(
             Column(f"{text}{end}", numeric=True) for end in ("", " beside it", " difference")
         ]
     columns += [Column("n train", numeric=True), Column("n test", numeric=True)]
-    columns += [Column("patients", numeric=True), Column("Differs besides")]
+    columns += [Column(run.patients, numeric=True), Column("Differs besides")]
     rows = []
     for row in table.to_dict("records"):
         cells = [TableCell(short(row["extractor"]), kind="name")]
         cells += [TableCell(short(row[name])) for name in settings]
         cells += [TableCell(short(row["classifier"]).replace("_", " "))]
         cells += [
-            TableCell(_text("protocol", row[side], audits), detail=_part_named(row[rows_of]))
+            TableCell(
+                _text("protocol", row[side], audits), detail=_part_named(run.of_rows(row[rows_of]))
+            )
             for side, rows_of in (("audit", "rows"), ("twin", "twin_rows"))
         ]
         for name in ("auc", "accuracy"):
@@ -306,13 +317,12 @@ def _difference(row: Any, name: str) -> TableCell:
     return TableCell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
 
 
-def plain_layout(
-    declared: ReportTable, table: "pd.DataFrame", audits: Collection[str]
-) -> dict[str, Any]:
+def plain_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
     """Any other table, cell by cell, without the identity columns that hold one value only.
 
-    Under the protocols among `audits` the cells say that it is an audit.
+    Under the audits of the run the cells say that it is an audit.
     """
+    audits = run.audits
     table = table[list(declared.shown)] if declared.shown else table
     constant = [
         column
@@ -361,7 +371,7 @@ def _folded(table: "pd.DataFrame", name: str) -> list[TableCell]:
     return [_estimate(row, name) for row in table[columns].to_dict("records")]
 
 
-def _text(column: str, value: Any, audits: Collection[str]) -> str:
+def _text(column: str, value: Any, audits: Sequence[str]) -> str:
     text = short(value)
     return f"{text} (audit)" if column == "protocol" and text in audits else text
 

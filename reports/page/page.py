@@ -7,7 +7,7 @@ page forbids itself all outside content: only its own styles, its own script and
 import base64
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -25,20 +25,24 @@ from reports.systems.kinds import drawn, networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.every_table import TABLES
-from reports.tables.published import SOURCES
+from reports.tables.published import SOURCES, of_published_data
 from reports.tables.report_table import ReportTable
 from reports.text.answers import answers
 from reports.text.leakage_audit import audit_text
+from reports.text.reading import kinds_of_probabilities, reading
 from reports.values import missing, short
 from reports.wanted import VERDICTS
 
 if TYPE_CHECKING:
-    import pandas as pd
     from markupsafe import Markup
 
 SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
 AUDIT = (
     "Audits: under these protocols patients stand in training and test on purpose. "
+    "Their figures are no estimates of performance."
+)
+AUDIT_WITHOUT_IDS = (
+    "Audits: these protocols do not look at whose an image is. "
     "Their figures are no estimates of performance."
 )
 
@@ -83,8 +87,15 @@ def render(
         in_part=any(not system.whole for system in systems),
         sources=SOURCES,
         measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
+        published_data=of_published_data(run, tables["summary"]),
+        reading=reading(evaluation),
+        patients=run.patients,
+        by_patient=run.by_patient,
+        patient_ids=run.patient_ids,
+        trained=any(system.trained for system in systems),
+        kinds_of_probabilities=kinds_of_probabilities(tables),
         figures=_figures(drawings),
-        tables=_tables(run, tables),
+        tables=_tables(evaluation),
         places=_places(TABLES),
         filled=_places(declared for declared in TABLES if declared.name in tables),
         saliency=shown(run),
@@ -131,8 +142,9 @@ def _most(verdicts: dict[str, int]) -> str:
     return f"{', '.join(first)} and {last}"
 
 
-def _tables(run: Run, tables: "Mapping[str, pd.DataFrame]") -> dict[str, dict[str, Any]]:
+def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """What the page shows of each table that it shows as one, by name."""
+    tables = evaluation.tables
     return {
         declared.name: {
             "name": declared.name,
@@ -140,11 +152,14 @@ def _tables(run: Run, tables: "Mapping[str, pd.DataFrame]") -> dict[str, dict[st
             "intro": declared.intro,
             "folded": declared.is_folded(tables[declared.name]),
             **_LAYOUTS.get(declared.name, plain_layout)(
-                declared, tables[declared.name], run.audits
+                declared, tables[declared.name], evaluation.run
             ),
         }
-        for declared in TABLES
-        if declared.place and declared.name in tables
+        for declared in (
+            one.in_words_of(evaluation, tables[one.name])
+            for one in TABLES
+            if one.place and one.name in tables
+        )
     }
 
 
@@ -176,7 +191,8 @@ def _banners(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
     protocols = _distinct(s.identity["protocol"] for s in systems)
     audits = [name for name in protocols if name in run.audits]
     if audits:
-        banners.append({"kind": "warning", "text": AUDIT, "items": audits})
+        text = AUDIT if run.patient_ids else AUDIT_WITHOUT_IDS
+        banners.append({"kind": "warning", "text": text, "items": audits})
     random = _distinct(s.identity["extractor"] for s in systems if drawn(s))
     if random:
         text = (

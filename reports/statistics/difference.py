@@ -33,7 +33,7 @@ POWER = 0.80
 
 HIGHER, LOWER, ALIKE = "higher", "lower", "not distinguishable"
 
-BY_BOOTSTRAP = "patient bootstrap"
+BY_BOOTSTRAP = "bootstrap"
 BY_FOLDS = "corrected resampled t-test (approximate)"
 
 

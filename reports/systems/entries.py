@@ -10,6 +10,7 @@ from reports.systems.pairs import Pair
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run, section
+from reports.systems.schema import AUDIT_MARK
 from reports.values import clean
 
 
@@ -24,7 +25,8 @@ class Entry(NamedTuple):
 class FigureGroup(NamedTuple):
     """Systems that may be compared: one subset under one protocol.
 
-    `compared` says what is less what where the entries' rows are differences.
+    `compared` says what is less what where the entries' rows are differences; `patients` is what
+    is drawn, `audit_mark` what is put to the figures of an audit (see `Run`).
     """
 
     slug: str
@@ -35,6 +37,8 @@ class FigureGroup(NamedTuple):
     synthetic: bool
     audit: bool
     compared: str = ""
+    patients: str = "patients"
+    audit_mark: str = AUDIT_MARK
 
     @property
     def ran(self) -> list[Entry]:
@@ -71,7 +75,7 @@ def curve_groups(run: Run, systems: list[PooledSystem], rows: Rows) -> list[Figu
 
 def _groups(run: Run, found: dict[GroupKey, list[PooledSystem]], rows: Rows) -> list[FigureGroup]:
     by_key = {key: by_network(members) for key, members in found.items()}
-    slug_of, title_of = slugs(by_key), titles(by_key, run.audits)
+    slug_of, title_of = slugs(by_key), titles(by_key, run)
     return [
         FigureGroup(
             slug=slug_of[key],
@@ -83,6 +87,8 @@ def _groups(run: Run, found: dict[GroupKey, list[PooledSystem]], rows: Rows) -> 
             **class_names(run, key[1]),
             synthetic=run.synthetic,
             audit=str(members[0].identity["protocol"]) in run.audits,
+            patients=run.patients,
+            audit_mark=run.audit_mark,
         )
         for key, members in by_key.items()
     ]
@@ -101,11 +107,11 @@ def audit_groups(
             of_group = members.setdefault((pair.comparison, pair.system.group), [])
             of_group.append((pair.system, row))
     keys = list(dict.fromkeys(group for _, group in members))
-    slug_of, title_of = slugs(keys), titles(keys, run.audits)
+    slug_of, title_of = slugs(keys), titles(keys, run)
     found, taken = [], dict.fromkeys(keys, 0)
     for (comparison, key), audited in members.items():
         taken[key] += 1
-        compared = comparison.title(run.audits)
+        compared = comparison.title(run)
         named = names([system for system, _ in audited])
         group = FigureGroup(
             slug=slug_of[key] if taken[key] == 1 else f"{slug_of[key]}-against-{taken[key]}",
@@ -117,6 +123,8 @@ def audit_groups(
             synthetic=run.synthetic,
             audit=True,
             compared=compared,
+            patients=run.patients,
+            audit_mark=run.audit_mark,
         )
         found.append(group)
     return found

@@ -1,11 +1,11 @@
 """Groups of systems that may be compared: of one data set, subset, protocol and region."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from reports.systems.kinds import OWN_HEAD, network_name
 from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
-from reports.systems.schema import AUDIT_MARK
+from reports.systems.run_folder import Run
 from reports.values import clean
 
 GroupKey = tuple[str, ...]
@@ -73,23 +73,25 @@ def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
     return found
 
 
-def titles(keys: Iterable[GroupKey], audits: Collection[str] = ()) -> dict[GroupKey, str]:
+def titles(keys: Iterable[GroupKey], run: Run | None = None) -> dict[GroupKey, str]:
     """'mass, official'; data set, region, size and share of training where they differ.
 
-    A protocol among `audits` is marked: 'all, pooled-official (audit: patients on both sides)'.
+    An audit of the run is marked: 'all, pooled-official (audit: patients on both sides)'.
     """
     keys = list(keys)
     shown = _shown_columns(keys)
     units = {
         "region": "region {}",
         "size": "{} px",
-        "train_fraction": "{} of the training patients",
+        "train_fraction": f"{{}} of the training {run.patients if run else 'patients'}",
     }
     order = ("subset", "protocol", "dataset", "region", "size", "train_fraction")
 
     def part(name: str, value: str) -> str:
         text = units.get(name, "{}").format(clean(value))
-        return f"{text} ({AUDIT_MARK})" if name == "protocol" and value in audits else text
+        if run is not None and name == "protocol" and value in run.audits:
+            return f"{text} ({run.audit_mark})"
+        return text
 
     return {
         key: ", ".join(part(name, key[GROUP_COLUMNS.index(name)]) for name in order if shown(name))

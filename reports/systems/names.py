@@ -15,6 +15,17 @@ _OF_FEATURES = ("weights", "recipe")
 _OF_CLASSIFIER = ("C", "scale", "tuned", "seed")
 
 
+_SVM_KERNELS = (
+    *("linear", "quadratic", "cubic"),
+    *("fine_gaussian", "medium_gaussian", "coarse_gaussian"),
+)
+
+
+def names_svm(classifier: str) -> bool:
+    """Whether this is the name of a support vector machine, tuned or not."""
+    return classifier.split("+")[0] in _SVM_KERNELS
+
+
 class Name(NamedTuple):
     """The name of a system: a heading of a panel or row, and an entry of a legend."""
 

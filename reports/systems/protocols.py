@@ -3,7 +3,6 @@
 No protocol is named here: only the program that ran them knows which there are.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from reports.systems.run_folder import Run, manifest_records
@@ -32,17 +31,18 @@ class Comparison:
     rows: str = ALL_ROWS
     twin_rows: str = ALL_ROWS
 
-    def title(self, audits: Collection[str]) -> str:
+    def title(self, run: Run) -> str:
         """'image-cv (audit) less patient-cv', with the rows where they are not all."""
         one, other = (
-            f"{short(name)} (audit)" if name in audits else short(name)
+            f"{short(name)} (audit)" if name in run.audits else short(name)
             for name in (self.audit, self.twin)
         )
+        rows, twin_rows = (run.of_rows(name) for name in (self.rows, self.twin_rows))
         if self.rows == self.twin_rows == ALL_ROWS:
             return f"{one} less {other}"
         if self.audit == self.twin:
-            return f"{one}, test rows {self.rows} less those {self.twin_rows}"
-        return f"{one} less {other}, test rows {self.rows}"
+            return f"{one}, test rows {rows} less those {twin_rows}"
+        return f"{one} less {other}, test rows {rows}"
 
 
 def protocol_order(run: Run) -> list[str]:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.schema import (
+    AUDIT_MARK,
+    AUDIT_MARK_WITHOUT_IDS,
     HISTORY_COLUMNS,
     MANIFEST_SCHEMA,
     NUMBER_COLUMNS,
@@ -75,6 +77,36 @@ class Run:
     def patient_ids(self) -> bool:
         """Whether the data say whose an image is; else each counts as a patient of its own."""
         return section(self.manifest, "data").get("patient_ids") is not False
+
+    @property
+    def patients(self) -> str:
+        """What is drawn, split and counted as one, as sentences call it: patients or images."""
+        return "patients" if self.patient_ids else "images"
+
+    @property
+    def by_patient(self) -> str:
+        """' by patient' after what is split; empty where nothing says whose an image is."""
+        return " by patient" if self.patient_ids else ""
+
+    def of_rows(self, rows: str) -> str:
+        """What sentences call ALL_ROWS, SHARED or UNSHARED rows."""
+        return rows.replace("patients", self.patients)
+
+    @property
+    def lesion_ids(self) -> bool:
+        """Whether the data say which crops show one lesion; else each crop has its own name."""
+        crops = self.lesions.drop_duplicates("crop_id")
+        return "lesion_id" in crops and crops["lesion_id"].nunique() < len(crops)
+
+    @property
+    def organ(self) -> str:
+        """What the images show; empty where the data set does not say it."""
+        return str(section(self.manifest, "data").get("organ") or "")
+
+    @property
+    def audit_mark(self) -> str:
+        """What is put to the figures of audits."""
+        return AUDIT_MARK if self.patient_ids else AUDIT_MARK_WITHOUT_IDS
 
     @property
     def has_published_figures(self) -> bool:

@@ -50,6 +50,9 @@ SYSTEM_COLUMNS = (
 # Marks a protocol that leaks on purpose; in summary.csv the notes begin with it.
 AUDIT_MARK = "audit: patients on both sides"
 
+# The same where nothing says whose an image is.
+AUDIT_MARK_WITHOUT_IDS = "audit: no estimate of performance"
+
 # manifest["protocols"]: which test rows of a subset an audit and its twin are compared on.
 ALL_ROWS, SHARED, UNSHARED = "all", "of patients in both splits", "of patients in test alone"
 

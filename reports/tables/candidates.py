@@ -65,12 +65,12 @@ CANDIDATES_TABLE = ReportTable(
     lambda pooled, _: candidates(pooled.systems),
     title="What the row selected was chosen from",
     place="results",
-    intro=(
+    intro=lambda pooled, _: (
         "In every fold the row selected is the system with the highest mean AUC on five inner "
-        "folds, by patient, of the training rows; no test crop is looked at. Candidates are the "
-        "frozen features with plain SVM kernels: a network trained here has seen the rows of the "
-        "inner folds. What stands here are those inner figures, means ± over the outer folds, and "
-        "in how many folds each was chosen. They are no estimates of performance."
+        f"folds{pooled.run.by_patient} of the training rows; no test crop is looked at. Candidates "
+        "are the frozen features with plain SVM kernels: a network trained here has seen the rows "
+        "of the inner folds. What stands here are those inner figures, means ± over the outer "
+        "folds, and in how many folds each was chosen. They are no estimates of performance."
     ),
     folded=True,
 )

@@ -9,9 +9,17 @@ the guidelines' own text is what counts.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.kinds import is_fusion, is_selected, own_head, sees_images
+from reports.systems.kinds import (
+    OWN_HEAD,
+    is_fusion,
+    is_reference,
+    is_selected,
+    own_head,
+    sees_images,
+)
+from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
-from reports.systems.run_folder import Run, listing, manifest_records, section
+from reports.systems.run_folder import Run, manifest_records, section
 from reports.tables.report_table import ReportTable
 from reports.values import short
 
@@ -132,9 +140,9 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         "labels": _classes(data),
         "sizes": _joined(*map(_subset_size, manifest_records(data, "counts")), sign="; "),
         "split": protocols,
-        "disjoint": _disjoint(run),
+        "disjoint": _disjoint(run, systems),
         "models": f"{_count(networks, 'extractor')} extractors, {_count(networks, 'classifier')} "
-        "classifiers, besides reference points"
+        f"classifiers{', besides reference points' * any(map(is_reference, ran))}"
         if networks
         else "",
         "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
@@ -143,17 +151,22 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         "choice": "no system is chosen by its test rows; all that ran are reported"
         + "; `selected` is chosen on inner folds of training rows" * any(map(is_selected, ran)),
         "ensembles": _distinct(s.identity["extractor"] for s in ran if is_fusion(s)) or "none",
-        "measures": "accuracy, AUC, sensitivity, specificity, MCC and those of the tables",
-        "uncertainty": f"95 % percentile bootstrap over {'patients' * run.patient_ids or 'images'}"
+        "measures": _measures(ran),
+        "uncertainty": f"95 % percentile bootstrap over {run.patients}"
         + "; std over repeats" * any(len(system.repeats) > 1 for system in ran),
-        "robustness": _robustness(run, there),
+        "robustness": _robustness(run, systems, there),
         "measured": f"{len(ran)} of {len(systems)} systems measured" if ran else "",
-        "errors": "confusion counts and the most confident mistakes" if ran else "",
-        "standardised": "features standardised by the training rows, but for networks' own heads"
+        "errors": f"confusion counts{' and the most confident mistakes' * ('errors' in there)}"
+        if ran
+        else "",
+        "standardised": "features standardised by the training rows"
+        + ", but for networks' own heads" * any(map(own_head, networks))
         if any(not own_head(system) for system in networks)
         else "",
-        "imbalance": "no class weights; prevalences in the table of the data",
-        "thresholds": "0 for distances to a boundary, 0.5 for probabilities",
+        "imbalance": "no class weights; crops of each class in the table of the data"
+        if ran
+        else "",
+        "thresholds": _thresholds(ran),
         "licence": str(data.get("licence") or ""),
         # Not the command line: it names the folders of one machine.
         "settings": "every setting, version and hash in manifest.json" if options else "",
@@ -190,22 +203,53 @@ def _taken_out(row: dict[str, Any]) -> str:
     )
 
 
-def _disjoint(run: Run) -> str:
+def _disjoint(run: Run, systems: list[PooledSystem]) -> str:
     level = "patients" if run.patient_ids else "images: there are no patient ids"
-    return f"{level}, but for the audits" if run.audits else level
+    protocols = {str(system.identity["protocol"]) for system in systems}
+    if protocols and protocols <= set(run.audits):
+        return "none: all protocols are audits"
+    return f"{level}, but for the audits" if protocols & set(run.audits) else level
 
 
-def _robustness(run: Run, there: set[str]) -> str:
-    shares = listing(section(run.manifest, "configuration"), "train_fraction")
+def _robustness(run: Run, systems: list[PooledSystem], there: set[str]) -> str:
+    protocols = {str(system.identity["protocol"]) for system in systems}
+    audits = [name for name in run.audits if name in protocols]
     return _joined(
         "subgroups" if "subgroups" in there else "",
-        "learning curves" if len(shares) > 1 else "",
-        _audits(run),
+        "learning curves" if "learning_curves" in there else "",
+        f"audits ({', '.join(audits)})" if audits else "",
     )
 
 
-def _audits(run: Run) -> str:
-    return f"audits ({', '.join(run.audits)})" if run.audits else ""
+def _measures(ran: list[PooledSystem]) -> str:
+    """The measures that the test rows of some system allow: most want rows of both classes."""
+    if not ran:
+        return ""
+    every = [rows for system in ran for rows in system.repeats]
+    positive = any(rows.positive.any() for rows in every)
+    negative = any((~rows.positive).any() for rows in every)
+    both = any(len(set(rows.positive[rows.fold == f])) == 2 for rows in every for f in {*rows.fold})
+    allowed = {
+        "accuracy": True,
+        "AUC": both,
+        "sensitivity": positive,
+        "specificity": negative,
+        "MCC": positive and negative,
+    }
+    return f"{_joined(*(name for name in allowed if allowed[name]))} and those of the tables"
+
+
+def _thresholds(ran: list[PooledSystem]) -> str:
+    """Where each kind of score that some system has is cut."""
+    classifiers = {str(system.identity["classifier"]) for system in ran}
+    distances = any(names_svm(name) and not name.endswith("+platt") for name in classifiers)
+    shares = any(name == OWN_HEAD or name.endswith("+platt") for name in classifiers)
+    return _joined(
+        "0 for distances to a boundary" if distances else "",
+        "0 for log-odds" if "logistic" in classifiers else "",
+        "0.5 for probabilities" if shares else "",
+        "0.5 for shares of neighbours" if "knn" in classifiers else "",
+    )
 
 
 CHECKLIST_TABLE = ReportTable(

@@ -177,7 +177,9 @@ COLUMNS = (
 _COUNTS = ("comparisons", "n_runs", "reference_n_runs")
 
 
-def comparisons(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.DataFrame":
+def comparisons(
+    headline: Mapping[GroupKey, Sequence[PooledSystem]], patients: str = "patients"
+) -> "pd.DataFrame":
     """Every declared comparison: a row each, with exactly the columns of COLUMNS.
 
     difference is `value - reference_value` with its 95 % interval over patients; p is the test's
@@ -188,7 +190,7 @@ def comparisons(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.Data
     its status says why. A question that no system of the run is asked about is one row without a
     sentence.
 
-    headline: from `headline_groups`.
+    headline: from `headline_groups`; patients: what is drawn, as sentences call it.
     """
     import pandas as pd
 
@@ -196,14 +198,14 @@ def comparisons(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.Data
         row
         for key, members in headline.items()
         for question in QUESTIONS
-        for row in _family(question, key, members)
+        for row in _family(question, key, members, patients)
     ]
     frame = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
 def _family(
-    question: Question, key: GroupKey, members: Sequence[PooledSystem]
+    question: Question, key: GroupKey, members: Sequence[PooledSystem], patients: str
 ) -> list[dict[str, Any]]:
     """The rows of one question in one group."""
     identity = dict(zip(GROUP_COLUMNS, key, strict=True)) | {"question": question.text}
@@ -217,7 +219,7 @@ def _family(
     for row, found in made:
         if found is not None:
             row = row | _figures(found, float(next(adjusted)), len(known))
-        rows.append(identity | row | {"sentence": _sentence(identity | row)})
+        rows.append(identity | row | {"sentence": _sentence(identity | row, patients)})
     return rows
 
 
@@ -283,7 +285,7 @@ def _figures(found: Difference, p_holm: float, family: int) -> dict[str, Any]:
     }
 
 
-def _sentence(row: Mapping[str, Any]) -> str:
+def _sentence(row: Mapping[str, Any], patients: str) -> str:
     """A headline in words, which claims no more than its row."""
     if row["status"] != "ok":
         return f"Not compared: {row['status']}."
@@ -307,7 +309,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
         seen = number(row["smallest_difference"])
         if row["ci_low"] > 0 or row["ci_high"] < 0:
             tested += (
-                " (the interval, without 0, holds what other patients would change; p, which "
+                f" (the interval, without 0, holds what other {patients} would change; p, which "
                 "decides, what other folds and trainings would, too, and is corrected)"
                 if by_folds
                 else " (the interval is of one comparison; p, which decides, is corrected)"
@@ -337,13 +339,14 @@ def _called(system: PooledSystem) -> str:
 
 COMPARISONS_TABLE = ReportTable(
     "comparisons",
-    lambda pooled, _: comparisons(pooled.headline),
+    lambda pooled, _: comparisons(pooled.headline, pooled.run.patients),
     title="Declared comparisons",
     place="results",
-    intro=(
-        "Fixed before any figure was seen, question by question, on all training patients and "
-        "never under an audit. Difference of AUC, system less reference, with the 95 % interval "
-        "of a bootstrap that draws the same patients for both; p is adjusted by Holm within its "
+    intro=lambda pooled, _: (
+        "Fixed before any figure was seen, question by question, on all training "
+        f"{pooled.run.patients} and never under an audit. Difference of AUC, system less "
+        "reference, with the 95 % interval of a bootstrap that draws the same "
+        f"{pooled.run.patients} for both; p is adjusted by Holm within its "
         "question, subset and protocol. Beside it stands the smallest difference that could have "
         "been seen (power 80 %): not distinguishable does not mean equal."
     ),

@@ -117,9 +117,10 @@ TUNING_TABLE = ReportTable(
     lambda pooled, _: tuning(pooled.whole),
     title="What tuning chose",
     place="costs",
-    intro=(
-        "C and scale (a multiple of the kernel's preset) were chosen for each fold on inner folds "
-        "by patient of its training rows. Folds that chose alike are counted; one choice in all "
+    intro=lambda pooled, _: (
+        "C and scale (a multiple of the kernel's preset) were chosen for each fold on inner folds"
+        f"{pooled.run.by_patient} of its training rows. Folds that chose alike are counted; one "
+        "choice in all "
         "folds is a stable one."
     ),
     headings={

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run
-from reports.systems.schema import AUDIT_MARK
 from reports.tables.calibration import CALIBRATION_TABLE, DECISION_CURVES_TABLE
 from reports.tables.candidates import CANDIDATES_TABLE
 from reports.tables.checklist import CHECKLIST_TABLE
@@ -88,4 +87,4 @@ def _marked(run: Run, table: "pd.DataFrame") -> "pd.DataFrame":
     if "protocol" not in table or not table["protocol"].isin(run.audits).any():
         return table
     leaks = table["protocol"].isin(run.audits)
-    return table.assign(audit=[AUDIT_MARK if row else None for row in leaks])
+    return table.assign(audit=[run.audit_mark if row else None for row in leaks])

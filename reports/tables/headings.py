@@ -44,6 +44,15 @@ _HEADINGS = {
 _ENDINGS = {"_std": "std", "_ci_low": "interval, low", "_ci_high": "interval, high"}
 
 
+def headings_without_ids() -> dict[str, str]:
+    """The headings that speak of patients, for data that do not say whose an image is."""
+    return {
+        column: text.replace("patients", "images")
+        for column, text in _HEADINGS.items()
+        if "patients" in text
+    }
+
+
 def heading(column: str, of_table: Mapping[str, str] = MappingProxyType({})) -> str:
     """The heading of a column; what is in no list is its name in plain words.
 

@@ -45,7 +45,7 @@ COLUMNS = (
 )
 
 
-def leakage_audit(found: Sequence[Pair]) -> "pd.DataFrame":
+def leakage_audit(found: Sequence[Pair], drawn: str = "patients") -> "pd.DataFrame":
     """One row a system and comparison, with exactly the columns of COLUMNS.
 
     NAME is a measure under the audit, twin_NAME under its twin, each the mean over repeats;
@@ -54,12 +54,13 @@ def leakage_audit(found: Sequence[Pair]) -> "pd.DataFrame":
     as often on one side as on the other, with all rows, rotated ones too. It is the interval of the
     difference due to the drawn patients alone, given the trained models where there are folds; no
     correction is made for the number of rows in this table. What is undefined is missing.
-    n_train is the mean over folds; n_test and n_patients are means over repeats.
+    n_train is the mean over folds; n_test and n_patients are means over repeats. `drawn` is what is
+    drawn, as sentences call it.
     """
     import pandas as pd
 
     limits = _limits(found)
-    rows = [_row(pair, limit) for pair, limit in zip(found, limits, strict=True)]
+    rows = [_row(pair, limit, drawn) for pair, limit in zip(found, limits, strict=True)]
     frame = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
     return frame.astype({f"{side}{name}": "Int64" for name in _SIZES for side in ("", "twin_")})
 
@@ -87,14 +88,14 @@ def _limits(found: Sequence[Pair]) -> list[list[tuple[float, float]]]:
     return [limits[place] for place in range(len(found))]
 
 
-def _row(pair: Pair, limits: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def _row(pair: Pair, limits: Sequence[tuple[float, float]], drawn: str) -> dict[str, Any]:
     row = {name: pair.system.identity[name] for name in WITHOUT_PROTOCOL}
     row |= {
         "audit": pair.comparison.audit,
         "twin": pair.comparison.twin,
         "rows": pair.comparison.rows,
         "twin_rows": pair.comparison.twin_rows,
-        "interval": DRAWN_AND_GIVEN if _folded(pair) else DRAWN,
+        "interval": (DRAWN_AND_GIVEN if _folded(pair) else DRAWN).replace("patients", drawn),
         "besides": pair.comparison.besides,
         **_sizes(pair.system, pair.rows),
         **{f"twin_{k}": v for k, v in _sizes(pair.twin, pair.twin_rows).items()},
@@ -123,14 +124,15 @@ def _sizes(system: PooledSystem, repeats: Sequence[ScoredRows]) -> dict[str, int
 
 LEAKAGE_AUDIT_TABLE = ReportTable(
     "leakage_audit",
-    lambda pooled, _: leakage_audit(pooled.pairs),
+    lambda pooled, _: leakage_audit(pooled.pairs, pooled.run.patients),
     title="What each audit gave",
     place="audit",
-    intro=(
+    intro=lambda pooled, _: (
         "The audit less the protocol beside it, with the 95 % interval of the difference due to "
-        "the drawn patients alone: one draw takes the same patients for both, with all their "
-        "rows. No correction is made for the number of rows. Numbers of rows and patients are "
-        "audit | beside it. The files also hold sensitivity and specificity."
+        f"the drawn {pooled.run.patients} alone: one draw takes the same {pooled.run.patients} for "
+        "both, with all their rows. No correction is made for the number of rows. Numbers of rows "
+        f"and {pooled.run.patients} are audit | beside it. The files also hold sensitivity and "
+        "specificity."
     ),
     folded=True,
 )

@@ -7,14 +7,19 @@ from numpy.typing import NDArray
 
 from reports.statistics.bootstrap import ESTIMATE_COLUMNS, estimates, sizes
 from reports.systems.groups import GroupKey
+from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
 from reports.tables.report_table import ReportTable
+from reports.values import in_a_row
 
 if TYPE_CHECKING:
     import pandas as pd
+
+# What is judged by laterality where the data set does not say what it shows.
+SIDE = "side"
 
 LEVEL_COLUMNS = (
     *SYSTEM_COLUMNS,
@@ -29,18 +34,24 @@ def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
     A lesion is positive if one of its views is, and its score is the mean of theirs; a breast is
     positive if one of its lesions is, and its score is the largest of theirs. Only test rows count:
     a breast whose other lesion is a training row, or of another subset, is judged by what is here.
-    No row for breasts where a laterality is missing. Thresholds are those of the crops.
+    No row for lesions where each crop has its own, nor for breasts (or the sides of what the data
+    show) where a laterality is missing. Thresholds are those of the crops. Nothing where there is
+    no level but the crop.
     """
     import pandas as pd
 
     sides = _lateralities(run)
+    side = run.organ or SIDE
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         by_level = {"crop": [list(system.repeats) for system in systems]}
-        by_level["lesion"] = [_lesions(run, system) for system in systems]
+        if run.lesion_ids:
+            by_level["lesion"] = [_lesions(run, system) for system in systems]
         breasts = [_breasts(run, system, sides) for system in systems]
         if all(breasts):
-            by_level["breast"] = breasts
+            by_level[side] = breasts
+        if len(by_level) == 1:
+            continue
         for level, cases in by_level.items():
             for system, repeats, found in zip(systems, cases, estimates(cases), strict=True):
                 rows.append({**system.identity, "level": level, **sizes(repeats[0]), **found})
@@ -105,18 +116,35 @@ def _joined(
     ), first
 
 
+def _title(pooled: PooledRun, table: "pd.DataFrame") -> str:
+    return f"By {in_a_row(list(dict.fromkeys(table['level'])))}"
+
+
+def _intro(pooled: PooledRun, table: "pd.DataFrame") -> str:
+    """What makes a lesion and a breast positive, as far as there are such rows."""
+    levels_there = list(dict.fromkeys(table["level"]))
+    sentences = []
+    if "lesion" in levels_there:
+        sentences.append(
+            "A lesion is positive if one of its crops is, and its score is the mean of theirs."
+        )
+    parts = "lesions" if "lesion" in levels_there else "crops"
+    sentences += [
+        f"A {level} is positive if one of its {parts} is, and its score is the largest of theirs."
+        for level in levels_there
+        if level not in ("crop", "lesion")
+    ]
+    return " ".join([*sentences, "Thresholds are those of the crops."])
+
+
 LEVELS_TABLE = ReportTable(
     "levels",
     lambda pooled, _: levels(pooled.run, pooled.close),
-    title="By crop, lesion and breast",
+    title=_title,
     place="closer",
-    intro=(
-        "A lesion is positive if one of its views is, and its score is their mean; a breast is "
-        "positive if one of its lesions is, and its score is their maximum. Thresholds are those "
-        "of the crops."
-    ),
+    intro=_intro,
     folded=True,
     headings={
-        "n": "crops, lesions or breasts",
+        "n": "cases",
     },
 )

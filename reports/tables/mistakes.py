@@ -52,6 +52,12 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
     import pandas as pd
 
     facts = _facts(run)
+    # Ids that the data do not have are the names of the crops.
+    unknown = {
+        name: None
+        for name, known in (("lesion_id", run.lesion_ids), ("patient_id", run.patient_ids))
+        if not known
+    }
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         mistakes = [_mistakes(run, system) for system in systems]
@@ -64,6 +70,7 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
                         **system.identity,
                         **row,
                         **facts.get(row["crop_id"], {}),
+                        **unknown,
                         "kind": kind,
                         "rank": rank,
                         "systems_wrong": wrong[row["crop_id"]],

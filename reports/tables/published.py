@@ -159,20 +159,24 @@ def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
     """A row for each published figure and measured system that is near it, under any protocol.
 
     Measured are mass crops of CBIS-DDSM or of a data set made like it, all training patients, a
-    box constraint of 1; nothing where the data set says that it was changed. A published row that
-    the run has nothing for stands alone.
+    box constraint of 1. A published row that the run has nothing for stands alone. No row at all
+    for other data, nor where the data set says that it was changed.
     """
     import pandas as pd
 
-    measured_rows = summary.to_dict("records") if run.has_published_figures else []
-    near = [row for row in measured_rows if _comparable(row)]
+    near = [row for row in summary.to_dict("records") if _comparable(row)]
     rows = []
-    for published in PUBLISHED:
+    for published in PUBLISHED if of_published_data(run, summary) else ():
         matches = [row for row in near if _matches(published, row)]
         ordered = sorted(matches, key=lambda row: published.extractors.index(row["extractor"]))
         for measured in ordered or [None]:
             rows.append(_side_by_side(run, published, measured))
     return pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
+
+
+def of_published_data(run: Run, summary: "pd.DataFrame") -> bool:
+    """Whether these are the data of the published figures, or made like them, and not changed."""
+    return run.has_published_figures and bool(summary["dataset"].isin(_ALIKE).any())
 
 
 def nearest_published(row: Mapping[str, Any]) -> PublishedResult | None:

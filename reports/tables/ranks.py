@@ -80,9 +80,10 @@ RANKS_TABLE = ReportTable(
     lambda pooled, _: ranks(pooled.headline),
     title="Ranks with their uncertainty",
     place="results",
-    intro=(
+    intro=lambda pooled, _: (
         "By AUC within a subset and protocol, 1 is the highest; the interval is that of the ranks "
-        "in the bootstrap over patients. Wide ones overlap: neighbours are not told apart."
+        f"in the bootstrap over {pooled.run.patients}. Wide ones overlap: neighbours are not told "
+        "apart."
     ),
     folded=True,
     headings={

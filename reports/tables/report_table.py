@@ -4,15 +4,19 @@ Each table is declared in the file that computes it; `every_table` has the list 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Self
 
 from reports.systems.pooled_run import PooledRun
+from reports.tables.headings import headings_without_ids
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Tables = Mapping[str, "pd.DataFrame"]
+
+# Words of a table, or what makes them where they depend on the run and on the table's rows.
+Words = str | Callable[[PooledRun, "pd.DataFrame"], str]
 
 
 @dataclass(frozen=True)
@@ -25,12 +29,12 @@ class ReportTable:
         Its file name without suffix.
     build : Callable[[PooledRun, Tables], pd.DataFrame]
         Makes it from a run and from the tables that stand before it.
-    title : str
+    title : Words
         Its heading on the page.
     place : str
         Where the page shows it: a name that the template asks for tables by. Empty where the
         page does not show it as a table of its own.
-    intro : str
+    intro : Words
         What the page says above it.
     folded : bool | Callable[[pd.DataFrame], bool]
         Whether the page hides its rows until a reader unfolds them.
@@ -47,14 +51,22 @@ class ReportTable:
 
     name: str
     build: Callable[[PooledRun, Tables], "pd.DataFrame"]
-    title: str = ""
+    title: Words = ""
     place: str = ""
-    intro: str = ""
+    intro: Words = ""
     folded: "bool | Callable[[pd.DataFrame], bool]" = False
     kept_empty: bool = False
     headings: Mapping[str, str] = field(default_factory=dict)
     shown: tuple[str, ...] = ()
     for_print: "Callable[[pd.DataFrame], pd.DataFrame] | None" = None
+
+    def in_words_of(self, pooled: PooledRun, table: "pd.DataFrame") -> Self:
+        """The same table with the title, the intro and the headings that hold for this run."""
+        title, intro = (
+            words(pooled, table) if callable(words) else words for words in (self.title, self.intro)
+        )
+        others = {} if pooled.run.patient_ids else headings_without_ids()
+        return replace(self, title=title, intro=intro, headings={**others, **self.headings})
 
     def is_folded(self, table: "pd.DataFrame") -> bool:
         """Whether the page hides these rows at first."""

@@ -4,19 +4,30 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
+from reports.values import in_a_row
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 def data_counts(run: Run) -> "pd.DataFrame":
-    """Crops, lesions and patients by subset, split and label."""
-    counted = ("crops", "lesions", "patients")
+    """Crops by subset, split and label, and lesions and patients where the data name them."""
+    counted = _counted(run)
     rows = manifest_records(section(run.manifest, "data"), "counts")
     return frame(rows, ("subset", "split", "label", *counted), whole=counted)
+
+
+def _counted(run: Run) -> list[str]:
+    known = {"crops": True, "lesions": run.lesion_ids, "patients": run.patient_ids}
+    return [name for name, is_known in known.items() if is_known]
+
+
+def _data_title(pooled: PooledRun, table: "pd.DataFrame") -> str:
+    return in_a_row(_counted(pooled.run)).capitalize()
 
 
 def source_tables(run: Run) -> "pd.DataFrame":
@@ -87,7 +98,7 @@ def _plain(value: Any) -> str:
 DATA_TABLE = ReportTable(
     "data",
     lambda pooled, _: data_counts(pooled.run),
-    title="Crops, lesions and patients",
+    title=_data_title,
     place="data",
     kept_empty=True,
 )

@@ -84,11 +84,16 @@ SIDE_BY_SIDE_TABLE = ReportTable(
     ),
     title="Protocols side by side",
     place="audit",
-    intro=(
+    intro=lambda pooled, table: (
         "Every system that ran under an audit, under each protocol of the run: mean ± standard "
-        "deviation over repeats, [ ] 95 % interval over patients, given the trained models where "
-        "there are folds. Protocols test different rows, so that only those named as a pair below "
-        "are set against each other. A published figure is no cell of ours: other rows, another "
-        "AlexNet, and a protocol that is not known."
+        f"deviation over repeats, [ ] 95 % interval over {pooled.run.patients}, given the trained "
+        "models where there are folds. Protocols test different rows, so that only those named as "
+        "a pair below are set against each other."
+        + (
+            " A published figure is no cell of ours: other rows, another AlexNet, and a protocol "
+            "that is not known."
+            if "published" in table
+            else ""
+        )
     ),
 )

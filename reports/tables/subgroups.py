@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 
 # Column of lesions.parquet -> what it is called. The last is made from height and width.
 VARIABLES = {
-    "density": "breast density",
+    "density": "density",
     "view": "view",
     "abnormality": "abnormality",
     "shape": "shape",
     "margins": "margins",
     "calc_type": "calcification type",
     "calc_distribution": "calcification distribution",
-    "assessment": "BI-RADS assessment",
+    "assessment": "assessment",
     "subtlety": "subtlety",
     "crop_size": "crop size",
 }
+# What is called otherwise where the images are of this organ.
+_OF_ORGAN = {"breast": {"density": "breast density", "assessment": "BI-RADS assessment"}}
 # Descriptors are joined by hyphens; the first stands for all, or most groups would be of one crop.
 _FIRST_WORD = ("shape", "margins", "calc_type", "calc_distribution")
 _NOT_GIVEN = "not given"
@@ -47,13 +49,14 @@ SUBGROUP_COLUMNS = (
 def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
     """A row a system and group of its test rows, for the systems of `declared.close_groups`.
 
-    AUC, sensitivity and specificity with patient-bootstrap intervals. n counts the test crops of
-    one repeat. A measure that rests on fewer than FEWEST rows of a class is empty, and so is one
+    AUC, sensitivity and specificity with bootstrap intervals over patients. n counts the test crops
+    of one repeat. A measure that rests on fewer than FEWEST rows of a class is empty, and so is one
     that is undefined. Crop size is the longest side, cut at the terciles of these test rows.
     """
     import pandas as pd
 
     facts = _facts(run)
+    called = {**VARIABLES, **_OF_ORGAN.get(run.organ, {})}
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         grouped = [_groups_of_rows(run, facts, system) for system in systems]
@@ -68,7 +71,7 @@ def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFr
                         [of_repeat[variable] == value for of_repeat in repeats]
                         for repeats in grouped
                     ]
-                    rows += _group_rows(systems, masks, VARIABLES[variable], value)
+                    rows += _group_rows(systems, masks, called[variable], value)
     return pd.DataFrame(rows, columns=list(SUBGROUP_COLUMNS))
 
 

@@ -17,7 +17,13 @@ from reports.statistics.roc import rate_at
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
-from reports.systems.schema import AUDIT_MARK, SUMMARY_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.systems.schema import (
+    AUDIT_MARK,
+    AUDIT_MARK_WITHOUT_IDS,
+    SUMMARY_COLUMNS,
+    SUMMARY_MEASURES,
+    SYSTEM_COLUMNS,
+)
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
 from reports.values import estimate, short
@@ -64,7 +70,7 @@ def rows_by_system(
 
 
 def _notes(run: Run, system: PooledSystem) -> str:
-    audit = AUDIT_MARK if str(system.identity["protocol"]) in run.audits else ""
+    audit = run.audit_mark if str(system.identity["protocol"]) in run.audits else ""
     return "; ".join(filter(None, (audit, system.notes)))
 
 
@@ -176,13 +182,19 @@ def _for_print(table: "pd.DataFrame") -> "pd.DataFrame":
     shown = table[list(_PRINTED_IDENTITY)].copy()
     for name in SUMMARY_MEASURES:
         shown[name] = [estimate(row, name) for _, row in table.iterrows()]
-    audits = [short(notes).startswith(AUDIT_MARK) for notes in table["notes"]]
+    marks = [_audit_mark(short(notes)) for notes in table["notes"]]
     shown["status"] = [
-        f"{short(status)}; {AUDIT_MARK}" if audit else status
-        for status, audit in zip(table["status"], audits, strict=True)
+        f"{short(status)}; {mark}" if mark else status
+        for status, mark in zip(table["status"], marks, strict=True)
     ]
     groups = shown.groupby(["subset", "protocol"], sort=False).ngroup()
     return shown.iloc[groups.argsort(kind="stable")]
+
+
+def _audit_mark(notes: str) -> str:
+    """The mark of an audit that the notes of a row begin with; empty without one."""
+    marks = (AUDIT_MARK, AUDIT_MARK_WITHOUT_IDS)
+    return next((mark for mark in marks if notes.startswith(mark)), "")
 
 
 SUMMARY_TABLE = ReportTable(

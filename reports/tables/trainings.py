@@ -137,7 +137,7 @@ LEARNING_CURVES_TABLE = ReportTable(
     lambda _, tables: learning_curves(tables["summary"]),
     title="Learning curves in figures",
     place="learning",
-    intro="All systems on each share of the training patients.",
+    intro=lambda pooled, _: f"All systems on each share of the training {pooled.run.patients}.",
     folded=True,
 )
 
@@ -146,7 +146,10 @@ RECIPES_TABLE = ReportTable(
     lambda pooled, _: recipes(pooled.run),
     title="How each network was trained",
     place="training",
-    intro="AdamW on cross-entropy throughout. Nothing in a recipe was chosen by test rows.",
+    intro=(
+        "The loss is cross-entropy, with the localization loss besides where one is named. Nothing "
+        "in a recipe was chosen by test rows."
+    ),
     headings={
         "input_size": "input (px)",
         "clip_norm": "gradient norm clipped at",
@@ -161,10 +164,10 @@ TRAININGS_TABLE = ReportTable(
     lambda pooled, _: trainings(pooled.run),
     title="Cost of each training",
     place="training",
-    intro=(
-        "Means over folds and repeats, on all training patients; memory is the largest peak in "
-        "GiB, on the host that of the whole process. Where there was no GPU its size is estimated "
-        "from the tensors of one batch."
+    intro=lambda pooled, _: (
+        f"Means over folds and repeats, on all training {pooled.run.patients}; memory is the "
+        "largest peak in GiB, on the host that of the whole process. Where there was no GPU its "
+        "size is estimated from the tensors of one batch."
     ),
     headings={
         "kept_epoch": "epoch kept",

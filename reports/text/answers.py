@@ -26,9 +26,10 @@ from reports.systems.kinds import (
     sees_images,
     transformer,
 )
+from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records, section
-from reports.text.leakage_audit import LIMITS, differences
+from reports.text.leakage_audit import differences, limits
 from reports.text.table_sentences import curve_sentences, shared_mistakes, subgroup_sentences
 from reports.values import by_size, missing, number
 
@@ -74,7 +75,7 @@ class AnswerGroup(NamedTuple):
 def answers(evaluation: Evaluation) -> list[AnsweredQuestion]:
     """The answers to the six questions, in the order of the page."""
     run, tables = evaluation.run, evaluation.tables
-    title = titles(evaluation.close, run.audits)
+    title = titles(evaluation.close, run)
     groups = [
         AnswerGroup(title[key], [(system, evaluation.rows[id(system)]) for system in members])
         for key, members in evaluation.close.items()
@@ -237,7 +238,9 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuest
             if sees_images(system) and not system.trained
         ]
         trained = [p for p in group.members if p[0].trained]
-        named = (("frozen features + SVM", frozen), ("trained networks", trained))
+        svms = all(names_svm(str(system.identity["classifier"])) for system, _ in frozen)
+        what = "SVM" if svms else "classifier"
+        named = ((f"frozen features + {what}", frozen), ("trained networks", trained))
         parts = [_time_range(name, members) for name, members in named]
         if any(parts):
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
@@ -263,10 +266,11 @@ def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
 
 
 def _how_few(run: Run, tables: Tables) -> AnsweredQuestion:
-    lines = curve_sentences(tables["learning_curves"]) if "learning_curves" in tables else []
+    table = tables.get("learning_curves")
+    lines = [] if table is None else curve_sentences(table, run.patients)
     shares = "--train-fraction 0.1,0.25,0.5,0.75,1"
-    lacking = [] if lines else [("parts of the training patients", shares)]
-    question = "How few training lesions are enough?"
+    lacking = [] if lines else [(f"parts of the training {run.patients}", shares)]
+    question = f"How few training {'lesions' if run.organ else 'images'} are enough?"
     return _answer(
         run, question, lines, lacking, [("Learning curves", "learning")] if lines else []
     )
@@ -276,7 +280,7 @@ def _protocol(run: Run, tables: Tables) -> AnsweredQuestion:
     table = tables.get("leakage_audit")
     lines = [] if table is None else differences(run, table)
     if lines:
-        lines.append(LIMITS)
+        lines.append(limits(run))
     lacking = [] if lines else _proposed(run, "audit", "the leakage audit")
     question = "How much can protocol alone give?"
     return AnsweredQuestion(question, lines, lacking, [("Leakage audit", "audit")] if lines else [])
@@ -312,14 +316,26 @@ def _proposed(run: Run, topic: str, what: str) -> list[tuple[str, str]]:
 
 def _command(run: Run, extra: str) -> str:
     """What the manifest proposes for it, else the run's own command with more options."""
+    own = _choices_in_the_way(run, extra)
     for row in manifest_records(run.manifest, "not_run"):
-        command = str(row.get("command", ""))
-        if all(word in command for word in extra.split()):
-            return command
+        words = shlex.split(str(row.get("command", "")))
+        chosen = any(word.partition("=")[0] in own for word in words)
+        if not chosen and all(word in words for word in extra.split()):
+            return str(row["command"])
     details = section(run.manifest, "run")
     command = str(details.get("command") or "python -m bench all")
     name = shlex.quote(f"runs/{details.get('name') or run.folder.resolve().name}-more")
-    return f"{_without(command, extra.split()[::2])} {extra} --out {name}"
+    return f"{_without(command, [*extra.split()[::2], *own])} {extra} --out {name}"
+
+
+def _choices_in_the_way(run: Run, extra: str) -> list[str]:
+    """Options of the run's command that would keep the missing systems out of the next run, too."""
+    protocols = {str(row.get("name")) for row in manifest_records(run.manifest, "protocols")}
+    return [
+        "--classifiers",
+        *(["--extractors"] if "--preset" in extra else []),
+        *(["--protocols"] if protocols <= set(run.audits) else []),
+    ]
 
 
 def _without(command: str, options: Sequence[str]) -> str:

@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 
 Row = Mapping[str, Any]
 
-LIMITS = (
-    "Intervals are those of the differences due to the drawn patients alone: other trainings, "
+_LIMITS = (
+    "Intervals are those of the differences due to the drawn {patients} alone: other trainings, "
     "folds and data are not in them, and of intervals that are right one in twenty misses what it "
-    "is for. What two protocols differ in besides patients on both sides is not taken out; the "
+    "is for. What two protocols differ in besides {patients} on both sides is not taken out; the "
     "table names it. The figures say what a protocol gave with these systems on these crops, and "
     "prove nothing of another study."
 )
+
+
+def limits(run: Run) -> str:
+    """What the differences of the audit do not say."""
+    return _LIMITS.format(patients=run.patients)
 
 
 def audit_text(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
@@ -34,8 +39,8 @@ def audit_text(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
 
     `table` comes from `reports.tables.leakage_audit`.
     """
-    shares, limits = _beside_published(run, table)
-    return [LIMITS, limits], [*differences(run, table, ("auc", "accuracy")), *shares]
+    shares, scope = _beside_published(run, table)
+    return [limits(run), scope], [*differences(run, table, ("auc", "accuracy")), *shares]
 
 
 def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc",)) -> list[str]:
@@ -52,7 +57,7 @@ def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc
     sentences = []
     for key, group in seen.groupby(keys, sort=False, dropna=False):
         subset, *_, audit, twin, rows, twin_rows = map(str, key)
-        name = Comparison(audit, twin, "", rows, twin_rows).title(run.audits)
+        name = Comparison(audit, twin, "", rows, twin_rows).title(run)
         parts = [text for measure in measures if (text := _spread(group, measure))]
         if parts:
             counted = f"{len(group)} system{'s' if len(group) > 1 else ''}"
@@ -134,7 +139,7 @@ def _shares(run: Run, key: tuple[str, str, str], rows: Sequence[Row]) -> str:
         if gap > 0 and not missing(row["accuracy_difference"]):
             gaps.append(gap)
             shares.append(100 * row["accuracy_difference"] / gap)
-    name = Comparison(audit, twin, "").title(run.audits)
+    name = Comparison(audit, twin, "").title(run)
     if not gaps:
         return f"mass, {extractor}: under {twin} no accuracy is below the published one."
     kernels = f"{len(gaps)} kernel{'s' if len(gaps) > 1 else ''}"

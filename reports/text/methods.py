@@ -10,6 +10,7 @@ from typing import Any
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.kinds import is_reference, is_selected, parts, sees_images
+from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
@@ -51,7 +52,7 @@ def _data(run: Run) -> list[str]:
         counts = [
             row for row in manifest_records(data, "counts") if str(row.get("subset")) == subset
         ]
-        parts = [_counted(row, run.patient_ids) for row in counts]
+        parts = [_counted(row, run) for row in counts]
         positive = info.get("positive", "") if isinstance(info, dict) else ""
         called = f", positive class {positive}" if positive else ""
         sentences += [f"Subset {subset}{called}: {'; '.join(parts)}."] if parts else []
@@ -60,11 +61,10 @@ def _data(run: Run) -> list[str]:
     return sentences + _left_out(run)
 
 
-def _counted(row: dict[str, Any], patient_ids: bool) -> str:
+def _counted(row: dict[str, Any], run: Run) -> str:
     named = " ".join(str(row.get(name)) for name in ("split", "label") if row.get(name) != "none")
-    # Without patient ids nothing is known of lesions in several images, either.
-    units = ("crops", "lesions", "patients") if patient_ids else ("crops",)
-    counts = [f"{row[name]} {name}" for name in units if row.get(name)]
+    known = {"crops": True, "lesions": run.lesion_ids, "patients": run.patient_ids}
+    counts = [f"{row[name]} {name}" for name in known if known[name] and row.get(name)]
     return f"{named} {', '.join(counts)}"
 
 
@@ -75,7 +75,8 @@ def _left_out(run: Run) -> list[str]:
     if not reasons:
         return ["No row of the data set was left out."]
     listed = "; ".join(f"{n} × {reason}" for reason, n in reasons.most_common())
-    return [f"Left out were {reasons.total()} rows: {listed}."]
+    total = reasons.total()
+    return [f"Left out {'was 1 row' if total == 1 else f'were {total} rows'}: {listed}."]
 
 
 # How grey values become 8 bits, by the run's setting.
@@ -130,6 +131,8 @@ def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
     if audited:
         sentences.append(
             "Audits do not keep patients apart, on purpose, and estimate no performance."
+            if run.patient_ids
+            else "Audits estimate no performance."
         )
     sentences.append(
         f"{'Outside audits nothing' if audited else 'Nothing'} was fitted or chosen on test rows: "
@@ -138,8 +141,9 @@ def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:
     shares = listing(section(run.manifest, "configuration"), "train_fraction")
     if len(shares) > 1:
         listed = ", ".join(short(share) for share in shares)
-        of = "patients" if run.patient_ids else "images"
-        sentences.append(f"Learning curves used nested shares of the training {of}: {listed}.")
+        sentences.append(
+            f"Learning curves used nested shares of the training {run.patients}: {listed}."
+        )
     return sentences
 
 
@@ -214,7 +218,7 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
 
 
 def _grouped(run: Run) -> str:
-    return " and grouped by patient" if run.patient_ids else ""
+    return f" and grouped{run.by_patient}" if run.patient_ids else ""
 
 
 def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
@@ -250,7 +254,7 @@ def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
 
 def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
     """How the support vector machines were set; a tuned one, one on components, one sampled."""
-    machines = [s for s in ran if str(s.identity["classifier"]).split("+")[0] in _KERNELS]
+    machines = [s for s in ran if names_svm(str(s.identity["classifier"]))]
     endings = {end for s in machines for end in str(s.identity["classifier"]).split("+")[1:]}
     boxes = sorted({short(s.identity["C"]) for s in machines} - {""}, key=by_size)
     sentences = []
@@ -281,12 +285,6 @@ def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
     return sentences
 
 
-_KERNELS = (
-    *("linear", "quadratic", "cubic"),
-    *("fine_gaussian", "medium_gaussian", "coarse_gaussian"),
-)
-
-
 def _named(systems: Any) -> list[str]:
     pairs = ((str(s.identity["extractor"]), short(s.identity["weights"])) for s in systems)
     return [f"{name} ({of} weights)" if of else name for name, of in dict.fromkeys(pairs)]
@@ -299,7 +297,7 @@ def _worth(name: str, value: Any) -> bool:
 
 def _statistics(run: Run, systems: list[PooledSystem], keys: Mapping[str, str]) -> list[str]:
     """keys : from `references.statistics`."""
-    of = "patients" if run.patient_ids else "images"
+    of = run.patients
     folds = any(len(set(system.units["fold"])) > 1 for system in systems)
     pooled = "; the folds of a repeat are pooled, and the AUC compares rows of one fold only"
     sentences = [

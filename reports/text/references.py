@@ -7,6 +7,7 @@ from typing import Any
 from reports.evaluation import Evaluation
 from reports.statistics.difference import BY_BOOTSTRAP, BY_FOLDS
 from reports.systems.kinds import parts
+from reports.systems.names import names_svm
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.text.bibliography import (
     DATA_SETS,
@@ -32,7 +33,9 @@ def statistics(evaluation: Evaluation) -> dict[str, str]:
         "split": compared is not None and (compared["test"] == BY_BOOTSTRAP).any(),
         "folds": compared is not None and (compared["test"] == BY_FOLDS).any(),
         "platt": any(
-            "+platt" in str(system.identity["classifier"]) for system in evaluation.systems
+            "+platt" in str(system.identity["classifier"])
+            for system in evaluation.systems
+            if system.ran
         ),
         "brier": "calibration" in tables,
         "decision": "decision_curves" in tables,
@@ -42,7 +45,7 @@ def statistics(evaluation: Evaluation) -> dict[str, str]:
 
 def references(evaluation: Evaluation) -> list[Reference]:
     """What this run used and its report rests on, each once; the suite last."""
-    run, systems = evaluation.run, evaluation.systems
+    run, systems = evaluation.run, [system for system in evaluation.systems if system.ran]
     used = [part for system in systems for part in parts(system)]
     # A plugin may have the name of a network and be another one.
     names = [str(part.get("architecture")) for part in used if part.get("library") != "plugin"]
@@ -54,10 +57,8 @@ def references(evaluation: Evaluation) -> list[Reference]:
     ]
     imagenet = any(part.get("weights") == "imagenet" for part in used)
     explained = manifest_records(run.manifest, "saliency")
-    kernels = {str(system.identity["classifier"]).split("+")[0] for system in systems}
-    svm = any(
-        name.endswith("gaussian") or name in ("linear", "quadratic", "cubic") for name in kernels
-    )
+    kernels = {str(system.identity["classifier"]) for system in systems}
+    svm = any(map(names_svm, kernels))
     keys = [
         *DATA_SETS.get(dataset, ()),
         *networks,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def curve_sentences(table: "pd.DataFrame") -> list[str]:
+def curve_sentences(table: "pd.DataFrame", patients: str = "patients") -> list[str]:
     """For each comparison, how many systems reach their full figure's interval on which share."""
     shown = table[table["classifier"].isin((OWN_HEAD, KERNEL)) & table["auc"].notna()]
     places = [name for name in GROUP_COLUMNS if name != "train_fraction"]
@@ -30,9 +30,9 @@ def curve_sentences(table: "pd.DataFrame") -> list[str]:
             )
             named = dict(zip(places, key, strict=True))
             lines.append(
-                f"{named['subset']}, {named['protocol']}: smallest share of the training patients "
-                "whose AUC lies within the interval of the AUC on all of them, systems counted by "
-                f"share: {counted}."
+                f"{named['subset']}, {named['protocol']}: smallest share of the training "
+                f"{patients} whose AUC lies within the interval of the AUC on all of them, systems "
+                f"counted by share: {counted}."
             )
     return lines
 
@@ -51,7 +51,7 @@ def _enough(curve: "pd.DataFrame") -> float | None:
     return share
 
 
-_VARIABLES = ("breast density", "abnormality", "subtlety", "crop size")
+_VARIABLES = ("breast density", "density", "abnormality", "subtlety", "crop size")
 
 
 def subgroup_sentences(run: Run, table: "pd.DataFrame") -> list[str]:
@@ -59,17 +59,18 @@ def subgroup_sentences(run: Run, table: "pd.DataFrame") -> list[str]:
     lines = []
     images = table[~table["extractor"].astype(str).isin(reference_names(run))]
     for (subset, protocol), group in images.groupby(["subset", "protocol"], sort=False):
-        parts = []
+        parts, single = [], True
         for variable in _VARIABLES:
             groups = group[group["variable"] == variable].dropna(subset=["auc"])
             medians = groups.groupby("group", sort=False)["auc"].median()
+            single &= bool((groups.groupby("group").size() == 1).all())
             if len(medians) > 1:
                 listed = ", ".join(f"{name} {number(value)}" for name, value in medians.items())
                 parts.append(f"{variable} ({listed})")
         if parts:
             lines.append(
-                f"{subset}, {protocol}: median AUC over systems by {'; by '.join(parts)}. With so "
-                "many groups some differ by chance."
+                f"{subset}, {protocol}: {'AUC' if single else 'median AUC over systems'} by "
+                f"{'; by '.join(parts)}. With so many groups some differ by chance."
             )
     return lines
 

@@ -384,6 +384,7 @@ def _manifest(
             "dataset": "phantom",
             "fingerprint": "3f" * 32,
             "synthetic": synthetic,
+            "organ": "breast",
             "licence": "CC0-1.0",
             "citation": "Nobody (2026). A phantom <of> lesions & more.",
             "notices": ["31 patients are in both splits."],

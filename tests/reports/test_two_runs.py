@@ -209,3 +209,10 @@ def test_the_command_refuses_in_one_line(first: Path, second: Path, tmp_path: Pa
         assert ended.returncode == 2
         assert reason in ended.stderr
         assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("drawn", ["patients", "images"])
+def test_what_is_drawn_is_named(first: Path, drawn: str) -> None:
+    run = read_run(first)
+    run.manifest["data"]["patient_ids"] = drawn == "patients"
+    assert compare_runs(run, run).drawn == drawn

@@ -194,6 +194,7 @@ def _dataset(
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
+        organ="breast",
         notices=[
             *cases.lacking,
             # A phantom is never complete by the published counts, nor meant to be.

@@ -33,6 +33,11 @@ def test_each_kind_is_found_by_looking(
         (phantom.parent / "aside").rename(phantom / "PHANTOM.json")
 
 
+def test_a_data_set_says_what_its_images_show(phantom: Path, classes: Path) -> None:
+    assert load_lesions(phantom).organ == "breast"
+    assert load_lesions(classes).organ == ""
+
+
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     assert f"{tmp_path}/absent: there is no such file" in refusal(tmp_path / "absent")
 

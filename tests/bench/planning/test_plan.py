@@ -281,3 +281,29 @@ def test_what_reuses_a_network_alone_leaves_no_work_to_frozen_features():
         )
         with pytest.raises(UnusableInput, match="nothing is left to run under reused-network"):
             make_plan(table(n=80), request)
+
+
+@pytest.mark.parametrize(("patient_ids", "words"), [(True, "patients"), (False, "images")])
+def test_notices_name_what_is_kept_apart(patient_ids: bool, words: str) -> None:
+    rows = pd.DataFrame(
+        {
+            "crop_id": [f"c{number}" for number in range(40)],
+            "lesion_id": [f"c{number}" for number in range(40)],
+            "patient_id": [f"c{number}" for number in range(40)],
+            # The last training crop belongs with the last test crop.
+            "group_id": [f"c{number if number != 29 else 39}" for number in range(40)],
+            "subset": "all",
+            "label": [number % 2 for number in range(40)],
+            "split": ["train"] * 30 + ["test"] * 10,
+        }
+    )
+    protocols = ("official", "pooled-official", "image-cv")
+    request = Request(
+        *({"all": ("all",)}, ("timm:a",), ("linear",), ("linear",), protocols, 1, 0),
+        patient_ids=patient_ids,
+    )
+    notices = make_plan(rows, request).notices
+    other = {"patients": "images", "images": "patients"}[words]
+    assert [words in notice for notice in notices] == [True] * len(notices) != []
+    assert not any(other in notice for notice in notices)
+    assert any("same persons" in notice for notice in notices) is patient_ids

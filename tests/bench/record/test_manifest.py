@@ -4,6 +4,7 @@ import shlex
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 
 from bench.data.crops.stack import build_stack
@@ -96,3 +97,31 @@ def test_training_crops_of_test_patients_are_told_as_taken_out(phantom, tmp_path
     (row,) = _taken_out(stack, plan)
     assert row["crops"] == row["marked"] - len(fold.train) > 0
     assert row["because_of"] == "test crops of their patients"
+
+
+@pytest.mark.parametrize(
+    ("patient_ids", "reason"),
+    [
+        (
+            True,
+            "test crops of patients who share a picture with theirs or may be the same persons",
+        ),
+        (False, "test crops that are copies of them"),
+    ],
+)
+def test_training_crops_that_belong_with_test_crops_are_told_why(patient_ids, reason):
+    table = pd.DataFrame(
+        {
+            "crop_id": list("abcdef"),
+            "patient_id": list("abcdef"),
+            # The training crop "a" is a copy of the test crop "f".
+            "group_id": list("fbcdef"),
+            "label": [0, 1, 0, 1, 0, 1],
+            "split": [*["train"] * 4, "test", "test"],
+        }
+    )
+    stack = SimpleNamespace(table=table, positions=lambda subset: table.index.to_numpy())
+    fold = official(table, 1, 0).folds[0]
+    plan = SimpleNamespace(folds=(Fold("all", "official", 0, 0, fold.train, fold.test),))
+    (row,) = _taken_out(stack, plan, patient_ids)
+    assert (row["crops"], row["marked"], row["because_of"]) == (1, 4, reason)
