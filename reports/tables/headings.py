@@ -64,7 +64,7 @@ def heading(column: str, of_table: Mapping[str, str] = MappingProxyType({})) -> 
     for ending, words in _ENDINGS.items():
         if column.endswith(ending):
             return f"{heading(column.removesuffix(ending), of_table)}, {words}"
-    for side in ("published_", "measured_"):
+    for side in ("published_", "measured_", "twin_"):
         if column.startswith(side):
             return f"{heading(column.removeprefix(side), of_table)}, {side[:-1]}"
     return in_plain_words(column)

@@ -46,18 +46,13 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
 
     score and beyond_threshold (how far the score lies on the wrong side) are means over repeats,
     and a crop is a mistake if the latter is positive; times_wrong of times_tested calls were wrong.
-    systems_wrong of of_systems, in this comparison, make this mistake too. Scores of different
+    systems_wrong of of_systems, in this comparison, make this mistake too. Ids and facts that the
+    data do not have have no column. Scores of different
     systems have different scales, so ranks are within a system.
     """
     import pandas as pd
 
     facts = _facts(run)
-    # Ids that the data do not have are the names of the crops.
-    unknown = {
-        name: None
-        for name, known in (("lesion_id", run.lesion_ids), ("patient_id", run.patient_ids))
-        if not known
-    }
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         mistakes = [_mistakes(run, system) for system in systems]
@@ -70,7 +65,6 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
                         **system.identity,
                         **row,
                         **facts.get(row["crop_id"], {}),
-                        **unknown,
                         "kind": kind,
                         "rank": rank,
                         "systems_wrong": wrong[row["crop_id"]],
@@ -78,7 +72,15 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
                     }
                     for rank, row in enumerate(worst, start=1)
                 ]
-    return pd.DataFrame(rows, columns=list(ERROR_COLUMNS))
+    unknown = _unknown(run)
+    return pd.DataFrame(rows, columns=[name for name in ERROR_COLUMNS if name not in unknown])
+
+
+def _unknown(run: Run) -> set[str]:
+    """Columns that the data have nothing for: ids that are the crops' names, facts not given."""
+    ids = {"lesion_id": run.lesion_ids, "patient_id": run.patient_ids}
+    given = [fact for facts in _facts(run).values() for fact, value in facts.items() if value]
+    return {name for name in ids if not ids[name]} | (set(_FACT_COLUMNS) - set(given))
 
 
 def _mistakes(run: Run, system: PooledSystem) -> "pd.DataFrame":

@@ -355,7 +355,7 @@ def test_statistics_are_cited_where_they_were_used(run: Run, systems: list[Poole
 def test_methods_and_checklist_tell_the_manifest(run: Run, systems: list[PooledSystem]) -> None:
     evaluation = Evaluation(run, systems)
     text = "\n".join(methods(evaluation))
-    for words in ("synthetic", "Left out were 1 rows", "patient-cv", "3 repeats", "numpy 2.4.6"):
+    for words in ("synthetic", "Left out was 1 row", "patient-cv", "3 repeats", "numpy 2.4.6"):
         assert words in text
     tables = evaluation.tables
     table = checklist(run, systems, tables)
