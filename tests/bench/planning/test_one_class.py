@@ -10,6 +10,7 @@ from bench.data.summary import one_class_notices
 from bench.planning.config import Configuration
 from bench.planning.job import prepare_job
 from bench.planning.protocols import PROTOCOLS
+from bench.planning.rules import Rules
 from bench.record.manifest import make_manifest
 
 
@@ -57,6 +58,6 @@ def test_data_info_and_the_run_say_it_first(tmp_path):
     assert "subset all: the 10 test crops hold one class only (negative)" in notice
     options = {"data": tmp_path / "set.csv", "cache": cache, "out": tmp_path / "run"}
     job = prepare_job(Configuration.checked(options | {"extractors": ("random:timm:resnet18",)}))
-    manifest = make_manifest(job, stack, job.plan_over(stack.table), ["bench"])
+    manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), ["bench"])
     assert "hold one class only" in manifest["notices"][0]
     assert manifest["data"]["copies"] == []

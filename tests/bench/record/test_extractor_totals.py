@@ -121,7 +121,7 @@ def row_of(name: str) -> dict[str, Any]:
     configuration = Configuration(extractors=(name,))
     (extractor,) = choose_extractors(configuration, synthetic=False)
     totals = ExtractorTotals(extractor)
-    totals.add(Answer(FOLD, (), None, {}, "no"))
+    totals.add(Answer(Task("net", 0), None, status="no"))
     return totals.row()
 
 
