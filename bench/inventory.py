@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from bench.atomic_files import remove_whole, stale
 from bench.errors import WorkStopped
-from bench.store import Address, Entry, Store
+from bench.store import Address, Store, StoredFile
 
 # Every kind of what is kept, and what it is.
 KINDS: Mapping[str, str] = MappingProxyType(
@@ -64,7 +64,7 @@ def take_stock(store: Store) -> list[KindTotals]:
     return totals_of([*_everything(store), *left_over(store)])
 
 
-def totals_of(entries: Sequence[Entry]) -> list[KindTotals]:
+def totals_of(entries: Sequence[StoredFile]) -> list[KindTotals]:
     """Count files by kind and age, in the order in which the kinds come."""
     now, found = time.time(), []
     for kind in dict.fromkeys(entry.kind for entry in entries):
@@ -79,7 +79,7 @@ def totals_of(entries: Sequence[Entry]) -> list[KindTotals]:
 
 def prunable(
     store: Store, kinds: Collection[str], older_than_s: float, kept: Collection[Address]
-) -> list[Entry]:
+) -> list[StoredFile]:
     """What may go: artifacts that are old enough and that nobody needs.
 
     Parameters
@@ -95,7 +95,7 @@ def prunable(
 
     Returns
     -------
-    list[Entry]
+    list[StoredFile]
         What killed writers have left is among them, whatever the kinds.
     """
     eldest = time.time() - older_than_s
@@ -107,15 +107,15 @@ def prunable(
     return [*chosen, *left_over(store)]
 
 
-def left_over(store: Store) -> Iterator[Entry]:
+def left_over(store: Store) -> Iterator[StoredFile]:
     """What killed writers have left."""
     for path in stale(store.root):
         files = [path] if path.is_file() else [one for one in path.rglob("*") if one.is_file()]
         size = sum(one.stat().st_size for one in files)
-        yield Entry(TEMPORARY, path.name, path, size, path.lstat().st_mtime)
+        yield StoredFile(TEMPORARY, path.name, path, size, path.lstat().st_mtime)
 
 
-def remove_entries(entries: Sequence[Entry]) -> None:
+def remove_entries(entries: Sequence[StoredFile]) -> None:
     """Remove files of a store; whoever reads one of them at this moment computes it again.
 
     Raises
@@ -132,14 +132,14 @@ def remove_entries(entries: Sequence[Entry]) -> None:
         except OSError as error:
             failed.append((entry.path, error))
     if failed:
-        path, first = failed[0]
+        path, problem = failed[0]
         raise WorkStopped(
             f"{len(failed)} of {len(entries)} files cannot be removed, the first of them: "
-            f"{path}: {first.strerror or first}"
+            f"{path}: {problem.strerror or problem}"
         )
 
 
-def _everything(store: Store) -> Iterator[Entry]:
+def _everything(store: Store) -> Iterator[StoredFile]:
     for kind in KINDS:
         yield from sorted(store.entries(kind), key=lambda entry: str(entry.path))
 

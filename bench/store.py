@@ -79,7 +79,7 @@ class Artifact:
 
 
 @dataclass(frozen=True)
-class Entry:
+class StoredFile:
     """A file of the store.
 
     Attributes
@@ -190,8 +190,8 @@ class Store:
         note_use(kind, key)
         return Artifact(arrays, json.loads(header["meta"]))
 
-    def entries(self, kind: str) -> Iterator[Entry]:
-        """The files of all artifacts of a kind; what is written or removed meanwhile may be missing.
+    def entries(self, kind: str) -> Iterator[StoredFile]:
+        """The files of all artifacts of a kind; what comes or goes meanwhile may be missing.
 
         Crop stacks, which are no artifacts of this class, lie in the same way and are found, too.
         """
@@ -202,7 +202,7 @@ class Store:
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     found = item.stat(follow_symlinks=False)
-                    yield Entry(kind, key, Path(item.path), found.st_size, found.st_mtime)
+                    yield StoredFile(kind, key, Path(item.path), found.st_size, found.st_mtime)
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""`cache info` counts what lies in the store; `cache prune` removes what nobody needs, if told so."""
+"""`cache info` counts what lies in the store; `cache prune` removes what nobody needs."""
 
 import json
 import os
@@ -20,7 +20,7 @@ DAYS = {OLD: 40, NEW: 2, TRAINED: 100}
 
 @pytest.fixture
 def store(tmp_path):
-    """Features, units and a network of several ages, a crop stack, and what a killed writer left."""
+    """Artifacts of several ages, a crop stack, and what a killed writer left."""
     store = Store(tmp_path / "store")
     for kind, keys in {"features": (OLD, NEW), "units": (OLD,), "networks": (TRAINED,)}.items():
         for key in keys:
@@ -170,7 +170,7 @@ def test_what_cannot_be_removed_is_named_and_the_rest_goes(cache, store, monkeyp
         remove(path)
 
     monkeypatch.setattr(inventory, "remove_whole", some)
-    with pytest.raises(WorkStopped, match="1 of 6 files cannot be removed.*Permission denied"):
+    with pytest.raises(WorkStopped, match=r"1 of 6 files cannot be removed.*Permission denied"):
         cache("prune", "--yes")
     assert ("features", OLD) in store
     assert ("units", OLD) not in store
