@@ -23,6 +23,7 @@ from bench.execution.keys import (
     profile_key,
     rows_digest,
 )
+from bench.execution.rates import rates_of
 from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
@@ -156,6 +157,7 @@ class Extraction:
         profile = self._profile(identity, lazy)
         precision = profile["precision"]
         chunks, seconds, notes = [], 0.0, dict[str, None]()
+        fresh: list[tuple[int, float]] = []
         # One region around all chunks: what is cast for the first of them serves the others.
         with contextlib.ExitStack() as region:
             for rows in self.chunks(positions, whole=network is None):
@@ -166,11 +168,15 @@ class Extraction:
                         region.enter_context(running(self.site.device, precision))
                         lazy.is_running = True
                     found = self._extracted(key, lazy, rows, precision, progress)
+                    fresh.append((len(rows), float(found.meta["seconds"])))
                 else:
                     progress(len(rows))
                 chunks.append((rows, found.arrays["features"]))
                 seconds += found.meta["seconds"]
                 notes |= dict.fromkeys(found.meta["notes"])
+        if fresh:
+            crops, spent = (sum(values) for values in zip(*fresh, strict=True))
+            rates_of(self.site).note_extraction(extractor.name, spent / crops)
         width = chunks[0][1].shape[1]
         matrix = np.full((len(self.stack.table), width), np.nan, dtype=np.float32)
         for rows, chunk in chunks:

@@ -33,6 +33,8 @@ PROFILE_VERSION = 6
 TRAINING_VERSION = 5
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1
+SIZE_VERSION = 1
+RATE_VERSION = 1
 
 # Libraries whose versions can change features, and what a training ends with.
 _FEATURE_LIBRARIES = ("torch", "torchvision", "timm")
@@ -168,6 +170,17 @@ def saliency_key(unit: str, side: int, crops: Sequence[str]) -> str:
     A unit's key holds weights, features, kernel and training rows.
     """
     return digest([SALIENCY_VERSION, unit, side, package_version("captum"), list(crops)])
+
+
+def size_key(name: str, input_size: int | None) -> str:
+    """Key of a network's numbers of parameters and features."""
+    libraries = [package_version(library) for library in _TRAINING_LIBRARIES]
+    return digest([SIZE_VERSION, name, input_size, libraries])
+
+
+def rate_key(what: Mapping[str, Any]) -> str:
+    """Key of a measured speed: of what, and under which rules. Another measurement replaces it."""
+    return digest([RATE_VERSION, dict(what)])
 
 
 def _unit_key(fold: str, features: str, system: System, solver: Mapping[str, Any]) -> str:

@@ -158,11 +158,12 @@ class Progress:
         spent = time.monotonic() - self._started
         left = spent / self._done * (self._timed - self._done)
         # A run that takes its results from the store has nothing to wait for.
-        ending = f"; about {_duration(left)} left" if left >= 5 else ""
+        ending = f"; about {duration(left)} left" if left >= 5 else ""
         self.say(f"[{self._done}/{self._total}] {line}{ending}")
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """'2 h 5 min', '5 min 3 s', '3 s'."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.execution.keys import start_key, training_key
+from bench.execution.rates import rates_of
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold
@@ -146,6 +147,7 @@ class Trainings:
                 progress=progress,
                 allow_bfloat16=self.site.rules.bfloat16,
             )
+        rates_of(self.site).note_training(extractor.name, recipe, len(fitted), training.seconds)
         costs = {
             "n_train": len(fitted),
             "epochs": recipe.epochs,

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bench.execution.features import Features
 from bench.execution.keys import judgement_key, unit_key
+from bench.execution.rates import inner, noting_fits
 from bench.execution.site import Site
 from bench.planning.plan import SOFTMAX, Fold, System
 from classifiers.judgements import Judgement
@@ -61,7 +62,8 @@ def fit_fold(
     missing = [s for s in systems if s not in results]
     for group in _groups(missing):
         try:
-            fitted = _fit(group, features, fold, site)
+            with noting_fits(site, [s.classifier for s in group], len(fold.train)):
+                fitted = _fit(group, features, fold, site)
         except ValueError as error:
             fitted = {s: str(error) for s in group}
         for system, outcome in fitted.items():
@@ -103,14 +105,15 @@ def judge_fold(
         return found
     rows = [part[fold.train] for part in features.parts]
     kernels = [system.classifier for system in missing]
-    judged = judge_kernels(
-        rows,
-        site.labels[fold.train],
-        groups,
-        kernels,
-        jobs=site.jobs,
-        memory_limit=site.rules.memory,
-    )
+    with noting_fits(site, [inner(kernel) for kernel in kernels], len(fold.train)):
+        judged = judge_kernels(
+            rows,
+            site.labels[fold.train],
+            groups,
+            kernels,
+            jobs=site.jobs,
+            memory_limit=site.rules.memory,
+        )
     for system in missing:
         found[system] = judged[system.classifier]
         site.store.put("judgements", keys[system], {}, asdict(found[system]))

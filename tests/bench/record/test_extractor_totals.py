@@ -13,7 +13,6 @@ from bench.record.extractor_totals import ExtractorTotals
 from extractors.backbone import BackboneInfo
 from reports.systems.schema import EXTRACTOR_FACTS
 
-FOLD: Any = None
 RECIPE: Any = SimpleNamespace(name="quick", localization=None)
 
 
