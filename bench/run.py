@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from bench.data.crops.rotated import rotated
 from bench.data.lesions import unusable
 from bench.data.summary import lost_classes
-from bench.execution.clusters import LOCAL
+from bench.estimates.disk import disk_need, disk_notice, lines_of
+from bench.execution.clusters import LOCAL, planned_workers
 from bench.execution.executors import Executor, LocalExecutor
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
@@ -23,7 +24,7 @@ from bench.planning.plan import Plan
 from bench.planning.presets import SELECTED
 from bench.planning.rules import Rules, decide_rules
 from bench.record.extractor_totals import ExtractorTotals
-from bench.record.folder import RunFolder
+from bench.record.folder import ARTIFACTS, RunFolder, artifacts_of
 from bench.record.manifest import make_manifest
 from bench.record.pictures import (
     write_explanation,
@@ -36,6 +37,10 @@ from bench.store import Store, noting_use
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
+
+
+# Bytes of disk from which on a run says what it needs.
+LARGE = 10**9
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         job = replace(job, extractors=fetch_weights(job.extractors, progress.say))
     if job.configuration.strict:
         check_strict(job.extractors)
+    _say_disk(job, progress)
     from bench.data.crops.stack import build_stack
 
     settings = job.configuration.crop_settings()
@@ -119,6 +125,18 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         described = _carry_out(site, executor, results, progress, folder)
         progress.say("writing the report")
         return _write(job, site, stack, folder, manifest, results, described, executor)
+
+
+def _say_disk(job: Job, progress: Progress) -> None:
+    """Say what a large run needs of the disk, and that it has less where it has."""
+    scheduler = job.configuration.scheduler
+    workers = planned_workers(scheduler, decide_rules(job.device, job.configuration).threads)
+    need = disk_need(job, workers or 1)
+    if need.total >= LARGE:
+        progress.say(f"disk that the run needs in the store: {'; '.join(lines_of(need))}")
+    there = artifacts_of(job.out) if (job.out / ARTIFACTS).is_file() else ()
+    if notice := disk_notice(job, need, there):
+        progress.say(notice, style="yellow")
 
 
 @contextlib.contextmanager

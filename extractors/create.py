@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -186,6 +186,60 @@ def _runs_without_memory(resolved: Resolved, info: BackboneInfo) -> bool:
         return isinstance(features, torch.Tensor) and features.ndim == 2 and len(features) == 2
     except Exception:
         return False
+
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """How large a network is.
+
+    Attributes
+    ----------
+    parameters : int
+        Their number, without the classifier that is removed.
+    width : int
+        The number of features.
+    """
+
+    parameters: int
+    width: int
+
+
+def size_of(name: str, input_size: int | None = None) -> NetworkSize | None:
+    """The size of a network that may lack its weights, found on torch's device without memory.
+
+    Parameters
+    ----------
+    name : str
+        As for `create_backbone`.
+    input_size : int | None
+        Side of the input of a network of this package, instead of its own.
+
+    Returns
+    -------
+    NetworkSize | None
+        None for a plugin, which may load weights where it builds, and for what cannot be built.
+    """
+    import torch
+
+    resolved = resolve(name)
+    if isinstance(resolved, FromPlugin):
+        return None
+    if isinstance(resolved, FromScratch) and input_size is not None:
+        resolved = replace(resolved, network=replace(resolved.network, input_size=input_size))
+    info = replace(describe_resolved(resolved, weights="random"), weights_path=None)
+    assert info.input is not None
+    side = (input_size,) * 2 if input_size else (info.input.height, info.input.width)
+    # Some networks read values when they are built, for which there must be some.
+    for device in ("meta", "cpu"):
+        try:
+            with seeded(0), torch.device(device), torch.no_grad():
+                network = _feature_network(resolved, info).eval()
+                width = network(torch.zeros(1, 3, *side)).shape[1]
+        except Exception:
+            # A library's builder may raise anything; whoever needs the network is told.
+            continue
+        return NetworkSize(sum(p.numel() for p in network.parameters()), int(width))
+    return None
 
 
 def draws_weights(name: str) -> bool:

@@ -56,6 +56,7 @@ def print_plan(job: "Job") -> None:
     left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
     for notice in (*job.dataset.notices, *left_out, *plan.notices):
         say(f"note      {notice}")
+    _print_needs(job)
     say("")
     _print_folds(plan)
     say("")
@@ -68,6 +69,36 @@ def print_plan(job: "Job") -> None:
     print_table("", ("extractor", "weights", "classifiers", "units", "status"), units)
     say("")
     say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
+
+
+def _print_needs(job: "Job") -> None:
+    """Disk, tasks and time; what is shared with workers where there are any."""
+    from rich.filesize import decimal
+
+    from bench.estimates.disk import disk_need, disk_notice, lines_of
+    from bench.estimates.effort import effort_of, time_lines
+    from bench.execution.clusters import LOCAL, is_on_this_machine, planned_workers
+    from bench.planning.rules import decide_rules, likely_rules
+
+    options = job.configuration
+    rules = decide_rules(job.device, options)
+    workers = planned_workers(options.scheduler, rules.threads)
+    need = disk_need(job, workers or 1)
+    for line in lines_of(need):
+        say(f"disk      {line}")
+    if notice := disk_notice(job, need):
+        say(f"note      {notice}")
+    # A cluster may have GPUs that this machine lacks.
+    own = is_on_this_machine(options.scheduler) or options.device != "auto"
+    effort = effort_of(job, (rules,) if own else likely_rules(rules))
+    if options.scheduler != LOCAL:
+        say(f"submits   {effort.tasks} tasks, {effort.gpu_tasks} of them with a network")
+        say(
+            f"shares    {decimal(effort.stack_bytes + effort.site_bytes)} by way of the store: "
+            f"crops {decimal(effort.stack_bytes)}, plan {decimal(effort.site_bytes)}"
+        )
+    for line in time_lines(effort, workers):
+        say(f"time      {line}")
 
 
 def _print_folds(plan: "Plan") -> None:

@@ -5,12 +5,15 @@ import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from bench.commands.printing import say
 from bench.errors import UnusableInput
+
+if TYPE_CHECKING:
+    from bench.data import Dataset
 
 # What the default run on the phantom was measured to need, with room to spare.
 MEMORY_GIB = 4
@@ -62,7 +65,7 @@ def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> 
         *_disk(cache),
         *_network(),
         *_weights(weights_dir),
-        _data(data),
+        *_data(data, cache),
     ]
 
 
@@ -142,23 +145,53 @@ def _weights(weights_dir: Path | None) -> Iterator[Check]:
             yield Check("note", info.name, "weights not cached", info.hint, backbone=True)
 
 
-def _data(requested: Path | None) -> Check:
+def _data(requested: Path | None, cache: Path | None) -> Iterator[Check]:
     from bench.data import load_lesions
 
     root = requested or os.environ.get("BENCH_DATA") or None
     if root is None:
-        return Check(
+        yield Check(
             "note", "data", "the built-in phantom", "name real data with --data or $BENCH_DATA"
         )
+        return
     try:
         dataset = load_lesions(root)
     except UnusableInput as error:
-        return Check("bad", "data", str(error), "see `data info PATH`")
+        yield Check("bad", "data", str(error), "see `data info PATH`")
+        return
     found = f"{dataset.name}: {len(dataset.table)} crops"
     if dataset.left_out.empty:
-        return Check("ok", "data", found)
-    found += f", {len(dataset.left_out)} rows left out"
-    return Check("note", "data", found, "see `data info PATH`")
+        yield Check("ok", "data", found)
+    else:
+        found += f", {len(dataset.left_out)} rows left out"
+        yield Check("note", "data", found, "see `data info PATH`")
+    yield _disk_of_runs(dataset, cache)
+
+
+def _disk_of_runs(dataset: "Dataset", cache: Path | None) -> Check:
+    """What a run of each preset on these data needs in the store, with default options."""
+    from rich.filesize import decimal
+
+    from bench.estimates.disk import disk_need, disk_notice
+    from bench.planning.config import Configuration
+    from bench.planning.job import job_on
+    from bench.planning.presets import PRESETS
+
+    needs, lacking = [], []
+    for preset in PRESETS:
+        options = {"preset": preset, "cache": cache}
+        try:
+            job = job_on(dataset, Configuration.checked(options))
+        except UnusableInput as error:
+            return Check("note", "disk of a run", f"unknown ({error})", "see `all --dry-run`")
+        need = disk_need(job)
+        needs.append(f"{preset} {decimal(need.total)}")
+        lacking += [preset] * (disk_notice(job, need) is not None)
+    found = f"--preset {', '.join(needs)}, all in the store"
+    if lacking:
+        hint = "name another folder with --cache, or see `cache prune`"
+        return Check("note", "disk of a run", f"{found}: too much for {', '.join(lacking)}", hint)
+    return Check("ok", "disk of a run", found)
 
 
 def print_checks(findings: Iterable["Check"]) -> None:

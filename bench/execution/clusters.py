@@ -62,6 +62,33 @@ def is_on_this_machine(text: str) -> bool:
     return text.partition(":")[0] in (LOCAL, PROCESSES, GPUS)
 
 
+def planned_workers(text: str, threads: int) -> int | None:
+    """How many workers a scheduler will have; None for a cluster that is not asked yet.
+
+    Parameters
+    ----------
+    text : str
+        What `--scheduler` says.
+    threads : int
+        Threads of one operation.
+
+    Returns
+    -------
+    int | None
+        Jobs of a batch system count as one worker each.
+    """
+    name, _, rest = text.partition(":")
+    if text == LOCAL:
+        return 1
+    if text.startswith(RUNNING):
+        return None
+    if name == JOBQUEUE:
+        return int(jobqueue_settings(Path(rest)).get("jobs", 1))
+    if text == GPUS:
+        return len(visible_gpus())
+    return int(rest) if rest else max(2, usable_cores() // threads)
+
+
 @contextlib.contextmanager
 def connected(text: str, threads: int) -> Iterator["Client"]:
     """A client of the cluster, which ends with the block where it was started here.
@@ -141,9 +168,8 @@ def _cluster(text: str, threads: int, folder: str) -> Any:
         return _gpu_cluster(folder)
     from distributed import LocalCluster
 
-    workers = int(rest) if rest else max(2, usable_cores() // threads)
     return LocalCluster(
-        n_workers=workers,
+        n_workers=planned_workers(text, threads),
         threads_per_worker=1,
         processes=True,
         host="127.0.0.1",

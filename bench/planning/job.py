@@ -147,10 +147,14 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
     """
     known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
     check_names("classifiers", configuration.classifiers or (), known)
-    classifiers = _with_tuned(configuration)
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     cache = cache_folder(configuration.cache)
-    dataset = load_data(configuration, cache, progress)
+    return job_on(load_data(configuration, cache, progress), configuration)
+
+
+def job_on(dataset: "Dataset", configuration: Configuration) -> Job:
+    """As `prepare_job`, on data that have been loaded."""
+    classifiers = _with_tuned(configuration)
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
     device = choose_device(configuration.device)
@@ -163,7 +167,7 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
         extractors=extractors,
         classifiers=classifiers,
         device=device,
-        cache=cache,
+        cache=cache_folder(configuration.cache),
         out=(configuration.out or default_out).expanduser(),
         plan=Plan((), (), (), {}),
     )

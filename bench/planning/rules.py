@@ -6,7 +6,7 @@ in one line where it cannot.
 
 import os
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -93,6 +93,12 @@ def decide_rules(
         threads=threads or min(usable_cores(), THREADS),
         memory=memory,
     )
+
+
+def likely_rules(here: Rules) -> tuple[Rules, ...]:
+    """Those that workers elsewhere may have, the likeliest first: with a GPU, else as here."""
+    gpu = replace(here, device="cuda")
+    return replace(gpu, bfloat16=not here.tf32), gpu, here
 
 
 def requested_threads(options: "Configuration | None") -> int:
