@@ -157,7 +157,7 @@ def job_on(dataset: "Dataset", configuration: Configuration) -> Job:
     classifiers = _with_tuned(configuration)
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
-    device = choose_device(configuration.device)
+    device, cache = choose_device(configuration.device), cache_folder(configuration.cache)
     extractors = known_extractors(configuration, dataset.synthetic, Store(cache))
     default_out = Path("runs") / f"{dataset.name}-{configuration.preset}"
     job = Job(
@@ -167,7 +167,7 @@ def job_on(dataset: "Dataset", configuration: Configuration) -> Job:
         extractors=extractors,
         classifiers=classifiers,
         device=device,
-        cache=cache_folder(configuration.cache),
+        cache=cache,
         out=(configuration.out or default_out).expanduser(),
         plan=Plan((), (), (), {}),
     )
