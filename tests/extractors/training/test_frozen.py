@@ -11,7 +11,8 @@ from extractors import plugins
 from extractors.backbone import state_digest
 from extractors.errors import BackboneError
 from extractors.recipes import Recipe
-from extractors.training.loop import _freeze, train
+from extractors.training.frozen import freeze
+from extractors.training.loop import train
 from extractors.training.rows import TrainingRows
 from extractors.training.state import Checkpoint
 from extractors.training.trainable import create_trainable
@@ -98,7 +99,7 @@ def test_the_frozen_part_gives_the_same_for_the_same_image(make) -> None:
     trainable = make(LAST)
     body = trainable.network.body
     pixels = torch.rand(2, 3, 32, 32)
-    frozen, _ = _freeze(body, LAST)
+    frozen, _ = freeze(body, LAST)
     body.train()
     for module in frozen:
         module.training = False
@@ -119,7 +120,7 @@ def test_stochastic_depth_rests_where_all_is_frozen(name) -> None:
     from torchvision.ops import StochasticDepth
 
     body = getattr(models, name.split(":")[1])(weights=None)
-    frozen, _ = _freeze(body, LAST)
+    frozen, _ = freeze(body, LAST)
     body.train()
     for module in frozen:
         module.training = False
@@ -132,7 +133,7 @@ def test_stochastic_depth_rests_where_all_is_frozen(name) -> None:
 
 
 def test_a_whole_training_has_nothing_frozen(make) -> None:
-    assert _freeze(make().network.body, RECIPE) == ([], [])
+    assert freeze(make().network.body, RECIPE) == ([], [])
 
 
 def test_checkpoints_kept_in_memory_stay_what_they_were(make) -> None:
