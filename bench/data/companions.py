@@ -4,7 +4,6 @@ A mask has nearly two values. It is known by a name made of another picture's, o
 pictures of the set have many values. A picture with many values is never left out.
 """
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,8 +122,7 @@ def is_two_valued(pixels: Pixels) -> bool:
 
 def _is_two_valued(pixels: Pixels, most_between: float, same_of_few: float) -> bool:
     low, high = float(pixels.min()), float(pixels.max())
-    # Floats may have a range that is no number.
-    if low == high or not math.isfinite(high - low):
+    if low == high:
         return False
     if bool(((pixels == low) | (pixels == high)).all()):
         return True

@@ -35,7 +35,8 @@ from bench.store import Store, digest, note_use
 if TYPE_CHECKING:
     import pandas as pd
 
-# 6: files that take too much memory or time to decode are refused, and reasons are of the file.
+# 6: files that take too much memory or time to decode, and floats too far apart to be scaled, are
+# refused; reasons are of the file.
 STACK_VERSION = 6
 
 # What a result can depend on besides the pixels.

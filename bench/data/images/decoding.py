@@ -4,14 +4,13 @@ Every defect of a file ends in `UnreadableImage`, so that one bad crop never end
 """
 
 import contextlib
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from bench.data.images import file_kinds
 from bench.data.images.bounds import CONTENTS, DECODING, MAX_MEMORY, Reserve
@@ -95,9 +94,20 @@ def decode(data: bytes, name: str, window: str = "own", reserve: Reserve = _no_r
         raise
     except Exception as error:  # hostile files make decoders raise anything
         raise UnreadableImage(reason(error)) from error
-    if decoded.pixels.dtype.kind == "f" and not np.isfinite(decoded.pixels).all():
-        raise UnreadableImage("it holds values that are not finite")
+    if decoded.pixels.dtype.kind == "f":
+        _check_range(decoded.pixels)
     return decoded
+
+
+def _check_range(pixels: Pixels) -> None:
+    low, high = float(pixels.min()), float(pixels.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise UnreadableImage("it holds values that are not finite")
+    # Scaling to 8 bits multiplies differences.
+    if not math.isfinite((high - low) * 255):
+        raise UnreadableImage(
+            f"its values reach from {low:.2g} to {high:.2g}, too far to be scaled"
+        )
 
 
 def _identified(data: bytes, reserve: Reserve) -> Decoded:

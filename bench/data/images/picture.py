@@ -1,5 +1,6 @@
 """Pictures that Pillow reads: one channel, upright, and what the file tells of how it was made."""
 
+import logging
 import re
 import struct
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ from bench.data.images.wide_colour import raw_mode, scaled_grey, wide_grey
 
 # Formats that Pillow decodes itself; others may start programs or nest files.
 PILLOW_FORMATS = ("PNG", "JPEG", "PPM", "TIFF", "BMP", "WEBP", "JPEG2000", "GIF")
+
+# What it logs names no file, and is printed where a program handles no logs.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _ORIENTATION, _PHOTOMETRIC, _BITS = 274, 262, 258
 _MODE_BITS = {"1": 1, "I": 32, "F": 32}

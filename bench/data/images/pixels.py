@@ -3,6 +3,7 @@
 import re
 import struct
 import textwrap
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -217,6 +218,8 @@ def _words(error: Exception) -> str:
     number = _NOT_A_NUMBER.fullmatch(message)
     if number:
         return f"it has {textwrap.shorten(number[1], 40, placeholder=' ...')} in place of a number"
+    if isinstance(error, zlib.error):
+        return "its deflated data are damaged"
     if not message or isinstance(error, _OF_PROGRAMS):
         return f"it is damaged, or its decoder does not know its kind ({type(error).__name__})"
     return textwrap.shorten(message, _LONGEST_REASON, placeholder=" ...")

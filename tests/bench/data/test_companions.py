@@ -1,5 +1,6 @@
 """Masks among pictures are left out with a reason, in folders and CSVs; pictures never are."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,3 +133,23 @@ def test_a_dark_picture_with_a_bright_spot_is_no_mask() -> None:
     dark[5:8, 5:30] = 255
     assert not is_two_valued(dark)
     assert not is_two_valued(np.zeros((9, 9), np.uint8))
+
+
+def test_counting_the_values_of_a_film_takes_little_memory() -> None:
+    film = np.arange(2000 * 3000, dtype=np.uint32).reshape(2000, 3000).astype(np.uint16)
+    tracemalloc.start()
+    try:
+        assert not is_two_valued(film)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2 * film.nbytes
+
+
+def test_a_value_between_two_counts_for_what_it_is() -> None:
+    """Half of the few pixels are 1 off, of 16 bits, where what JPEG adds is allowed for."""
+    pixels = np.zeros((100, 100), np.uint16)
+    pixels[:10] = np.tile([4000, 4001], (10, 50))
+    assert is_two_valued(pixels)
+    pixels[:10] = np.tile([3700, 4000], (10, 50))
+    assert not is_two_valued(pixels)

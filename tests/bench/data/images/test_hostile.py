@@ -233,6 +233,22 @@ def test_a_large_mammogram_is_far_from_the_bounds(tmp_path: Path, side: tuple[in
         assert peak < MAX_MEMORY // 2 + LIBRARIES
 
 
+@pytest.mark.parametrize(
+    "values", [(-1.7e308, 1.7e308), (0.0, 1.7e308), (0.0, np.inf), (0.0, np.nan)]
+)
+def test_a_range_that_is_no_number(values: tuple[float, float]) -> None:
+    shape = {"Rows": 2, "Columns": 2, "BitsAllocated": 64, "BitsStored": 64, "HighBit": 63}
+    data = dicom(ExplicitVRLittleEndian, b"", **shape)
+    record = pydicom.dcmread(io.BytesIO(data))
+    del record.PixelData, record.PixelRepresentation
+    record.PhotometricInterpretation = "MONOCHROME2"
+    record.DoubleFloatPixelData = np.tile(values, 2).tobytes()
+    stream = io.BytesIO()
+    record.save_as(stream)
+    with pytest.raises(UnreadableImage, match=r"not finite|too far to scale"):
+        decode(stream.getvalue(), "x.dcm")
+
+
 def test_room_is_shared() -> None:
     room, most, now, lock = Room(10), [0], [0], threading.Lock()
 
@@ -262,3 +278,5 @@ def test_what_a_library_prints_does_not_reach_the_terminal(
     with contextlib.suppress(UnreadableImage):
         to_eight_bit(decode(data, "x.tif").pixels)
     assert capfd.readouterr() == ("", "")
+    # What Pillow logs is caught here; in a process of its own it would be printed.
+    assert measured(tiff(64, (277, 3, 1027)), tmp_path, ".tif")[2] == "refused"

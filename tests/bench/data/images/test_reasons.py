@@ -1,6 +1,7 @@
 """Why a file is refused: true, in whole words, and of the file, not of a program's variables."""
 
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ def test_no_words_of_a_program() -> None:
         ValueError("invalid literal for int() with base 10: '1x'"),
     ]
     said = [reason(error) for error in errors]
+    assert reason(zlib.error("Error -3 while decompressing data: invalid literal/lengths set")) == (
+        "it cannot be decoded: its deflated data are damaged"
+    )
     assert said[-1] == "it cannot be decoded: it has '1x' in place of a number"
     for line in said[:-1]:
         assert line.startswith("it cannot be decoded: it is damaged, or its decoder does not know")
