@@ -134,8 +134,10 @@ def _say_disk(job: Job, progress: Progress) -> None:
     need = disk_need(job, workers or 1)
     if need.total >= LARGE:
         progress.say(f"disk that the run needs in the store: {'; '.join(lines_of(need))}")
-    there = artifacts_of(job.out) if (job.out / ARTIFACTS).is_file() else ()
-    if notice := disk_notice(job, need, there):
+    notice = disk_notice(job, need)
+    if notice and (job.out / ARTIFACTS).is_file():
+        notice = disk_notice(job, need, artifacts_of(job.out))
+    if notice:
         progress.say(notice, style="yellow")
 
 

@@ -219,11 +219,11 @@ def size_of(name: str, input_size: int | None = None) -> NetworkSize | None:
     NetworkSize | None
         None for a plugin, which may load weights where it builds, and for what cannot be built.
     """
-    import torch
-
     resolved = resolve(name)
     if isinstance(resolved, FromPlugin):
         return None
+    import torch
+
     if isinstance(resolved, FromScratch) and input_size is not None:
         resolved = replace(resolved, network=replace(resolved.network, input_size=input_size))
     info = replace(describe_resolved(resolved, weights="random"), weights_path=None)

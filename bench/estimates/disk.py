@@ -1,5 +1,6 @@
 """The disk that a plan needs in the store, computed from sizes before anything is written."""
 
+import contextlib
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -149,12 +150,13 @@ def disk_notice(job: Job, need: DiskNeed, there: Collection[Address] = ()) -> st
 
 
 def _bytes_of(store: Store, addresses: Collection[Address]) -> int:
-    """The bytes of those large artifacts that are there."""
-    kinds = {"networks", "features", "crops"} & {kind for kind, _ in addresses}
-    wanted = set(addresses)
-    return sum(
-        file.size for kind in kinds for file in store.entries(kind) if (kind, file.key) in wanted
-    )
+    """The bytes of those networks and features that are there."""
+    size = 0
+    for kind, key in addresses:
+        if kind in ("networks", "features"):
+            with contextlib.suppress(FileNotFoundError):
+                size += store.path(kind, key).stat().st_size
+    return size
 
 
 def lines_of(need: DiskNeed) -> Iterator[str]:

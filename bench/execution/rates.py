@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 # The fields of a recipe that decide how long an epoch takes.
 _OF_AN_EPOCH = ("batch_size", "augmentation", "localization", "input_size", "layers")
-# A measurement that is nearer to the last one than this share of it is not written.
-_NEAR = 0.2
+# Seconds for which a process keeps no other measurement of the same thing: folds are many.
+REST_S = 60.0
 _last: dict[tuple[Path, str], float] = {}
 
 
@@ -86,10 +86,9 @@ class Rates:
     def _note(self, what: Mapping[str, Any], seconds: float, **more: Any) -> None:
         key = rate_key(what)
         place = (self.store.root, key)
-        before = _last.get(place)
-        if before is not None and abs(seconds - before) <= _NEAR * before:
+        if time.monotonic() - _last.get(place, -math.inf) < REST_S:
             return
-        _last[place] = seconds
+        _last[place] = time.monotonic()
         meta = {**what, **more, "seconds": seconds, "host": socket.gethostname()}
         # It is an estimate's, and no work ends for it.
         with contextlib.suppress(OSError):

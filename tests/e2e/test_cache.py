@@ -1,9 +1,11 @@
 """What a run leaves in the store: what it needs, how long it took, and what may go."""
 
 import importlib.util
+import os
 
 import pytest
 
+from bench.atomic_files import WRITING
 from bench.execution.clusters import LOCAL
 
 TRAINED = """
@@ -31,6 +33,10 @@ def work(phantom, plugin):
 
 def test_a_run_names_what_it_needs_and_that_is_all_it_needs(bench, work, tmp_path, artifacts):
     run = tmp_path / "run"
+    left_over = tmp_path / "cache" / "units" / f"{WRITING}old"
+    left_over.parent.mkdir(parents=True)
+    left_over.touch()
+    os.utime(left_over, (1, 1))
     before = bench(*work, "--dry-run")
     assert "time      unknown, never measured: training of learner" in before.out
     assert bench(*work, "--out", run).status == 0
@@ -41,12 +47,15 @@ def test_a_run_names_what_it_needs_and_that_is_all_it_needs(bench, work, tmp_pat
     assert {line.split()[0] for line in told} >= {
         "crops", "copies", "features", "profiles", "trainings", "networks", "units", "saliency",
     }  # fmt: skip
+    # No run looks through the store for it.
+    assert left_over.exists()
     kept = artifacts()
     other = bench(*work, "--seed", "1", "--out", tmp_path / "other")
     assert other.status == 0
     assert artifacts().keys() > kept.keys()
     pruned = bench("cache", "prune", "--older-than", "0d", "--keep", run, "--yes")
     assert "removed" in pruned.out
+    assert not left_over.exists()
     left = artifacts()
     needed = {file: time for file, time in kept.items() if file.parent.parent.name != "sizes"}
     assert left == {file: time for file, time in needed.items() if "index" not in file.parts}
