@@ -56,11 +56,12 @@ class ClassSides:
 def normalised(word: str) -> str:
     """A class's name in lower case, with spaces between its words: 'No_Findings' is 'no findings'.
 
-    A number that is written as a decimal loses its zero.
+    A number that is written as a decimal loses its zero and keeps its sign.
     """
+    if number := re.fullmatch(r"\s*([+\-\u2212]?)\s*(\d+)(\.0*)?\s*", word):
+        return "-" * (number[1] in ("-", "\u2212")) + number[2]
     divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word.strip())
-    plain = " ".join(re.split(r"[\s_\-]+", divided.lower())).strip()
-    return plain.removesuffix(".0") if re.fullmatch(r"\d+\.0", plain) else plain
+    return " ".join(re.split(r"[\s_\-]+", divided.lower())).strip()
 
 
 def label_of(word: str, others: Sequence[str] = ()) -> int | None:
@@ -79,6 +80,8 @@ def label_of(word: str, others: Sequence[str] = ()) -> int | None:
         The side.
     """
     plain = normalised(word)
+    if plain == "-1" and {normalised(one) for one in others} == {"1"}:
+        return 0
     for label, known in enumerate((NEGATIVE, POSITIVE)):
         if plain in {normalised(one) for one in known}:
             return label
@@ -135,8 +138,9 @@ def decide_sides(classes: Sequence[str], positive: str | None = None) -> ClassSi
     sides = {
         name: label_of(name, [other for other in classes if other != name]) for name in classes
     }
-    if any(normalised(name) not in ("0", "1") and _is_number(name) for name in classes):
-        # 1 and 2, or 1 to 5: 1 is the lowest then, no yes.
+    numbers = {normalised(name) for name in classes if _is_number(name)}
+    if numbers - {"0", "1"} and numbers != {"-1", "1"}:
+        # 1 and 2, or 1 to 5: 1 is the lowest then, no yes; beside 0 and 1, -1 may mean not known.
         sides |= {name: None for name in classes if normalised(name) == "1"}
     if len(classes) == 2:
         return _of_two(classes, sides)
@@ -167,7 +171,7 @@ def _as_requested(classes: Sequence[str], positive: str) -> ClassSides:
 
 
 def _of_two(classes: Sequence[str], sides: dict[str, int | None]) -> ClassSides:
-    first, second = classes
+    first, second = sorted(classes, key=_number) if all(map(_is_number, classes)) else classes
     pair = sides[first], sides[second]
     if pair in ((0, 1), (0, None), (None, 1)):
         return ClassSides((first,), (second,))
@@ -183,7 +187,11 @@ def _of_two(classes: Sequence[str], sides: dict[str, int | None]) -> ClassSides:
 
 
 def _is_number(name: str) -> bool:
-    return re.fullmatch(r"[+-]?\d+", normalised(name)) is not None
+    return re.fullmatch(r"-?\d+", normalised(name)) is not None
+
+
+def _number(name: str) -> int:
+    return int(normalised(name))
 
 
 def _is_normal(name: str) -> bool:

@@ -294,5 +294,5 @@ def _word(words: Counter[str], otherwise: str) -> str:
     """The word that the manifest uses for a class, if it uses only one."""
     if len(words) == 1:
         word = next(iter(words))
-        return word if not word.replace(".", "").isdigit() else otherwise
+        return word if not word.lstrip("+-").replace(".", "").isdigit() else otherwise
     return otherwise

@@ -55,6 +55,16 @@ def test_a_guess_is_said_and_can_be_settled() -> None:
         decide_sides(["cats", "dogs"], "birds")
 
 
+def test_minus_one_is_no_other_spelling_of_one() -> None:
+    for one in ("1", "+1", "1.0"):
+        sides = decide_sides(sorted(["-1", one]))
+        assert (sides.negative, sides.positive, sides.notices) == (("-1",), (one,), ())
+    # In some sets it stands for what is not known.
+    with pytest.raises(UnusableInput, match="3 classes, '-1', '0', '1'"):
+        decide_sides(["-1", "0", "1"])
+    assert decide_sides(["10", "2"]).positive == ("10",)
+
+
 def test_one_is_the_lower_of_one_and_two() -> None:
     for classes, negative in ((["1", "2"], "1"), (["2", "4"], "2"), (["1.0", "2.0"], "1.0")):
         sides = decide_sides(classes)
@@ -98,6 +108,16 @@ def test_three_classes_follow_one_rule(
     dataset = load_lesions(unknown, positive="BCC")
     assert list(dataset.table.groupby("pathology")["label"].first()) == [0, 1, 0]
     assert any("put together" in notice for notice in dataset.notices)
+
+
+@pytest.mark.parametrize("layout", [as_folders, as_csv])
+def test_minus_one_does_not_join_one(
+    tmp_path: Path, save: Callable[..., Path], layout: Callable[..., Path]
+) -> None:
+    table = load_lesions(layout(tmp_path / "two", ["-1", "1"], save)).table
+    assert dict(table.groupby("pathology")["label"].first()) == {"-1": 0, "1": 1}
+    with pytest.raises(UnusableInput, match="--positive"):
+        load_lesions(layout(tmp_path / "three", ["-1", "0", "1"], save))
 
 
 @pytest.mark.parametrize("layout", [as_folders, as_csv])
