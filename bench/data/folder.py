@@ -28,7 +28,6 @@ from bench.data.patients import groups_of, kept_together, maybe_one_person, name
 from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 
-LOOKED_FOR = "a folder: two class folders with images, or one CSV with the columns path and label"
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
 NO_SPLIT = "no official split"
 _SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation"}
@@ -213,7 +212,9 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
         )
     if {name.lower() for name in names} <= _SPLITS:
         raise unusable(
-            root, "train and test are not classes; give one folder a class, or a CSV with a split"
+            root,
+            f"{named(names)} are parts of a split, not classes; give one folder a class, or a CSV "
+            "with the column split",
         )
     sides = _sides(root, names, positive)
     rows: list[dict[str, Any]] = []

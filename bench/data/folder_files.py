@@ -26,7 +26,7 @@ IMAGE_ENDINGS = (
 
 
 def found_instead(root: Path) -> str:
-    """What is in a folder that is no data set, in words; empty where there is nothing to say."""
+    """What is in a folder that is no data set, in words."""
     folders = [
         path for path in sorted(root.iterdir()) if path.is_dir() and path.name[0] not in "._"
     ]
@@ -37,8 +37,11 @@ def found_instead(root: Path) -> str:
             f"of its {len(folders)} folders only {with_images[0].name!r} holds images; "
             "two classes need a folder each"
         )
+    if len(with_images) == 1:
+        name = with_images[0].name
+        return f"its images are all in one folder, {name!r}; two classes need a folder each"
     if with_images:
-        return ""
+        return "it has neither two class folders with images nor one CSV with path and label"
     if images:
         return (
             f"it holds {len(images)} images, such as {images[0].name!r}, but neither class folders "

@@ -60,8 +60,6 @@ class Loader:
         that lacks an essential part.
     load : Callable[[Path, Requested], Dataset]
         Reads it: data root, and what a user asks for.
-    looked_for : str
-        What `find` looks for in a folder, in words; "" if it always returns False.
     file : str
         The single file that may take the place of a folder, in words; "" if there is none.
     takes_tables : bool
@@ -74,7 +72,6 @@ class Loader:
     title: str
     find: Callable[[Path], bool]
     load: Callable[[Path, Requested], Dataset]
-    looked_for: str = ""
     file: str = ""
     takes_tables: bool = False
     takes_positive: bool = False
@@ -104,6 +101,9 @@ def _load_phantom(path: Path, requested: Requested) -> Dataset:
     return dataset
 
 
+# Folders of a level that are searched for a data set which lies deeper than the path.
+_MOST_FOLDERS = 50
+
 # In the order in which a path is tested: what fits many paths comes late.
 LOADERS = (
     Loader(
@@ -111,7 +111,6 @@ LOADERS = (
         title="case tables and images: Kaggle's JPEGs, TCIA's DICOMs, or PNGs made of them",
         find=lambda path: cbis_ddsm.find(path) is not None,
         load=_load_cbis_ddsm,
-        looked_for=f"CBIS-DDSM: {cbis_ddsm.LOOKED_FOR}",
         takes_tables=True,
     ),
     Loader(
@@ -119,7 +118,6 @@ LOADERS = (
         title="mini-MIAS: 322 films with Info.txt, as a folder or a tar archive",
         find=lambda path: mias.find(path) is not None,
         load=lambda path, requested: mias.load(path, requested.follow_links),
-        looked_for=f"MIAS: {mias.LOOKED_FOR}",
         file="a tar archive of mini-MIAS",
     ),
     Loader(
@@ -129,7 +127,6 @@ LOADERS = (
         load=lambda path, requested: folder.load(
             path, requested.positive, requested.columns, requested.follow_links
         ),
-        looked_for=folder.LOOKED_FOR,
         file="a CSV manifest",
         takes_positive=True,
     ),
@@ -250,7 +247,7 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
     Raises
     ------
     UnusableInput
-        If there is none; the message says what was looked for.
+        If there is none; the message says what is there instead.
     """
     for loader in LOADERS:
         if loader.find(path):
@@ -263,16 +260,27 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
         raise unusable(path, f"is neither a folder, {', '.join(files)}, nor {last}")
     if holds_nothing(path):
         raise unusable(path, "the folder is empty")
-    below = [child for child in sorted(path.iterdir()) if child.is_dir() and _is_data_set(child)]
+    below = _data_sets_below(path)
     if len(below) == 1:
         raise unusable(
             path, f"no data set is here, but there is one in {below[0]}: name that folder"
         )
-    instead = found_instead(path)
-    if instead:
-        raise unusable(path, f"no data set known here: {instead}")
-    looked_for = "; ".join(loader.looked_for for loader in LOADERS if loader.looked_for)
-    raise unusable(path, f"no data set known here; looked for {looked_for}")
+    raise unusable(path, f"no data set known here: {found_instead(path)}")
+
+
+def _data_sets_below(path: Path) -> list[Path]:
+    """The data sets at the first level that has any, down to the third."""
+    level = [path]
+    for _ in range(3):
+        level = [
+            child
+            for folder in level
+            for child in sorted(folder.iterdir())[:_MOST_FOLDERS]
+            if child.is_dir() and not child.is_symlink() and child.name[0] not in "._"
+        ][:_MOST_FOLDERS]
+        if found := [child for child in level if _is_data_set(child)]:
+            return found
+    return []
 
 
 def _is_data_set(path: Path) -> bool:

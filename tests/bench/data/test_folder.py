@@ -78,7 +78,7 @@ def test_folders_that_are_no_classes(classes: Path, save: Callable[..., Path]) -
         (classes / old).rename(classes / new)
     (classes / "third" / "c.png").unlink()
     (classes / "third").rmdir()
-    assert "train and test are not classes" in refusal(classes)
+    assert "'test', 'train' are parts of a split, not classes" in refusal(classes)
 
 
 def test_class_folders_without_images(classes: Path) -> None:
