@@ -199,6 +199,7 @@ _OF_PROGRAMS = (
 _NOT_A_NUMBER = re.compile(
     r"(?:invalid literal for int\(\) with base \d+|could not convert string to float): (.+)"
 )
+_MISSING = re.compile(r"Missing required element: \(\w{4},\w{4}\) '([^']+)'")
 _ALL_FAILED = "Unable to decode as exceptions were raised by all available plugins: "
 _LONGEST_REASON = 160
 
@@ -220,6 +221,8 @@ def _words(error: Exception) -> str:
         return f"it has {textwrap.shorten(number[1], 40, placeholder=' ...')} in place of a number"
     if isinstance(error, zlib.error):
         return "its deflated data are damaged"
+    if missing := _MISSING.match(message):
+        return f"its header has no {missing[1]}"
     if not message or isinstance(error, _OF_PROGRAMS):
         return f"it is damaged, or its decoder does not know its kind ({type(error).__name__})"
     return textwrap.shorten(message, _LONGEST_REASON, placeholder=" ...")

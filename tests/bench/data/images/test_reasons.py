@@ -55,6 +55,11 @@ def test_no_words_of_a_program() -> None:
         assert line.startswith("it cannot be decoded: it is damaged, or its decoder does not know")
 
 
+def test_a_missing_element_is_named() -> None:
+    error = AttributeError("Missing required element: (0028,0103) 'Pixel Representation'")
+    assert reason(error) == "it cannot be decoded: its header has no Pixel Representation"
+
+
 def test_no_message_is_cut_inside_a_word() -> None:
     message = "the decoder stopped because " + "something happened and " * 20
     said = reason(OSError(message))
