@@ -37,6 +37,8 @@ PATIENT_COLUMNS = (
     *("subjectid", "subject", "subjectidentifier", "subjectno", "subjectnumber", "subjectcode"),
     *("subj", "subjid", "subjno", "subid", "individual", "individualid", "proband", "probandid"),
     *("participantid", "participant", "personid", "person", "mrn", "medicalrecordnumber"),
+    *("patno", "patnr", "patnum", "patnumber", "patkey", "patcode", "patientidnumber"),
+    *("patientnummer", "subjectnr", "subjectnum", "participantno"),
     *("hospitalnumber", "nhsnumber", "patientenid", "patientennummer", "patientennr", "idpatient"),
     *("idpaciente", "pacienteid", "paciente", "idpaziente", "pazienteid", "paziente"),
     *("患者id", "患者编号", "患者番号", "患者", "病人id", "病人", "пациент", "idпациента"),
@@ -57,6 +59,8 @@ _TITLES = (
     "nr",
     "no",
 )
+# What a program adds to a whole number; three zeros after a comma may be its thousands.
+_NOTHING_AFTER = r"(\.0+|,0(0|0{3,})?)"
 # What tells the pictures of one patient apart at the end of a name.
 _LAST_PART = re.compile(r"[ _.\-]*(\(?\d+\)?|(?<![a-z])[a-z]|(?<![a-z])(left|right|cc|mlo))$", re.I)
 # Parts of names that point to a person, and of those that say something else of one.
@@ -64,6 +68,11 @@ _PERSON = (
     *("patient", "subject", "subj", "person", "participant", "case", "study", "exam", "mrn", "pid"),
     *("individ", "proband", "donor", "volunteer", "client", "owner", "animal", "mouse", "anon"),
     *("record", "hospital", "pacien", "pazient", "пациент", "患者", "病人"),
+)
+# Whole names that may number persons, and often number something else.
+_MAYBE_PERSON = (
+    *("id", "ids", "uid", "rid", "eid", "ipp", "empi", "dossier", "fall", "fallnr", "fallnummer"),
+    *("barcode", "sample", "sampleid", "slide", "slideid"),
 )
 _ATTRIBUTES = ("age", "sex", "gender", "birth", "weight", "height", "race", "ethnic", "date")
 
@@ -94,7 +103,7 @@ def near_misses(names: Iterable[str]) -> list[str]:
     for name in names:
         plain = squeezed(name)
         says_else = any(word in plain for word in _ATTRIBUTES)
-        named = any(word in plain for word in _PERSON) or plain == "id"
+        named = any(word in plain for word in _PERSON) or plain in _MAYBE_PERSON
         misspelt = get_close_matches(plain, ("patientid", "subjectid", "patient"), 1, 0.75)
         if not says_else and (named or misspelt):
             found.append(name)
@@ -124,8 +133,8 @@ def normalised_ids(ids: Sequence[str]) -> list[str]:
         The same in the same order.
     """
     plain = [" ".join(_visible(one).split()) for one in ids]
-    if all(re.fullmatch(r"\d+([.,]0+)?", one) for one in plain):
-        plain = [re.sub(r"[.,]0+$", "", one) for one in plain]
+    if all(re.fullmatch(rf"\d+({_NOTHING_AFTER})?", one) for one in plain):
+        plain = [re.sub(rf"{_NOTHING_AFTER}$", "", one) for one in plain]
     return plain
 
 
@@ -171,7 +180,7 @@ def _parts(one: str) -> tuple[str, ...]:
     text = "".join(char for char in plain if not unicodedata.combining(char))
     if re.fullmatch(r"\d+([.,]\d+)?e\+?\d{1,2}", text):
         text = f"{float(text.replace(',', '.')):.0f}"  # As programs write large numbers.
-    found = re.findall(r"\d+|[^\W\d_]+", re.sub(r"(?<=\d)[.,]0+$", "", text))
+    found = re.findall(r"\d+|[^\W\d_]+", re.sub(rf"(?<=\d){_NOTHING_AFTER}$", "", text))
     if not any(part.isdigit() for part in found):
         found.sort()  # Of a name either part may stand first.
     while len(found) > 1 and found[0] in _TITLES and any(part.isdigit() for part in found[1:]):

@@ -34,6 +34,7 @@ Spell = Callable[[int], str]
         (["12", "12,0", "7"], True),
         (["12", "١٢"], True),
         (["P12", "P१२"], True),
+        (["1", "1,000"], False),
         (["12", "012"], False),
         (["12.0", "12", "A"], False),
         (["1.0", "1", "1.5"], False),
@@ -56,6 +57,7 @@ def test_what_can_only_be_spelling_is_normalised(ids: list[str], same: bool) -> 
         ("P1a", "p01A", True),
         ("12.0", "12", True),
         ("12-345", "12345", True),
+        ("1,000", "1000", True),
         ("0", "00", True),
         ("Müller", "MÜLLER", True),
         ("Muller", "Müller", True),
@@ -90,6 +92,7 @@ def test_an_id_without_punctuation_may_be_either() -> None:
         *("PatientID", "patientid", "patient id", "Patient", "PATIENT_ID", "Patient-ID", "pid"),
         *("Patient.ID", "patient_no", "subject_id", "SubjectID", "Participant ID", "MRN", "pat_id"),
         *("Patient's ID", "Patients", "pt", "subj_id", "sub-id", "患者ID", "Пациент", "individual"),
+        *("Pat-Nr", "Patient_ID_Number", "patientnummer"),
     ],
 )
 def test_a_column_with_patient_ids_is_known(name: str) -> None:
@@ -97,7 +100,7 @@ def test_a_column_with_patient_ids_is_known(name: str) -> None:
 
 
 def test_near_misses() -> None:
-    near = ["pateint_id", "patient_ref", "case_id", "id", "record_id", "donor", "anon_code"]
+    near = ["pateint_id", "patient_ref", "case_id", "id", "record_id", "donor", "anon_code", "fall"]
     names = [*near, "patient_age", "sex", "density", "notes", "subtype", "lesion", "part", "width"]
     assert find_column(names) is None
     assert near_misses(names) == near
