@@ -17,7 +17,7 @@ from bench.execution.executors import Executor, LocalExecutor
 from bench.execution.progress import Progress
 from bench.execution.selected import Selection
 from bench.execution.site import Site
-from bench.execution.tasks import Answer, Task, in_order, tasks_of
+from bench.execution.tasks import in_order, tasks_of
 from bench.planning.extractor import check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
@@ -166,10 +166,11 @@ def _carry_out(
     progress.expect(len(plan.extractors()), timed=len(site.extractors))
     started = time.perf_counter()
     answers = in_order(tasks, executor.run(tasks, site))
-    for name, own in itertools.groupby(zip(tasks, answers, strict=True), _extractor_of):
+    for name, own in itertools.groupby(tasks, lambda task: task.extractor):
         extractor = site.extractor(name)
         totals = ExtractorTotals(extractor)
-        for task, answer in own:
+        # The next extractor's work begins when this one's line has been said.
+        for task, answer in zip(own, answers, strict=False):
             totals.add(answer)
             folder.note_artifacts(answer.artifacts)
             if task.fold is not None:
@@ -184,10 +185,6 @@ def _carry_out(
         progress.finished(_choose(plan, selection, results))
         described.append(selection.facts())
     return described
-
-
-def _extractor_of(pair: tuple[Task, Answer]) -> str:
-    return pair[0].extractor
 
 
 def _say_approximate(name: str, results: Results, progress: Progress) -> None:
