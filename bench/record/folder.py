@@ -135,8 +135,8 @@ def artifacts_of(run: Path) -> set[Address]:
 
 def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     # Through JSON and back, so that a tuple is compared as the list that it was written as.
-    wanted = json.loads(json.dumps(now["configuration"]))
-    kept = earlier["configuration"]
+    wanted = _flat(json.loads(json.dumps(now["configuration"])))
+    kept = _flat(earlier["configuration"])
     # Options come before the crops that they lead to.
     for option in sorted({**kept, **wanted}, key=lambda name: name == "fingerprint"):
         if option == "fingerprint" and kept.get(option) != wanted.get(option):
@@ -149,6 +149,12 @@ def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
                 f"{path}: holds a run with {option} {_shown(kept.get(option))}, this one has "
                 f"{_shown(wanted.get(option))}; name a new folder with --out"
             )
+
+
+def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration with each rule beside the options, so that the one that differs is named."""
+    rules = configuration.get("rules", {})
+    return {name: value for name, value in configuration.items() if name != "rules"} | rules
 
 
 def _shown(value: object) -> str:

@@ -79,3 +79,11 @@ def test_a_file_in_the_folders_place_is_refused(tmp_path):
     (tmp_path / "run").write_text("")
     with pytest.raises(UnusableInput, match="is a file"):
         RunFolder(tmp_path / "run").claim(manifest())
+
+
+def test_the_rule_that_differs_is_named(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    rules = {"device": "cpu", "bfloat16": True, "threads": 2}
+    folder.claim(manifest(rules=rules))
+    with pytest.raises(UnusableInput, match="holds a run with threads 2, this one has 4"):
+        folder.claim(manifest(rules={**rules, "threads": 4}))
