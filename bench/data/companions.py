@@ -19,6 +19,7 @@ from bench.data.images.pixels import Pixels, UnreadableImage
 _WORDS = (
     r"masks?|msk|seg|segm|segmentations?|segmented|gt|ground[ _\-]?truth|rois?|labels?|annotations?"
     r"|anno|lesions?|contours?|binary|bin|matte|outlines?|region|regions"
+    r"|overlays?|overlaid|annotated|marked|heat[ _\-]?maps?|cams?|saliency|edges?"
 )
 _ENDING = re.compile(
     rf"(?P<stem>.*[^ _.\-])(?:[ _.\-]+(?:{_WORDS})|masks?)(?:[ _.\-]*\(?\d+\)?)?", re.IGNORECASE
@@ -27,6 +28,12 @@ _PREFIX = re.compile(rf"(?:{_WORDS})[ _.\-]+(?P<stem>.+)", re.IGNORECASE)
 _FOLDER = re.compile(rf"(?:.*[ _.\-])?(?:{_WORDS})|masks?", re.IGNORECASE)
 MASK_FOLDER = re.compile(
     r"(?:.*[ _.\-])?(?:masks?|segmentations?|ground[ _\-]?truth)", re.IGNORECASE
+)
+
+# What a folder of masks is called after a class beside it.
+_AFTER_A_CLASS = re.compile(
+    r"(?P<stem>.*[^ _.\-])[ _.\-]+(?:msk|segm?|segmented|gt|rois?|labels?|annotations?|contours?)",
+    re.IGNORECASE,
 )
 
 # Of a mask's pixels at most this share lies between its two values; a small mask that was scaled
@@ -41,7 +48,21 @@ _MOST_REGIONS = 8
 _LEAST_WITH_MANY = 0.25
 
 
-def named_masks(root: Path, paths: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+def is_mask_folder(folder: Path, beside: Iterable[str], images: Iterable[Path]) -> bool:
+    """Whether a folder holds masks by its name; one that may be a class by its first image, too.
+
+    `beside` are the names of the folders beside it, `images` its images.
+    """
+    if MASK_FOLDER.fullmatch(folder.name):
+        return True
+    named = _AFTER_A_CLASS.fullmatch(folder.name)
+    if named is None or named["stem"].lower() not in {name.lower() for name in beside}:
+        return False
+    first = next(iter(images), None)
+    return first is not None and _looks_like_a_mask(first)
+
+
+def named_masks(root: Path, paths: Sequence[str]) -> tuple[dict[str, str], list[tuple[str, str]]]:
     """The masks among pictures by their names and pixels, and those by their names alone.
 
     Parameters
@@ -56,8 +77,8 @@ def named_masks(root: Path, paths: Sequence[str]) -> tuple[dict[str, str], list[
     masks : dict[str, str]
         The reason to leave it out, by path; only for pictures of nearly two values whose name is
         another picture's plus a word such as mask, or that lie in a folder of masks.
-    doubtful : list[str]
-        Those that are named so and have many values.
+    doubtful : list[tuple[str, str]]
+        Those that are named so and have many values, each with the picture it is named after.
     """
     by_stem: dict[str, list[str]] = {}
     for path in paths:
@@ -74,7 +95,7 @@ def named_masks(root: Path, paths: Sequence[str]) -> tuple[dict[str, str], list[
         for path, other in candidates
         if is_mask[path] and not is_mask[other]
     }
-    return masks, [path for path, _ in candidates if not is_mask[path]]
+    return masks, [(path, other) for path, other in candidates if not is_mask[path]]
 
 
 def _named_after(path: str, by_stem: dict[str, list[str]]) -> str:

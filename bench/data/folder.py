@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.data import csv_manifest
 from bench.data.class_words import ClassSides, decide_sides, named
-from bench.data.companions import MASK_FOLDER, named_masks
+from bench.data.companions import is_mask_folder, named_masks
 from bench.data.folder_files import (
     escapes_source,
     files_in,
@@ -96,10 +96,20 @@ def _class_folders(source: FolderSource) -> list[Path]:
     folders = sorted(path for path in within if path.is_dir() and path.name[0] not in "._")
     if len(folders) <= 2:
         return folders
-    without_masks = [folder for folder in folders if not MASK_FOLDER.fullmatch(folder.name)]
+    masks = _folders_of_masks(source, folders)
+    without_masks = [folder for folder in folders if folder not in masks]
     if len(without_masks) >= 2:
         folders = without_masks
     return [folder for folder in folders if any(images_in(source, folder))]
+
+
+def _folders_of_masks(source: FolderSource, folders: list[Path]) -> list[Path]:
+    names = [folder.name for folder in folders]
+    return [
+        folder
+        for folder in folders
+        if is_mask_folder(folder, names, (source.root / one for one in images_in(source, folder)))
+    ]
 
 
 def _from_manifest(
@@ -125,7 +135,7 @@ def _from_manifest(
         )
     source = FolderSource(file.parent, follow_links)
     kept, masks, doubtful = _without_masks(source, manifest.rows)
-    notices += doubtful
+    notices += _doubtful_notices(doubtful)
     left_out = [*manifest.left_out, *masks]
     rows = pd.DataFrame(kept)
     if rows.empty and not left_out:
@@ -135,6 +145,7 @@ def _from_manifest(
         check_classes(rows, file)
         rows, together = (_maybe_one_person if manifest.has_patients else _of_one_lesion)(rows)
         notices += together
+        rows = _with_companions(rows, doubtful)
         notices += _split_notices(rows)
     negative_word, positive_word = manifest.words
     return finish(
@@ -236,6 +247,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
     if rows:
         _check_used(root, by_side, rows, left_out)
         check_classes(table, root)
+        table = _with_companions(table, doubtful)
     return finish(
         "folder",
         source,
@@ -248,7 +260,7 @@ def _from_class_folders(source: FolderSource, positive: str | None) -> Dataset:
             NO_PATIENTS,
             *_named_alike(rows),
             NO_SPLIT,
-            *doubtful,
+            *_doubtful_notices(doubtful),
         ],
         patient_ids=False,
     )
@@ -285,8 +297,8 @@ def _check_lost(file: Path, rows: Any, lost: Mapping[str, int], left_out: list[L
 
 def _without_masks(
     source: FolderSource, rows: list[dict[str, Any]]
-) -> tuple[list[dict[str, Any]], list[LeftOut], list[str]]:
-    """The rows that are no masks by name and pixels, those that are, and a notice in doubt."""
+) -> tuple[list[dict[str, Any]], list[LeftOut], list[tuple[str, str]]]:
+    """The rows that are no masks by name and pixels, those that are, and those in doubt."""
     # What leads out of the root is refused later, and not read before.
     inside = [row["path"] for row in rows if not escapes_source(source, row["path"])]
     masks, doubtful = named_masks(source.root, inside)
@@ -295,21 +307,37 @@ def _without_masks(
         for row in rows
         if row["path"] in masks
     ]
-    notices = [
-        f"{len(doubtful)} pictures are named like masks of other pictures, such as "
-        f"{doubtful[0]}, but have many values and are used"
+    return [row for row in rows if row["path"] not in masks], left_out, doubtful
+
+
+def _doubtful_notices(doubtful: list[tuple[str, str]]) -> list[str]:
+    return [
+        f"{len(doubtful)} pictures are named like masks or copies of other pictures, such as "
+        f"{doubtful[0][0]}, but have many values and are used; each is kept in one fold with the "
+        "other"
         for _ in doubtful[:1]
     ]
-    return [row for row in rows if row["path"] not in masks], left_out, notices
+
+
+def _with_companions(table: Any, doubtful: list[tuple[str, str]]) -> Any:
+    """The table, each picture kept together with the one that it is named after."""
+    row_of = {path: row for row, path in enumerate(table["path"])}
+    pairs = [
+        (row_of[one], row_of[other])
+        for one, other in doubtful
+        if one in row_of and other in row_of  # neither is left out
+    ]
+    return kept_together(table, pairs)
 
 
 def _mask_folders(source: FolderSource) -> list[LeftOut]:
     """The files of folders of masks beside the class folders."""
     used = _class_folders(source)
+    folders = [path for path in sorted(source.root.iterdir()) if path.is_dir()]
     return [
         LeftOut(path, path, "it lies in a folder of masks, which is no class")
-        for folder in sorted(source.root.iterdir())
-        if folder.is_dir() and folder not in used and MASK_FOLDER.fullmatch(folder.name)
+        for folder in _folders_of_masks(source, folders)
+        if folder not in used
         for path in files_in(source, folder)
         if not is_undecodable(path)
     ]

@@ -153,3 +153,34 @@ def test_a_value_between_two_counts_for_what_it_is() -> None:
     assert is_two_valued(pixels)
     pixels[:10] = np.tile([3700, 4000], (10, 50))
     assert not is_two_valued(pixels)
+
+
+def test_a_folder_of_masks_may_be_named_after_a_class(
+    classes: Path, save: Callable[..., Path]
+) -> None:
+    for name in ("benign", "malignant"):
+        for number in range(3):
+            mask(classes / f"{name} GT" / f"{name}{number}.png")
+    dataset = load_lesions(classes)
+    assert len(dataset.table) == 6
+    assert set(dataset.left_out["path"].str.partition("/")[0]) == {"benign GT", "malignant GT"}
+    assert dataset.subsets["all"].negative == "benign"
+    assert not any("put together" in notice for notice in dataset.notices)
+    # One of pictures is a class.
+    for path in (classes / "malignant GT").iterdir():
+        save(path, (40, 40))
+    assert len(load_lesions(classes).table) == 9
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+@pytest.mark.parametrize("name", ["benign0_overlay.png", "benign0-heatmap.png", "benign0_mask.png"])
+def test_a_picture_drawn_over_another_stays_with_it(
+    classes: Path, save: Callable[..., Path], name: str, manifest: bool
+) -> None:
+    save(classes / "benign" / name, (40, 40))
+    dataset = load_lesions(as_csv(classes) if manifest else classes)
+    assert any("kept in one fold" in notice for notice in dataset.notices)
+    stem = dataset.table["path"].str.contains("benign0")
+    assert stem.sum() == 2
+    assert dataset.table.loc[stem, "group_id"].nunique() == 1
+    assert dataset.table["group_id"].nunique() == 6
