@@ -115,12 +115,12 @@ def read(
         path that may leave the folder, and an image or crop_id that occurs twice.
     """
     lines = records(file)
-    _, names = next(lines, (1, []))
-    names = _named(file, names, columns)
+    _, header = next(lines, (1, []))
+    names = _named(file, header, columns)
     taken = None if "patient_id" in columns else find_column(names)
     notices = _patient_notices(names, taken)
     names = ["patient_id" if name == taken else name for name in names]
-    _check_header(file, names)
+    _check_header(file, names, header)
     rows: list[dict[str, Any]] = []
     left_out: list[LeftOut] = []
     lost: list[dict[str, Any]] = []
@@ -232,11 +232,17 @@ def _patient_notices(names: list[str], taken: str | None) -> list[str]:
     return notices * (squeezed(taken) != "patientid" or bool(others))
 
 
-def _check_header(file: Path, names: list[str]) -> None:
+def _check_header(file: Path, names: list[str], header: list[str]) -> None:
     missing = [name for name in REQUIRED if name not in names]
     if missing:
-        shown = ", ".join(names)[:100] or "nothing"
-        raise unusable(file, f"no column {' and '.join(missing)}; the first line holds {shown}")
+        line = ", ".join(name.strip() for name in header)
+        shown = "".join(filter(str.isprintable, line))[:100] or "nothing"
+        asked = ",".join(f"{name}=NAME" for name in missing)
+        raise unusable(
+            file,
+            f"no column {' and '.join(missing)}; the first line holds {shown}; --columns {asked} "
+            "says what they are called here",
+        )
     counts = Counter(name for name in names if name in KNOWN_COLUMNS)
     repeated = [name for name, count in counts.items() if count > 1]
     if repeated:

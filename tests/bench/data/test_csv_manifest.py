@@ -64,7 +64,7 @@ columns = st.sampled_from(
 @given(
     header=st.lists(columns, max_size=6),
     rows=st.lists(st.lists(cells, max_size=6), max_size=4),
-    separator=st.sampled_from([",", ";", "\t"]),
+    separator=st.sampled_from([",", ";", "\t", "|"]),
     encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
     ending=st.sampled_from(["\n", "\r\n", "\r"]),
 )

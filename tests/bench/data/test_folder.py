@@ -195,10 +195,16 @@ def test_two_manifests_are_not_guessed_between(manifest: Write) -> None:
 
 
 def test_one_csv_without_the_columns_is_named(manifest: Write) -> None:
-    file = manifest("image,class\na.png,1\n")
-    assert f"{file}: no column path and label; the first line holds image, class" in refusal(
-        file.parent
-    )
+    for text in ("image,Class,pid\na.png,1,2\n", "image|Class|pid\na.png|1|2\n"):
+        file = manifest(text)
+        message = refusal(file.parent)
+        # As the file has them: what the user has to name.
+        assert (
+            f"{file}: no column path and label; the first line holds image, Class, pid" in message
+        )
+        assert "--columns path=NAME,label=NAME" in message
+    file.write_bytes(b"a\0\1b,label\n")
+    assert refusal(file).isprintable()
 
 
 def test_what_is_not_read_in_a_class_folder_is_listed(
