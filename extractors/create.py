@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, BackboneInfo, place, state_digest
 from extractors.describe import (
+    HOW_TO_TRAIN,
     FromPlugin,
     FromScratch,
     Resolved,
@@ -74,6 +75,10 @@ def create_backbone(
         raise BackboneError(f"{name}: {info.problem}")
     if not info.cached:
         raise MissingWeights(f"{name}: weights {info.weights} are not cached; {info.hint}")
+    if resolved.name.steps and weights in ("auto", "random"):
+        raise MissingWeights(
+            f"{name}: {HOW_TO_TRAIN}; {resolved.name.network} takes the weights it starts from"
+        )
     with seeded(seed):
         return build_backbone(resolved, info, device)
 

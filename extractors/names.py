@@ -94,8 +94,10 @@ def parse(text: str) -> ExtractorName:
     Raises
     ------
     BackboneError
-        If a part is empty, or stands where it may not.
+        If it is no text, or a part is empty or stands where it may not.
     """
+    if not isinstance(text, str):
+        raise BackboneError(f"an extractor's name is a text, not {text!r}")
     rest, *steps = text.split("+")
     random = rest.startswith(RANDOM)
     rest = rest.removeprefix(RANDOM)

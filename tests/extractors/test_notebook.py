@@ -200,3 +200,15 @@ def test_rows_that_do_not_fit_together_are_named(rows, message) -> None:
     good = TrainingRows(GREY, np.arange(8) % 2)
     with pytest.raises(TrainingFailed, match=message):
         train(trainable, good, RECIPE, held_out=rows)
+
+
+def test_no_untrained_network_bears_the_name_of_a_trained_one() -> None:
+    name = "bundled:efficientnet_lite0"
+    with pytest.raises(BackboneError, match=f"is trained, by `all`, .*; {name} takes the weights"):
+        create_backbone(f"{name}+finetuned")
+
+
+@pytest.mark.parametrize("name", [3, None, Path("a")])
+def test_a_name_is_a_text(name) -> None:
+    with pytest.raises(BackboneError, match="an extractor's name is a text"):
+        create_backbone(name)
