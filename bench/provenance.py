@@ -2,6 +2,7 @@
 
 import os
 import platform
+import socket
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,12 @@ def environment(device: str) -> dict[str, Any]:
         "device_name": _device_name(device),
         "packages": packages(),
     }
+
+
+def host(device: str = "cpu") -> str:
+    """The machine's name, with that of its GPU where a network runs on one: what times are of."""
+    name = socket.gethostname()
+    return f"{name} ({_device_name(device)})" if device.startswith("cuda") else name
 
 
 def processor() -> str:

@@ -5,7 +5,6 @@ the chunk it was at.
 """
 
 import contextlib
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
 from bench.planning.reference_points import FILE, NO_FEATURES, READERS, SHORTCUTS
+from bench.provenance import host
 from bench.store import Artifact
 from extractors import Backbone, choose_precision, create_backbone, extract
 from extractors.backbone import Precision
@@ -63,6 +63,8 @@ class FeatureRecord:
         Of a fusion the number of columns of each backbone; else empty.
     trained : tuple[Trained, ...]
         The networks that were trained for them.
+    hosts : tuple[str, ...]
+        The machines that have made them; empty where no network did.
     """
 
     origin: str | None
@@ -71,6 +73,7 @@ class FeatureRecord:
     notes: tuple[str, ...] = ()
     widths: tuple[int, ...] = ()
     trained: "tuple[Trained, ...]" = ()
+    hosts: tuple[str, ...] = ()
 
     @property
     def network_seconds(self) -> float:
@@ -156,7 +159,7 @@ class Extraction:
         identity = feature_identity(extractor, lazy.weights_digest(), self.site.rules)
         profile = self._profile(identity, lazy)
         precision = profile["precision"]
-        chunks, seconds, notes = [], 0.0, dict[str, None]()
+        chunks, seconds, notes, hosts = [], 0.0, dict[str, None](), dict[str, None]()
         fresh: list[tuple[int, float]] = []
         # One region around all chunks: what is cast for the first of them serves the others.
         with contextlib.ExitStack() as region:
@@ -174,6 +177,7 @@ class Extraction:
                 chunks.append((rows, found.arrays["features"]))
                 seconds += found.meta["seconds"]
                 notes |= dict.fromkeys(found.meta["notes"])
+                hosts |= dict.fromkeys([found.meta.get("host", "")])
         if fresh:
             crops, spent = (sum(values) for values in zip(*fresh, strict=True))
             rates_of(self.site).note_extraction(extractor.name, spent / crops)
@@ -193,6 +197,7 @@ class Extraction:
             profile,
             (*of_training, *notes),
             trained=trained,
+            hosts=tuple(hosts | dict.fromkeys(n.costs.get("host", "") for n in trained)),
         )
         return Features(matrix, record)
 
@@ -238,7 +243,7 @@ class Extraction:
         meta = {
             "seconds": time.perf_counter() - started,
             "notes": list(backbone.notes),
-            "host": socket.gethostname(),
+            "host": host(self.site.device),
         }
         self.site.store.put("features", key, {"features": values}, meta)
         return Artifact({"features": values}, meta)
@@ -313,6 +318,7 @@ def _fused(parts: Sequence[Features]) -> Features:
         notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
         widths=tuple(part.matrix.shape[1] for part in parts),
         trained=tuple(network for record in records for network in record.trained),
+        hosts=tuple(dict.fromkeys(name for record in records for name in record.hosts)),
     )
     return Features(np.hstack([part.matrix for part in parts]), record)
 

@@ -19,7 +19,10 @@ from classifiers.judgements import Judgement
 
 @dataclass(frozen=True)
 class Candidate:
-    """A system that was judged and fitted on one fold; `extraction_s` is for its training crops."""
+    """A system that was judged and fitted on one fold.
+
+    `extraction_s` is for its training crops, `hosts` are those that made their features.
+    """
 
     system: System
     weights: str
@@ -27,6 +30,7 @@ class Candidate:
     judgement: Judgement
     result: UnitResult
     extraction_s: float
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class SelectedSystem:
     gram_s: float
     fit_s: float
     n_candidates: int
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -74,7 +79,8 @@ class Selection:
             result = results[system]
             spent = answer.features.seconds_per_crop * len(fold.train)
             weights, origin = extractor.weights, extractor.origin
-            candidate = Candidate(system, weights, origin, judgement, result, spent)
+            hosts = answer.features.hosts
+            candidate = Candidate(system, weights, origin, judgement, result, spent, hosts)
             self._candidates.setdefault(fold.place, []).append(candidate)
             results[system] = replace(result, meta={**result.meta, "inner_auc": judgement.auc})
         return results
@@ -125,4 +131,7 @@ def _spent(best: Candidate, candidates: Sequence[Candidate]) -> SelectedSystem:
         gram_s=gram,
         fit_s=gram + inner + own_fit,
         n_candidates=len(candidates),
+        hosts=tuple(
+            name for one in candidates for name in (*one.hosts, one.result.meta.get("host", ""))
+        ),
     )

@@ -12,6 +12,7 @@ from bench.execution.rates import rates_of
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold
+from bench.provenance import host
 from extractors.costs import PeakMemory, forward_flops, smallest_gpu
 from extractors.recipes import Recipe
 
@@ -156,6 +157,7 @@ class Trainings:
             "parameters": sum(p.numel() for p in trainable.network.parameters()),
             "flops_per_image": flops,
             "device": self.site.device,
+            "host": host(self.site.device),
             **_spent(training, peak),
         }
         state = {k: v.cpu().numpy() for k, v in trainable.network.state_dict().items()}

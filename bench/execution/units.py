@@ -12,6 +12,7 @@ from bench.execution.keys import judgement_key, unit_key
 from bench.execution.rates import inner, noting_fits
 from bench.execution.site import Site
 from bench.planning.plan import SOFTMAX, Fold, System
+from bench.provenance import host
 from classifiers.judgements import Judgement
 from classifiers.variant_fits import VariantFit
 from classifiers.variants import VARIANTS
@@ -71,6 +72,7 @@ def fit_fold(
                 results[system] = UnitResult(keys[system], None, {}, outcome)
                 continue
             score, meta = outcome
+            meta = {**meta, "host": host()}
             site.store.put("units", keys[system], {"score": score}, meta)
             results[system] = UnitResult(keys[system], score, meta)
     return {system: results[system] for system in systems}
@@ -99,7 +101,7 @@ def judge_fold(
     digest = features.digest_of(fold)
     keys = {system: judgement_key(fold_key, digest, system, groups) for system in systems}
     stored = {system: site.store.get("judgements", key) for system, key in keys.items()}
-    found = {s: Judgement(**artifact.meta) for s, artifact in stored.items() if artifact}
+    found = {s: _judgement(artifact.meta) for s, artifact in stored.items() if artifact}
     missing = [system for system in systems if system not in found]
     if not missing:
         return found
@@ -116,8 +118,13 @@ def judge_fold(
         )
     for system in missing:
         found[system] = judged[system.classifier]
-        site.store.put("judgements", keys[system], {}, asdict(found[system]))
+        meta = asdict(found[system]) | {"host": host()}
+        site.store.put("judgements", keys[system], {}, meta)
     return found
+
+
+def _judgement(meta: Mapping[str, Any]) -> Judgement:
+    return Judgement(**{name: value for name, value in meta.items() if name != "host"})
 
 
 def _groups(systems: Sequence[System]) -> list[list[System]]:

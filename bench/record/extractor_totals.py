@@ -10,6 +10,7 @@ from bench.execution.tasks import Answer
 from bench.planning.extractor import Extractor
 from extractors.create import family_of
 from extractors.pretrained import LIBRARIES
+from reports.systems.hosts import join_hosts
 
 # What the manifest says of an extractor, from the profiles of its features.
 _SAME = ("weights_digest", "precision", "feature_width", "input", "parameters", "flops_per_image")
@@ -33,6 +34,7 @@ class ExtractorTotals:
     extractor: Extractor
     _profiles: dict[tuple[str, ...], dict[str, Any]] = field(default_factory=dict)
     _network_seconds: dict[str, float] = field(default_factory=dict)
+    _hosts: dict[str, None] = field(default_factory=dict)
     _failures: Counter[str] = field(default_factory=Counter)
     _n_folds: int = 0
 
@@ -46,6 +48,7 @@ class ExtractorTotals:
         # Folds that share their networks, or frozen features, share what those took.
         networks = tuple(network.key for network in answer.features.trained)
         self._profiles.setdefault(networks, answer.features.profile)
+        self._hosts |= dict.fromkeys(answer.features.hosts)
         for network in answer.features.trained:
             self._network_seconds[network.key] = float(network.costs["network_time_s"])
 
@@ -75,6 +78,7 @@ class ExtractorTotals:
             "min_cosine": min(self._known("min_cosine"), default=None),
             "notes": "; ".join(dict.fromkeys(map(str, self._known("notes")))) or None,
             "status": self.status,
+            "host": join_hosts(self._hosts) or None,
         }
         return {name: _finite(value) for name, value in row.items()}
 

@@ -13,9 +13,11 @@ from bench.execution.trainings import Trained
 from bench.execution.units import UnitResult
 from bench.planning.extractor import Extractor
 from bench.planning.plan import SOFTMAX, Fold, Place, System
+from reports.systems.hosts import join_hosts
 from reports.systems.schema import (
     CHOICE_COLUMNS,
     HISTORY_COLUMNS,
+    HOST,
     PREDICTION_COLUMNS,
     TRAINING_COLUMNS,
     UNIT_COLUMNS,
@@ -79,6 +81,7 @@ class Results:
             "precision": features.profile.get("precision", ""),
             "status": result.status,
             "notes": _notes(meta, features, system),
+            "host": join_hosts([*features.hosts, meta.get("host", "")]),
         }
         if result.score is not None:
             row |= {
@@ -135,6 +138,7 @@ class Results:
                 "inner_auc": chosen.judgement.auc,
                 "chosen_extractor": chosen.system.extractor,
                 "chosen_classifier": chosen.system.classifier,
+                "host": join_hosts(choice.hosts),
             }
         )
         self._predictions.append(self._predicted(fold, replace(chosen.result, key=choice.unit)))
@@ -207,7 +211,7 @@ class Results:
         """units.parquet: one row a unit."""
         import pandas as pd
 
-        table = pd.DataFrame(self.units, columns=[*UNIT_COLUMNS, *CHOICE_COLUMNS])
+        table = pd.DataFrame(self.units, columns=[*UNIT_COLUMNS, *CHOICE_COLUMNS, HOST])
         whole = dict.fromkeys(("iterations", "n_support", "components"), "Int64")
         numbers = (
             *("C", "threshold", "network_time_s", "gram_time_s", "fit_time_s"),

@@ -22,6 +22,8 @@ from reports.figures.layout import (
 )
 from reports.figures.panels import Line, Sheet
 from reports.statistics.roc import mean_roc
+from reports.systems.hosts import hosts_note
+from reports.systems.schema import HOST
 from reports.tables.summary import mean_counts
 from reports.values import short
 
@@ -212,7 +214,9 @@ def cost_scatter(group: "FigureGroup") -> "Figure | None":
         seconds, auc = [row["training_time_s"] for row in rows], [row["auc"] for row in rows]
         axes.plot(seconds, auc, marker, color=colour, markersize=5, alpha=0.9)
     plain_decades(axes)
-    axes.set_xlabel("training time in s: all that is spent before the first prediction")
+    note = hosts_note(name for entry in group.ran for name in entry.system.units[HOST])
+    below = f"\n{note}" if note else ""
+    axes.set_xlabel(f"training time in s: all that is spent before the first prediction{below}")
     axes.set_ylabel("AUC")
     axes.grid(color="#dddddd", linewidth=0.5)
     axes.set_axisbelow(True)

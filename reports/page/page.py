@@ -21,6 +21,7 @@ from reports.page.cells import (
     published_layout,
 )
 from reports.page.saliency import FAINT, saliency_legend, shown
+from reports.systems.hosts import hosts_note, hosts_of
 from reports.systems.kinds import drawn, networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
@@ -144,16 +145,15 @@ def _most(verdicts: dict[str, int]) -> str:
 
 def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """What the page shows of each table that it shows as one, by name."""
-    tables = evaluation.tables
+    run, tables = evaluation.run, evaluation.tables
+    note = hosts_note(hosts_of(run))
     return {
         declared.name: {
             "name": declared.name,
             "title": declared.title,
-            "intro": declared.intro,
+            "intro": f"{declared.intro} {note * _has_times(tables[declared.name])}".strip(),
             "folded": declared.is_folded(tables[declared.name]),
-            **_LAYOUTS.get(declared.name, plain_layout)(
-                declared, tables[declared.name], evaluation.run
-            ),
+            **_LAYOUTS.get(declared.name, plain_layout)(declared, tables[declared.name], run),
         }
         for declared in (
             one.in_words_of(evaluation, tables[one.name])
@@ -161,6 +161,10 @@ def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
             if one.place and one.name in tables
         )
     }
+
+
+def _has_times(table: "pd.DataFrame") -> bool:
+    return any(name.endswith(("_time_s", "_per_s")) for name in table)
 
 
 def _places(among: Iterable[ReportTable]) -> dict[str, list[str]]:
@@ -237,6 +241,7 @@ def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
         "Classifiers": str(len(classifiers) or ""),
         "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
         "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
+        "Machines": ", ".join(found) if len(found := hosts_of(run)) > 1 else "",
         "Precision": ", ".join(precision),
         "Seeds": ", ".join(_distinct(short(s.identity["seed"]) for s in systems)),
         "Made": str(section(run.manifest, "run").get("created", ""))[:16].replace("T", " "),

@@ -14,6 +14,7 @@ from reports.systems.schema import (
     AUDIT_MARK,
     AUDIT_MARK_WITHOUT_IDS,
     HISTORY_COLUMNS,
+    HOST,
     MANIFEST_SCHEMA,
     NUMBER_COLUMNS,
     PREDICTION_COLUMNS,
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-# Columns that folders from before networks could be trained do not have.
-_NEWER = ("network_time_s",)
+# Columns that folders do not have from before networks could be trained, or work spread over hosts.
+_NEWER = ("network_time_s", HOST)
 # The text columns in the tables on trainings; all others are numbers.
 _TEXT_COLUMNS = {
     *("training", "dataset", "subset", "region", "size", "protocol", "extractor", "weights"),
-    *("recipe", "input", "precision", "device", "notes"),
+    *("recipe", "input", "precision", "device", "notes", HOST),
 }
 # Repeated text is read as a dictionary, which takes a tenth of the memory.
 _REPEATED = ["unit", "crop_id", "lesion_id", "patient_id"]
@@ -199,7 +200,7 @@ def _read_numbers(path: Path, columns: Iterable[str]) -> "pd.DataFrame":
 
     if not path.exists():
         return pd.DataFrame(columns=list(columns))
-    table = _read_table(path, columns)
+    table = _read_table(path, columns, newer=[HOST] if HOST in columns else [])
     for name in columns:
         if name not in _TEXT_COLUMNS:
             numbers = pd.to_numeric(table[name], errors="coerce").astype("float64")

@@ -111,6 +111,10 @@ CHOICE_COLUMNS = (
     "chosen_classifier",
 )
 
+# The last column of units.parquet and trainings.parquet: the machines that times are of, see
+# `reports.systems.hosts`. Folders from before work was spread over machines lack it.
+HOST = "host"
+
 # predictions.parquet: one row for each test crop of a unit.
 PREDICTION_COLUMNS = (
     "unit",
@@ -164,6 +168,7 @@ TRAINING_COLUMNS = (
     "precision",
     "device",
     "notes",
+    HOST,
 )
 
 # history.parquet: one row for each epoch of a training.

@@ -21,6 +21,7 @@ from reports.statistics.difference import (
     with_verdicts,
 )
 from reports.systems.groups import GroupKey
+from reports.systems.hosts import distinct_hosts, join_hosts
 from reports.systems.kinds import (
     KERNEL,
     OWN_HEAD,
@@ -36,6 +37,7 @@ from reports.systems.kinds import (
     transformer,
 )
 from reports.systems.pooling import GROUP_COLUMNS, PooledSystem
+from reports.systems.schema import HOST
 from reports.tables.report_table import ReportTable
 from reports.values import missing, number
 
@@ -184,7 +186,8 @@ def comparisons(
 
     difference is `value - reference_value` with its 95 % interval over patients; p is the test's
     own, p_holm Holm's among the `comparisons` of the family, the question's on this subset and
-    protocol; smallest_difference is what `comparison.smallest_difference` says. verdict is higher,
+    protocol; smallest_difference is what `comparison.smallest_difference` says. Where times are of
+    several machines, a last column `host` has those of each row. verdict is higher,
     lower or not distinguishable, by p_holm. Times are means over folds, in seconds, of all that
     must be spent before the first prediction. A comparison that cannot be made has no figures, and
     its status says why. A question that no system of the run is asked about is one row without a
@@ -200,7 +203,9 @@ def comparisons(
         for question in QUESTIONS
         for row in _family(question, key, members, patients)
     ]
-    frame = pd.DataFrame([[row.get(name) for name in COLUMNS] for row in rows], columns=COLUMNS)
+    several = len(distinct_hosts(row.get(HOST) for row in rows)) > 1
+    columns = [*COLUMNS, HOST] if several else list(COLUMNS)
+    frame = pd.DataFrame([[row.get(name) for name in columns] for row in rows], columns=columns)
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
@@ -264,6 +269,7 @@ def _compared(
         "reference_extractor": reference.identity["extractor"],
         "reference_classifier": reference.identity["classifier"],
         "reference_training_time_s": _seconds(reference),
+        HOST: join_hosts([*system.units[HOST], *reference.units[HOST]]),
     }
     if not system.ran:
         return row | {"status": f"{_called(system)} did not run: {system.status}"}, None

@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from reports.systems.hosts import distinct_hosts, hosts_of, join_hosts
 from reports.systems.kinds import networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
-from reports.systems.schema import SYSTEM_COLUMNS
+from reports.systems.schema import HOST, SYSTEM_COLUMNS
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
 from reports.tables.summary import means
@@ -36,7 +37,8 @@ _FIT_COLUMNS = (
 def costs(run: Run) -> "pd.DataFrame":
     """What each extractor is and costs, as measured in the run: times in s, images per s."""
     rows = [{**extractor, "extractor": extractor.get("name")} for extractor in networks(run)]
-    return frame(rows, _COST_COLUMNS, whole=("feature_width", "parameters"))
+    columns = (*_COST_COLUMNS, *([HOST] if len(hosts_of(run)) > 1 else []))
+    return frame(rows, columns, whole=("feature_width", "parameters"))
 
 
 def fits(systems: list[PooledSystem]) -> "pd.DataFrame":
@@ -47,11 +49,14 @@ def fits(systems: list[PooledSystem]) -> "pd.DataFrame":
             **system.identity,
             **means(system, (*_FIT_COLUMNS, *solver)),
             "converged": _converged(system),
+            HOST: join_hosts(system.units[HOST]),
         }
         for system in systems
         if system.ran
     ]
-    return frame(rows, (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged"))
+    several = len(distinct_hosts(row[HOST] for row in rows)) > 1
+    columns = (*SYSTEM_COLUMNS, *_FIT_COLUMNS, *solver, "converged", *([HOST] if several else []))
+    return frame(rows, columns)
 
 
 def tuning(systems: list[PooledSystem]) -> "pd.DataFrame":

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from reports.systems.hosts import distinct_hosts, join_hosts
 from reports.systems.pooling import GROUP_COLUMNS, is_whole, join_unique
 from reports.systems.run_folder import Run, manifest_records
-from reports.systems.schema import RECIPE_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
+from reports.systems.schema import HOST, RECIPE_COLUMNS, SUMMARY_MEASURES, SYSTEM_COLUMNS
 from reports.tables.report_table import ReportTable
 from reports.values import missing, short
 
@@ -24,7 +25,7 @@ _COST_COLUMNS = (
     *("network_time_s", "images_per_s"),
     *("peak_device_gib", "peak_host_gib", "smallest_gpu_gb"),
     *("parameters", "trainable_parameters", "gflops_per_image"),
-    *("input", "batch_size", "accumulation", "precision", "device", "notes"),
+    *("input", "batch_size", "accumulation", "precision", "device", "notes", HOST),
 )
 _MEANS = ("n_train", "epochs", "kept_epoch", "network_time_s", "images_per_s")
 _LARGEST = ("batch_size", "accumulation", "parameters", "trainable_parameters")
@@ -78,7 +79,7 @@ def trainings(run: Run) -> "pd.DataFrame":
     frame = frame.reindex(columns=range(len(_COST_COLUMNS))).set_axis(list(_COST_COLUMNS), axis=1)
     for name in ("size", "seed", "trainings", *_LARGEST):
         frame[name] = pd.to_numeric(frame[name], errors="coerce").astype("Int64")
-    return frame
+    return frame if len(distinct_hosts(frame[HOST])) > 1 else frame.drop(columns=HOST)
 
 
 def _costs(of_network: "pd.DataFrame") -> dict[str, Any]:
@@ -94,6 +95,7 @@ def _costs(of_network: "pd.DataFrame") -> dict[str, Any]:
         "peak_device_gib": of_network["peak_device_bytes"].max() / _GIB,
         "peak_host_gib": of_network["peak_host_bytes"].max() / _GIB,
         "smallest_gpu_gb": _smallest_gpu(of_network),
+        HOST: join_hosts(of_network[HOST]),
     }
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from reports.evaluation import Evaluation
 from reports.systems.groups import titles
+from reports.systems.hosts import hosts_note
 from reports.systems.kinds import (
     KERNEL,
     cnn,
@@ -29,6 +30,7 @@ from reports.systems.kinds import (
 from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, manifest_records, section
+from reports.systems.schema import HOST
 from reports.text.leakage_audit import differences, limits
 from reports.text.table_sentences import curve_sentences, shared_mistakes, subgroup_sentences
 from reports.values import by_size, missing, number
@@ -118,6 +120,7 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
         if vits and cnns:
             both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
             lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
+            lines += _hosts([*vits, *cnns])
     counted, sentences = _declared(tables, of_hybrids=False)
     pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
     lacking = [] if whole else [(pair, "--preset thesis")]
@@ -190,6 +193,12 @@ def _times(
     return "median time to the first prediction {} and {}".format(*(_time(median(t)) for t in both))
 
 
+def _hosts(members: Iterable[tuple[PooledSystem, Row]]) -> list[str]:
+    """A word where the times of these systems are of several machines."""
+    note = hosts_note(name for system, _ in members for name in system.units[HOST])
+    return [note] if note else []
+
+
 def _time(seconds: float) -> str:
     for size, unit in ((3600, "h"), (60, "min")):
         if seconds >= size:
@@ -244,6 +253,7 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuest
         parts = [_time_range(name, members) for name, members in named]
         if any(parts):
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
+            lines += _hosts([*frozen, *trained])
     if "trainings" in tables:
         sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
         ordered = sorted(set(sizes), key=by_size)

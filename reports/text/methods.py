@@ -9,6 +9,7 @@ from typing import Any
 
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
+from reports.systems.hosts import hosts_note, hosts_of
 from reports.systems.kinds import is_reference, is_selected, parts, sees_images
 from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
@@ -344,6 +345,8 @@ def _software(run: Run) -> list[str]:
     device = machine.get("device_name") or machine.get("cpu")
     if device:
         sentences.append(f"Device: {machine.get('device', '')} ({device}).")
+    if note := hosts_note(hosts_of(run)):
+        sentences.append(note)
     seed = section(run.manifest, "configuration").get("seed")
     if seed is not None:
         sentences.append(f"Seed: {seed}.")

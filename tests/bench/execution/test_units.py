@@ -1,5 +1,6 @@
 """Units of one fold: what is fitted on which columns, and what their keys hold."""
 
+import socket
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -155,3 +156,17 @@ def test_a_collapsed_svm_says_so_in_its_row_and_its_own_features_do_not(tmp_path
             assert notes["knn"] == notes["logistic"] == []
     sound = run(tmp_path, list(KERNELS), features(1, 200))
     assert [fit_notes(result.meta) for result in sound.values()] == [[]] * len(KERNELS)
+
+
+def test_units_and_judgements_say_which_machine_made_them(tmp_path):
+    run(tmp_path, ["linear", "logistic"])
+    systems = [System("a", "linear", 1.0, "auto")]
+    for _ in range(2):  # the second time from the store
+        units.judge_fold(
+            FOLD, "fold", systems, features(1), site(LABELS, PATIENTS, Store(tmp_path))
+        )
+    for kind, count in (("units", 2), ("judgements", 1)):
+        files = list((tmp_path / kind).rglob("*.safetensors"))
+        assert len(files) == count
+        for file in files:
+            assert Store(tmp_path).get(kind, file.stem).meta["host"] == socket.gethostname()
