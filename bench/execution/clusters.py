@@ -3,12 +3,14 @@
 import contextlib
 import logging
 import os
+import signal
 import tempfile
 from collections.abc import Iterator, Mapping
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.errors import UnusableInput
+from bench.errors import UnusableInput, WorkStopped
 from bench.planning.rules import usable_cores
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
             tempfile.TemporaryDirectory(prefix="bench-dask-", ignore_cleanup_errors=True)
         )
         stack.enter_context(dask.config.set(_settings(threads, folder)))
-        cluster = _cluster(text, threads, folder)
+        with _interrupts_held():
+            cluster = _cluster(text, threads, folder)
         if cluster is not None:
             stack.enter_context(cluster)
         try:
@@ -155,6 +158,25 @@ def _settings(threads: int, folder: str) -> dict[str, Any]:
         "temporary-directory": folder,
         "logging": {"distributed": "critical"},
     }
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Keep Ctrl-C for the driver alone, and until the block ends.
+
+    A terminal sends it to all processes. Those that the engine starts, now or later, have the
+    signals blocked that are blocked where its thread is started.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # Where the tracker is started, later and from the thread of the engine, it lifts the block.
+    resource_tracker.ensure_running()
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _cluster(text: str, threads: int, folder: str) -> Any:
@@ -275,6 +297,24 @@ def _wait_for_worker(client: "Client", text: str) -> None:
         raise UnusableInput(
             f"--scheduler {text}: no worker has come within {FIRST_WORKER_S} s; start some with "
             "`dask worker`"
+        ) from error
+
+
+def raise_lost(error: BaseException) -> None:
+    """Say in one line that the cluster is gone, where an error means that."""
+    from concurrent.futures import CancelledError
+
+    from distributed import KilledWorker
+    from distributed.comm import CommClosedError
+
+    if isinstance(error, KilledWorker):
+        raise WorkStopped(
+            "one worker after the other ended, perhaps for want of memory; all finished work is "
+            "kept: the same command goes on from it"
+        ) from error
+    if isinstance(error, CancelledError | CommClosedError | TimeoutError):
+        raise WorkStopped(
+            "the scheduler is gone; all finished work is kept: the same command goes on from it"
         ) from error
 
 

@@ -7,7 +7,9 @@ from there once and maps the stack into its memory. Nothing here knows which eng
 import hashlib
 import os
 import pickle
+import shutil
 import socket
+import sys
 import tempfile
 import threading
 import uuid
@@ -29,6 +31,7 @@ from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
 from bench.planning.rules import Rules, decide_rules, obey, usable_cores
+from bench.store import digest
 from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
 
@@ -37,6 +40,8 @@ if TYPE_CHECKING:
 
 # Torch's threads and generators belong to the process.
 _ONE_AT_A_TIME = threading.Lock()
+# How often a task is begun whose worker ends each time.
+ATTEMPTS = 4
 _opened: dict[str, Site] = {}
 _plugin_files: list[Path] = []
 
@@ -76,10 +81,13 @@ class SiteAddress:
         In the store.
     digest : str
         SHA-256 of the file.
+    begun : Path
+        The folder of what has been begun and not ended: how often, for each task.
     """
 
     path: Path
     digest: str
+    begun: Path
 
 
 @dataclass(frozen=True)
@@ -135,10 +143,17 @@ def publish(site: Site, plugins: Sequence[Path]) -> SiteAddress:
         [plugin_sources(plugin) for plugin in plugins],
     )
     content = pickle.dumps(packed)
-    digest = hashlib.sha256(content).hexdigest()
-    path = site.store.root / "sites" / f"{digest}.pickle"
+    sha256 = hashlib.sha256(content).hexdigest()
+    path = site.store.root / "sites" / f"{sha256}.pickle"
     write_atomically(path, content)
-    return SiteAddress(path, digest)
+    begun = path.parent / f"begun-{uuid.uuid4().hex}"
+    begun.mkdir()
+    return SiteAddress(path, sha256, begun)
+
+
+def close(address: SiteAddress) -> None:
+    """Remove what was kept of tasks that were begun; the site itself may serve another run."""
+    shutil.rmtree(address.begun, ignore_errors=True)
 
 
 def open_site(address: SiteAddress) -> Site:
@@ -186,18 +201,25 @@ def _written(plugins: Sequence[Mapping[str, bytes]]) -> tuple[Path, ...]:
     What an earlier run has registered in this process is taken back.
     """
     while _plugin_files:
-        forget_plugin_file(_plugin_files.pop())
+        file = _plugin_files.pop()
+        forget_plugin_file(file)
+        sys.path[:] = [folder for folder in sys.path if folder != str(file.parent)]
+        shutil.rmtree(file.parent, ignore_errors=True)
     for sources in plugins:
         folder = Path(tempfile.mkdtemp(prefix="bench-plugin-"))
         for name, content in sources.items():
             (folder / name).write_bytes(content)
-        _plugin_files.append(folder / next(iter(sources)))
+        first, *beside = sources
+        _plugin_files.append(folder / first)
+        for name in beside:
+            # Another run's module may have the same name and other content.
+            sys.modules.pop(Path(name).stem, None)
+        if beside:
+            sys.path.insert(0, str(folder))
     return tuple(_plugin_files)
 
 
-def perform_at(
-    address: SiteAddress, task: Task, reporter: Reporter, needed: Answer | None
-) -> Answer:
+def perform_at(address: SiteAddress, task: Task, reporter: Reporter) -> Answer:
     """Do a task at a published site.
 
     Parameters
@@ -208,18 +230,37 @@ def perform_at(
         What to do.
     reporter : Reporter
         Told how far the work is.
-    needed : Answer | None
-        The answer to the task that this one needs.
 
     Returns
     -------
     Answer
-        As from `perform`; what the needed task could not do is not tried again.
+        As from `perform`; or that it was begun too often by processes that have ended at it.
+
+    Raises
+    ------
+    UnusableInput, OSError
+        If this machine cannot do it.
     """
-    if needed is not None and needed.status != "ok":
-        return Answer(task, None, status=needed.status)
     with _ONE_AT_A_TIME:
-        return perform(task, open_site(address), reporter)
+        site = open_site(address)
+        site.obey_rules()
+        file = address.begun / digest([task.extractor, task.fold])
+        begun = int(file.read_text(encoding="ascii")) if file.exists() else 0
+        if begun >= ATTEMPTS:
+            return Answer(task, None, status=ended_too_often(task))
+        write_atomically(file, str(begun + 1))
+        try:
+            return perform(task, site, reporter)
+        finally:
+            file.unlink(missing_ok=True)
+
+
+def ended_too_often(task: Task) -> str:
+    """The status of a task at which one process after the other has ended."""
+    return (
+        f"{task.extractor}: its worker ended {ATTEMPTS} times without an answer, perhaps for want "
+        "of memory"
+    )
 
 
 def explain_at(address: SiteAddress, wanted: "Explained", reporter: Reporter) -> Explanation:

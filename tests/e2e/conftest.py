@@ -1,9 +1,11 @@
 """Runs the command line as a user does: another process, its exit status and what it prints."""
 
+import json
 import os
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 
 import pandas as pd
@@ -36,6 +38,21 @@ def tiny_a():
 def tiny_b():
     torch.manual_seed(2)
     return tiny(8)
+"""
+
+
+TRAINED = """
+
+from extractors import Recipe
+
+RECIPE = Recipe(
+    name="short", epochs={epochs}, batch_size=16, learning_rate=1e-3, weight_decay=0.05
+)
+
+
+@register("learner", input_size=32, recipe=RECIPE)
+def learner():
+    return tiny(4)
 """
 
 
@@ -148,3 +165,80 @@ def _tables(run):
         timed = [c for c in table if c in TIMES or re.search(measured, c)]
         found[file.name] = table.drop(columns=timed).to_csv(index=False)
     return found
+
+
+@pytest.fixture(scope="session")
+def many_patients(tmp_path_factory):
+    """A synthetic data set with patients enough for inner folds, which `selected` needs."""
+    from bench.data import write_phantom
+
+    folder = tmp_path_factory.mktemp("data") / "phantom"
+    write_phantom(folder, patients=60, seed=3)
+    return folder
+
+
+@pytest.fixture
+def work(many_patients, plugin):
+    """The options of a run with frozen features, a trained network and the row `selected`."""
+    plugin.write_text(plugin.read_text() + TRAINED.format(epochs=3))
+    return (
+        *("all", "--data", many_patients, "--plugin", plugin, "--subset", "mass"),
+        *("--extractors", "tiny-a,learner,selected"),
+        *("--classifiers", "linear,softmax,logistic"),
+        *("--protocols", "official", "--repeats", "4"),
+    )
+
+
+@pytest.fixture
+def cluster(tmp_path, environment):
+    """A scheduler and a function that starts a worker of it; all end with the test.
+
+    The function takes a command that starts the worker's, and variables of its environment.
+    """
+    file, started = tmp_path / "scheduler.json", []
+
+    def start(module, *arguments, before=(), **options):
+        command = [*before, sys.executable, "-m", f"distributed.cli.{module}", *arguments]
+        process = subprocess.Popen(
+            command,
+            env=environment | options,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        started.append(process)
+        return process
+
+    def worker(*before, **options):
+        place = ("--local-directory", str(tmp_path / "dask"))
+        return start("dask_worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny",
+                     "--no-dashboard", "--host", "127.0.0.1", *place,
+                     before=before, **options)  # fmt: skip
+
+    scheduler = start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+                      "--scheduler-file", str(file))  # fmt: skip
+    deadline = time.monotonic() + 60
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    yield json.loads(file.read_text())["address"], worker, scheduler
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def same_run(tables):
+    """A function: compares the tables of two runs without times, and predictions bit for bit."""
+
+    def compare(one, other):
+        assert tables(one) == tables(other)
+        first, second = (pd.read_parquet(run / "predictions.parquet") for run in (one, other))
+        pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+    return compare
+
+
+@pytest.fixture
+def local(bench, work, tmp_path):
+    ended = bench(*work, "--out", tmp_path / "local", BENCH_CACHE=str(tmp_path / "other"))
+    assert ended.status == 0, ended.err
+    return tmp_path / "local"
