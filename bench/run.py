@@ -102,7 +102,7 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         stack = build_stack(job.dataset, settings, job.cache, decoded, compared)
     for line in lost_classes(job.dataset, stack, job.subsets):
         raise unusable(job.dataset.source.root, line)
-    with _executing(job, progress) as (executor, job, rules):
+    with executing(job, progress) as (executor, job, rules):
         plan = job.plan_over(stack.table)
         folder = RunFolder(job.out)
         manifest = folder.claim(make_manifest(job, stack, plan, rules, command))
@@ -142,7 +142,7 @@ def _say_disk(job: Job, progress: Progress) -> None:
 
 
 @contextlib.contextmanager
-def _executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Rules]]:
+def executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Rules]]:
     """What carries out the work, with the job and the rules as they are where it is done."""
     options = job.configuration
     rules = decide_rules(job.device, options)
