@@ -152,9 +152,9 @@ def _refuse_other(path: Path, earlier: Mapping[str, Any], now: Mapping[str, Any]
 
 
 def _flat(configuration: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration with each rule beside the options, so that the one that differs is named."""
-    rules = configuration.get("rules", {})
-    return {name: value for name, value in configuration.items() if name != "rules"} | rules
+    """The configuration with each rule beside the options: the one that differs is named."""
+    rest = {name: value for name, value in configuration.items() if name != "rules"}
+    return {**rest, **configuration.get("rules", {})}
 
 
 def _shown(value: object) -> str:

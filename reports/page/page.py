@@ -35,6 +35,7 @@ from reports.values import missing, short
 from reports.wanted import VERDICTS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from markupsafe import Markup
 
 SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
