@@ -16,7 +16,7 @@ from bench.commands.data import print_dataset
 from bench.data import CropSettings, CropStack, build_stack, load_lesions
 from bench.data.crops.copies import copy_groups
 from bench.data.crops.copies_found import copy_notices
-from bench.execution.features import Features
+from bench.execution.features import FeatureRecord
 from bench.execution.units import UnitResult
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor
@@ -203,7 +203,7 @@ def test_predictions_and_lesions_name_the_group(tmp_path: Path) -> None:
         system = System("none", "majority", 1.0, "auto")
         meta = {"threshold": 0.0, "fit_time_s": 0.0, "gram_time_s": 0.0}
         unit = UnitResult("key", np.zeros(len(one.test)), meta)
-        features = Features(np.zeros((80, 1)), None, 0.0, {})
+        features = FeatureRecord(None, 0.0, {})
         results.add(fold, system, Extractor("none", None, ""), features, unit)
     assert results.prediction_table()["patient_id"].nunique() == 40
     assert results.unit_table()["n_test_patients"].sum() == 40
