@@ -1,7 +1,12 @@
 """How a command ends when it cannot go on: in one line, with a status."""
 
+from __future__ import annotations
+
 import errno
-from typing import TypeGuard
+
+TYPE_CHECKING = False  # As in `typing`, which a file beside the user's data may hide.
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 # How a shared library, a thread and a tensor say that there is no memory left.
 _NO_MEMORY = ("failed to map segment", "can't start new thread", "can't allocate memory")

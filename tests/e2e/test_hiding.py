@@ -35,13 +35,14 @@ def test_a_file_on_pythonpath_is_found_as_well(start, tmp_path, environment):
     assert "elsewhere/classifiers.py: hides" in err
 
 
-def test_a_file_that_hides_a_module_of_python_is_named_when_that_fails(start, tmp_path):
-    (tmp_path / "decimal.py").write_text("mine = 1\n")
+@pytest.mark.parametrize("name", ["decimal", "typing"])
+def test_a_file_that_hides_a_module_of_python_is_named_when_that_fails(start, tmp_path, name):
+    (tmp_path / f"{name}.py").write_text("mine = 1\n")
     process = start("doctor")
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2, err
     (line,) = err.splitlines()
-    assert "decimal.py: hides the module decimal" in line
+    assert f"{name}.py: hides the module {name}" in line
 
 
 def test_folders_and_files_that_hide_nothing_do_not_matter(bench, tmp_path):
