@@ -110,12 +110,20 @@ def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
         f"Each crop (region: {options.get('region', 'crop')}) was read as one 8-bit channel"
         f"{f' ({grey})' if grey else ''}, {shape}."
     ]
+    sentences += _of_files(run)
     if any(s.ran and sees_images(s) for s in systems):
         sentences.append(
             "It was then resized to the input of each network where that has another size "
             "(bicubic, antialiased), and its channel repeated for networks that take several."
         )
     return sentences
+
+
+def _of_files(run: Run) -> list[str]:
+    """What was done with colours, further pages and orientations, as the data's notices say it."""
+    notices = section(run.manifest, "data").get("notices")
+    lines = notices if isinstance(notices, list) else []
+    return [f"{line}." for line in map(str, lines) if " crops come from " in line]
 
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:

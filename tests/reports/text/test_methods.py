@@ -90,6 +90,15 @@ def test_the_words_for_the_grey_values_are_what_is_done() -> None:
     assert to_eight_bit(narrow.astype(np.uint16)).max() == 255
 
 
+def test_what_was_done_with_colours_and_pages_is_told(said: Said) -> None:
+    line = "3 of 9 crops come from colour pictures, made grey"
+    size = {"size": 256, "fit": "pad", "window": "own"}
+    text = said(data={"notices": ["no official split", line]}, configuration=size)
+    assert f" {line}." in text
+    assert "no official split" not in text
+    assert "crops come from" not in said(configuration=size)
+
+
 def test_a_stretched_crop_has_no_longest_side(said: Said) -> None:
     configuration = {"size": 256, "window": "own"}
     text = said(configuration=configuration | {"fit": "stretch"})
