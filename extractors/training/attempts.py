@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from itertools import groupby
 
 import torch
@@ -30,9 +32,7 @@ class BeforeStep:
     def keep(self) -> None:
         """Remember how things are now."""
         self._generator = torch.get_rng_state()
-        self._device_generator = (
-            torch.cuda.get_rng_state(self._device) if self._device.startswith("cuda") else None
-        )
+        self._device_generator = _generator_state(self._device)
         with torch.no_grad():
             for buffers, kept in zip(self._buffers, self._kept, strict=True):
                 torch._foreach_copy_(kept, buffers)
@@ -40,11 +40,38 @@ class BeforeStep:
     def put_back(self) -> None:
         """Make things as they were at the last `keep`."""
         torch.set_rng_state(self._generator)
-        if self._device_generator is not None:
-            torch.cuda.set_rng_state(self._device_generator, self._device)
+        _set_generator_state(self._device, self._device_generator)
         with torch.no_grad():
             for buffers, kept in zip(self._buffers, self._kept, strict=True):
                 torch._foreach_copy_(buffers, kept)
+
+
+@contextlib.contextmanager
+def kept_generators(device: str) -> Iterator[None]:
+    """Afterwards the generators of the processor and of the device are as they were before."""
+    # Torch forks generators of CUDA, but not that of Metal.
+    before = _generator_state(device)
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            _set_generator_state(device, before)
+
+
+def _generator_state(device: str) -> torch.Tensor | None:
+    """The state of a GPU's generator; None for a processor."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_rng_state(device)
+    return torch.mps.get_rng_state() if device == "mps" else None
+
+
+def _set_generator_state(device: str, state: torch.Tensor | None) -> None:
+    if state is None:
+        return
+    if device == "mps":
+        torch.mps.set_rng_state(state)
+    else:
+        torch.cuda.set_rng_state(state, device)
 
 
 def fewest_images(network: nn.Module) -> int:

@@ -30,7 +30,7 @@ from extractors.out_of_memory import PartsThatFit, first_line, is_out_of_memory,
 from extractors.precision import computes_bfloat16, without_tf32
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
-from extractors.training.attempts import BeforeStep, fewest_images
+from extractors.training.attempts import BeforeStep, fewest_images, kept_generators
 from extractors.training.frozen import freeze
 from extractors.training.held_out import HeldOutEvaluation
 from extractors.training.localization_loss import LocalizationLoss
@@ -71,7 +71,7 @@ def train(
         Of the order of rows, augmentation, dropout and the pairs of the localization loss. The same
         seed gives the same weights on a CPU with the same number of threads.
     device : str
-        Where to train: "cpu", "cuda", "cuda:1".
+        Where to train: "cpu", "cuda", "cuda:1", "mps".
     held_out : TrainingRows | None
         Rows on which loss and accuracy are taken after each epoch. Nothing depends on them.
     checkpoint : Checkpoint | None
@@ -96,7 +96,7 @@ def train(
     held_out = None if held_out is None else checked(held_out, trainable.name)
     bfloat16 = allow_bfloat16 and computes_bfloat16(device)
     loop = _Loop(trainable, rows, recipe, seed, device, "bfloat16" if bfloat16 else "float32")
-    with torch.random.fork_rng(devices=_cuda(device)), isolated(trainable.name), without_tf32():
+    with kept_generators(device), isolated(trainable.name), without_tf32():
         start = loop.resume(checkpoint) if checkpoint else 0
         saved = time.monotonic()
         for epoch in range(start, recipe.epochs):
@@ -393,7 +393,3 @@ def _augmentation(recipe: Recipe) -> Callable[[torch.Tensor], torch.Tensor] | No
 
 def _epoch_seed(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-
-
-def _cuda(device: str) -> list[str]:
-    return [device] if device.startswith("cuda") else []

@@ -394,7 +394,7 @@ SHORT = torch.OutOfMemoryError("CUDA out of memory")
 def in_parts(tiny, recipe, parts=2):
     """A training that begins with batches in parts."""
     trainable = tiny(recipe=recipe)
-    loop = _Loop(trainable, rows(), recipe, 0, "cpu")
+    loop = _Loop(trainable, rows(), recipe, 0, "cpu", "float32")
     loop.result.accumulation_steps = parts
     for epoch in range(recipe.epochs):
         loop.run_epoch(epoch, None)
@@ -601,6 +601,6 @@ def test_weight_decay_spares_norms_and_biases_where_the_recipe_says_so() -> None
 def test_the_optimiser_decays_what_the_recipe_says(decayed, spared, tiny):
     """Two biases of convolutions, a norm's scale and shift, and the head's bias are spared."""
     recipe = replace(RECIPE, decayed=decayed)
-    loop = _Loop(tiny(recipe=recipe), rows(), recipe, 0, "cpu")
+    loop = _Loop(tiny(recipe=recipe), rows(), recipe, 0, "cpu", "float32")
     groups = {g["weight_decay"]: len(g["params"]) for g in loop.optimizer.param_groups}
     assert groups == {1e-4: 8 - spared} | ({0.0: spared} if spared else {})
