@@ -73,6 +73,11 @@ def short(value: Any) -> str:
     return short(value.item()) if getattr(value, "shape", None) == () else str(value)
 
 
+def gibibytes(value: Any) -> str:
+    """'4.0 GiB' for a number of bytes; what is no number as it is."""
+    return f"{value / 2**30:.1f} GiB" if isinstance(value, int | float) else short(value)
+
+
 def by_size(text: str) -> tuple[tuple[bool, float, str], ...]:
     """A key that sorts text by the numbers in it: '8' before '16', and 'P_2' before 'P_10'."""
     parts = re.split(r"(\d+(?:\.\d+)?(?:e[+-]?\d+)?)", text)

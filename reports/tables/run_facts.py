@@ -8,7 +8,7 @@ from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
-from reports.values import in_a_row
+from reports.values import gibibytes, in_a_row
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,19 +79,28 @@ def provenance(run: Run) -> "pd.DataFrame":
         ("environment", section(manifest, "environment")),
         ("package", section(section(manifest, "environment"), "packages")),
         ("configuration", section(manifest, "configuration")),
+        ("rules", _rules(section(section(manifest, "configuration"), "rules"))),
     ]
     rows = [
         {"part": part, "name": name, "value": _plain(value)}
         for part, values in parts
         for name, value in values.items()
-        if value is not None and name != "packages"
+        if value is not None and name not in ("packages", "rules")
     ]
     return frame(rows, ("part", "name", "value"))
 
 
+def _rules(rules: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules of the run; of its memory nobody wants to count bytes."""
+    memory = rules.get("memory")
+    return {**rules, "memory": gibibytes(memory)} if memory else dict(rules)
+
+
 def _plain(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return ", ".join(map(_plain, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_plain(inner)}" for name, inner in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

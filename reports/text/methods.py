@@ -16,7 +16,7 @@ from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.references import statistics
-from reports.values import by_size, missing, short
+from reports.values import by_size, gibibytes, missing, short
 
 
 def methods(evaluation: Evaluation) -> list[str]:
@@ -204,7 +204,7 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     frozen = _named(s for s in ran if not s.trained and sees_images(s))
     if frozen:
         sentences.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    sentences += _trainings(run, ran) + _precision(run, ran)
+    sentences += _trainings(run, ran) + _precision(run, ran) + _rules(run, ran)
     references = _named(s for s in ran if is_reference(s))
     if references:
         sentences.append(f"Reference points without a network: {', '.join(references)}.")
@@ -258,6 +258,27 @@ def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
     trained = list(dict.fromkeys(map(str, run.trainings["precision"].dropna())))
     if any(trained):
         sentences.append(f"Networks were trained in {', '.join(filter(None, trained))}.")
+    return sentences
+
+
+def _rules(run: Run, ran: list[PooledSystem]) -> list[str]:
+    """What the machines that did the work were set to, because it can change a figure."""
+    rules = section(section(run.manifest, "configuration"), "rules")
+    sentences = []
+    if "device" in rules and any(map(sees_images, ran)):
+        half = "bfloat16 where they agree in it" if rules.get("bfloat16") else "float32 throughout"
+        rounded = "rounded to TF32" if rules.get("tf32") else "never rounded to TF32"
+        sentences.append(
+            f"Networks ran on the device {rules['device']}, in {half}, products of float32 numbers "
+            f"{rounded}."
+        )
+    if rules.get("threads"):
+        sentences.append(f"Operations on the processor took {rules['threads']} threads each.")
+    if rules.get("memory") and any(names_svm(str(s.identity["classifier"])) for s in ran):
+        sentences.append(
+            "The support vector machines of a fold could take up to "
+            f"{gibibytes(rules['memory'])} of memory."
+        )
     return sentences
 
 

@@ -13,6 +13,7 @@ from reports.evaluation import Evaluation
 from reports.statistics.difference import BY_BOOTSTRAP, BY_FOLDS
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
+from reports.tables.run_facts import provenance
 from reports.text.methods import methods
 
 Said = Callable[..., str]
@@ -215,6 +216,43 @@ def test_the_precision_of_features_is_told(said: Said) -> None:
     assert f"Features were extracted in float32 ({FROZEN})." in said()
     half = (({}, {"precision": "bfloat16"}),)
     assert f"Features were extracted in bfloat16 ({FROZEN})." in said(units=half)
+
+
+RULES = {"device": "cuda", "bfloat16": True, "tf32": False, "threads": 4, "memory": 6 * 2.0**30}
+
+
+def test_the_rules_of_the_machines_are_told(said: Said) -> None:
+    assert "TF32" not in said()  # of a run folder that does not hold any
+    text = said(configuration={"rules": RULES})
+    assert "Networks ran on the device cuda, in bfloat16 where they agree in it" in text
+    assert "never rounded to TF32" in text
+    assert "took 4 threads each" in text
+    assert "up to 6.0 GiB of memory" in text
+    assert "float32 throughout" in said(configuration={"rules": {**RULES, "bfloat16": False}})
+    text = said(
+        classifiers=("logistic",),
+        extractors=("shortcut:size",),
+        configuration={"rules": RULES},
+    )
+    assert "Networks ran" not in text
+    assert "GiB" not in text
+
+
+def test_the_settings_of_a_run_hold_its_rules(
+    tmp_path: Path, make_run: Callable[..., Path]
+) -> None:
+    folder = make_run(tmp_path / "run")
+    change(folder, configuration={"rules": RULES, "recipes": {"cct_7": "0a1b"}})
+    rows = provenance(read_run(folder)).set_index(["part", "name"])["value"]
+    assert dict(rows["rules"]) == {
+        "device": "cuda",
+        "bfloat16": "true",
+        "tf32": "false",
+        "threads": "4",
+        "memory": "6.0 GiB",
+    }
+    assert rows["configuration", "recipes"] == "cct_7 0a1b"
+    assert not rows.str.contains("{", regex=False).any()
 
 
 def test_optimiser_and_precision_of_trainings_are_told(
