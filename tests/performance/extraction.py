@@ -22,7 +22,7 @@ from extractors import Backbone, create_backbone, describe
 from extractors.backbone import Precision
 from extractors.batches import BATCH_SIZES, features_of, resize
 from extractors.extraction import choose_precision, lowest_cosine
-from extractors.precision import running
+from extractors.precision import running, without_tf32
 
 QUICK = ("torchvision:resnet18", "timm:vit_tiny_patch16_224", "bundled:efficientnet_lite0")
 
@@ -65,20 +65,27 @@ def measure(
     weights = "auto" if describe(name).cached else "random"
     backbone = create_backbone(name, weights=weights, device=device)
     precision = choose_precision(backbone).precision
-    batch = BATCH_SIZES.get(device.partition(":")[0], 32)
-    tensors = resize(images, backbone.input).to(device)
     full = features_of(backbone, images, "float32")
     half = features_of(backbone, images, "bfloat16")  # also warms up
+    return *rates(backbone, images, precision, rounds), precision, lowest_cosine(full, half)
+
+
+def rates(
+    backbone: Backbone, images: NDArray[np.uint8], precision: Precision, rounds: int
+) -> tuple[float, float, float]:
+    """Seconds in float32, in memory, in the loop. The network's memory format is another after."""
+    batch = BATCH_SIZES.get(backbone.device.partition(":")[0], 32)
+    tensors = resize(images, backbone.input).to(backbone.device)
     in_memory, loop = fastest(
         rounds,
-        device,
+        backbone.device,
         lambda: run_tensors(backbone, tensors, precision, batch),
         lambda: features_of(backbone, images, precision),
     )
     as_given = backbone.module.to(memory_format=torch.contiguous_format)
     plain = tensors.expand(-1, 3, -1, -1).contiguous()
-    (default,) = fastest(rounds, device, lambda: run_plain(as_given, plain, batch))
-    return default, in_memory, loop, precision, lowest_cosine(full, half)
+    (default,) = fastest(rounds, backbone.device, lambda: run_plain(as_given, plain, batch))
+    return default, in_memory, loop
 
 
 def run_tensors(
@@ -92,7 +99,7 @@ def run_tensors(
 
 def run_plain(module: torch.nn.Module, tensors: torch.Tensor, batch: int) -> None:
     """The library's network in its own float32 and memory format."""
-    with torch.inference_mode():
+    with torch.inference_mode(), without_tf32():
         for part in torch.split(tensors, batch):
             module(part).cpu()
 
@@ -107,10 +114,17 @@ def fastest(rounds: int, device: str, *actions: Callable[[], object]) -> list[fl
         for i, action in enumerate(actions):
             start = time.perf_counter()
             action()
-            if device.startswith("cuda"):
-                torch.cuda.synchronize()
+            wait(device)
             best[i] = min(best[i], time.perf_counter() - start)
     return best
+
+
+def wait(device: str) -> None:
+    """Until a GPU has done all that it was given."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+    elif device.startswith("mps"):
+        torch.mps.synchronize()
 
 
 def crops(count: int) -> NDArray[np.uint8]:
