@@ -409,7 +409,7 @@ def test_memory_that_ends_between_two_moments_leaves_no_half_state(call, tiny, m
     divided = in_parts(tiny, recipe)
     trainable = tiny(recipe=recipe)
     monkeypatch.setattr(torch, "zeros_like", fail_when(call, SHORT)(torch.zeros_like))
-    training = train(trainable, rows(), recipe)
+    training = train(trainable, rows(), recipe, allow_bfloat16=False)
     assert training.accumulation_steps == 2
     assert weights(trainable) == weights(divided)
 
@@ -425,7 +425,7 @@ def test_memory_that_ends_in_a_pass_leaves_no_trace_of_it(message, tiny, monkeyp
     last = trainable.network.body.last  # behind the batch normalisation
     failing = fail_when(1, RuntimeError(message))
     monkeypatch.setattr(last, "forward", failing(last.forward))
-    training = train(trainable, rows(), recipe)
+    training = train(trainable, rows(), recipe, allow_bfloat16=False)
     assert training.accumulation_steps == 2
     assert weights(trainable) == weights(divided)
 
