@@ -201,6 +201,7 @@ def test_ctrl_c_ends_workers_that_were_started_here(
     assert not alive
 
 
+@pytest.mark.slow
 def test_plugins_of_several_files_rotated_protocols_fusions_and_saliency(
     bench, phantom, tmp_path, tables, cluster
 ):
