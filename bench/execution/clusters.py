@@ -116,8 +116,7 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
     from distributed import Client
 
     # What the engine says of connections that end is not for users; what matters is said by us.
-    for name in ("distributed", "asyncio", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _silence_engine()
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(
             tempfile.TemporaryDirectory(prefix="bench-dask-", ignore_cleanup_errors=True)
@@ -137,6 +136,14 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
             ) from error
         _wait_for_worker(client, text)
         yield client
+
+
+def _silence_engine() -> None:
+    """Silence the engine's loggers, those too that its configuration has given a level of theirs."""
+    engine = ("distributed", "asyncio", "tornado")
+    for name in (*engine, *logging.root.manager.loggerDict):
+        if name.partition(".")[0] in engine:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _settings(threads: int, folder: str) -> dict[str, Any]:

@@ -225,18 +225,15 @@ WRONG = {
     "name": [None, "x", 1.5, ["knn"], {}],
     "folds": [None, "x", 1.5, [1], 0],
     "jobs": [None, "x", 1.5, [1], 0, True],
-    "device": [None, "x", 1.5, ["cpu"], "nowhere:1"],
     "memory_limit": ["x", [1], {}, 0, True],
 }
 CALLS = {
-    sweep: ("train_features", "train_labels", "test_features", "kernels", "jobs", "device",
-            "memory_limit"),
-    tune: ("train_features", "train_labels", "test_features", "groups", "kernels", "folds", "jobs",
-           "device"),
+    sweep: ("train_features", "train_labels", "test_features", "kernels", "jobs", "memory_limit"),
+    tune: ("train_features", "train_labels", "test_features", "groups", "kernels", "folds", "jobs"),
     fit_reference: ("name", "train_features", "train_labels", "test_features"),
     fit_variants: ("train_features", "train_labels", "test_features", "groups", "names", "jobs",
-                   "device", "memory_limit"),
-    judge_kernels: ("train_features", "train_labels", "groups", "kernels", "jobs", "device"),
+                   "memory_limit"),
+    judge_kernels: ("train_features", "train_labels", "groups", "kernels", "jobs"),
 }  # fmt: skip
 
 
