@@ -139,7 +139,7 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
 
 
 def _silence_engine() -> None:
-    """Silence the engine's loggers, those too that its configuration has given a level of theirs."""
+    """Silence the engine's loggers, also those to which its configuration gave a level."""
     engine = ("distributed", "asyncio", "tornado")
     for name in (*engine, *logging.root.manager.loggerDict):
         if name.partition(".")[0] in engine:
