@@ -111,14 +111,14 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
             progress.say(notice)
         used = rotated(stack) if plan.rotates else stack
         site = Site(
-            used,
-            Store(job.cache.resolve()),
-            job.device,
-            executor.jobs(job.configuration.jobs),
-            job.configuration.seed,
-            rules,
-            plan,
-            {extractor.name: extractor for extractor in job.extractors},
+            stack=used,
+            store=Store(job.cache.resolve()),
+            device=job.device,
+            jobs=executor.jobs(job.configuration.jobs),
+            seed=job.configuration.seed,
+            rules=rules,
+            plan=plan,
+            extractors={extractor.name: extractor for extractor in job.extractors},
         )
         results = Results(job.dataset.name, used, job.configuration.seed)
         folder.note_artifacts(used_by_stack)
@@ -169,8 +169,9 @@ def _carry_out(
     for name, own in itertools.groupby(tasks, lambda task: task.extractor):
         extractor = site.extractor(name)
         totals = ExtractorTotals(extractor)
-        # The next extractor's work begins when this one's line has been said.
-        for task, answer in zip(own, answers, strict=False):
+        for task in own:
+            # One by one: the next extractor's work begins when this one's line has been said.
+            answer = next(answers)
             totals.add(answer)
             folder.note_artifacts(answer.artifacts)
             if task.fold is not None:

@@ -30,7 +30,7 @@ from bench.execution.site import Site
 from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
-from bench.planning.rules import Rules, decide_rules, obey, usable_cores
+from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable_cores
 from bench.store import digest
 from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
@@ -243,7 +243,8 @@ def perform_at(address: SiteAddress, task: Task, reporter: Reporter) -> Answer:
     """
     with _ONE_AT_A_TIME:
         site = open_site(address)
-        site.obey_rules()
+        if task.wants_gpu:
+            site.obey_rules()
         file = address.begun / digest([task.extractor, task.fold])
         begun = int(file.read_text(encoding="ascii")) if file.exists() else 0
         if begun >= ATTEMPTS:
@@ -306,13 +307,28 @@ def survey(
 
 
 def can_obey(rules: Rules, options: Configuration) -> str:
-    """Why this machine cannot obey the rules, in a line; empty where it can."""
+    """Why this machine cannot obey the rules, in a line; empty where it can.
+
+    One without the run's kind of GPU can still fit SVMs; networks run elsewhere.
+    """
     try:
-        device = choose_device(options.device if rules.device != "cpu" else "cpu")
-        obey(rules, device)
+        obey_in_fits(rules)
+        if rules.device == "cpu":
+            obey(rules, "cpu")
+        elif (device := _gpu(options)) is not None:
+            obey(rules, device)
     except UnusableInput as error:
         return str(error)
     return ""
+
+
+def _gpu(options: Configuration) -> str | None:
+    """The GPU that this machine has for networks, if any."""
+    try:
+        device = choose_device(options.device)
+    except UnusableInput:
+        return None
+    return None if device == "cpu" else device
 
 
 def shares_store(probe: Path, expected: str) -> str:

@@ -12,7 +12,7 @@ from bench.data.patients import groups_of
 from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Plan
 from bench.planning.presets import SELECTED
-from bench.planning.rules import Rules, decide_rules, limit_threads, obey
+from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits
 from bench.store import Store
 from classifiers.memory import gram_bytes
 
@@ -87,7 +87,7 @@ class Site:
         return found
 
     def obey_rules(self) -> None:
-        """Set the run's rules in this process, once, before a network is built.
+        """Set all rules of the run in this process, once, before a network is built.
 
         Raises
         ------
@@ -96,13 +96,19 @@ class Site:
         """
         _ = self._obeyed
 
-    def limit_threads(self) -> None:
-        """Set the threads of the fits, once; imports no torch."""
-        _ = self._limited
+    def obey_rules_of_fits(self) -> None:
+        """Set those that fits depend on, once; imports no torch.
+
+        Raises
+        ------
+        UnusableInput
+            If this machine cannot obey them.
+        """
+        _ = self._obeyed_in_fits
 
     @cached_property
-    def _limited(self) -> bool:
-        limit_threads(self.rules)
+    def _obeyed_in_fits(self) -> bool:
+        obey_in_fits(self.rules)
         return True
 
     @cached_property

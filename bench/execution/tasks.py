@@ -138,7 +138,7 @@ def perform(task: Task, site: Site, reporter: Reporter) -> Answer:
     UnusableInput, OSError
         If the machine cannot obey the rules, or the store cannot be read or written.
     """
-    site.limit_threads()
+    site.obey_rules_of_fits()
     with noting_use() as used:
         answer = _performed(task, site, reporter)
     return replace(answer, artifacts=frozenset(used))
@@ -253,3 +253,4 @@ def in_order(tasks: Sequence[Task], answers: Iterator[Answer]) -> Iterator[Answe
         while position < len(tasks) and tasks[position] in waiting:
             yield waiting.pop(tasks[position])
             position += 1
+    assert position == len(tasks), f"{len(tasks) - position} tasks have no answer"

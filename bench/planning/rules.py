@@ -76,7 +76,6 @@ def decide_rules(
     -------
     Rules
         The rules of the run.
-
     """
     from extractors.precision import computes_bfloat16
 
@@ -98,7 +97,7 @@ def decide_rules(
 def likely_rules(here: Rules) -> tuple[Rules, ...]:
     """Those that workers elsewhere may have, the likeliest first: with a GPU, else as here."""
     gpu = replace(here, device="cuda")
-    return replace(gpu, bfloat16=not here.tf32), gpu, here
+    return replace(gpu, bfloat16=True), replace(gpu, bfloat16=False), here
 
 
 def requested_threads(options: "Configuration | None") -> int:
@@ -131,15 +130,31 @@ def _quotas() -> list[int]:
     return found
 
 
-def limit_threads(rules: Rules) -> None:
-    """Set the threads of matrix products outside torch, which Gram matrices are made with."""
+def obey_in_fits(rules: Rules) -> None:
+    """Set in this process what the fits of SVMs depend on: threads of matrix products, memory.
+
+    Parameters
+    ----------
+    rules : Rules
+        Those of the run.
+
+    Raises
+    ------
+    UnusableInput
+        If this machine has less memory than fits may take.
+    """
     import threadpoolctl
 
+    if usable_memory() < rules.memory:
+        raise UnusableInput(
+            f"{socket.gethostname()}: has {usable_memory() / 2**30:.1f} GiB of memory, the rules "
+            f"of this run allow fits {rules.memory / 2**30:.1f} GiB; --memory sets less"
+        )
     threadpoolctl.threadpool_limits(rules.threads)
 
 
 def obey(rules: Rules, device: str) -> None:
-    """Set the rules in this process.
+    """Set all rules in this process, those of fits and those of networks.
 
     Parameters
     ----------
@@ -157,16 +172,10 @@ def obey(rules: Rules, device: str) -> None:
 
     from extractors.precision import computes_bfloat16
 
-    host = socket.gethostname()
     if rules.bfloat16 and not computes_bfloat16(device):
         raise UnusableInput(
-            f"{host}: {device} does not compute in bfloat16, as the rules of this run say; "
-            "--precision float32 works everywhere"
+            f"{socket.gethostname()}: {device} does not compute in bfloat16, as the rules of this "
+            "run say; --precision float32 works everywhere"
         )
-    if usable_memory() < rules.memory:
-        raise UnusableInput(
-            f"{host}: has {usable_memory() / 2**30:.1f} GiB of memory, the rules of this run allow "
-            f"fits {rules.memory / 2**30:.1f} GiB; --memory sets less"
-        )
-    limit_threads(rules)
+    obey_in_fits(rules)
     torch.set_num_threads(rules.threads)

@@ -1,8 +1,12 @@
-"""Plugins go to workers by their content, with the modules beside them that they import."""
+"""What a worker does before its first task: plugins by their content, and the rules of the run."""
 
 import sys
 
-from bench.execution.remote import _written
+import pytest
+
+from bench.execution.remote import _written, can_obey
+from bench.planning.config import Configuration
+from bench.planning.rules import Rules
 from extractors import describe
 from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
@@ -43,3 +47,15 @@ def test_a_worker_has_the_modules_of_this_run_and_no_other(tmp_path, monkeypatch
     _written([])
     assert sys.path == before
     sys.modules.pop("shapes_beside")
+
+
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_worker_without_a_gpu_fits_svms_of_a_run_on_gpus(device, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    monkeypatch.setattr("extractors.precision.computes_bfloat16", lambda device: False)
+    options = Configuration(device=device)
+    assert can_obey(Rules(device="cuda", bfloat16=True), options) == ""
+    # Where networks run on processors, it would have to run them.
+    assert "does not compute in bfloat16" in can_obey(Rules(bfloat16=True), options)
+    assert "of memory" in can_obey(Rules(device="cuda", memory=2.0**60), options)

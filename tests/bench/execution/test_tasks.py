@@ -62,3 +62,9 @@ def test_an_answer_is_passed_on_as_soon_as_those_before_it_are_there():
     found = in_order(tasks, answers())
     next(found)
     assert asked == tasks[:1]
+
+
+def test_a_task_without_an_answer_is_no_silent_end():
+    tasks = list(tasks_of(PLAN, EXTRACTORS))
+    with pytest.raises(AssertionError, match="1 tasks have no answer"):
+        list(in_order(tasks, (Answer(task, None) for task in tasks[:-1])))

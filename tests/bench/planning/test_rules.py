@@ -13,7 +13,15 @@ from bench.execution.keys import feature_identity, profile_key
 from bench.planning import rules
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device
-from bench.planning.rules import THREADS, Rules, decide_rules, obey, requested_threads, usable_cores
+from bench.planning.rules import (
+    THREADS,
+    Rules,
+    decide_rules,
+    obey,
+    obey_in_fits,
+    requested_threads,
+    usable_cores,
+)
 from extractors import describe
 
 HOST = 64 * 2**30
@@ -100,6 +108,8 @@ def test_who_cannot_obey_says_so(monkeypatch):
         obey(Rules(bfloat16=True), "cpu")
     with pytest.raises(UnusableInput, match=r"the rules of this run allow fits .* GiB"):
         obey(Rules(memory=2.0**60), "cpu")
+    with pytest.raises(UnusableInput, match=r"the rules of this run allow fits .* GiB"):
+        obey_in_fits(Rules(memory=2.0**60))
 
 
 def test_rules_are_set_where_the_work_is_done():
