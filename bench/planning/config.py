@@ -148,7 +148,10 @@ class Configuration(BaseModel):
     threads: Annotated[
         int,
         Field(ge=0, le=1024),
-        Option("Threads of networks on the CPU, part of their result; 0 is one a core.", RESOURCES),
+        Option(
+            "Threads of one operation on the CPU, part of the result; 0: cores, at most 4.",
+            RESOURCES,
+        ),
     ] = 0
     memory: Annotated[
         float | None,
