@@ -105,7 +105,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     with executing(job, progress) as (executor, job, rules):
         plan = job.plan_over(stack.table)
         folder = RunFolder(job.out)
-        manifest = folder.claim(make_manifest(job, stack, plan, rules, command))
+        environment = executor.environment(job.device)
+        manifest = folder.claim(make_manifest(job, stack, plan, rules, environment, command))
         progress.log_to(folder.path / "log.txt")
         for notice in manifest["notices"]:
             progress.say(notice)

@@ -84,6 +84,7 @@ class DaskExecutor:
         self._stack = contextlib.ExitStack()
         self._shown = ShownEvents(progress)
         self._cores = 1
+        self._environment: Mapping[str, Any] = {}
         self._unfit: dict[str, str] = {}  # reasons by the addresses of workers
         self._gpu_workers: bool | None = None
         self._plugins: Sequence[Path] = ()
@@ -118,7 +119,7 @@ class DaskExecutor:
         sources = [plugin_sources(plugin) for plugin in options.plugin]
         threads = requested_threads(options)
         found: Survey = self._call(survey, options, synthetic, threads, sources)
-        self._cores = found.cores
+        self._cores, self._environment = found.cores, found.environment
         return found
 
     def exclude_unable(self, rules: Rules, options: Configuration) -> None:
@@ -151,6 +152,10 @@ class DaskExecutor:
         workers = self._workers().values()
         on_one_host = Counter(str(worker["host"]) for worker in workers).most_common(1)[0][1]
         return requested or max(1, self._cores // on_one_host)
+
+    def environment(self, device: str) -> Mapping[str, Any]:
+        """Those of the worker that `survey` has asked; the driver may have no GPU."""
+        return self._environment
 
     def explain(self, site: Site, wanted: "Explained") -> Explanation:
         """Saliency maps of one system, made by a worker."""

@@ -1,7 +1,7 @@
 """What carries out tasks: here one after the other in this process."""
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from joblib import cpu_count
 
@@ -9,6 +9,7 @@ from bench.execution.explanations import Explanation, Explanations
 from bench.execution.progress import Reporter
 from bench.execution.site import Site
 from bench.execution.tasks import Answer, Task, perform
+from bench.provenance import environment
 
 if TYPE_CHECKING:
     from reports.wanted import Explained
@@ -38,6 +39,10 @@ class Executor(Protocol):
         """Threads for the SVMs of one fold; 0 requests as many as there are cores for."""
         ...
 
+    def environment(self, device: str) -> Mapping[str, Any]:
+        """Versions and hardware where the work is done, with networks on this device."""
+        ...
+
     def explain(self, site: Site, wanted: "Explained") -> Explanation:
         """Saliency maps of one system."""
         ...
@@ -63,6 +68,10 @@ class LocalExecutor:
     def jobs(self, requested: int) -> int:
         """The threads requested, else one a core."""
         return requested or cpu_count()
+
+    def environment(self, device: str) -> Mapping[str, Any]:
+        """Those of this process."""
+        return environment(device)
 
     def explain(self, site: Site, wanted: "Explained") -> Explanation:
         """Saliency maps of one system, made in this process."""

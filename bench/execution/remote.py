@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
 from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable_cores
+from bench.provenance import environment
 from bench.store import digest
 from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
@@ -106,6 +107,8 @@ class Survey:
         With the weights that it finds.
     cores : int
         The cores that it may use.
+    environment : Mapping[str, Any]
+        Its versions and hardware, for the manifest.
     """
 
     host: str
@@ -113,6 +116,7 @@ class Survey:
     rules: Rules
     extractors: tuple[Extractor, ...]
     cores: int
+    environment: Mapping[str, Any]
 
 
 def publish(site: Site, plugins: Sequence[Path]) -> SiteAddress:
@@ -303,7 +307,8 @@ def survey(
     device = choose_device(options.device)
     rules = decide_rules(device, options, threads)
     extractors = choose_extractors(options, synthetic)
-    return Survey(socket.gethostname(), device, rules, extractors, usable_cores())
+    found = environment(device)
+    return Survey(socket.gethostname(), device, rules, extractors, usable_cores(), found)
 
 
 def can_obey(rules: Rules, options: Configuration) -> str:

@@ -42,7 +42,10 @@ POOLED_OFFICIAL = Protocol(
     "the pooled official splits with the patients of both left in (audit)",
     pooled_official,
     audit=True,
-    in_methods_without_ids="the pooled official splits with copies of test images left in (audit)",
+    in_methods_without_ids=(
+        "the pooled official splits with images left in that are kept together with test images "
+        "(audit)"
+    ),
     twins=(
         Twin("official", _CROPS_BESIDES),
         Twin("official", _CROPS_BESIDES, SHARED, SHARED),

@@ -43,7 +43,8 @@ class ExtractorTotals:
         is_fold = answer.task.fold is not None
         self._n_folds += is_fold
         if answer.features is None:
-            self._failures.update([answer.status] * is_fold)
+            if is_fold:
+                self._failures[answer.status] += 1
             return
         # Folds that share their networks, or frozen features, share what those took.
         networks = tuple(network.key for network in answer.features.trained)

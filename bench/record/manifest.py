@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,17 @@ if TYPE_CHECKING:
 
 
 def make_manifest(
-    job: Job, stack: "CropStack", plan: Plan, rules: Rules, command: Sequence[str]
+    job: Job,
+    stack: "CropStack",
+    plan: Plan,
+    rules: Rules,
+    environment: Mapping[str, Any],
+    command: Sequence[str],
 ) -> dict[str, Any]:
-    """The manifest with the configuration that the run folder belongs to; no results yet."""
+    """The manifest with the configuration that the run folder belongs to; no results yet.
+
+    `environment` holds the versions and hardware of where networks run.
+    """
     options, dataset = job.configuration, job.dataset
     return {
         "schema": MANIFEST_SCHEMA,
@@ -93,7 +101,7 @@ def make_manifest(
             dataset.patient_ids,
         ),
         "taken_out": _taken_out(stack, plan, dataset.patient_ids),
-        "environment": provenance.environment(job.device),
+        "environment": dict(environment),
         "recipes": _recipes(job),
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
@@ -115,10 +123,10 @@ def make_manifest(
 
 # Why a crop is in no training rows though no test crop is of its patient.
 _JOINED = "test crops of patients who share a picture with theirs or may be the same persons"
-_COPIED = "test crops that are copies of them"
+_TOGETHER = "test crops that they are kept together with: copies, or of one lesion"
 
 
-def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool = True) -> list[dict[str, Any]]:
+def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool) -> list[dict[str, Any]]:
     """Crops of an official training part that are in no training rows, by subset and protocol."""
     rows = []
     for fold in plan.folds:
@@ -131,7 +139,7 @@ def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool = True) -> list
         tested = gone["patient_id"].isin(stack.table.iloc[fold.test]["patient_id"])
         parts = {
             "test crops of their patients": gone[tested],
-            _JOINED if patient_ids else _COPIED: gone[~tested],
+            _JOINED if patient_ids else _TOGETHER: gone[~tested],
         }
         rows += [
             {

@@ -31,7 +31,7 @@ from reports.tables.report_table import ReportTable
 from reports.text.answers import answers
 from reports.text.leakage_audit import audit_text
 from reports.text.reading import kinds_of_probabilities, reading
-from reports.values import missing, short
+from reports.values import in_a_row, missing, short
 from reports.wanted import VERDICTS
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def render(
         places=_places(TABLES),
         filled=_places(declared for declared in TABLES if declared.name in tables),
         saliency=shown(run),
-        saliency_most=_most(VERDICTS),
+        saliency_most=in_a_row([f"{most} {verdict}s" for verdict, most in VERDICTS.items()]),
         saliency_faint=f"{100 * FAINT:g}",
         saliency_legend=saliency_legend(),
         data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
@@ -136,12 +136,6 @@ def breakable(text: str) -> "Markup | str":
         for word in words
     ]
     return Markup(" ").join(pieces)
-
-
-def _most(verdicts: dict[str, int]) -> str:
-    """'4 false negatives, 4 false positives and 2 true positives'."""
-    *first, last = (f"{most} {verdict}s" for verdict, most in verdicts.items())
-    return f"{', '.join(first)} and {last}"
 
 
 def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:

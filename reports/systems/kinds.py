@@ -79,7 +79,7 @@ def frozen(system: PooledSystem) -> bool:
 def fine_tuned(system: PooledSystem) -> bool:
     """Whether its network was trained on, as a whole, from weights that came from elsewhere."""
     trained_on = words(system.extractor.get("training")) == (FINE_TUNED,)
-    return trained_on and "finetuned" in _steps(system)
+    return trained_on and "finetuned" in steps(system)
 
 
 def pretrained(system: PooledSystem) -> bool:
@@ -161,17 +161,18 @@ def judged(system: PooledSystem) -> bool:
     return bool(units["inner_auc"].notna().any() and units["chosen_C"].isna().all())
 
 
+def steps(system: PooledSystem) -> list[Any]:
+    """How its network was trained, as its name says after "+"; empty where nothing says."""
+    named = system.extractor.get("steps")
+    return named if isinstance(named, list) else []
+
+
 def _role(system: PooledSystem) -> str:
     return str(system.extractor.get("role") or "")
 
 
 def _origins(system: PooledSystem) -> set[str]:
     return set(words(system.extractor.get("origin")))
-
-
-def _steps(system: PooledSystem) -> list[Any]:
-    steps = system.extractor.get("steps")
-    return steps if isinstance(steps, list) else []
 
 
 def _drawn(extractor: Any) -> bool:

@@ -128,8 +128,8 @@ PREDICTION_COLUMNS = (
     "label",  # 1 is the positive class
 )
 
-# What these columns of units.parquet, predictions.parquet and lesions.parquet hold. All others are
-# single values of any kind, shown as text.
+# What these columns of units.parquet and predictions.parquet hold. All others are single values of
+# any kind, shown as text.
 WHOLE_NUMBER_COLUMNS = ("repeat", "fold")  # and never missing
 NUMBER_COLUMNS = (
     *("train_fraction", "n_train", "n_test", "n_test_patients", "threshold", "iterations"),

@@ -29,7 +29,7 @@ LEVEL_COLUMNS = (
 
 
 def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
-    """AUC, sensitivity and specificity by crop, lesion and breast, for `declared.close_groups`.
+    """AUC, sensitivity and specificity by crop, lesion and breast, for `focus.close_groups`.
 
     A lesion is positive if one of its views is, and its score is the mean of theirs; a breast is
     positive if one of its lesions is, and its score is the largest of theirs. Only test rows count:
@@ -47,8 +47,9 @@ def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
         by_level = {"crop": [list(system.repeats) for system in systems]}
         if run.lesion_ids:
             by_level["lesion"] = [_lesions(run, system) for system in systems]
-        breasts = [_breasts(run, system, sides) for system in systems]
-        if all(breasts):
+        # Without ids nobody knows which sides are of one person.
+        breasts = [_breasts(run, system, sides) for system in systems if run.patient_ids]
+        if breasts and all(breasts):
             by_level[side] = breasts
         if len(by_level) == 1:
             continue

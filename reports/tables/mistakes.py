@@ -42,7 +42,7 @@ ERROR_COLUMNS = (
 
 
 def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
-    """The MOST_ERRORS furthest mistakes of each kind of each system of `declared.close_groups`.
+    """The MOST_ERRORS furthest mistakes of each kind of each system of `focus.close_groups`.
 
     score and beyond_threshold (how far the score lies on the wrong side) are means over repeats,
     and a crop is a mistake if the latter is positive; times_wrong of times_tested calls were wrong.

@@ -26,7 +26,7 @@ _CHUNK = 100
 
 
 def operating_points(close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
-    """Sensitivity at 90 % specificity and the reverse, for `declared.close_groups`.
+    """Sensitivity at 90 % specificity and the reverse, for `focus.close_groups`.
 
     The shift of the threshold, the same in all folds of a repeat, is read off the test rows
     themselves, and again in every bootstrap draw (see `rate_at`). One that had to be chosen

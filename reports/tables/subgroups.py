@@ -47,7 +47,7 @@ SUBGROUP_COLUMNS = (
 
 
 def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame":
-    """A row a system and group of its test rows, for the systems of `declared.close_groups`.
+    """A row a system and group of its test rows, for the systems of `focus.close_groups`.
 
     AUC, sensitivity and specificity with bootstrap intervals over patients. n counts the test crops
     of one repeat. A measure that rests on fewer than FEWEST rows of a class is empty, and so is one

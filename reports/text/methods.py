@@ -58,7 +58,11 @@ def _data(run: Run) -> list[str]:
         called = f", positive class {positive}" if positive else ""
         sentences += [f"Subset {subset}{called}: {'; '.join(parts)}."] if parts else []
     if not run.patient_ids:
-        sentences.append("There are no patient ids: every image counts as a patient of its own.")
+        together = "group_id" in run.lesions.columns
+        but = ", but images that are kept together (copies, or of one lesion) count as one"
+        sentences.append(
+            f"There are no patient ids: every image counts as a patient of its own{but * together}."
+        )
     return sentences + _left_out(run)
 
 
@@ -266,14 +270,14 @@ def _rules(run: Run, ran: list[PooledSystem]) -> list[str]:
     rules = section(section(run.manifest, "configuration"), "rules")
     sentences = []
     if "device" in rules and any(map(sees_images, ran)):
-        half = "bfloat16 where they agree in it" if rules.get("bfloat16") else "float32 throughout"
         rounded = "rounded to TF32" if rules.get("tf32") else "never rounded to TF32"
         sentences.append(
-            f"Networks ran on the device {rules['device']}, in {half}, products of float32 numbers "
+            f"Networks ran on the device {rules['device']}; products of float32 numbers were "
             f"{rounded}."
         )
-    if rules.get("threads"):
-        sentences.append(f"Operations on the processor took {rules['threads']} threads each.")
+        # Elsewhere the number is not in the keys of what networks gave.
+        if rules["device"] == "cpu":
+            sentences.append(f"Their operations took {rules.get('threads')} threads each.")
     if rules.get("memory") and any(names_svm(str(s.identity["classifier"])) for s in ran):
         sentences.append(
             "The support vector machines of a fold could take up to "

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS, MAX_UNDEFINED
-from reports.systems.kinds import OWN_HEAD, is_reference, is_selected
+from reports.systems.kinds import OWN_HEAD, is_reference, is_selected, steps
 from reports.systems.pooling import FROZEN
 from reports.systems.run_folder import Run
 from reports.values import in_a_row
@@ -28,6 +28,15 @@ _REFERENCES: Mapping[str, Callable[[Run], str]] = {
 }
 
 
+# How a network is trained, as its name says after "+" -> what that is.
+_STEPS = {
+    "finetuned": "started from the weights named, and trained on",
+    "finetuned-last": "started from the weights named; its last layers were trained on",
+    "drloc": "trained with the localization loss",
+    "drloc-released": "trained with the localization loss as its authors' code has it",
+}
+
+
 def _assessment(run: Run) -> str:
     return "BI-RADS assessment" if run.organ == "breast" else "assessment"
 
@@ -35,7 +44,7 @@ def _assessment(run: Run) -> str:
 def reading(evaluation: Evaluation) -> tuple[str, list[tuple[str, str]]]:
     """What the figures are, and each name or ending that stands in this run with its meaning."""
     run, systems = evaluation.run, evaluation.systems
-    extractors = {str(system.identity["extractor"]) for system in systems}
+    taken = {step for system in systems for step in steps(system)}
     points = {str(s.identity["extractor"]) for s in systems if is_reference(s)}
     heads = any(system.identity["classifier"] == OWN_HEAD for system in systems)
     names = [(name, text(run)) for name, text in _REFERENCES.items() if name in points]
@@ -50,14 +59,7 @@ def reading(evaluation: Evaluation) -> tuple[str, list[tuple[str, str]]]:
             "a network's own head; the other rows of its extractor are classifiers on the features "
             "that enter that head",
         ),
-        "+finetuned": (
-            any("+finetuned" in name for name in extractors),
-            "started from the weights named, and trained on",
-        ),
-        "+drloc": (
-            any("+drloc" in name for name in extractors),
-            "trained with the localization loss",
-        ),
+        **{f"+{step}": (step in taken, text) for step, text in _STEPS.items()},
         FROZEN: (
             any(str(system.identity["recipe"]) == FROZEN for system in systems),
             "a recipe, an extractor as it came",
@@ -71,7 +73,9 @@ def _figures(evaluation: Evaluation) -> str:
     run, systems = evaluation.run, evaluation.systems
     folds = any(len(set(system.units["fold"])) > 1 for system in systems)
     pooled = "; in a repeat the test crops of all folds are pooled" if folds else ""
-    drawn = "take patients, not crops" if run.patient_ids else "take images: there are no ids"
+    together = "group_id" in run.lesions.columns
+    ids = "there are no ids" + ", but images that are kept together count as one" * together
+    drawn = "take patients, not crops" if run.patient_ids else f"take images: {ids}"
     return (
         f"Each figure is the mean over repeats{pooled}. ± is the standard deviation over repeats "
         "and is missing where there is one. [ ] is the 95 % percentile interval of "

@@ -58,6 +58,6 @@ def test_data_info_and_the_run_say_it_first(tmp_path):
     assert "subset all: the 10 test crops hold one class only (negative)" in notice
     options = {"data": tmp_path / "set.csv", "cache": cache, "out": tmp_path / "run"}
     job = prepare_job(Configuration.checked(options | {"extractors": ("random:timm:resnet18",)}))
-    manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), ["bench"])
+    manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), {}, ["bench"])
     assert "hold one class only" in manifest["notices"][0]
     assert manifest["data"]["copies"] == []

@@ -94,7 +94,7 @@ def test_training_crops_of_test_patients_are_told_as_taken_out(phantom, tmp_path
     stack = replace(stack, table=table)
     fold = official(table, 1, 0).folds[0]
     plan = SimpleNamespace(folds=(Fold("all", "official", 0, 0, fold.train, fold.test),))
-    (row,) = _taken_out(stack, plan)
+    (row,) = _taken_out(stack, plan, True)
     assert row["crops"] == row["marked"] - len(fold.train) > 0
     assert row["because_of"] == "test crops of their patients"
 
@@ -106,7 +106,7 @@ def test_training_crops_of_test_patients_are_told_as_taken_out(phantom, tmp_path
             True,
             "test crops of patients who share a picture with theirs or may be the same persons",
         ),
-        (False, "test crops that are copies of them"),
+        (False, "test crops that they are kept together with: copies, or of one lesion"),
     ],
 )
 def test_training_crops_that_belong_with_test_crops_are_told_why(patient_ids, reason):

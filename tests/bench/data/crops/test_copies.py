@@ -186,7 +186,7 @@ def test_data_info_and_the_manifest_tell_of_copies(
     assert "Copies of one picture" in shown
     options = {"data": tmp_path / "set.csv", "cache": tmp_path / "cache", "out": tmp_path / "run"}
     job = prepare_job(Configuration.checked(options | {"extractors": ("random:timm:resnet18",)}))
-    manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), ["bench"])
+    manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), {}, ["bench"])
     assert any("40 pictures that stand under several" in n for n in manifest["notices"])
     assert manifest["data"]["copies"][0]["pictures"] == 40
     assert manifest["data"]["decoders"] == {"pillow": 80}
