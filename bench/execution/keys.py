@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
 FEATURE_VERSION = 4
 PROFILE_VERSION = 6
-TRAINING_VERSION = 5
+TRAINING_VERSION = 6
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1
 SIZE_VERSION = 1

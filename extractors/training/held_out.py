@@ -1,4 +1,4 @@
-"""Loss and accuracy on rows that take no part in a training, again after every epoch."""
+"""Loss and accuracy on rows that take no part in a training, as it goes on."""
 
 from __future__ import annotations
 
@@ -15,6 +15,19 @@ from extractors.backbone import InputSpec, evaluating, normalise
 from extractors.batches import resize, to_device
 from extractors.out_of_memory import PartsThatFit
 from extractors.training.rows import CHUNK, TrainingRows, fits_on
+
+# Points of the curve of held-out rows in a long training, and the fewest epochs between two.
+_POINTS = 10
+_APART = 2
+
+
+def on_the_curve(epoch: int, epochs: int) -> bool:
+    """Whether held-out rows are evaluated after this epoch (from 0); after the last they are.
+
+    Nothing but the curve depends on them, and after every epoch they would take a tenth of a short
+    training's time.
+    """
+    return (epochs - 1 - epoch) % max(_APART, -(-epochs // _POINTS)) == 0
 
 
 class HeldOutEvaluation:

@@ -32,7 +32,7 @@ from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.attempts import BeforeStep, fewest_images, kept_generators
 from extractors.training.frozen import freeze
-from extractors.training.held_out import HeldOutEvaluation
+from extractors.training.held_out import HeldOutEvaluation, on_the_curve
 from extractors.training.localization_loss import LocalizationLoss
 from extractors.training.optimizer import (
     allocate_moments,
@@ -73,7 +73,7 @@ def train(
     device : str
         Where to train: "cpu", "cuda", "cuda:1", "mps".
     held_out : TrainingRows | None
-        Rows on which loss and accuracy are taken after each epoch. Nothing depends on them.
+        Rows on which loss and accuracy are taken after some epochs. Nothing depends on them.
     checkpoint : Checkpoint | None
         Where a training that was cut short goes on.
     progress : Callable[[int], None] | None
@@ -174,7 +174,7 @@ class _Loop:
         started = time.perf_counter()
         row = {"epoch": epoch + 1, **self._train_epoch(epoch)}
         self._count_time(started, epoch)
-        if held_out is not None:
+        if held_out is not None and on_the_curve(epoch, self.recipe.epochs):
             loss, row["test_accuracy"] = self.evaluation.of(held_out)
             # What happens on these rows must not end a training, nor change it.
             if np.isfinite(loss):

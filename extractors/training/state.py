@@ -33,7 +33,8 @@ class Training:
     history : list[dict[str, float]]
         A row for each epoch: epoch (from 1), learning_rate (its last), train_loss, train_accuracy
         (means over the epoch's steps, in training mode), localization_loss, test_loss,
-        test_accuracy, inner_loss; the last four only where there is such a thing.
+        test_accuracy, inner_loss; the last four only where there is such a thing, and those of
+        held-out (test) rows only after some epochs (`held_out.on_the_curve`).
     seconds : float
         Time until the weights were final: resizing, training and inner validation, without the
         evaluation of held-out rows.
@@ -85,7 +86,7 @@ class Checkpoint:
 
     load: Callable[[], tuple[Mapping[str, NDArray[Any]], dict[str, Any]] | None]
     save: Callable[[Arrays, dict[str, Any]], None]
-    every_s: float = 20.0
+    every_s: float = 60.0
 
 
 def pack(

@@ -16,6 +16,7 @@ from extractors.errors import BackboneError, TrainingFailed
 from extractors.networks.token_grid import TokenGrid
 from extractors.precision import running
 from extractors.recipes import RECIPES, Augmentation, Localization, Recipe
+from extractors.training.held_out import on_the_curve
 from extractors.training.loop import _Loop, learning_rate, train
 from extractors.training.optimizer import decay_groups
 from extractors.training.rows import TrainingRows, inner_rows, stack_on_device
@@ -274,12 +275,26 @@ def test_a_loss_on_held_out_rows_that_is_not_finite_ends_nothing(tiny, monkeypat
         body, "forward", lambda images: forward(images) * (1 if body.training else float("nan"))
     )
     training = train(trainable, rows(), RECIPE, held_out=rows(6, seed=3))
-    assert [set(row) >= {"test_accuracy"} for row in training.history] == [True] * RECIPE.epochs
+    assert [set(row) >= {"test_accuracy"} for row in training.history] == [False, True] * 2
     assert not any("test_loss" in row for row in training.history)
     assert weights(trainable) == weights(plain)
     inner = replace(RECIPE, inner_validation=0.25)
     with pytest.raises(TrainingFailed, match="inner validation is not finite"):
         train(trainable, rows(), inner)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "evaluated"),
+    [
+        (1, [1]),
+        (3, [1, 3]),
+        (10, [2, 4, 6, 8, 10]),
+        (50, list(range(5, 51, 5))),
+        (25, [1, *range(4, 26, 3)]),
+    ],
+)
+def test_held_out_rows_are_evaluated_after_some_epochs_and_the_last(epochs, evaluated):
+    assert [epoch + 1 for epoch in range(epochs) if on_the_curve(epoch, epochs)] == evaluated
 
 
 @pytest.mark.parametrize("outer", ["float32", "bfloat16"])
