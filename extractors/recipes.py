@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -151,6 +151,25 @@ class Recipe:
         broken = [want for want, kept in wants.items() if not kept]
         if broken:
             raise BackboneError(f"the recipe {self.name!r} wants {'; '.join(broken)}")
+
+    def with_epochs(self, epochs: int) -> Recipe:
+        """The same for another number of epochs, the warm-up taking the same share of them.
+
+        Parameters
+        ----------
+        epochs : int
+            At least 1.
+
+        Returns
+        -------
+        Recipe
+            Its name says the number: no table can take it for the recipe that it comes from.
+        """
+        if epochs == self.epochs:
+            return self
+        warmup = min(round(self.warmup_epochs * epochs / self.epochs), epochs - 1)
+        name = f"{self.name} ({epochs} epoch{'s' * (epochs != 1)})"
+        return replace(self, name=name, epochs=epochs, warmup_epochs=warmup)
 
 
 def _check_types(recipe: Recipe) -> None:

@@ -107,6 +107,11 @@ class Configuration(BaseModel):
     tune: Annotated[
         bool, Option("Beside each SVM, one with C and scale chosen in training.", SYSTEMS)
     ] = False
+    epochs: Annotated[
+        int | None,
+        Field(ge=1, le=100_000),
+        Option("Epochs of each network that is trained, instead of its recipe's.", SYSTEMS),
+    ] = None
     plugin: Annotated[
         tuple[Path, ...], Option("Python file that registers backbones.", SYSTEMS)
     ] = ()

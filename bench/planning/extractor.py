@@ -209,7 +209,6 @@ def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
 def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extractor:
     from extractors import describe
     from extractors.create import check_suffix
-    from extractors.training.trainable import recipe_for, trains
 
     weights_dir = configuration.weights_dir
     if name.startswith(FUSION):
@@ -230,7 +229,7 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
     info = describe(name, weights_dir)
     if info.problem is None:
         check_suffix(name)
-    recipe = recipe_for(name, configuration.preset) if trains(name) else None
+    recipe = _recipe(name, configuration)
     found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
     if info.problem is not None:
         return replace(found, status=f"{info.problem}; {info.hint}")
@@ -240,6 +239,16 @@ def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extrac
         drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)
         return replace(found, info=drawn, weights=drawn.weights, source="random")
     return replace(found, status=_missing(info.hint))
+
+
+def _recipe(name: str, configuration: Configuration) -> Recipe | None:
+    """How a network is trained; None for one that is not."""
+    from extractors.training.trainable import recipe_for, trains
+
+    if not trains(name):
+        return None
+    recipe = recipe_for(name, configuration.preset)
+    return recipe if configuration.epochs is None else recipe.with_epochs(configuration.epochs)
 
 
 def _missing(hint: str) -> str:

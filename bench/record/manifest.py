@@ -17,6 +17,7 @@ from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
+from extractors import recipe_for
 from extractors.recipes import OPTIMIZER, QUICK
 from reports.systems.schema import MANIFEST_SCHEMA
 
@@ -113,6 +114,7 @@ def make_manifest(
                 *copy_notices(_copies(job, stack)),
                 *stack.notices,
                 *plan.notices,
+                *_other_epochs(job),
             ],
             key=lambda notice: ONE_CLASS not in notice,
         ),
@@ -167,6 +169,22 @@ def _recipes(job: Job) -> list[dict[str, Any]]:
     return rows
 
 
+def _other_epochs(job: Job) -> list[str]:
+    """What a reader must know where --epochs takes the place of the recipes' own numbers."""
+    epochs = job.configuration.epochs
+    own = {
+        name: recipe_for(name, job.configuration.preset).epochs
+        for name in (_recipe_of(job) if epochs is not None else ())
+    }
+    departing = [f"{name} ({number})" for name, number in own.items() if number != epochs]
+    if not departing:
+        return []
+    return [
+        f"networks are trained for {epochs} epochs by --epochs, which departs from their recipes "
+        f"of --preset {job.configuration.preset}: {', '.join(departing)}"
+    ]
+
+
 def _recipe_of(job: Job) -> "dict[str, Recipe]":
     """The recipes of all networks that are trained, parts of fusions among them."""
     parts = [part for extractor in job.extractors for part in (extractor.parts or (extractor,))]
@@ -212,7 +230,7 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
         subsets = {"--subset": ",".join(job.subsets)}
         left.append((what, "all-subsets", subsets))
     thesis = []
-    if any(recipe.name == QUICK for recipe in _recipe_of(job).values()):
+    if any(recipe_for(name, options.preset).name == QUICK for name in _recipe_of(job)):
         thesis.append(
             "networks trained for as many epochs as published where that is known (a few epochs, "
             "as here, show that they run, not what they can do)"
@@ -272,6 +290,8 @@ def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, str]:
 def _changed(command: Sequence[str], options: dict[str, str]) -> str:
     """A command line with some options put in place of what it says of them and of protocols."""
     gone = {"--preset", "--protocols", "--repeats", "--dry-run", *options}
+    if "--preset" in options:  # with its own numbers of epochs
+        gone.add("--epochs")
     kept: list[str] = []
     words = iter(command)
     for word in words:

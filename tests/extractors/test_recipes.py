@@ -1,5 +1,7 @@
 """Recipes: what they refuse, and what the presets hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,3 +82,14 @@ def test_the_thesis_recipe_is_that_of_its_listing():
         weight_decay=1e-4,
         schedule="constant",
     )
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(30, 3), (1, 0), (4, 0), (5, 0), (6, 1), (200, 20)])
+def test_another_number_of_epochs_keeps_the_share_of_the_warm_up(epochs, warmup):
+    own = RECIPES["thesis", "B"]
+    assert (own.epochs, own.warmup_epochs) == (100, 10)
+    other = own.with_epochs(epochs)
+    assert (other.epochs, other.warmup_epochs) == (epochs, warmup)
+    assert other.name == f"thesis ({epochs} epoch{'s' if epochs > 1 else ''})"
+    assert replace(other, name=own.name, epochs=100, warmup_epochs=10) == own
+    assert own.with_epochs(100) is own

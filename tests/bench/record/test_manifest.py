@@ -8,12 +8,20 @@ import pandas as pd
 import pytest
 
 from bench.data.crops.stack import build_stack
+from bench.errors import UnusableInput
 from bench.planning.config import Configuration
 from bench.planning.job import prepare_job
 from bench.planning.plan import Fold
 from bench.planning.protocols import PROTOCOLS
 from bench.planning.splits import official
-from bench.record.manifest import _changed, _not_run, _taken_out
+from bench.record.manifest import (
+    _changed,
+    _not_run,
+    _other_epochs,
+    _recipe_of,
+    _recipes,
+    _taken_out,
+)
 
 COMMAND = ["python", "-m", "bench", "all", "--data", "my set", "--extractors", "a,b"]
 
@@ -29,12 +37,29 @@ COMMAND = ["python", "-m", "bench", "all", "--data", "my set", "--extractors", "
 )
 def test_a_command_keeps_all_but_what_is_changed(more):
     changed = _changed(
-        [*COMMAND, *more, "--tune"], {"--preset": "thesis", "--out": "runs/x-thesis"}
+        [*COMMAND, *more, "--epochs", "3", "--tune"],
+        {"--preset": "thesis", "--out": "runs/x-thesis"},
     )
     assert changed == (
         "python -m bench all --data 'my set' --extractors a,b --tune "
         "--preset thesis --out runs/x-thesis"
     )
+
+
+def test_another_number_of_epochs_is_told(phantom, tmp_path):
+    options = {"data": phantom, "cache": tmp_path, "extractors": ("vit_128_p16", "cvt_13")}
+    job = prepare_job(Configuration.checked(options | {"epochs": 3}))
+    assert {recipe.epochs for recipe in _recipe_of(job).values()} == {3}
+    (notice,) = _other_epochs(job)
+    assert notice.startswith("networks are trained for 3 epochs by --epochs, which departs from")
+    assert notice.endswith("vit_128_p16 (10), cvt_13 (10)")
+    (row, _) = _recipes(job)
+    assert (row["recipe"], row["epochs"]) == ("quick (3 epochs)", 3)
+    assert any("as many epochs as published" in row["what"] for row in _not_run(job, COMMAND))
+    for same in (10, None):
+        assert not _other_epochs(prepare_job(Configuration.checked(options | {"epochs": same})))
+    with pytest.raises(UnusableInput, match="--epochs 0"):
+        Configuration.checked({"epochs": 0})
 
 
 @pytest.fixture(scope="module")
