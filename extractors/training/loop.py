@@ -77,7 +77,7 @@ def train(
     checkpoint : Checkpoint | None
         Where a training that was cut short goes on.
     progress : Callable[[int], None] | None
-        Called after each epoch with 1.
+        Called with the number of epochs that are done since the last call.
     allow_bfloat16 : bool
         False keeps float32 whatever the device.
 
@@ -98,6 +98,8 @@ def train(
     loop = _Loop(trainable, rows, recipe, seed, device, "bfloat16" if bfloat16 else "float32")
     with kept_generators(device), isolated(trainable.name), without_tf32():
         start = loop.resume(checkpoint) if checkpoint else 0
+        if start and progress is not None:
+            progress(start)
         saved = time.monotonic()
         for epoch in range(start, recipe.epochs):
             loop.run_epoch(epoch, held_out)
