@@ -25,7 +25,13 @@ RUNS = Path("runs") / "cbis-ddsm-mass"
 FROZEN = "bundled:efficientnet_lite0"
 KERNELS = "linear,quadratic,cubic,fine_gaussian,medium_gaussian,coarse_gaussian"
 OTHERS = "logistic,knn,majority"
-THESIS = "vit_128_p16,cnn_baseline,vit_256_p32,vit_128_p16_aug,vit_128_p16_aug_l12"
+VITS = "vit_128_p16,vit_256_p32,vit_128_p16_aug"
+# An hour or more each on two cores.
+LARGER = {
+    "cnn_baseline": "The thesis' CNN from scratch",
+    "vit_128_p16_aug_l12": "The thesis' ViT with twelve layers from scratch",
+    "vit_256_p16": "The thesis' ViT with the most tokens from scratch",
+}
 HYBRIDS = "cct_7,spt_lsa_vit,cvt_13,cvt_13+drloc,swin_t,swin_t+drloc,t2t_vit_14,t2t_vit_14+drloc"
 AUDITS = (
     *("patient-cv", "image-cv"),
@@ -59,9 +65,18 @@ EXAMPLES = (
     ),
     _official(
         "networks",
-        "The thesis' CNN and ViTs from scratch",
-        extractors=f"{FROZEN},{THESIS},selected",
+        "The thesis' smaller ViTs from scratch",
+        extractors=f"{FROZEN},{VITS},selected",
         classifiers=f"{KERNELS},softmax,{OTHERS}",
+    ),
+    *(
+        _official(
+            network,
+            title,
+            extractors=f"{FROZEN},{network}",
+            classifiers=f"{KERNELS},softmax",
+        )
+        for network, title in LARGER.items()
     ),
     _once(
         "audit",
@@ -75,12 +90,6 @@ EXAMPLES = (
         extractors=f"{FROZEN},{HYBRIDS}",
         classifiers=f"{KERNELS},softmax",
         epochs="30",
-    ),
-    _official(
-        "vit_256_p16",
-        "The thesis' largest ViT from scratch",
-        extractors=f"{FROZEN},vit_256_p16",
-        classifiers=f"{KERNELS},softmax",
     ),
     _official(
         "finetuned",
