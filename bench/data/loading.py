@@ -1,7 +1,6 @@
 """Finds out which data set a path holds, and reads it: one table of all loaders."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.atomic_files import holds_nothing
@@ -11,70 +10,9 @@ from bench.data.class_words import normalised
 from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
+from bench.data.loader import Loader, Requested
 from bench.errors import UnusableInput
 from bench.store import cache_folder
-
-ProgressCallback = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class Requested:
-    """How a data set is to be read.
-
-    Attributes
-    ----------
-    cache : Path
-        Folder of the store.
-    tables : Path | None
-        Folder of the case tables, where it is not the data root's.
-    progress : ProgressCallback | None
-        Called with the number of headers read since the last call.
-    positive : str | None
-        The class that is positive; None where its name says it.
-    columns : Mapping[str, str]
-        What columns of a CSV manifest are called in the file, by their names here.
-    follow_links : bool
-        Whether symbolic links may lead out of the data root.
-    """
-
-    cache: Path
-    tables: Path | None = None
-    progress: ProgressCallback | None = None
-    positive: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
-    follow_links: bool = False
-
-
-@dataclass(frozen=True)
-class Loader:
-    """One kind of data set, and how it is recognised and read.
-
-    Attributes
-    ----------
-    name : str
-        The name that a user gives.
-    title : str
-        What is read, in words.
-    find : Callable[[Path], bool]
-        Whether a path, which exists, holds such a data set. Raises UnusableInput if it holds one
-        that lacks an essential part.
-    load : Callable[[Path, Requested], Dataset]
-        Reads it: data root, and what a user asks for.
-    file : str
-        The single file that may take the place of a folder, in words; "" if there is none.
-    takes_tables : bool
-        Whether its case tables may lie in another folder.
-    takes_positive : bool
-        Whether a user may say which class is positive; elsewhere the data set says it.
-    """
-
-    name: str
-    title: str
-    find: Callable[[Path], bool]
-    load: Callable[[Path, Requested], Dataset]
-    file: str = ""
-    takes_tables: bool = False
-    takes_positive: bool = False
 
 
 def _find_folder(path: Path) -> bool:
