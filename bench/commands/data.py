@@ -1,7 +1,8 @@
 """`bench data`: look at a data set, write a synthetic one, download one."""
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -23,7 +24,7 @@ LISTED_ROWS = 20
 def info(
     path: Annotated[Path, typer.Argument(help="Folder, archive or manifest.")],
     dataset: Annotated[
-        str, typer.Option(help="auto, cbis-ddsm, mias, folder or phantom.")
+        str, typer.Option(help="auto, or the kind of data set; a wrong name lists all.")
     ] = "auto",
     tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
     positive: Annotated[
@@ -39,6 +40,9 @@ def info(
         typer.Option(
             "--follow-links", help="Follow symbolic links that lead out of the data root."
         ),
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object in place of tables.")
     ] = False,
 ) -> None:
     """Report what a folder holds and what is wrong with it; every crop is decoded once."""
@@ -66,7 +70,10 @@ def info(
             progress.step("copies", 2 * len(found.table), "steps") as compared,
         ):
             stack = build_stack(found, CropSettings(), place, decoded, compared)
-    print_dataset(found, stack)
+    if as_json:
+        typer.echo(json.dumps(as_object(found, stack), ensure_ascii=False, indent=1))
+    else:
+        print_dataset(found, stack)
 
 
 @app.command("phantom")
@@ -104,13 +111,48 @@ def download(
         raise typer.Exit(INTERRUPTED) from None
 
 
+def as_object(dataset: "Dataset", stack: "CropStack") -> dict[str, Any]:
+    """All that `data info` tells of a data set, with every row left out, as JSON has it."""
+    from bench.data.summary import summarise
+
+    tables = {**summarise(dataset, stack), "rows_left_out": stack.left_out}
+    return {
+        "dataset": dataset.name,
+        "title": dataset.title,
+        "root": str(dataset.source.root),
+        "synthetic": dataset.synthetic,
+        "patient_ids": dataset.patient_ids,
+        "licence": dataset.licence,
+        "citation": dataset.citation,
+        "notices": _notices(dataset, stack),
+        "subsets": {
+            name: {"positive": info.positive, "negative": info.negative}
+            for name, info in dataset.subsets.items()
+        },
+        # Through pandas: it knows what of a cell is a number.
+        "tables": {
+            name: json.loads(table.to_json(orient="records")) for name, table in tables.items()
+        },
+    }
+
+
+def _notices(dataset: "Dataset", stack: "CropStack | None") -> list[str]:
+    from bench.data.crops.copies_found import copy_notices
+    from bench.data.summary import lost_classes, one_class_notices
+
+    notices = [*dataset.notices]
+    if stack is not None:
+        notices += [*one_class_notices(stack), *stack.notices, *copy_notices(stack.copies)]
+        notices += lost_classes(dataset, stack)
+    return notices
+
+
 def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     """Print what a data set holds, what was left out of it and why.
 
     With a stack, crops that cannot be decoded are among what was left out.
     """
-    from bench.data.crops.copies_found import copy_notices
-    from bench.data.summary import lost_classes, one_class_notices, rare_first, summarise
+    from bench.data.summary import rare_first, summarise
 
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
@@ -120,13 +162,10 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         say(f"licence: {dataset.licence}")
     if dataset.citation:
         say(f"cite: {dataset.citation}")
-    notices = [*dataset.notices]
-    if stack is not None:
-        notices += [*one_class_notices(stack), *stack.notices, *copy_notices(stack.copies)]
-        notices += lost_classes(dataset, stack)
-    for notice in notices:
+    for notice in _notices(dataset, stack):
         say(f"note: {notice}")
     for title, name in (
+        ("Totals (images: full mammograms, or files)", "totals"),
         ("Case tables (images: full mammograms)", "source_tables"),
         ("Patients that two tables share", "overlaps"),
         ("Lesions whose views have different pathology", "conflicts"),

@@ -21,7 +21,7 @@ REQUIRED_COLUMNS = (
     "lesion_id",  # shared by the views of one lesion
     "patient_id",  # see `patients` for the column group_id, which keeps patients together
     "laterality",  # LEFT, RIGHT or empty
-    "view",  # CC, MLO or empty
+    "view",  # CC, MLO, another one of the source, or empty
     "abnormality",  # mass, calc, or the source's own class
     "abnormality_id",
     "pathology",  # as in the source
@@ -42,6 +42,8 @@ CLINICAL_COLUMNS = (
 GEOMETRY_COLUMNS = ("centre_row", "centre_column", "half_side")  # pixels of the film at `path`
 # Where a row's mask and full mammogram lie, like `path`; empty where the data set has none.
 FILE_COLUMNS = ("mask_path", "film_path")
+# How the column label_from begins where a label is made from a radiologist's assessment.
+READING = "BI-RADS"
 SPLITS = ("train", "test", "none")
 LEFT_OUT_COLUMNS = ("crop_id", "path", "reason")
 
@@ -79,7 +81,7 @@ class Dataset:
     Attributes
     ----------
     name : str
-        "phantom", "mias", "folder" or "cbis-ddsm".
+        That of its loader, such as "mias"; "phantom" for any synthetic one.
     source : ImageSource
         Reads the bytes of `table.path`; `source.root` is the folder or archive.
     table : pd.DataFrame
@@ -210,6 +212,26 @@ def left_out_table(rows: Iterable[LeftOut]) -> "pd.DataFrame":
     return pd.DataFrame(cells, columns=list(LEFT_OUT_COLUMNS), dtype=str)
 
 
+def totals(in_tables: Mapping[str, int], published: Mapping[str, int]) -> "pd.DataFrame":
+    """How much the set's own tables hold, beside what was published of them.
+
+    Parameters
+    ----------
+    in_tables, published : Mapping[str, int]
+        Counts of rows, lesions, patients or images; `summary.summarise` adds what is used.
+
+    Returns
+    -------
+    pd.DataFrame
+        Columns of, in_tables, published.
+    """
+    import pandas as pd
+
+    names = list(dict.fromkeys((*in_tables, *published)))
+    cells = [(name, in_tables.get(name), published.get(name)) for name in names]
+    return pd.DataFrame(cells, columns=["of", "in_tables", "published"], dtype=object)
+
+
 def validate(table: "pd.DataFrame", root: Path, follow_links: bool = False) -> "pd.DataFrame":
     """Check a lesion table against every rule.
 
@@ -266,6 +288,13 @@ def _one_class(table: "pd.DataFrame", subsets: Mapping[str, SubsetInfo]) -> list
             word = info.positive if labels == {1} else info.negative
             notices.append(f"subset {name} holds one class only ({word}): nothing to be classified")
     return notices
+
+
+def made_from_reading(table: "pd.DataFrame") -> bool:
+    """Whether a label of the table is made from a radiologist's assessment."""
+    if "label_from" not in table:
+        return False
+    return bool(table["label_from"].astype(str).str.startswith(READING).any())
 
 
 def shared_patients(table: "pd.DataFrame") -> list[str]:

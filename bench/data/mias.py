@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
 from bench.data.sources import FolderSource, ImageSource, TarSource
 
 LICENCE = "research only; not to be rented, leased or sold (the set's Licence.txt)"
@@ -23,6 +23,7 @@ SUBSETS = {
     "films": SubsetInfo(("films",), positive="abnormal", negative="normal"),
     "crops": SubsetInfo(("crops",)),
 }
+PUBLISHED = {"patients": 161, "images": 322}
 ARCHIVE_ENDINGS = (".tar.gz", ".tgz", ".tar")
 LOOKED_FOR = (
     "Info.txt with mdb001.pgm, mdb002.pgm ... here or one level below, or a tar archive of them"
@@ -174,6 +175,7 @@ def _dataset(
         citation=CITATION,
         notices=notices,
         organ="breast",
+        source_tables={"totals": totals({"images": len(by_film)}, PUBLISHED)},
     )
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SIZE_COLUMNS = ("subset", "class", "smallest", "median", "largest")
 # The number of reasons that a notice names.
 NAMED_REASONS = 3
+TOTAL_COLUMNS = ("of", "in_tables", "used", "published")
 COUNT_COLUMNS = ("subset", "split", "label", "class", "crops", "lesions", "patients")
 
 
@@ -31,11 +32,12 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
     Returns
     -------
     dict[str, pd.DataFrame]
-        "counts": subset, split, label, class, crops, lesions, patients; "pathology": subset, split,
-        pathology, crops; "shared_patients": subset, patients in both train and test, and their
-        crops; "copies" as in `count_copies` (empty without a stack); "sizes": subset, class,
-        smallest, median and largest longest side of the native crops in pixels (empty without a
-        stack); "left_out": reason, rows; and
+        "totals": of (rows, lesions, patients, images), in_tables and published where the data set
+        says it, used; "counts": subset, split, label, class, crops, lesions, patients;
+        "pathology": subset, split, pathology, crops; "shared_patients": subset, patients in both
+        train and test, and their crops; "copies" as in `count_copies` (empty without a stack);
+        "sizes": subset, class, smallest, median and largest longest side of the native crops in
+        pixels (empty without a stack); "left_out": reason, rows; and
         `dataset.source_tables`.
     """
     import pandas as pd
@@ -56,6 +58,7 @@ def summarise(dataset: Dataset, stack: "CropStack | None" = None) -> "dict[str, 
     reasons = left_out["reason"].value_counts()
     return {
         **dataset.source_tables,
+        "totals": _totals(dataset, table),
         "counts": pd.DataFrame(counts, columns=list(COUNT_COLUMNS)),
         "pathology": pd.DataFrame(pathology, columns=["subset", "split", "pathology", "crops"]),
         "copies": no_copies() if stack is None else stack.copies,
@@ -142,6 +145,30 @@ def rare_first(left_out: "pd.DataFrame") -> "pd.DataFrame":
     """The rows left out, those with the rarest reasons first: they are worth a look."""
     sizes = left_out.groupby("reason")["reason"].transform("size")
     return left_out.iloc[sizes.argsort(kind="stable")]
+
+
+def _totals(dataset: Dataset, table: "pd.DataFrame") -> "pd.DataFrame":
+    """What the data set's own tables hold, what of it is used, and what was published of it.
+
+    Images are files: a full mammogram where there is one, else what a crop is cut from.
+    """
+    import pandas as pd
+
+    films = table["film_path"].where(table["film_path"] != "") if "film_path" in table else None
+    images = table["path"] if films is None else films.fillna(table["path"])
+    used = {
+        "rows": len(table),
+        "lesions": int(table["lesion_id"].nunique()),
+        "patients": int(table["patient_id"].nunique()),
+        "images": int(images.nunique()),
+    }
+    said = dataset.source_tables.get("totals")
+    known = {} if said is None else said.set_index("of").to_dict("index")
+    cells = []
+    for name, count in used.items():
+        of_tables = known.get(name, {})
+        cells.append((name, of_tables.get("in_tables"), count, of_tables.get("published")))
+    return pd.DataFrame(cells, columns=list(TOTAL_COLUMNS), dtype=object)
 
 
 def _counts(dataset: Dataset, subset: str, rows: "pd.DataFrame") -> list[tuple[str | int, ...]]:

@@ -5,12 +5,13 @@ backslashes.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.csv_files import records
-from bench.data.lesions import LeftOut, unusable
+from bench.data.lesions import LeftOut, totals, unusable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +23,8 @@ PUBLISHED_ROWS = {
     ("calc", "train"): 1546,
     ("calc", "test"): 326,
 }
+# Of all four together; images are full mammograms.
+PUBLISHED = {"rows": 3568, "lesions": 2050, "patients": 1566, "images": 3103}
 PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
 # Names are compared in lower case, underscores as spaces: the density column has two spellings.
 _NEEDED = {
@@ -262,24 +265,33 @@ def _series(cell: object) -> str:
     return cell.split("/")[-2] if isinstance(cell, str) else ""
 
 
-def count_tables(cases: CaseTables) -> "dict[str, pd.DataFrame]":
+def count_tables(
+    cases: CaseTables, published: Mapping[str, int] = PUBLISHED
+) -> "dict[str, pd.DataFrame]":
     """The content of the tables, before any image is looked for.
+
+    Parameters
+    ----------
+    cases : CaseTables
+        The tables.
+    published : Mapping[str, int], optional
+        The published totals; none for a phantom.
 
     Returns
     -------
     dict[str, pd.DataFrame]
-        "source_tables": table, rows, a column for each pathology, patients, images (full
-        mammograms); "overlaps": first, second, patients, a row for every two tables that share
-        patients; "conflicts": lesion_id and a column for each view, a row for each lesion whose
-        views differ in malignancy.
+        "totals" as `lesions.totals` makes it, images being full mammograms; "source_tables": table,
+        rows, a column for each pathology, patients, images; "overlaps": first, second, patients, a
+        row for every two tables that share patients; "conflicts": lesion_id and a column for each
+        view, a row for each lesion whose views differ in malignancy.
     """
     import itertools
 
     import pandas as pd
 
     parts = {
-        f"{kind} {split}": rows
-        for (kind, split), rows in cases.rows.groupby(["subset", "split"], sort=False)
+        f"{kind} {split}": part
+        for (kind, split), part in cases.rows.groupby(["subset", "split"], sort=False)
     }
     counts = [
         {
@@ -296,7 +308,16 @@ def count_tables(cases: CaseTables) -> "dict[str, pd.DataFrame]":
         for first, second in itertools.combinations(parts, 2)
         if (both := set(parts[first]["patient_id"]) & set(parts[second]["patient_id"]))
     ]
+    rows = cases.rows
+    films = rows["film_series"].where(rows["film_series"] != "", rows["film_case"])
+    here = {
+        "rows": len(rows),
+        "lesions": int(rows["lesion_id"].nunique()),
+        "patients": int(rows["patient_id"].nunique()),
+        "images": int(films.nunique()),
+    }
     return {
+        "totals": totals(here, published),
         "source_tables": pd.DataFrame(counts),
         "overlaps": pd.DataFrame(shared, columns=["first", "second", "patients"]),
         "conflicts": _conflicts(cases.rows),

@@ -202,7 +202,7 @@ def _dataset(
             *row_notices(usable),
             *file_notices(index, matched),
         ],
-        source_tables=count_tables(cases),
+        source_tables=count_tables(cases, {}) if synthetic else count_tables(cases),
     )
     return _as_phantom(dataset) if synthetic else dataset
 
