@@ -51,8 +51,11 @@ class Configuration(BaseModel):
         Option("Folder, archive or CSV manifest; else $BENCH_DATA, else the phantom.", DATA),
     ] = None
     dataset: Annotated[
-        Literal["auto", "cbis-ddsm", "mias", "folder", "phantom"],
-        Option("How the data are read; auto looks at them.", DATA),
+        str,
+        Option(
+            "How the data are read: auto looks at them; a wrong name lists those that are known.",
+            DATA,
+        ),
     ] = "auto"
     tables: Annotated[
         Path | None, Option("Folder of the case tables, if not beside the images.", DATA)
@@ -204,6 +207,16 @@ class Configuration(BaseModel):
         if not names:
             raise ValueError("no name is given")
         return names
+
+    @field_validator("dataset")
+    @classmethod
+    def _dataset(cls, name: str) -> str:
+        # Importing the loaders takes as long as the whole of `--help` may.
+        from bench.data.loading import DATASETS
+
+        if name != "auto" and name not in DATASETS:
+            raise ValueError(f"is not one of auto, {', '.join(DATASETS)}")
+        return name
 
     @field_validator("columns")
     @classmethod

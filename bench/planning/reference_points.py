@@ -6,6 +6,8 @@ A network below these has learnt little.
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from bench.data.lesions import made_from_reading
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -33,7 +35,8 @@ READERS: Mapping[str, tuple[str, ...]] = {
 def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
     """The extractor and classifier of each reference point that these rows of a lesion table have.
 
-    The majority class comes first, then what the table alone can tell.
+    The majority class comes first, then what the table alone can tell. Readers have no row where
+    the labels were made from their assessment: they would be measured by themselves.
     """
     yield NO_FEATURES, "majority"
     for name, columns in SHORTCUTS.items():
@@ -45,6 +48,8 @@ def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
         from_table = [column for column in columns if column not in DECODED_COLUMNS]
         if all(column in rows and rows[column].notna().all() for column in from_table):
             yield name, "logistic"
+    if made_from_reading(rows):
+        return
     for name, columns in READERS.items():
         present = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
         if columns[0] in present and (len(present) > 1 or len(columns) == 1):
