@@ -105,7 +105,7 @@ def _one_square_size(dataset: Dataset) -> tuple[int, int]:
     if dataset.name != "cbis-ddsm" or dataset.synthetic or "film_path" not in dataset.table:
         return 0, 0
     paths = _sample(dataset.table["film_path"])
-    shapes = [shape for path in paths if (shape := _shape(dataset.source.root / path))]
+    shapes = [shape for path in paths if (shape := shape_by_header(dataset.source.root / path))]
     sizes = set(shapes)
     if len(shapes) < _LEAST or len(sizes) != 1:
         return 0, 0
@@ -119,7 +119,7 @@ def _sample(paths: "pd.Series") -> list[str]:
     return files[:: max(1, len(files) // _SAMPLE)][:_SAMPLE]
 
 
-def _shape(file: Path) -> tuple[int, int] | None:
+def shape_by_header(file: Path) -> tuple[int, int] | None:
     """Width and height by the header; None where it cannot be read."""
     from bench.data.images.dicom import read_header
     from bench.data.images.picture_headers import picture_size

@@ -63,6 +63,7 @@ _MORE_INFLATED = 2**24
 _DECODER_BYTES = 16
 
 _IDENTITY = ("SeriesInstanceUID", "SeriesDescription", "PatientID")
+_VIEW = ("ImageLaterality", "Laterality", "ViewPosition", "ViewCodeSequence")
 _SHAPE = (
     "Rows",
     "Columns",
@@ -117,6 +118,8 @@ class Header:
         In pixels; 0 if absent.
     problem : str
         Why the pixels cannot be read, as far as header and size of the file show; else "".
+    laterality, view : str
+        The side and the view as written, the latter perhaps as a code; "" if absent.
     """
 
     series: str
@@ -125,6 +128,8 @@ class Header:
     rows: int
     columns: int
     problem: str
+    laterality: str = ""
+    view: str = ""
 
 
 def read_header(file: Path) -> Header:
@@ -315,7 +320,7 @@ def _is_behind_delimiter(stream: _Stream) -> bool:
 
 
 def _header(stream: BinaryIO, size: int) -> Header:
-    record, announced = _read(stream, size, (*_IDENTITY, *_SHAPE), pixels=False)
+    record, announced = _read(stream, size, (*_IDENTITY, *_VIEW, *_SHAPE), pixels=False)
     problem = ""
     try:
         _check_pixels(record, announced)
@@ -331,7 +336,16 @@ def _header(stream: BinaryIO, size: int) -> Header:
         rows=count_of(record, "Rows"),
         columns=count_of(record, "Columns"),
         problem=problem,
+        laterality=_text(record, "ImageLaterality") or _text(record, "Laterality"),
+        view=_text(record, "ViewPosition") or _code(record, "ViewCodeSequence"),
     )
+
+
+def _code(record: FileDataset, keyword: str) -> str:
+    try:
+        return str(record[keyword][0].CodeValue).strip(" \0")
+    except Exception:  # as in `_text`
+        return ""
 
 
 def _text(record: FileDataset, keyword: str) -> str:
