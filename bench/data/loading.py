@@ -11,6 +11,7 @@ from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
+from bench.data.loaders import rsna
 from bench.errors import UnusableInput
 from bench.store import cache_folder
 
@@ -58,6 +59,7 @@ LOADERS = (
         load=lambda path, requested: mias.load(path, requested.follow_links),
         file="a tar archive of mini-MIAS",
     ),
+    rsna.LOADER,
     Loader(
         name="folder",
         title="one folder a class, or a CSV with path and label",
