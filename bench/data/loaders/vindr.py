@@ -1,0 +1,250 @@
+"""VinDr-Mammo: whole mammograms by the BI-RADS of the breast, crops of findings by their own."""
+
+import ast
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from bench.data.description import shape_by_header
+from bench.data.lesions import (
+    Dataset,
+    LeftOut,
+    SubsetInfo,
+    finish,
+    shared_patients,
+    totals,
+    unusable,
+)
+from bench.data.loader import Loader, Requested
+from bench.data.loaders import birads, cells, tables
+from bench.data.loaders.birads import ReadingRule
+from bench.data.loaders.image_files import ImageFiles
+from bench.data.loaders.rows import (
+    IMAGES,
+    Box,
+    box_problem,
+    lesion_row,
+    lesion_subsets,
+    scaled,
+    square,
+)
+from bench.data.sources import FolderSource
+
+LICENCE = "PhysioNet Restricted Health Data License 1.5.0 (not to be shared)"
+CITATION = (
+    "H. T. Nguyen et al., VinDr-Mammo: a large-scale benchmark dataset for computer-aided "
+    "diagnosis in full-field digital mammography, Scientific Data 10:277 (2023); data DOI "
+    "10.13026/br2v-7517"
+)
+PUBLISHED = {"rows": 20000, "lesions": 2254, "patients": 5000, "images": 20000}
+BREASTS, FINDINGS = "breast-level_annotations.csv", "finding_annotations.csv"
+_IMAGE = ("study_id", "image_id", "laterality", "view_position")
+_MORE = ("breast_density", "split", "height", "width")
+_BOX = ("xmin", "ymin", "xmax", "ymax")
+BREAST_RULE = ReadingRule("breast", positive="45", negative="12", others="0, 3 and 6 left out")
+FINDING_RULE = ReadingRule(
+    "finding", positive="45", negative="3", others="findings without one left out"
+)
+_SPLITS = {"training": "train", "train": "train", "test": "test", "": "none"}
+EXAMS = "each exam (study_id) counts as a patient: the tables name nothing above it"
+
+
+def _place(root: Path) -> Path | None:
+    found = [place for place in tables.places(root) if (place / BREASTS).is_file()]
+    return found[0] if found else None
+
+
+def load(root: Path, requested: Requested) -> Dataset:
+    """Its lesion table; raises UnusableInput where its tables are not there or cannot be read."""
+    import pandas as pd
+
+    place = _place(root)
+    if place is None:
+        raise unusable(root, f"no VinDr-Mammo here; looked for {BREASTS}")
+    source = FolderSource(place, requested.follow_links)
+    images = ImageFiles(source)
+    breasts = tables.read_table(place / BREASTS, (*_IMAGE, "breast_birads"), _MORE)
+    breasts = tables.without_repeats(breasts, ("image_id",))
+    left_out = list(breasts.left_out)
+    rows: list[dict[str, Any]] = []
+    for row in breasts.rows:
+        made = _image_row(row.cells, images)
+        if isinstance(made, str):
+            name = row["image_id"] or breasts.name_of(row)
+            left_out.append(LeftOut(name, BREASTS, made))
+        else:
+            rows.append(made)
+    notices = [birads.NOTICE, EXAMS]
+    in_tables = {
+        "rows": len(breasts.rows),
+        "patients": len({row["study_id"] for row in breasts.rows}),
+        "images": len(breasts.rows),
+    }
+    if (place / FINDINGS).is_file():
+        found, lost, count = _findings(place / FINDINGS, breasts, images, place)
+        rows += found
+        left_out += lost
+        in_tables["lesions"] = count
+    else:
+        notices.append(f"there is no {FINDINGS}: no crops of findings")
+    table = pd.DataFrame(rows)
+    return finish(
+        "vindr",
+        source,
+        table,
+        left_out,
+        {
+            IMAGES: SubsetInfo((IMAGES,), BREAST_RULE.word(1), BREAST_RULE.word(0)),
+            **lesion_subsets(rows, FINDING_RULE.word(1), FINDING_RULE.word(0)),
+        },
+        licence=LICENCE,
+        citation=CITATION,
+        notices=[*notices, *_split_notices(table)],
+        organ="breast",
+        source_tables={"totals": totals(in_tables, PUBLISHED)},
+    )
+
+
+def _split_notices(table: Any) -> list[str]:
+    if table.empty:
+        return []
+    if not {"train", "test"} <= set(table["split"]):
+        return ["no official split"]
+    both = shared_patients(table)
+    return [f"{len(both)} patients are in both train and test"] * bool(both)
+
+
+def _common(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:
+    """What a whole image and a finding in it have in common, or why it cannot be used."""
+    if not row["study_id"] or not row["image_id"]:
+        return "the table gives no study_id or no image_id"
+    split = _SPLITS.get(row["split"].lower())
+    if split is None:
+        return f"split is {row['split'][:40]!r}, not training or test"
+    names = (row["image_id"], f"{row['study_id']}_{row['image_id']}")
+    path, problem = images.find(names, row["study_id"])
+    if problem:
+        return problem
+    return {
+        "path": path,
+        "patient_id": row["study_id"],
+        "laterality": cells.side(row["laterality"]),
+        "view": cells.value(row["view_position"]).upper(),
+        "split": split,
+        "density": cells.value(row["breast_density"]).upper().removeprefix("DENSITY").strip()
+        or None,
+    }
+
+
+def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:
+    label = BREAST_RULE.label(birads.grade(row["breast_birads"]))
+    if label is None:
+        return BREAST_RULE.reason(row["breast_birads"])
+    common = _common(row, images)
+    if isinstance(common, str):
+        return common
+    side = common["laterality"]
+    found = birads.grade(row["breast_birads"])
+    return lesion_row(
+        row["image_id"],
+        label=label,
+        lesion_id=f"{row['study_id']}_{side}" if side else row["image_id"],
+        pathology=f"BI-RADS {found}",
+        assessment=found,
+        label_from=BREAST_RULE.text,
+        **common,
+    )
+
+
+def _findings(
+    file: Path, breasts: tables.SourceTable, images: ImageFiles, place: Path
+) -> tuple[list[dict[str, Any]], list[LeftOut], int]:
+    """The rows of findings with a box, those left out, and how many the table has."""
+    needed = (*_IMAGE, "finding_categories", "finding_birads", *_BOX)
+    table = tables.read_table(file, needed, _MORE)
+    of_image = {row["image_id"]: row.cells for row in breasts.rows}
+    rows: list[dict[str, Any]] = []
+    left_out = list(table.left_out)
+    seen: Counter[str] = Counter()
+    sizes: dict[str, tuple[int, int] | None] = {}
+    for row in table.rows:
+        categories = _categories(row["finding_categories"])
+        if not any(row[name] for name in _BOX) and categories in ([], ["no finding"]):
+            continue
+        seen[row["image_id"]] += 1
+        name = f"{row['image_id'] or table.name_of(row)}_{seen[row['image_id']]}"
+        # One table says of which part an image is.
+        split = of_image.get(row["image_id"], row.cells)["split"]
+        made = _finding_row(name, {**row.cells, "split": split}, categories, images)
+        if not isinstance(made, str):
+            made = _in_image(made, row.cells, place, sizes)
+        if isinstance(made, str):
+            left_out.append(LeftOut(name, file.name, made))
+        else:
+            rows.append({**made, "abnormality_id": seen[row["image_id"]]})
+    return rows, left_out, sum(seen.values())
+
+
+def _categories(text: str) -> list[str]:
+    """The words of a cell such as ['Mass', 'Nipple Retraction'], in lower case."""
+    try:
+        words = ast.literal_eval(text) if text.startswith("[") else [text]
+        return [str(word).strip().lower() for word in words if str(word).strip()]
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return [text.lower()]
+
+
+def _finding_row(
+    name: str, row: Mapping[str, str], categories: list[str], images: ImageFiles
+) -> dict[str, Any] | str:
+    found = birads.grade(row["finding_birads"])
+    label = FINDING_RULE.label(found)
+    if label is None:
+        return FINDING_RULE.reason(row["finding_birads"])
+    common = _common(row, images)
+    if isinstance(common, str):
+        return common
+    kind = "calc" if "suspicious calcification" in categories else "other"
+    return lesion_row(
+        name,
+        label=label,
+        subset="mass" if "mass" in categories else kind,
+        abnormality="+".join(categories),
+        pathology=f"BI-RADS {found}",
+        assessment=found,
+        label_from=FINDING_RULE.text,
+        **common,
+    )
+
+
+def _in_image(
+    made: dict[str, Any],
+    row: Mapping[str, str],
+    place: Path,
+    sizes: dict[str, tuple[int, int] | None],
+) -> dict[str, Any] | str:
+    """A finding's row with its square, in an image that may have been scaled."""
+    corners = [cells.number(row[name]) for name in _BOX]
+    known = [corner for corner in corners if corner is not None]
+    if len(known) < len(_BOX):
+        return "its box is incomplete"
+    in_table: Box = (known[0], known[1], known[2], known[3])
+    box: Box | str = in_table
+    if made["path"] not in sizes:
+        sizes[made["path"]] = shape_by_header(place / made["path"])
+    size = sizes[made["path"]]
+    width, height = cells.number(row["width"]), cells.number(row["height"])
+    if size and width and height and (width, height) != size:
+        box = scaled(in_table, (width, height), size)
+    if isinstance(box, str):
+        return box
+    return box_problem(box, size) or {**made, **square(box)}
+
+
+LOADER = Loader(
+    name="vindr",
+    title=f"VinDr-Mammo: {BREASTS}, {FINDINGS} and images/<study>/<image>.dicom",
+    find=lambda path: _place(path) is not None,
+    load=load,
+)
