@@ -11,7 +11,7 @@ from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
-from bench.data.loaders import rsna, vindr
+from bench.data.loaders import inbreast, rsna, vindr
 from bench.errors import UnusableInput
 from bench.store import cache_folder
 
@@ -59,6 +59,7 @@ LOADERS = (
         load=lambda path, requested: mias.load(path, requested.follow_links),
         file="a tar archive of mini-MIAS",
     ),
+    inbreast.LOADER,
     vindr.LOADER,
     rsna.LOADER,
     Loader(
