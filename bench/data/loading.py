@@ -11,7 +11,7 @@ from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
-from bench.data.loaders import inbreast, rsna, vindr
+from bench.data.loaders import cmmd, inbreast, rsna, vindr
 from bench.errors import UnusableInput
 from bench.store import cache_folder
 
@@ -61,6 +61,7 @@ LOADERS = (
     ),
     inbreast.LOADER,
     vindr.LOADER,
+    cmmd.LOADER,
     rsna.LOADER,
     Loader(
         name="folder",

@@ -1,0 +1,159 @@
+"""CMMD: whole mammograms of breasts whose lesion was biopsied, by the clinical table."""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bench.data.images.decoding import DICOM_ENDINGS
+from bench.data.images.pixels import UnreadableImage
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.loader import Loader, Requested
+from bench.data.loaders import cells, tables
+from bench.data.loaders.image_files import ImageFiles
+from bench.data.loaders.rows import IMAGES, lesion_row
+from bench.data.loaders.tables import TableRow
+from bench.data.sources import FolderSource
+
+LICENCE = "CC BY 4.0"
+CITATION = (
+    "C. Cui et al., The Chinese Mammography Database (CMMD): an online mammography database with "
+    "biopsy confirmed types for machine diagnosis of breast, The Cancer Imaging Archive (2021), "
+    "data DOI 10.7937/tcia.eqde-4b16"
+)
+PUBLISHED = {"patients": 1775, "images": 3728}
+NEEDED = ("ID1", "LeftRight", "classification")
+OPTIONAL = ("abnormality",)
+LABEL_FROM = "classification (biopsy): Malignant positive, Benign negative"
+NO_SPLIT = "no official split"
+SUBSETS = {IMAGES: SubsetInfo((IMAGES,))}
+_LABELS = {"benign": 0, "malignant": 1}
+_PATIENT = re.compile(r"D[12]-\d{4}", re.IGNORECASE)
+_SIDE_AND_VIEW = re.compile(
+    r"[_\- ](?P<side>L|R|LEFT|RIGHT)[_\- ](?P<view>CC|MLO)(?![A-Za-z])", re.I
+)
+# Of DICOM's views, in SNOMED RT and in SNOMED CT.
+_VIEWS = {"R-10242": "CC", "399162004": "CC", "R-10226": "MLO", "399368009": "MLO"}
+NOT_SAID = "neither its header nor its name says whose it is, and which side"
+
+Place = tuple[str, str, str]  # patient, side, view
+
+
+def _table(root: Path) -> Path | None:
+    found = []
+    for place in tables.places(root):
+        for file in tables.tables_in(place, (".csv", ".xlsx")):
+            named = file.name.lower().startswith("cmmd_clinicaldata")
+            if named or (file.suffix.lower() == ".csv" and tables.has_columns(file, NEEDED)):
+                found.append(file)
+    # The CSV needs no extra.
+    return min(found, key=lambda file: file.suffix.lower() != ".csv", default=None)
+
+
+def load(root: Path, requested: Requested) -> Dataset:
+    """Its lesion table; raises UnusableInput where its table is not there or cannot be read."""
+    import pandas as pd
+
+    file = _table(root)
+    if file is None:
+        raise unusable(
+            root, "no CMMD here; looked for CMMD_clinicaldata_revision.xlsx, or that as CSV"
+        )
+    source = FolderSource(file.parent, requested.follow_links)
+    table = tables.read_table(file, NEEDED, OPTIONAL)
+    for row in table.rows:
+        row.cells["ID1"] = row["ID1"].upper()
+        row.cells["LeftRight"] = cells.side(row["LeftRight"])
+    table = tables.without_repeats(table, ("ID1", "LeftRight"))
+    breasts = {(row["ID1"], row["LeftRight"]): row for row in table.rows}
+    left_out = list(table.left_out)
+    rows: list[dict[str, Any]] = []
+    seen: Counter[tuple[str, str]] = Counter()
+    images = ImageFiles(source)
+    for path in images.paths:
+        place = images.problem(path) or _place(source.root, path, requested.progress)
+        if not isinstance(place, str):
+            seen[place[:2]] += 1
+        made = place if isinstance(place, str) else _row(path, place, breasts, seen[place[:2]])
+        if isinstance(made, str):
+            left_out.append(LeftOut(path, path, made))
+        else:
+            rows.append(made)
+    for row in table.rows:
+        name = "_".join(filter(None, (row["ID1"], row["LeftRight"])))
+        if not seen[row["ID1"], row["LeftRight"]]:
+            left_out.append(LeftOut(name, file.name, "no image of this breast is there"))
+    return finish(
+        "cmmd",
+        source,
+        pd.DataFrame(rows),
+        left_out,
+        SUBSETS,
+        licence=LICENCE,
+        citation=CITATION,
+        notices=[NO_SPLIT],
+        organ="breast",
+        source_tables={
+            "totals": totals(
+                {"rows": len(table.rows), "patients": len({row["ID1"] for row in table.rows})},
+                PUBLISHED,
+            )
+        },
+    )
+
+
+def _place(root: Path, path: str, progress: Callable[[int], None] | None) -> Place | str:
+    """Whose mammogram a file is, with side and view, or why that is not known."""
+    from bench.data.images.dicom import read_header
+
+    patient = side = view = ""
+    if path.lower().endswith(DICOM_ENDINGS):
+        try:
+            header = read_header(root / path)
+        except UnreadableImage as error:
+            return str(error)
+        if progress is not None:
+            progress(1)
+        side = cells.side(header.laterality)
+        view = _VIEWS.get(header.view.upper(), header.view.upper())
+        patient = header.patient_id if _PATIENT.fullmatch(header.patient_id) else ""
+    in_path = _PATIENT.findall(path)
+    named = _SIDE_AND_VIEW.search(PurePosixPath(path).name)
+    patient = patient or (in_path[-1] if in_path else "")
+    side = side or (cells.side(named["side"]) if named else "")
+    view = view or (named["view"].upper() if named else "")
+    return (patient.upper(), side, view) if patient and side else NOT_SAID
+
+
+def _row(
+    path: str, place: Place, breasts: Mapping[tuple[str, str], TableRow], number: int
+) -> dict[str, Any] | str:
+    """A row of the lesion table, or why there is none."""
+    patient, side, view = place
+    row = breasts.get((patient, side))
+    if row is None:
+        return "the clinical table has no row for this breast"
+    label = _LABELS.get(row["classification"].lower())
+    if label is None:
+        return f"classification is {row['classification'][:40]!r}, not Benign or Malignant"
+    return lesion_row(
+        f"{patient}_{side}_{number}",
+        path,
+        label,
+        lesion_id=f"{patient}_{side}",
+        patient_id=patient,
+        laterality=side,
+        view=view,
+        abnormality=cells.value(row["abnormality"]).lower(),
+        pathology=row["classification"].capitalize(),
+        label_from=LABEL_FROM,
+    )
+
+
+LOADER = Loader(
+    name="cmmd",
+    title="CMMD: CMMD_clinicaldata_revision as xlsx or CSV, and its DICOM files",
+    find=lambda path: _table(path) is not None,
+    load=load,
+)
