@@ -11,7 +11,7 @@ from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
-from bench.data.loaders import cmmd, inbreast, rsna, vindr
+from bench.data.loaders import busi, cmmd, inbreast, rsna, vindr
 from bench.errors import UnusableInput
 from bench.store import cache_folder
 
@@ -63,6 +63,7 @@ LOADERS = (
     vindr.LOADER,
     cmmd.LOADER,
     rsna.LOADER,
+    busi.LOADER,
     Loader(
         name="folder",
         title="one folder a class, or a CSV with path and label",
