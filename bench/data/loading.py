@@ -11,7 +11,7 @@ from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
-from bench.data.loaders import busi, cmmd, inbreast, rsna, vindr
+from bench.data.loaders import busi, cmmd, image_folder, inbreast, rsna, vindr
 from bench.errors import UnusableInput
 from bench.store import cache_folder
 
@@ -64,6 +64,7 @@ LOADERS = (
     cmmd.LOADER,
     rsna.LOADER,
     busi.LOADER,
+    image_folder.LOADER,
     Loader(
         name="folder",
         title="one folder a class, or a CSV with path and label",

@@ -125,7 +125,7 @@ def square_crops(
 
 def may_hold_masks(dataset: Dataset) -> bool:
     """Whether masks may lie among the pictures; the other data sets say which file is one."""
-    return dataset.name == "folder"
+    return dataset.name in ("folder", "image-folder")
 
 
 def _give_back(length: int, _: object) -> None:
