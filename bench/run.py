@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.data.crops.joined import JoinedStacks, joined
 from bench.data.crops.rotated import rotated
-from bench.data.lesions import unusable
+from bench.data.lesions import Dataset, unusable
 from bench.data.summary import lost_classes
 from bench.estimates.disk import disk_need, disk_notice, lines_of
 from bench.execution.clusters import LOCAL, planned_workers
@@ -18,11 +19,13 @@ from bench.execution.progress import Progress
 from bench.execution.selected import Selection
 from bench.execution.site import Site
 from bench.execution.tasks import in_order, tasks_of
+from bench.planning.external import check_classes
 from bench.planning.extractor import check_strict, fetch_weights
 from bench.planning.job import Job
 from bench.planning.plan import Plan
 from bench.planning.presets import SELECTED
 from bench.planning.rules import Rules, decide_rules
+from bench.record.external import external_lesions, external_parts
 from bench.record.extractor_totals import ExtractorTotals
 from bench.record.folder import ARTIFACTS, RunFolder, artifacts_of
 from bench.record.manifest import make_manifest
@@ -90,27 +93,18 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     if job.configuration.strict:
         check_strict(job.extractors)
     _say_disk(job, progress)
-    from bench.data.crops.stack import build_stack
-
-    settings = job.configuration.crop_settings()
-    crops = len(job.dataset.table)
-    with (
-        noting_use() as used_by_stack,
-        progress.step("crops", crops, "decoded") as decoded,
-        progress.step("copies", 2 * crops, "steps") as compared,
-    ):
-        stack = build_stack(job.dataset, settings, job.cache, decoded, compared)
-    for line in lost_classes(job.dataset, stack, job.subsets):
-        raise unusable(job.dataset.source.root, line)
+    with noting_use() as used_by_stack:
+        stacks = _decoded(job, progress)
     with executing(job, progress) as (executor, job, rules):
-        plan = job.plan_over(stack.table)
+        plan = job.plan_over(stacks.whole.table)
         folder = RunFolder(job.out)
         environment = executor.environment(job.device)
-        manifest = folder.claim(make_manifest(job, stack, plan, rules, environment, command))
+        made = make_manifest(job, stacks.own, plan, rules, environment, command)
+        manifest = folder.claim(made | external_parts(made, job, stacks))
         progress.log_to(folder.path / "log.txt")
         for notice in manifest["notices"]:
             progress.say(notice)
-        used = rotated(stack) if plan.rotates else stack
+        used = rotated(stacks.whole) if plan.rotates else stacks.whole
         site = Site(
             stack=used,
             store=Store(job.cache.resolve()),
@@ -125,7 +119,43 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         folder.note_artifacts(used_by_stack)
         described = _carry_out(site, executor, results, progress, folder)
         progress.say("writing the report")
-        return _write(job, site, stack, folder, manifest, results, described, executor)
+        return _write(job, site, stacks, folder, manifest, results, described, executor)
+
+
+def _decoded(job: Job, progress: Progress) -> JoinedStacks:
+    """The crops of the data set and of the external sets.
+
+    Raises
+    ------
+    UnusableInput
+        If no crop of a class can be read.
+    """
+    own = _stack_of(job, job.dataset, "", progress)
+    for line in lost_classes(job.dataset, own, job.subsets):
+        raise unusable(job.dataset.source.root, line)
+    others = {}
+    for one in job.externals:
+        others[one.name] = _stack_of(job, one.dataset, f" of {one.name}", progress)
+        for subset, parts in one.parts.items():
+            check_classes(f"external set {one.name}", others[one.name].table, subset, parts)
+    if not others:
+        return JoinedStacks(own, own)
+    with progress.step("copies in all sets", 2 * len(job.table), "steps") as compared:
+        pairs = {one.name: (one.dataset, others[one.name]) for one in job.externals}
+        whole = joined(job.dataset, own, pairs, Store(job.cache), compared)
+    return JoinedStacks(own, whole, others)
+
+
+def _stack_of(job: Job, dataset: Dataset, of: str, progress: Progress) -> "CropStack":
+    from bench.data.crops.stack import build_stack
+
+    crops = len(dataset.table)
+    with (
+        progress.step(f"crops{of}", crops, "decoded") as decoded,
+        progress.step(f"copies{of}", 2 * crops, "steps") as compared,
+    ):
+        settings = job.configuration.crop_settings()
+        return build_stack(dataset, settings, job.cache, decoded, compared)
 
 
 def _say_disk(job: Job, progress: Progress) -> None:
@@ -218,7 +248,7 @@ def _choose(plan: Plan, selection: Selection, results: Results) -> str:
 def _write(
     job: Job,
     site: Site,
-    stack: "CropStack",
+    stacks: JoinedStacks,
     folder: RunFolder,
     manifest: dict[str, Any],
     results: Results,
@@ -233,8 +263,10 @@ def _write(
     folder.write_table("predictions", results.prediction_table())
     for name, table in results.training_tables().items():
         folder.write_table(name, table)
-    folder.write_table("lesions", stack.table)
-    path = folder.path
+    folder.write_table("lesions", stacks.own.table)
+    if stacks.others:
+        folder.write_table("external", external_lesions(job, stacks))
+    path, stack = folder.path, stacks.own
     manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
     manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
     manifest["extractors"] = described
@@ -242,7 +274,7 @@ def _write(
     # What a report asks for is read from the folder, where an earlier run's manifest may stand.
     folder.write_manifest(manifest)
     wanted = read_wanted(path)
-    manifest["data"]["mistakes"] = write_mistakes(path, stack, wanted.crops)
+    manifest["data"]["mistakes"] = write_mistakes(path, stacks.whole, wanted.crops)
     explained = [executor.explain(site, system) for system in wanted.systems]
     for explanation in explained:
         folder.note_artifacts(explanation.artifacts)

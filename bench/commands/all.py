@@ -53,8 +53,11 @@ def print_plan(job: "Job") -> None:
     say(f"device    {job.device}")
     say(f"store     {job.cache}")
     say(f"run       {job.out}")
+    for one in job.externals:
+        say(f"external  {one.name}: {one.dataset.title}: {len(one.dataset.table)} crops")
     left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
-    for notice in (*job.dataset.notices, *left_out, *plan.notices):
+    others = [line for one in job.externals for line in one.notices]
+    for notice in (*job.dataset.notices, *left_out, *others, *plan.notices):
         say(f"note      {notice}")
     _print_needs(job)
     say("")

@@ -61,7 +61,7 @@ def _parameter(name: str) -> inspect.Parameter:
     offered = typer.Option(
         f"--{name.replace('_', '-')}",
         help=option.help,
-        metavar=metavar,
+        metavar=option.shown or metavar,
         rich_help_panel=option.group,
     )
     return inspect.Parameter(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.data.class_words import ClassSides, decide_sides, named
+from bench.data.class_words import ClassSides, UnknownClass, decide_sides, named
 from bench.data.companions import is_mask_folder, named_masks
 from bench.data.folder_files import (
     escapes_source,
@@ -258,6 +258,8 @@ def _unused_folders(source: FolderSource, root: Path, used: list[Path]) -> list[
 def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:
     try:
         return decide_sides(names, positive)
+    except UnknownClass as error:
+        raise UnknownClass(str(unusable(root, str(error)))) from error
     except UnusableInput as error:
         raise unusable(root, str(error)) from error
 

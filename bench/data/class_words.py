@@ -32,6 +32,10 @@ LABEL_WORDS = (
 )
 
 
+class UnknownClass(UnusableInput):
+    """The class that a user calls positive is none of a data set's."""
+
+
 @dataclass(frozen=True)
 class ClassSides:
     """The two sides of a classification.
@@ -164,7 +168,7 @@ def _as_requested(classes: Sequence[str], positive: str) -> ClassSides:
         name for name in classes if normalised(name) == wanted
     ]
     if not found:
-        raise UnusableInput(f"--positive {positive!r}: the classes are {named(classes)}")
+        raise UnknownClass(f"--positive {positive!r}: the classes are {named(classes)}")
     if len(found) == len(classes):
         raise UnusableInput(f"--positive {positive!r}: there is no other class")
     return _sides(classes, {name: int(name in found) for name in classes})

@@ -7,7 +7,13 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from typing import Any
 
-from bench.data.class_words import LABEL_WORDS, decide_sides, label_of, normalised
+from bench.data.class_words import (
+    LABEL_WORDS,
+    UnknownClass,
+    decide_sides,
+    label_of,
+    normalised,
+)
 from bench.data.csv_files import first_record, records
 from bench.data.lesions import CLINICAL_COLUMNS, LeftOut, unusable
 from bench.data.patients import find_column, near_misses, normalised_ids, squeezed
@@ -190,6 +196,8 @@ def _labels(
             notices = decided.notices
         elif len(classes) > 2:
             notices = decide_sides(classes).notices
+    except UnknownClass as error:
+        raise UnknownClass(str(unusable(file, str(error)))) from error
     except UnusableInput as error:
         raise error if str(file) in str(error) else unusable(file, str(error)) from error
     return {text: sides[spelled[normalised(text)]] or 0 for text in first_line}, notices

@@ -107,6 +107,9 @@ class Dataset:
         Whether figures published for a data set of this name may stand beside its own.
     organ : str
         What the images show, for the sentences of a report; empty for a user's own folder.
+    numbering : str
+        What has given out the patient ids, where that is known to be nobody else's numbering: the
+        same ids in data sets that differ in it are of different patients.
     """
 
     name: str
@@ -123,6 +126,7 @@ class Dataset:
     description: Mapping[str, str] = field(default_factory=dict)
     published_figures: bool = True
     organ: str = ""
+    numbering: str = ""
 
     @property
     def title(self) -> str:

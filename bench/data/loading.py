@@ -6,7 +6,7 @@ from pathlib import Path
 from bench.atomic_files import holds_nothing
 from bench.data import folder, mias
 from bench.data.cbis_ddsm import loader as cbis_ddsm
-from bench.data.class_words import normalised
+from bench.data.class_words import UnknownClass, normalised
 from bench.data.description import described
 from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
@@ -158,9 +158,9 @@ def _check_positive(dataset: Dataset, positive: str) -> None:
     """Raise UnusableInput unless it is what the data set itself calls positive."""
     given = sorted({info.positive for info in dataset.subsets.values()})
     if {normalised(word) for word in given} != {normalised(positive)}:
-        raise unusable(
-            f"--positive {positive!r}",
-            f"the classes of a {dataset.name} data set are given: positive is {', '.join(given)}",
+        raise UnknownClass(
+            f"--positive {positive!r}: the classes of a {dataset.name} data set are given: "
+            f"positive is {', '.join(given)}"
         )
 
 

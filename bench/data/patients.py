@@ -188,6 +188,16 @@ def _parts(one: str) -> tuple[str, ...]:
     return tuple(_without_zeros(part) for part in found) or (one,)
 
 
+def plain_id(one: str) -> str:
+    """An id without case, punctuation and leading zeros: to be the same person in two data sets.
+
+    Unlike in `maybe_one_person` a title counts: two sets may each have a `1`, and one a `P_00001`.
+    """
+    return " ".join(
+        _without_zeros(part) for part in re.findall(r"\d+|[^\W\d_]+", _visible(one).casefold())
+    )
+
+
 def named_alike(paths: Sequence[str]) -> list[list[str]]:
     """Groups of pictures whose paths differ in a last number, letter or side alone.
 

@@ -80,7 +80,7 @@ def disk_need(job: Job, workers: int = 1) -> DiskNeed:
             best = FLOAT32 if recipe.inner_validation else 0
             checkpoints.append(found.parameters * (CHECKPOINT + best))
     return DiskNeed(
-        crops=len(job.dataset.table) * side * side,
+        crops=len(job.table) * side * side,
         features=sum(_feature_bytes(plan, extractors, size)),
         networks=sum(parameters) * FLOAT32,
         # A new one is written beside the one before.

@@ -70,8 +70,8 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
     """
     extractors = {extractor.name: extractor for extractor in job.extractors}
     tasks = list(tasks_of(job.plan, extractors))
-    shared = pickle.dumps((job.plan, job.dataset.table, job.extractors))
-    crops, side = len(job.dataset.table), job.configuration.size
+    shared = pickle.dumps((job.plan, job.table, job.extractors))
+    crops, side = len(job.table), job.configuration.size
     effort = Effort(
         len(tasks),
         sum(task.wants_gpu for task in tasks),

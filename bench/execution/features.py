@@ -26,7 +26,7 @@ from bench.execution.rates import rates_of
 from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
 from bench.planning.plan import Fold
-from bench.planning.reference_points import FILE, NO_FEATURES, READERS, SHORTCUTS
+from bench.planning.reference_points import table_features
 from bench.provenance import host
 from bench.store import Artifact
 from extractors import Backbone, choose_precision, create_backbone, extract
@@ -36,8 +36,6 @@ from extractors.create import draws_weights
 from extractors.precision import running
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bench.execution.trainings import Trained
 
 # Crops in one chunk. Whole batches, so that a crop's features do not depend on where a run was cut.
@@ -273,28 +271,8 @@ class Extraction:
 
     def _of_table(self, name: str) -> Features:
         """Features that need no image: columns of the lesion table, or nothing at all."""
-        if name == NO_FEATURES:
-            matrix = np.zeros((len(self.stack.table), 1))
-        elif name == FILE:
-            matrix = _one_hot(self.stack.table, SHORTCUTS[name])
-        elif name in READERS:
-            matrix = _one_hot(self.stack.table, READERS[name])
-        else:
-            matrix = self.stack.table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
+        matrix = table_features(self.stack.table, name)
         return Features(matrix, FeatureRecord(None, 0.0, {"feature_width": matrix.shape[1]}))
-
-
-def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float64]:
-    """A column for each value of each of those columns that a table has, (N, values).
-
-    A value that no training row has is constant there and carries no information.
-    """
-    import pandas as pd
-
-    present = [name for name in columns if name in table]
-    values = table[present].astype("object").fillna("").astype(str)
-    found: NDArray[np.float64] = pd.get_dummies(values).to_numpy(dtype=np.float64)
-    return found
 
 
 def _fused(parts: Sequence[Features]) -> Features:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.atomic_files import write_atomically
+from bench.data.crops.joined import JoinedImages
 from bench.data.crops.rotated import RotatedImages
 from bench.errors import UnusableInput
 from bench.execution.explanations import Explanation, Explanations
@@ -55,10 +56,8 @@ class PackedSite:
     ----------
     site : Site
         Without the pixels of its stack.
-    images : Path
-        The file of the pixels.
-    shape : tuple[int, ...]
-        Their shape.
+    images : tuple[tuple[Path, tuple[int, ...]], ...]
+        The file of the pixels of each data set, and their shape.
     rotated : bool
         Whether the stack is that of rotated protocols.
     plugins : Sequence[Mapping[str, bytes]]
@@ -66,8 +65,7 @@ class PackedSite:
     """
 
     site: Site
-    images: Path
-    shape: tuple[int, ...]
+    images: tuple[tuple[Path, tuple[int, ...]], ...]
     rotated: bool
     plugins: Sequence[Mapping[str, bytes]]
 
@@ -137,12 +135,10 @@ def publish(site: Site, plugins: Sequence[Path]) -> SiteAddress:
     images = site.stack.images
     is_rotated = isinstance(images, RotatedImages)
     upright = images.upright if isinstance(images, RotatedImages) else images
-    file = getattr(upright, "filename", None)
-    assert file is not None
+    parts = upright.parts if isinstance(upright, JoinedImages) else (upright,)
     packed = PackedSite(
         replace(site, stack=replace(site.stack, images=np.empty(0, np.uint8))),
-        Path(file),
-        upright.shape,
+        tuple((_file_of(part), part.shape) for part in parts),
         is_rotated,
         [plugin_sources(plugin) for plugin in plugins],
     )
@@ -153,6 +149,12 @@ def publish(site: Site, plugins: Sequence[Path]) -> SiteAddress:
     begun = path.parent / f"begun-{uuid.uuid4().hex}"
     begun.mkdir()
     return SiteAddress(path, sha256, begun)
+
+
+def _file_of(images: NDArray[np.uint8]) -> Path:
+    file = getattr(images, "filename", None)
+    assert file is not None
+    return Path(file)
 
 
 def close(address: SiteAddress) -> None:
@@ -188,15 +190,20 @@ def open_site(address: SiteAddress) -> Site:
 
 
 def _unpacked(packed: PackedSite) -> Site:
-    try:
-        images = np.memmap(packed.images, np.uint8, "r", shape=packed.shape)
-    except (OSError, ValueError) as error:
-        raise UnusableInput(
-            f"{socket.gethostname()}: {packed.images}: the crop stack cannot be opened ({error})"
-        ) from error
+    parts = [_mapped(file, shape) for file, shape in packed.images]
+    images = cast("NDArray[np.uint8]", JoinedImages(parts)) if len(parts) > 1 else parts[0]
     shown = RotatedImages(images) if packed.rotated else images
     stack = replace(packed.site.stack, images=cast("NDArray[np.uint8]", shown))
     return replace(packed.site, stack=stack)
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    try:
+        return np.memmap(file, np.uint8, "r", shape=shape)
+    except (OSError, ValueError) as error:
+        raise UnusableInput(
+            f"{socket.gethostname()}: {file}: the crop stack cannot be opened ({error})"
+        ) from error
 
 
 def _written(plugins: Sequence[Mapping[str, bytes]]) -> tuple[Path, ...]:

@@ -112,8 +112,15 @@ def tasks_of(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[Task]:
         if extractor.sees_images and not extractor.trained:
             frozen = Task(name, wants_gpu=True)
             yield frozen
+        # A network that serves two folds is trained for the first of them.
+        trained: dict[tuple[int, bytes, bytes], Task] = {}
         for fold, systems in plan.work(name):
-            yield Task(name, numbers[fold.place], systems, frozen, extractor.trained)
+            fitted, held_out = fold.network_rows
+            rows = (fold.repeat, fitted.tobytes(), held_out.tobytes())
+            needs = trained.get(rows) if extractor.trained and fold.network is None else frozen
+            task = Task(name, numbers[fold.place], systems, needs, extractor.trained)
+            trained.setdefault(rows, task)
+            yield task
 
 
 def perform(task: Task, site: Site, reporter: Reporter) -> Answer:

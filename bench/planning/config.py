@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from bench.errors import UnusableInput
-from bench.planning.presets import PRESETS
+from bench.planning.presets import EXTERNAL, PRESETS
 
 if TYPE_CHECKING:
     from bench.data.crops.settings import CropSettings
@@ -24,10 +24,13 @@ class Option:
         What `--help` says of it.
     group : str
         The heading under which it stands there.
+    shown : str | None
+        What stands there for its value; by default its type says it.
     """
 
     help: str
     group: str
+    shown: str | None = None
 
 
 DATA, SYSTEMS, PROTOCOLS = "Data", "Systems", "Protocols"
@@ -72,6 +75,14 @@ class Configuration(BaseModel):
     follow_links: Annotated[
         bool, Option("Follow symbolic links that lead out of the data root.", DATA)
     ] = False
+    external: Annotated[
+        tuple[str, ...],
+        Option(
+            "Another data set to test on; nothing is trained there. May be given several times.",
+            DATA,
+            "NAME=PATH",
+        ),
+    ] = ()
     subset: Annotated[
         Names | None, Option("Subsets, separated by commas; all by default.", DATA)
     ] = None
@@ -234,6 +245,16 @@ class Configuration(BaseModel):
                 raise ValueError("a column is named more than once")
         return columns
 
+    @field_validator("external")
+    @classmethod
+    def _external(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        from bench.planning.external import parse
+
+        names = [parse(text)[0].casefold() for text in given]
+        if len(set(names)) < len(names):
+            raise ValueError("a name is given to two sets")
+        return given
+
     @field_validator("train_fraction")
     @classmethod
     def _shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -272,9 +293,16 @@ class Configuration(BaseModel):
         pairs = [text.partition("=") for text in self.columns or ()]
         return {name.strip(): wanted.strip() for name, _, wanted in pairs}
 
+    def external_paths(self) -> dict[str, Path]:
+        """Where the external sets lie, by name."""
+        from bench.planning.external import parse
+
+        return dict(map(parse, self.external))
+
     def chosen_protocols(self) -> tuple[str, ...]:
-        """The protocols requested, else the preset's."""
-        return self.protocols or PRESETS[self.preset].protocols
+        """The protocols requested, else the preset's; that of external sets goes with these."""
+        chosen = self.protocols or PRESETS[self.preset].protocols
+        return tuple(name for name in chosen if name != EXTERNAL)
 
     def chosen_repeats(self) -> int:
         """The number of repeats requested, else the preset's."""

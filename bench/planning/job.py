@@ -1,17 +1,22 @@
 """A run that is all decided and not yet begun: what is requested, looked up and planned."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from bench.data.crops.joined import ExternalRows, joined_rows
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration, check_names
+from bench.planning.external import ExternalSet, load_all, match
 from bench.planning.extractor import Extractor, choose_device
 from bench.planning.known_extractors import known_extractors
 from bench.planning.plan import SOFTMAX, NetworkWork, Plan
 from bench.planning.planner import Request, make_plan
+from bench.planning.presets import EXTERNAL
 from bench.planning.protocols import PROTOCOLS
 from bench.store import Store, cache_folder
 from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
@@ -46,6 +51,8 @@ class Job:
         The run folder.
     plan : Plan
         Over the lesion table as it was read: crops that prove unreadable are in it.
+    externals : tuple[ExternalSet, ...]
+        What is tested on besides.
     """
 
     configuration: Configuration
@@ -57,9 +64,16 @@ class Job:
     cache: Path
     out: Path
     plan: Plan
+    externals: tuple[ExternalSet, ...] = ()
+
+    @cached_property
+    def table(self) -> "pd.DataFrame":
+        """The rows of all sets as they were read."""
+        others = [ExternalRows(one.name, one.dataset, one.dataset.table) for one in self.externals]
+        return joined_rows(self.dataset, self.dataset.table, others)
 
     def plan_over(self, table: "pd.DataFrame") -> Plan:
-        """The plan over another table of the same data set."""
+        """The plan over another table of the same data sets."""
         request = Request(
             {name: self.dataset.subsets[name].parts for name in self.subsets},
             [extractor.name for extractor in self.extractors],
@@ -71,6 +85,7 @@ class Job:
             self._network_work(),
             self.configuration.train_fraction,
             self.dataset.patient_ids,
+            {one.name: one.tested for one in self.externals},
         )
         return make_plan(table, request)
 
@@ -148,12 +163,49 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
     known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
     check_names("classifiers", configuration.classifiers or (), known)
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
+    if EXTERNAL in (configuration.protocols or ()) and not configuration.external:
+        raise UnusableInput(f"--protocols {EXTERNAL} needs --external NAME=PATH")
     cache = cache_folder(configuration.cache)
-    return job_on(load_data(configuration, cache, progress), configuration)
+    dataset, others = load_all(
+        lambda positive: load_data(_with_positive(configuration, positive), cache, progress),
+        {
+            name: partial(_load_external, path, configuration, cache, progress)
+            for name, path in configuration.external_paths().items()
+        },
+        configuration.positive,
+    )
+    return job_on(dataset, configuration, others)
 
 
-def job_on(dataset: "Dataset", configuration: Configuration) -> Job:
-    """As `prepare_job`, on data that have been loaded."""
+def _with_positive(configuration: Configuration, positive: str | None) -> Configuration:
+    return configuration.model_copy(update={"positive": positive})
+
+
+def _load_external(
+    path: Path,
+    configuration: Configuration,
+    cache: Path,
+    progress: Callable[[int], None] | None,
+    positive: str | None,
+) -> "Dataset":
+    """What kind of data set it is shows; case tables and columns are the other set's options."""
+    from bench.data import load_lesions
+
+    return load_lesions(
+        path,
+        positive=positive,
+        follow_links=configuration.follow_links,
+        cache=cache,
+        progress=progress,
+    )
+
+
+def job_on(
+    dataset: "Dataset",
+    configuration: Configuration,
+    others: Mapping[str, "Dataset"] = MappingProxyType({}),
+) -> Job:
+    """As `prepare_job`, on data that have been loaded; `others` are the external sets."""
     classifiers = _with_tuned(configuration)
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
@@ -170,5 +222,9 @@ def job_on(dataset: "Dataset", configuration: Configuration) -> Job:
         cache=cache,
         out=(configuration.out or default_out).expanduser(),
         plan=Plan((), (), (), {}),
+        externals=tuple(
+            match(name, other, dataset, subsets, configuration.positive)
+            for name, other in others.items()
+        ),
     )
-    return replace(job, plan=job.plan_over(dataset.table))
+    return replace(job, plan=job.plan_over(job.table))

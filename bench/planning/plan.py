@@ -5,13 +5,13 @@ one protocol on one subset).
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.planning.presets import SELECTED
-from bench.planning.protocols import PROTOCOLS
+from bench.planning.protocols import protocol_of
 
 Positions = NDArray[np.int64]
 
@@ -42,7 +42,8 @@ class Fold:
     `bench.data.crops.rotated`. `train_fraction` is the share of the training patients that are in
     it. Networks and frozen features may be repeated differently: `for_networks`, `for_frozen` say
     for whom it is. `network` holds the rows that a network is trained on and those held out from
-    it, where they are not the fold's own.
+    it, where they are not the fold's own; `held_out` those that a network's curve is drawn on,
+    where they are not the test crops.
     """
 
     subset: str
@@ -55,11 +56,12 @@ class Fold:
     for_networks: bool = True
     for_frozen: bool = True
     network: tuple[Positions, Positions] | None = None
+    held_out: Positions | None = None
 
     @property
     def network_rows(self) -> tuple[Positions, Positions]:
         """The rows that a network is trained on, and those held out from it."""
-        return self.network or (self.train, self.test)
+        return self.network or (self.train, self.test if self.held_out is None else self.held_out)
 
     @property
     def selects(self) -> bool:
@@ -67,7 +69,7 @@ class Fold:
 
         Audits, their rotated twins and learning curves are about given systems.
         """
-        protocol = PROTOCOLS[self.protocol]
+        protocol = protocol_of(self.protocol)
         whole = self.train_fraction == 1
         return self.for_frozen and whole and not protocol.audit and not protocol.rotated
 
@@ -120,11 +122,17 @@ class Plan:
     notices: tuple[str, ...]
     references: Mapping[str, tuple[System, ...]]  # by subset
     trained: frozenset[str] = frozenset()
+    # What of the references an external set can have, by subset and protocol.
+    transferred: Mapping[tuple[str, str], tuple[System, ...]] = field(default_factory=dict)
+
+    def references_on(self, fold: Fold) -> tuple[System, ...]:
+        """The reference points of a fold."""
+        return self.transferred.get((fold.subset, fold.protocol), self.references[fold.subset])
 
     @property
     def rotates(self) -> bool:
         """Whether folds point into the stack of `bench.data.crops.rotated`."""
-        return any(PROTOCOLS[fold.protocol].rotated for fold in self.folds)
+        return any(protocol_of(fold.protocol).rotated for fold in self.folds)
 
     def extractors(self) -> tuple[str, ...]:
         """The extractors that have work, in order, references last."""
@@ -140,7 +148,7 @@ class Plan:
                 continue
             if extractor == SELECTED and not fold.selects:
                 continue
-            systems = (*self.systems, *self.references[fold.subset])
+            systems = (*self.systems, *self.references_on(fold))
             # A head cannot be fitted to folds of rows that its network has been trained on.
             headless = fold.network is not None
             of_extractor = tuple(

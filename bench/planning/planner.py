@@ -1,7 +1,7 @@
 """From a request and a lesion table to a plan. Pure: nothing is read or written here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,8 +20,8 @@ from bench.planning.plan import (
     may_be_selected,
 )
 from bench.planning.presets import SELECTED
-from bench.planning.protocols import PROTOCOLS
-from bench.planning.reference_points import reference_points
+from bench.planning.protocols import PROTOCOLS, external_protocol, protocol_of
+from bench.planning.reference_points import reference_points, transferred_points
 from bench.planning.splits import Protocol, RowSplit, has_official_split, nested_training
 from extractors.names import FUSION
 
@@ -59,6 +59,9 @@ class Request:
         Shares of the training patients. Below 1 a single split is run with several draws of them.
     patient_ids : bool
         Whether the data say whose an image is; the words of the notices depend on it.
+    externals : Mapping[str, Mapping[str, Sequence[str]]]
+        Each external set with, for each subset, the values of the table's `subset` column that are
+        tested on.
     """
 
     subsets: Mapping[str, Sequence[str]]
@@ -71,6 +74,7 @@ class Request:
     networks: NetworkWork = NO_NETWORKS
     train_fractions: Sequence[float] = (1.0,)
     patient_ids: bool = True
+    externals: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
@@ -108,10 +112,33 @@ def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
         )
         for subset, parts in request.subsets.items()
     }
-    plan = Plan(systems, tuple(folds), tuple(notices), references, request.networks.names)
+    plan = Plan(
+        systems,
+        tuple(folds),
+        tuple(notices),
+        references,
+        request.networks.names,
+        _transferred(table, request),
+    )
     if not plan.n_units():
         raise UnusableInput(f"nothing is left to run under {protocols}: {SOFTMAX} has no row there")
     return plan
+
+
+def _transferred(
+    table: "pd.DataFrame", request: Request
+) -> dict[tuple[str, str], tuple[System, ...]]:
+    """The reference points of each subset that an external set can have, by protocol."""
+    return {
+        (subset, external_protocol(name)): tuple(
+            System(*point, *_presets(point[1], request.kernels))
+            for point in transferred_points(
+                *(table[table["subset"].isin(list(parts))] for parts in (own, tested[subset]))
+            )
+        )
+        for name, tested in request.externals.items()
+        for subset, own in request.subsets.items()
+    }
 
 
 def _folds_of_subset(
@@ -134,16 +161,23 @@ def _folds_of_subset(
             positions, rows = rotated_positions(of_subset, len(table)), rotated_rows(upright)
         found = _folds_of_protocol(subset, name, rows, request, notices)
         folds += [_within(fold, positions) for fold in found]
+    for name, tested in request.externals.items():
+        others = np.flatnonzero(table["subset"].isin(list(tested[subset])).to_numpy())
+        positions = np.concatenate([of_subset, others])
+        rows = table.iloc[positions].reset_index(drop=True)
+        found = _folds_of_protocol(subset, external_protocol(name), rows, request, notices)
+        folds += [_within(fold, positions) for fold in found]
     return folds
 
 
 def _folds_of_protocol(
     subset: str, name: str, rows: "pd.DataFrame", request: Request, notices: list[str]
 ) -> list[Fold]:
-    protocol, networks = PROTOCOLS[name], request.networks
+    protocol, networks = protocol_of(name), request.networks
     drawn = max(request.repeats, networks.repeats) if networks.names else request.repeats
-    # Learning curves are about networks that see these rows alone.
-    shares = (1.0,) if protocol.reuses_network else request.train_fractions
+    # Learning curves are about the own set, and about networks that see these rows alone.
+    alone = not (protocol.reuses_network or protocol.internal)
+    shares = request.train_fractions if alone else (1.0,)
     try:
         split = protocol.split(rows, drawn, request.seed)
         found = [
@@ -212,7 +246,7 @@ def _repeated(
     """One fold as often as it is run with this share of its training patients."""
     networks = request.networks
     here = _trains_on(subset, networks)
-    if PROTOCOLS[protocol].repeated:
+    if protocol_of(protocol).repeated:
         numbers, frozen, trained = [row_split.repeat], request.repeats, networks.repeats
     elif share < 1:
         numbers, frozen, trained = [*range(LEARNING_DRAWS)], LEARNING_DRAWS, LEARNING_DRAWS
@@ -232,13 +266,16 @@ def _repeated(
             for_networks=for_networks,
             for_frozen=for_frozen,
             network=row_split.network,
+            held_out=row_split.held_out,
         )
 
 
 def _within(fold: Fold, positions: Positions) -> Fold:
     """A fold on some rows of a table as a fold on the table; `positions` are those of the rows."""
     network = fold.network and (positions[fold.network[0]], positions[fold.network[1]])
-    return replace(fold, train=positions[fold.train], test=positions[fold.test], network=network)
+    held_out = None if fold.held_out is None else positions[fold.held_out]
+    train, test = positions[fold.train], positions[fold.test]
+    return replace(fold, train=train, test=test, network=network, held_out=held_out)
 
 
 def _trains_on(subset: str, networks: NetworkWork) -> bool:

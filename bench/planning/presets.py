@@ -26,6 +26,9 @@ DEFAULT_EXTRACTORS: tuple[str, ...] = (
 # In every fold the extractor and the classifier that do best inside the training rows.
 SELECTED = "selected"
 
+# The protocol of external sets.
+EXTERNAL = "external"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:

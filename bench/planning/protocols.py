@@ -9,6 +9,8 @@ from dataclasses import asdict
 from types import MappingProxyType
 from typing import Any
 
+from bench.planning.external_rows import external
+from bench.planning.presets import EXTERNAL
 from bench.planning.splits import (
     N_FOLDS,
     Protocol,
@@ -72,6 +74,16 @@ PATIENT_CV = Protocol(
         "and images of one person may be on both sides"
     ),
     repeated=True,
+)
+
+# Its folds, keys and rows are those of `external:NAME`, for each external set.
+EXTERNAL_TEST = Protocol(
+    EXTERNAL,
+    "trained on the own training rows, tested on another data set (--external NAME=PATH)",
+    "training on the data set's own training rows (all rows where there is no official split), "
+    "and a test on all rows of the external set {name}; nothing is fitted there",
+    external,
+    internal=("official", "patient-cv"),
 )
 
 IMAGE_CV = Protocol(
@@ -157,6 +169,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             OFFICIAL,
             POOLED_OFFICIAL,
             PATIENT_CV,
+            EXTERNAL_TEST,
             IMAGE_CV,
             ROTATED_HOLDOUT,
             ROTATED_IMAGE_CV,
@@ -167,6 +180,16 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
 )
 
 
+def external_protocol(name: str) -> str:
+    """The name of the protocol that tests on the external set of this name."""
+    return f"{EXTERNAL_TEST.name}:{name}"
+
+
+def protocol_of(name: str) -> Protocol:
+    """The protocol of a fold: by its own name, or by `external:NAME`."""
+    return PROTOCOLS[name.partition(":")[0]]
+
+
 def manifest_rows(names: Iterable[str], patient_ids: bool = True) -> list[dict[str, Any]]:
     """What a report has to know of these protocols, for manifest["protocols"].
 
@@ -175,21 +198,29 @@ def manifest_rows(names: Iterable[str], patient_ids: bool = True) -> list[dict[s
     They stand in the order in which a report sets protocols side by side: headlines first, then
     each audit behind its honest twin.
     """
-    chosen = set(names)
+    chosen = dict.fromkeys(names)
     honest_first: dict[str, None] = {p.name: None for p in PROTOCOLS.values() if p.headline}
     for protocol in PROTOCOLS.values():
         honest_first |= dict.fromkeys([*(t.protocol for t in protocol.twins[:1]), protocol.name])
-    return [
-        {
-            "name": name,
-            "in_methods": (not patient_ids and PROTOCOLS[name].in_methods_without_ids)
-            or PROTOCOLS[name].in_methods,
-            "headline": PROTOCOLS[name].headline,
-            "twins": [_twin(twin, patient_ids) for twin in PROTOCOLS[name].twins],
-        }
-        for name in honest_first
-        if name in chosen
-    ]
+    order = list(honest_first)
+    shown = sorted(chosen, key=lambda name: order.index(protocol_of(name).name))
+    return [_manifest_row(name, patient_ids) for name in shown]
+
+
+def _manifest_row(name: str, patient_ids: bool) -> dict[str, Any]:
+    protocol = protocol_of(name)
+    words = (not patient_ids and protocol.in_methods_without_ids) or protocol.in_methods
+    row = {
+        "name": name,
+        "in_methods": words,
+        "headline": protocol.headline,
+        "twins": [_twin(twin, patient_ids) for twin in protocol.twins],
+    }
+    if not protocol.internal:
+        return row
+    tested = name.partition(":")[2]
+    words = words.replace("{name}", tested)
+    return row | {"in_methods": words, "external": tested, "internal": list(protocol.internal)}
 
 
 def _twin(twin: Twin, patient_ids: bool) -> dict[str, str]:

@@ -3,9 +3,13 @@
 A network below these has learnt little.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.data.crops.joined import EXTERNAL
 from bench.data.lesions import made_from_reading
 
 if TYPE_CHECKING:
@@ -54,3 +58,52 @@ def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
         present = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
         if columns[0] in present and (len(present) > 1 or len(columns) == 1):
             yield name, "logistic"
+
+
+def transferred_points(rows: "pd.DataFrame", external: "pd.DataFrame") -> Iterator[tuple[str, str]]:
+    """Those reference points of a subset's rows that the rows of an external set have, too.
+
+    A column that is empty there says nothing of them.
+    """
+    for name, classifier in reference_points(rows):
+        columns = (*SHORTCUTS.get(name, ()), *READERS.get(name, ()))
+        needed = [
+            column
+            for column in columns
+            if column in rows and column not in (*DECODED_COLUMNS, *FILE_COLUMNS)
+        ]
+        known = [external[column].notna() & (external[column] != "") for column in needed]
+        # A measure has to be known of every row, of words some may be lacking.
+        if all(one.any() if name in READERS else one.all() for one in known):
+            yield name, classifier
+
+
+def table_features(table: "pd.DataFrame", name: str) -> NDArray[np.float64]:
+    """The features of a reference point, (n, d): columns of a lesion table, or nothing at all."""
+    if name == NO_FEATURES:
+        return np.zeros((len(table), 1))
+    if name == FILE:
+        return _one_hot(table, SHORTCUTS[name])
+    if name in READERS:
+        return _one_hot(table, READERS[name])
+    found: NDArray[np.float64] = table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
+    return found
+
+
+def _one_hot(table: "pd.DataFrame", columns: Sequence[str]) -> NDArray[np.float64]:
+    """A column for each value of each of those columns that a table has, (n, values).
+
+    A value that no training row has is constant there and carries no information. Values that
+    external sets alone have get no column: what stands for the other rows does not depend on them.
+    """
+    import pandas as pd
+
+    present = [name for name in columns if name in table]
+    values = table[present].astype("object").fillna("").astype(str)
+    if EXTERNAL in table:
+        # One set may have whole numbers where another has decimals.
+        values = values.replace(r"\.0$", "", regex=True)
+    found: NDArray[np.float64] = pd.get_dummies(values).to_numpy(dtype=np.float64)
+    if EXTERNAL in table:
+        found = found[:, found[(table[EXTERNAL] == "").to_numpy()].any(axis=0)]
+    return found

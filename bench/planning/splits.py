@@ -44,6 +44,8 @@ class RowSplit:
     network : tuple[Positions, Positions] | None
         The training rows of a network and the rows held out from it, where these are not the
         fold's own.
+    held_out : Positions | None
+        The rows that a network's curve is drawn on, where these are not the fold's test rows.
     """
 
     repeat: int
@@ -51,6 +53,7 @@ class RowSplit:
     train: Positions
     test: Positions
     network: tuple[Positions, Positions] | None = None
+    held_out: Positions | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,9 @@ class Protocol:
         Whether it splits four copies of each crop, each rotated by another quarter.
     reuses_network : bool
         Whether one network serves all folds of a repeat; frozen features have no row.
+    internal : tuple[str, ...]
+        For a test on external sets, the protocols whose test on the own set it is compared with;
+        the first one that was run counts. Empty for all others.
     """
 
     name: str
@@ -136,6 +142,7 @@ class Protocol:
     repeated: bool = False
     rotated: bool = False
     reuses_network: bool = False
+    internal: tuple[str, ...] = ()
 
 
 def official(table: "pd.DataFrame", repeats: int, seed: int) -> Split:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from bench import provenance
 from bench.data.crops.copies_found import copy_notices
 from bench.data.lesions import shared_patients
+from bench.data.patients import groups_of
 from bench.data.summary import left_out_notice
 from bench.planning.job import Job
-from bench.planning.plan import SOFTMAX, Plan
-from bench.planning.protocols import PROTOCOLS, manifest_rows
+from bench.planning.plan import SOFTMAX, Fold, Plan
+from bench.planning.protocols import PROTOCOLS, manifest_rows, protocol_of
 from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
@@ -129,20 +130,17 @@ _TOGETHER = "test crops that they are kept together with: copies, or of one lesi
 
 
 def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool) -> list[dict[str, Any]]:
-    """Crops of an official training part that are in no training rows, by subset and protocol."""
+    """Crops to train on that are in no training rows, by subset and protocol."""
     rows = []
     for fold in plan.folds:
-        protocol = PROTOCOLS[fold.protocol]
+        protocol = protocol_of(fold.protocol)
         whole = fold.repeat == fold.number == 0 and fold.train_fraction == 1
-        if not protocol.needs_official_split or not whole:
+        if not (protocol.needs_official_split or protocol.internal) or not whole:
             continue
-        marked = stack.table.iloc[stack.positions(fold.subset)].query("split == 'train'")
+        marked = stack.table.iloc[stack.positions(fold.subset)]
+        official = has_official_split(marked)
+        marked = marked[marked["split"] == "train"] if official else marked
         gone = marked[~marked.index.isin(fold.train)]
-        tested = gone["patient_id"].isin(stack.table.iloc[fold.test]["patient_id"])
-        parts = {
-            "test crops of their patients": gone[tested],
-            _JOINED if patient_ids else _TOGETHER: gone[~tested],
-        }
         rows += [
             {
                 "subset": fold.subset,
@@ -150,12 +148,30 @@ def _taken_out(stack: "CropStack", plan: Plan, patient_ids: bool) -> list[dict[s
                 "crops": len(part),
                 "patients": part["patient_id"].nunique(),
                 "marked": len(marked),
+                "official": official,
                 "because_of": reason,
             }
-            for reason, part in parts.items()
+            for reason, part in _by_reason(stack, fold, gone, patient_ids)
             if len(part)
         ]
     return rows
+
+
+def _by_reason(
+    stack: "CropStack", fold: Fold, gone: "pd.DataFrame", patient_ids: bool
+) -> "list[tuple[str, pd.DataFrame]]":
+    """Crops that were taken out, by what they would have shared with test crops."""
+    external = protocol_of(fold.protocol).internal
+    own_test = fold.held_out if external else fold.test
+    test = stack.table.iloc[[] if own_test is None else own_test]
+    tested = gone["patient_id"].isin(test["patient_id"])
+    joined = groups_of(stack.table).loc[gone.index].isin(set(groups_of(test))) & ~tested
+    parts = [
+        ("test crops of their patients", gone[tested]),
+        (_JOINED if patient_ids else _TOGETHER, gone[joined]),
+    ]
+    name = fold.protocol.partition(":")[2]
+    return [*parts, (f"patients or pictures that {name} has, too", gone[~(tested | joined)])]
 
 
 def _recipes(job: Job) -> list[dict[str, Any]]:
@@ -272,6 +288,7 @@ def _audit_protocols(job: Job) -> list[str]:
         for name, protocol in PROTOCOLS.items()
         if (split or not protocol.needs_official_split)
         and (shared or not protocol.needs_shared_patients)
+        and not protocol.internal
     ]
 
 

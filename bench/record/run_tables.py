@@ -151,7 +151,10 @@ class Results:
         """What one training took, and its curve; once, whoever uses its features.
 
         The folds that reuse one network are of one protocol and repeat: the first stands for them.
+        Nor is there a row for a test on an external set, if a fold of the own set has trained it.
         """
+        if fold.held_out is not None and any(key == network.key for key, _ in self._trainings):
+            return
         place = replace(fold, number=0).place if fold.network is not None else fold.place
         if (network.key, place) in self._trainings:
             return

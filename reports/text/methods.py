@@ -190,10 +190,11 @@ def _range(values: Iterable[Any]) -> str:
 
 
 def _taken_out(run: Run) -> list[str]:
-    """What the official split marks for training and no system was trained on."""
+    """What could have been trained on, and no system was."""
     of = " of {} patients" if run.patient_ids else ""
     return [
-        f"Of the {short(row.get('marked'))} crops that the data set marks for training in subset "
+        f"Of the {short(row.get('marked'))} crops "
+        f"{'that the data set marks for training ' * (row.get('official') is not False)}in subset "
         f"{row.get('subset')}, {short(row.get('crops'))}{of.format(short(row.get('patients')))} "
         f"were taken out of training under {row.get('protocol')} because of "
         f"{row.get('because_of')}."

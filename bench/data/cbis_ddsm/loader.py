@@ -5,6 +5,7 @@ files of their rows, in whichever of the usual layouts.
 """
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -204,7 +205,9 @@ def _dataset(
         ],
         source_tables=count_tables(cases, {}) if synthetic else count_tables(cases),
     )
-    return _as_phantom(dataset) if synthetic else dataset
+    if not synthetic:
+        return dataset
+    return _as_phantom(dataset, _numbering(folders, index.phantoms))
 
 
 def _is_phantom(folders: DataFolders, markers: list[str], crops: list[str]) -> bool:
@@ -232,9 +235,22 @@ def _is_phantom(folders: DataFolders, markers: list[str], crops: list[str]) -> b
     return all(marked) or by_tables
 
 
-def _as_phantom(dataset: Dataset) -> Dataset:
+def _numbering(folders: DataFolders, markers: list[str]) -> str:
+    """Which phantom it is, by its marker file: every phantom numbers its patients from 1."""
+    places = (folders.root, folders.root.parent, folders.tables, folders.tables.parent)
+    for place in (*places, *(folders.root / marker for marker in markers)):
+        try:
+            made = json.loads((place / MARKER).read_text(encoding="utf-8"))
+            return f"phantom, seed {made['seed']}, {made['patients']} patients"
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return "phantom"
+
+
+def _as_phantom(dataset: Dataset, numbering: str) -> Dataset:
     return dataclasses.replace(
         dataset,
+        numbering=numbering,
         name="phantom",
         synthetic=True,
         licence="synthetic; made by this program, no rights reserved",

@@ -66,6 +66,7 @@ def test_every_field_is_an_option_with_the_default_of_the_field():
         "extractors",
         "classifiers",
         "protocols",
+        "external",
         "plugin",
         "train_fraction",
     }

@@ -8,10 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from bench.data.cbis_ddsm.case_tables import find_tables, read_tables
-from bench.execution.features import _one_hot
 from bench.planning.planner import Request, make_plan
 from bench.planning.protocols import PROTOCOLS
-from bench.planning.reference_points import READERS
+from bench.planning.reference_points import READERS, table_features
 from classifiers import KERNELS, fit_reference
 
 N = 60
@@ -29,7 +28,7 @@ def table(**columns):
 
 def test_each_value_has_a_column_and_a_missing_one_is_a_value():
     rows = pd.DataFrame({"assessment": [4.0, np.nan, 5.0, 4.0], "shape": ["OVAL", "", "", "ROUND"]})
-    found = _one_hot(rows, READERS["reader:description"])
+    found = table_features(rows, "reader:description")
     assert found.shape == (4, 6)
     assert (found.sum(axis=1) == 2).all()
     assert not np.array_equal(found[0], found[3])
@@ -68,7 +67,7 @@ def test_the_real_tables_give_about_what_the_assessment_alone_is_worth(cbis_tabl
     ):
         used = rows[rows["subset"].isin(subset)].reset_index(drop=True)
         (fold,) = PROTOCOLS["official"].split(used, 1, 0).folds
-        features, labels = _one_hot(used, READERS[name]), used["label"].to_numpy()
+        features, labels = table_features(used, name), used["label"].to_numpy()
         fit = fit_reference(
             "logistic", features[fold.train], labels[fold.train], features[fold.test]
         )
