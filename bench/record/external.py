@@ -1,9 +1,11 @@
 """What a run folder says of external sets: their part of the manifest, and their lesions."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.data.crops.copies_found import copy_notices
 from bench.data.crops.joined import ExternalRows, JoinedStacks, external_rows
+from bench.data.lesions import Dataset, SubsetInfo
 from bench.data.summary import left_out_notice
 from bench.planning.external import ExternalSet
 from bench.planning.job import Job
@@ -50,13 +52,21 @@ def external_parts(manifest: dict[str, Any], job: Job, stacks: JoinedStacks) -> 
     fingerprints = {one.name: stack.fingerprint for one, stack in sets}
     return {
         "configuration": manifest["configuration"] | {"external": fingerprints},
-        "external": [_facts(one, stack) for one, stack in sets],
+        "external": [_facts(one, stack, job.dataset) for one, stack in sets],
         "notices": notices,
         "left_out": left_out,
     }
 
 
-def _facts(one: ExternalSet, stack: "CropStack") -> dict[str, Any]:
+def _words(subsets: Sequence[SubsetInfo]) -> dict[str, str]:
+    """What the two classes are called, each word once."""
+    return {
+        "positive": " or ".join(dict.fromkeys(info.positive for info in subsets)),
+        "negative": " or ".join(dict.fromkeys(info.negative for info in subsets)),
+    }
+
+
+def _facts(one: ExternalSet, stack: "CropStack", own: Dataset) -> dict[str, Any]:
     """What a report has to know of an external set."""
     dataset = one.dataset
     return {
@@ -71,10 +81,12 @@ def _facts(one: ExternalSet, stack: "CropStack") -> dict[str, Any]:
         "changed": dataset.description.get("changed", ""),
         "licence": dataset.licence,
         "citation": dataset.citation,
+        # For each subset of the run, base subsets of either side, and what this set calls classes.
+        "own": {subset: list(own.subsets[subset].parts) for subset in one.parts},
         "tested": {subset: list(parts) for subset, parts in one.tested.items()},
         "classes": {
-            f"{one.name}:{name}": {"positive": info.positive, "negative": info.negative}
-            for name, info in dataset.subsets.items()
+            subset: _words([dataset.subsets[part] for part in parts])
+            for subset, parts in one.parts.items()
         },
     }
 

@@ -20,6 +20,7 @@ from reports.page.cells import (
     protocols_layout,
     published_layout,
 )
+from reports.page.external import external_layout
 from reports.page.saliency import FAINT, saliency_legend, shown
 from reports.systems.hosts import hosts_note, hosts_of
 from reports.systems.kinds import drawn, networks
@@ -53,6 +54,7 @@ _LAYOUTS = {
     "published": published_layout,
     "protocols_side_by_side": protocols_layout,
     "leakage_audit": audit_layout,
+    "external": external_layout,
 }
 
 

@@ -5,7 +5,7 @@ No protocol is named here: only the program that ran them knows which there are.
 
 from dataclasses import dataclass
 
-from reports.systems.run_folder import Run, manifest_records
+from reports.systems.run_folder import Run, listing, manifest_records
 from reports.systems.schema import ALL_ROWS, SHARED, UNSHARED
 from reports.values import short
 
@@ -60,6 +60,36 @@ def methods_words(run: Run) -> dict[str, str]:
     """The description of each protocol for a methods section."""
     rows = manifest_records(run.manifest, "protocols")
     return {str(row.get("name")): str(row.get("in_methods")) for row in rows}
+
+
+@dataclass(frozen=True)
+class ExternalTest:
+    """A protocol that tests on an external set.
+
+    Attributes
+    ----------
+    protocol, name : str
+        The protocol, and the set's name.
+    internal : tuple[str, ...]
+        The protocols that it is compared with; the first one that was run counts.
+    """
+
+    protocol: str
+    name: str
+    internal: tuple[str, ...]
+
+
+def external_tests(run: Run) -> list[ExternalTest]:
+    """The protocols of a run that test on external sets."""
+    return [
+        ExternalTest(
+            str(row.get("name")),
+            str(row["external"]),
+            tuple(map(str, listing(row, "internal"))),
+        )
+        for row in manifest_records(run.manifest, "protocols")
+        if row.get("external")
+    ]
 
 
 def audit_comparisons(run: Run) -> list[Comparison]:

@@ -6,13 +6,14 @@ show, never something to trust.
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.schema import (
     AUDIT_MARK,
     AUDIT_MARK_WITHOUT_IDS,
+    EXTERNAL_COLUMNS,
     HISTORY_COLUMNS,
     HOST,
     MANIFEST_SCHEMA,
@@ -45,6 +46,12 @@ class RunFolderError(ValueError):
     """
 
 
+def _no_lesions() -> "pd.DataFrame":
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(EXTERNAL_COLUMNS))
+
+
 @dataclass(frozen=True)
 class Run:
     """The contents of a run folder, the only input of every table, figure and page.
@@ -59,6 +66,8 @@ class Run:
         The tables of these names, with at least the columns of `reports.systems.schema`.
     trainings, history : pd.DataFrame
         The tables of these names; without rows where no network was trained.
+    external : pd.DataFrame
+        The lesions of external sets; without rows where there is none.
     """
 
     folder: Path
@@ -68,6 +77,7 @@ class Run:
     lesions: "pd.DataFrame"
     trainings: "pd.DataFrame"
     history: "pd.DataFrame"
+    external: "pd.DataFrame" = field(default_factory=_no_lesions)
 
     @property
     def synthetic(self) -> bool:
@@ -145,6 +155,7 @@ def read_run(folder: Path) -> Run:
         raise RunFolderError(f"{folder}: no such folder")
     if not (folder / "manifest.json").is_file():
         raise RunFolderError(f"{folder}: not a run folder (it holds no manifest.json)")
+    external = folder / "external.parquet"
     return Run(
         folder=folder,
         manifest=_read_manifest(folder / "manifest.json"),
@@ -153,6 +164,7 @@ def read_run(folder: Path) -> Run:
         lesions=_read_table(folder / "lesions.parquet", ("crop_id", "patient_id")),
         trainings=_read_numbers(folder / "trainings.parquet", TRAINING_COLUMNS),
         history=_read_numbers(folder / "history.parquet", HISTORY_COLUMNS),
+        external=_read_table(external, EXTERNAL_COLUMNS) if external.exists() else _no_lesions(),
     )
 
 
@@ -252,11 +264,11 @@ def _check_single_values(path: Path, schema: "pa.Schema") -> None:
     """Refuse columns of lists and the like, and two columns of one name."""
     import pyarrow as pa
 
-    for field in schema:
-        if pa.types.is_nested(field.type) or pa.types.is_binary(field.type):
-            raise RunFolderError(f"{path}: the column {field.name} holds {field.type}")
-        if schema.names.count(field.name) > 1:
-            raise RunFolderError(f"{path}: two columns have the name {field.name}")
+    for one in schema:
+        if pa.types.is_nested(one.type) or pa.types.is_binary(one.type):
+            raise RunFolderError(f"{path}: the column {one.name} holds {one.type}")
+        if schema.names.count(one.name) > 1:
+            raise RunFolderError(f"{path}: two columns have the name {one.name}")
 
 
 def _one_line(error: object) -> str:

@@ -128,6 +128,10 @@ PREDICTION_COLUMNS = (
     "label",  # 1 is the positive class
 )
 
+# external.parquet: one row for each crop of the external sets, by the names that predictions have;
+# only where there is one. It has the columns of a lesion table besides.
+EXTERNAL_COLUMNS = ("crop_id", "patient_id", "subset", "label", "external")
+
 # What these columns of units.parquet and predictions.parquet hold. All others are single values of
 # any kind, shown as text.
 WHOLE_NUMBER_COLUMNS = ("repeat", "fold")  # and never missing

@@ -9,6 +9,7 @@ from reports.tables.candidates import CANDIDATES_TABLE
 from reports.tables.checklist import CHECKLIST_TABLE
 from reports.tables.comparisons import COMPARISONS_TABLE
 from reports.tables.costs import COSTS_TABLE, FITS_TABLE, TUNING_TABLE
+from reports.tables.external import EXTERNAL_SETS_TABLE, EXTERNAL_TABLE
 from reports.tables.leakage_audit import LEAKAGE_AUDIT_TABLE
 from reports.tables.levels import LEVELS_TABLE
 from reports.tables.mistakes import ERRORS_TABLE
@@ -41,6 +42,8 @@ TABLES: tuple[ReportTable, ...] = (
     CANDIDATES_TABLE,
     SIDE_BY_SIDE_TABLE,
     LEAKAGE_AUDIT_TABLE,
+    EXTERNAL_TABLE,
+    EXTERNAL_SETS_TABLE,
     LEARNING_CURVES_TABLE,
     PUBLISHED_TABLE,
     FURTHER_MEASURES_TABLE,
