@@ -71,8 +71,8 @@ def transferred_points(rows: "pd.DataFrame", external: "pd.DataFrame") -> Iterat
             column
             for column in columns
             if column in rows and column not in (*DECODED_COLUMNS, *FILE_COLUMNS)
-            # One that tells no crops apart here says nothing there.
-            if len(rows[column].unique()) > 1
+            # A word that all crops have here says nothing there; a number could.
+            if name in SHORTCUTS or len(rows[column].unique()) > 1
         ]
         known = [external[column].notna() & (external[column] != "") for column in needed]
         # A measure has to be known of every row, of words some may be lacking.
