@@ -15,6 +15,9 @@ from reports.statistics.bootstrap import MAX_UNDEFINED
 if TYPE_CHECKING:
     import pandas as pd
 
+# Patients of a class below which draws of them say nothing.
+_FEWEST = 3
+
 Load = Callable[[str | None], Dataset]
 
 
@@ -66,13 +69,14 @@ class ExternalSet:
         return lines
 
     def _few_patients(self) -> list[str]:
-        """Subsets whose intervals will be missing, as too many draws hold one class."""
+        """Subsets whose intervals say nothing, or are missing: too many draws hold one class."""
         lines = []
         for subset, parts in self.parts.items():
             rows = self.dataset.table[self.dataset.table["subset"].isin(parts)]
             patients = rows["patient_id"].nunique()
             of_class = [rows.loc[rows["label"] == n, "patient_id"].nunique() for n in (0, 1)]
-            if sum((1 - one / patients) ** patients for one in of_class) > MAX_UNDEFINED:
+            undefined = sum((1 - one / patients) ** patients for one in of_class)
+            if min(of_class) < _FEWEST or undefined > MAX_UNDEFINED:
                 lines.append(
                     f"too few patients for an interval: {of_class[1]} with positive crops and "
                     f"{of_class[0]} with negative ones are tested on under {subset}"

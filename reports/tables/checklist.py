@@ -79,7 +79,7 @@ _ITEMS = (
     (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary"),
     (_CLAIM, "30", "Robustness", "robustness", "subgroups, learning_curves"),
     (_CLAIM, "31", "Explanation of single decisions", "", ""),
-    (_CLAIM, "32", "Test on data from elsewhere", "", ""),
+    (_CLAIM, "32", "Test on data from elsewhere", "elsewhere", "external, external_sets"),
     (_CLAIM, "33", "Flow of cases", "exclusions", "data, left_out"),
     (_CLAIM, "34", "Characteristics of the cases in each part", "sizes", "data, source_tables"),
     (_CLAIM, "35-36", "Performance with its precision", "measured", "summary"),
@@ -155,6 +155,10 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         "uncertainty": f"95 % percentile bootstrap over {run.patients}"
         + "; std over repeats" * any(len(system.repeats) > 1 for system in ran),
         "robustness": _robustness(run, systems, there),
+        "elsewhere": "tested on "
+        + _distinct(row.get("title") for row in manifest_records(manifest, "external"))
+        if "external" in there
+        else "",
         "measured": f"{len(ran)} of {len(systems)} systems measured" if ran else "",
         "errors": f"confusion counts{' and the most confident mistakes' * ('errors' in there)}"
         if ran

@@ -23,7 +23,7 @@ KERNEL = "medium_gaussian"
 
 
 def lesions(n=200, shared=0, seed=1):
-    """Own rows with an official split, then external ones; two crops a patient, `shared` in both."""
+    """Own rows with an official split, then external ones; two crops each, `shared` in both."""
     random = np.random.default_rng(seed)
     label = random.permutation(np.arange(n) % 2)
     patient = np.repeat(np.arange(n), 2)
@@ -153,7 +153,7 @@ def test_without_an_internal_test_there_is_no_drop():
 def test_the_draws_of_the_two_sides_are_independent():
     """Of sets with the same scores the drop is 0, and its interval is not a point."""
     table = lesions(shared=0)
-    own, far = (table["external"] == name for name in ("", "far"))
+    own = table["external"] == ""
     table.loc[own, "split"] = np.where(np.arange(own.sum()) < own.sum() // 2, "train", "test")
     test = table[own & (table["split"] == "test")]
     table = pd.concat([table[own], test.assign(external="far", split="none")], ignore_index=True)
