@@ -108,8 +108,8 @@ class Dataset:
     organ : str
         What the images show, for the sentences of a report; empty for a user's own folder.
     numbering : str
-        What has given out the patient ids, where that is known to be nobody else's numbering: the
-        same ids in data sets that differ in it are of different patients.
+        What has given out the patient ids: the same ids in data sets whose numberings are known
+        and differ are of different patients. Empty for a user's own folder.
     """
 
     name: str
@@ -205,6 +205,8 @@ def finish(
         source_tables=source_tables or {},
         patient_ids=patient_ids,
         organ=organ,
+        # A user's own table may hold patients of any set.
+        numbering="" if dataset == "folder" else dataset,
     )
 
 

@@ -66,6 +66,8 @@ def transferred_points(rows: "pd.DataFrame", external: "pd.DataFrame") -> Iterat
     A column that is empty there says nothing of them.
     """
     for name, classifier in reference_points(rows):
+        if name in READERS and made_from_reading(external):
+            continue
         columns = (*SHORTCUTS.get(name, ()), *READERS.get(name, ()))
         needed = [
             column

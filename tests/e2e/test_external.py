@@ -48,7 +48,7 @@ def test_the_own_tests_are_the_same_ones_and_networks_are_trained_once(
     assert (shown["n_train"] == shown["internal_n_train"]).all()
     page = (tmp_path / "run" / "report.html").read_text()
     assert "Tests on external sets" in page
-    assert "external:far" in (tmp_path / "run" / "methods.txt").read_text()
+    assert "external:far" in (tmp_path / "run" / "paper" / "methods.txt").read_text()
     # The same command goes on; another set is another run.
     again = ("--out", tmp_path / "run")
     assert bench(*work, "--external", f"far={other}", *again).status == 0
@@ -116,7 +116,10 @@ def rows_of(labels, patients=None):
     [
         (rows_of(["malignant"] * 12), "one class only"),
         (rows_of(["normal", "cancer"] * 6), "--positive 'cancer' says so"),
-        ([f"gone{n}.png,{c},Q{n}" for n, c in enumerate(["benign", "malignant"] * 3)], "none of its 6"),
+        (
+            [f"gone{n}.png,{c},Q{n}" for n, c in enumerate(["benign", "malignant"] * 3)],
+            "none of its 6",
+        ),
     ],
 )
 def test_a_set_that_cannot_be_tested_on_is_refused_in_one_line(

@@ -54,20 +54,24 @@ def named(name: str, external: str) -> str:
     return f"{external}:{name}"
 
 
-def external_rows(rows: ExternalRows) -> "pd.DataFrame":
-    """The table of an external set, its names marked as such, with the columns added here."""
+def external_rows(rows: ExternalRows, numbering: str = "") -> "pd.DataFrame":
+    """The table of an external set, its names marked as such, with the columns added here.
+
+    `numbering` is that of the data set's patients.
+    """
     table = rows.table
     columns = [*_NAMES, *([GROUP] if GROUP in table else [])]
     marked = {column: [named(str(one), rows.name) for one in table[column]] for column in columns}
-    persons = _persons(rows.dataset, table)
+    known = numbering and rows.dataset.numbering
+    persons = _persons(rows.dataset, table, rows.dataset.numbering if known else numbering)
     return table.assign(**marked, **{EXTERNAL: rows.name, PERSON: persons})
 
 
-def _persons(dataset: Dataset, table: "pd.DataFrame") -> list[str]:
-    """The person of each row; where all ids say whose an image is, spelling does not matter."""
+def _persons(dataset: Dataset, table: "pd.DataFrame", numbering: str) -> list[str]:
+    """The person of each row; how an id is spelled does not matter."""
     if not dataset.patient_ids:
         return [""] * len(table)
-    return [f"{dataset.numbering}|{plain_id(str(one))}" for one in table["patient_id"]]
+    return [f"{numbering}|{plain_id(str(one))}" for one in table["patient_id"]]
 
 
 def joined_rows(
@@ -93,8 +97,11 @@ def joined_rows(
 
     if not others:
         return table
-    home = table.assign(**{EXTERNAL: "", PERSON: _persons(dataset, table)})
-    tables = [external_rows(rows) for rows in others]
+    home = table.assign(**{EXTERNAL: "", PERSON: _persons(dataset, table, dataset.numbering)})
+    # Whether readers may be measured there depends on it.
+    if any("label_from" in one.table for one in others) and "label_from" not in home:
+        home = home.assign(label_from="")
+    tables = [external_rows(rows, dataset.numbering) for rows in others]
     if any(GROUP in one for one in (home, *tables)):
         home, *tables = (one.assign(**{GROUP: groups_of(one)}) for one in (home, *tables))
     # What a set lacks must not change the type, and with it the text, of what the others have.

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from bench.data.crops.joined import ExternalRows, joined_rows
-from bench.data.lesions import Dataset, SubsetInfo
+from bench.data.lesions import READING, Dataset, SubsetInfo
 from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 from bench.planning.external_rows import external
@@ -83,12 +83,17 @@ def test_a_picture_on_both_sides_takes_out_all_crops_of_the_group(tmp_path):
     assert "with a picture that far has, too" in split.notices[0]
 
 
-def test_numberings_that_are_known_to_differ_share_no_patient(tmp_path):
-    other = others(patient_id=[f"P_{i:03d}" for i in range(10)])
+@pytest.mark.parametrize(
+    ("own", "far", "left"),
+    [("one", "two", 16), ("one", "one", 8), ("one", "", 8), ("", "two", 8), ("", "", 8)],
+)
+def test_only_numberings_that_are_known_and_differ_share_no_patient(tmp_path, own, far, left):
+    """mini-MIAS and CBIS-DDSM both have a P 1; a table of a user's own may be of either."""
+    other = others(patient_id=[f"P_{i:03d}" for i in range(6)] + ["Q1", "Q2", "Q3", "Q4"])
     (fold,) = external(
-        both(lesions(), other, tmp_path, {"numbering": "one"}, numbering="two"), 1, 0
+        both(lesions(), other, tmp_path, {"numbering": own}, numbering=far), 1, 0
     ).folds
-    assert len(fold.train) == 16
+    assert len(fold.train) == left
 
 
 def test_images_without_patient_ids_share_no_patient(tmp_path):
@@ -152,3 +157,19 @@ def test_what_a_set_lacks_does_not_change_the_text_of_what_the_other_has(tmp_pat
     own = lesions(assessment=np.arange(24) % 5)
     table = both(own, others(), tmp_path)
     assert [str(value) for value in table["assessment"][:3]] == ["0", "1", "2"]
+
+
+def test_readers_are_not_measured_by_labels_made_of_their_reading(tmp_path):
+    read = {"assessment": np.arange(24) % 5}
+    far = others(assessment=np.arange(10) % 5)
+    tested = {"far": {"mass": ("far:mass",)}}
+    for label_from, there in ((f"{READING} 4 to 6 positive", False), ("biopsy", True)):
+        table = both(lesions(**read), far.assign(label_from=label_from), tmp_path)
+        (inside, outside) = planned(table, tested, networks=()).folds
+        assert "reader:assessment" in names(table, inside, tested)
+        assert ("reader:assessment" in names(table, outside, tested)) == there
+
+
+def names(table, fold, tested):
+    plan = planned(table, tested, networks=())
+    return [system.extractor for system in plan.references_on(fold)]
