@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from bench.data.crops.copies_found import copy_notices
 from bench.data.crops.joined import ExternalRows, JoinedStacks, external_rows
 from bench.data.lesions import Dataset, SubsetInfo
+from bench.data.patients import GROUP, groups_of
 from bench.data.summary import left_out_notice
 from bench.planning.external import ExternalSet
 from bench.planning.job import Job
@@ -98,4 +99,7 @@ def external_lesions(job: Job, stacks: JoinedStacks) -> "pd.DataFrame":
     rows = [
         ExternalRows(one.name, one.dataset, stacks.others[one.name].table) for one in job.externals
     ]
-    return pd.concat([external_rows(one) for one in rows], ignore_index=True)
+    tables = [external_rows(one) for one in rows]
+    if any(GROUP in one for one in tables):
+        tables = [one.assign(**{GROUP: groups_of(one)}) for one in tables]
+    return pd.concat(tables, ignore_index=True)

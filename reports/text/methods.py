@@ -15,6 +15,7 @@ from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
+from reports.text.external_sets import external_sentences
 from reports.text.references import statistics
 from reports.values import by_size, gibibytes, missing, short
 
@@ -63,25 +64,7 @@ def _data(run: Run) -> list[str]:
         sentences.append(
             f"There are no patient ids: every image counts as a patient of its own{but * together}."
         )
-    return sentences + _external_sets(run) + _left_out(run)
-
-
-def _external_sets(run: Run) -> list[str]:
-    """What was tested on besides: which set, and how many of its crops."""
-    sentences = []
-    for one in manifest_records(run.manifest, "external"):
-        cited = f" ({one['citation']})" if one.get("citation") else ""
-        rows = run.external[run.external["external"] == one.get("name")]
-        for subset in section(one, "tested"):
-            used = rows[rows["subset"].isin(map(str, listing(section(one, "tested"), subset)))]
-            counted = f"{len(used)} crops, {int(used['label'].sum())} of them positive"
-            patients = used["group_id" if "group_id" in used else "patient_id"].nunique()
-            of = f", of {patients} patients" if one.get("patient_ids") else ""
-            sentences.append(
-                f"External set {one.get('name')} for subset {subset}: {one.get('title')}{cited}, "
-                f"{counted}{of}."
-            )
-    return sentences
+    return sentences + external_sentences(run) + _left_out(run)
 
 
 def _counted(row: dict[str, Any], run: Run) -> str:
