@@ -6,7 +6,15 @@ from importlib.resources import files
 from typing import NamedTuple
 
 # Name of a data set -> the keys of its papers.
-DATA_SETS = {"cbis-ddsm": ("lee2017curated",), "mias": ("suckling1994mias",)}
+DATA_SETS = {
+    "cbis-ddsm": ("lee2017curated",),
+    "mias": ("suckling1994mias",),
+    "inbreast": ("moreira2012inbreast",),
+    "vindr": ("nguyen2023vindr",),
+    "cmmd": ("cui2021cmmd",),
+    "rsna": ("carr2022rsna",),
+    "busi": ("aldhabyani2020dataset",),
+}
 
 # What the name of a library's architecture contains -> the key of that network's paper.
 NETWORKS = {

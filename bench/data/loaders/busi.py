@@ -18,7 +18,7 @@ from bench.data.sources import FolderSource
 if TYPE_CHECKING:
     from bench.data.crops.regions import Marked
 
-LICENCE = "CC BY 4.0 (the article and its data; Kaggle's copy says CC0)"
+LICENCE = "CC BY 4.0 (of the article; copies of the set may name another licence, or none)"
 CITATION = (
     "W. Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 28:104863 (2020)"
 )
