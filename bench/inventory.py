@@ -20,6 +20,7 @@ KINDS: Mapping[str, str] = MappingProxyType(
         "starts": "digests of drawn weights",
         "profiles": "precision and cost of backbones",
         "features": "features, in chunks of crops",
+        "imports": "features from users' files",
         "networks": "weights of trained networks",
         "trainings": "heads, curves and costs of trainings",
         "checkpoints": "trainings that were cut short",

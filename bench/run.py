@@ -183,7 +183,8 @@ def executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Rul
     from bench.execution.dask_executor import DaskExecutor
 
     with DaskExecutor(options.scheduler, progress, rules.threads) as executor:
-        found = executor.survey(options, job.dataset.synthetic, job.cache.resolve())
+        store = job.cache.resolve()
+        found = executor.survey(options, job.dataset.synthetic, store, job.imports)
         executor.exclude_unable(found.rules, options)
         yield executor, replace(job, device=found.device, extractors=found.extractors), found.rules
 

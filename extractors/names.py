@@ -6,6 +6,7 @@ random:<any of these>               the same network with seeded random weights
 <a network's id>[+drloc|+drloc-released]      trained from scratch, with the localization loss
 <a backbone>[+finetuned|+finetuned-last]      trained from its weights, whole or the last layers
 fusion:A+B                          the features of several of these side by side
+features:NAME                       features from a file, which no network here makes
 
 Only the text is read here; `extractors.describe` finds what a name stands for.
 """
@@ -29,11 +30,13 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 
 RANDOM = "random:"
 FUSION = "fusion:"
+FEATURES = "features:"
 # Words that tables have in place of an extractor's name: no plugin may take them.
 NO_EXTRACTORS = ("selected", "none")
 
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_IMPORT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LEAST_PIXELS, _MOST_PIXELS = 16, 4096
 
@@ -136,6 +139,19 @@ def split_fusion(text: str) -> list[str]:
         else:
             parts.append(piece)
     return parts
+
+
+def check_import(name: str) -> str:
+    """The name that features from a file are given, for `features:NAME`.
+
+    Raises
+    ------
+    BackboneError
+        If it has other characters than letters, digits, "_", "-" and ".".
+    """
+    if not _IMPORT.fullmatch(name):
+        raise BackboneError(f"{name[:40]!r} is no name for features: letters, digits, _, - and .")
+    return name
 
 
 def _check_steps(text: str, layer: str | None, steps: list[str]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.systems.kinds import KERNEL, OWN_HEAD, drawn, family, is_network, judged
+from reports.systems.kinds import KERNEL, OWN_HEAD, drawn, family, imported, is_network, judged
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, read_run
@@ -15,10 +15,10 @@ TRUE_POSITIVE, TRUE_NEGATIVE = "true positive", "true negative"
 # In the order of the page: for each verdict how many of the most confident crops.
 VERDICTS = {FALSE_NEGATIVE: 4, FALSE_POSITIVE: 4, TRUE_POSITIVE: 2, TRUE_NEGATIVE: 2}
 
-_OTHER = "other network"
+_OTHER, _IMPORTED = "other network", "imported features"
 # Family of a network -> what the page calls it. One of each is explained.
 _KIND_OF = {"CNN": "CNN", "transformer": "ViT", "hybrid": "hybrid", "other": _OTHER}
-KINDS = tuple(_KIND_OF.values())
+KINDS = (*_KIND_OF.values(), _IMPORTED)
 
 SIDE = 128  # pixels of a picture
 
@@ -139,7 +139,8 @@ def candidates_to_explain(systems: Sequence[PooledSystem]) -> dict[str, list[Poo
     found: dict[str, list[PooledSystem]] = {kind: [] for kind in KINDS}
     for by_classifier in by_network.values():
         system = by_classifier.get(OWN_HEAD) or by_classifier[KERNEL]
-        found[_KIND_OF.get(family(system), _OTHER)].append(system)
+        kind = _IMPORTED if imported(system) else _KIND_OF.get(family(system), _OTHER)
+        found[kind].append(system)
     return found
 
 

@@ -57,7 +57,7 @@ def print_plan(job: "Job") -> None:
         say(f"external  {one.name}: {one.dataset.title}: {len(one.dataset.table)} crops")
     left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
     others = [line for one in job.externals for line in one.notices]
-    for notice in (*job.dataset.notices, *left_out, *others, *plan.notices):
+    for notice in (*job.dataset.notices, *job.notices, *left_out, *others, *plan.notices):
         say(f"note      {notice}")
     _print_needs(job)
     say("")

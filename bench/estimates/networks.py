@@ -42,8 +42,8 @@ def _may_run(extractor: Extractor) -> bool:
 
 
 def parts_of(extractor: Extractor) -> tuple[Extractor, ...]:
-    """The backbones of a fusion; any other extractor itself."""
-    return extractor.parts or (extractor,)
+    """The backbones of a fusion; any other extractor itself. Features from a file have none."""
+    return tuple(part for part in extractor.parts or (extractor,) if part.imported is None)
 
 
 def planned_trainings(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[PlannedTraining]:

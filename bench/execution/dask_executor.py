@@ -35,6 +35,7 @@ from bench.execution.remote import (
 from bench.execution.site import Site
 from bench.execution.tasks import Answer, Task
 from bench.planning.config import Configuration
+from bench.planning.imports import ImportedFeatures
 from bench.planning.rules import Rules, requested_threads
 
 if TYPE_CHECKING:
@@ -104,7 +105,13 @@ class DaskExecutor:
         self._shown.close()
         self._stack.close()
 
-    def survey(self, options: Configuration, synthetic: bool, store: Path) -> Survey:
+    def survey(
+        self,
+        options: Configuration,
+        synthetic: bool,
+        store: Path,
+        imports: Sequence[ImportedFeatures] = (),
+    ) -> Survey:
         """Ask one worker what it has, after all have shown that they share the store.
 
         Raises
@@ -118,7 +125,7 @@ class DaskExecutor:
         self._check_store(store)
         sources = [plugin_sources(plugin) for plugin in options.plugin]
         threads = requested_threads(options)
-        found: Survey = self._call(survey, options, synthetic, threads, sources)
+        found: Survey = self._call(survey, options, synthetic, threads, sources, imports)
         self._cores, self._environment = found.cores, found.environment
         return found
 

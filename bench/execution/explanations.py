@@ -114,6 +114,11 @@ class Explanations:
             return found
         from extractors.saliency_maps import saliency
 
+        if not extractor.runs_network:
+            raise BackboneError(
+                f"{extractor.name}: its features come from a file, and the network that made them "
+                "is not here to be explained"
+            )
         network = self._network(extractor, fold)
         score = self._score(wanted, extractor, fold, positions, network)
         backbone = built(extractor, self.site, network)

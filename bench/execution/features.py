@@ -5,6 +5,7 @@ the chunk it was at.
 """
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from bench.execution.keys import (
 from bench.execution.rates import rates_of
 from bench.execution.site import Site
 from bench.planning.extractor import RANDOM_SEED, Extractor
+from bench.planning.imports import NOT_MEASURED, ImportedFeatures
 from bench.planning.plan import Fold
 from bench.planning.reference_points import table_features
 from bench.provenance import host
@@ -150,8 +152,12 @@ class Extraction:
         if extractor.parts:
             parts = [self.features(part, positions, progress, networks) for part in extractor.parts]
             return _fused(parts)
+        if extractor.imported is not None:
+            progress(sum(len(rows) for rows in self.chunks(positions, whole=True)))
+            return self._of_file(extractor.imported, positions)
         if extractor.info is None:
-            return self._of_table(extractor.name)
+            matrix = table_features(self.stack.table, extractor.name)
+            return Features(matrix, FeatureRecord(None, 0.0, {"feature_width": matrix.shape[1]}))
         network = (networks or {}).get(extractor.name)
         lazy = _LazyBackbone(extractor, self.site, network)
         identity = feature_identity(extractor, lazy.weights_digest(), self.site.rules)
@@ -269,10 +275,18 @@ class Extraction:
         self.site.store.put("profiles", key, {}, profile)
         return profile
 
-    def _of_table(self, name: str) -> Features:
-        """Features that need no image: columns of the lesion table, or nothing at all."""
-        matrix = table_features(self.stack.table, name)
-        return Features(matrix, FeatureRecord(None, 0.0, {"feature_width": matrix.shape[1]}))
+    def _of_file(self, imported: ImportedFeatures, positions: NDArray[np.int64]) -> Features:
+        """Features that were made elsewhere; what they took nobody knows here."""
+        unknown = dict.fromkeys(("extraction_s", "images_per_s"), math.nan)
+        profile = {
+            "feature_width": imported.width,
+            "weights_digest": imported.digest,
+            "training": "frozen",
+            "notes": NOT_MEASURED,
+            **unknown,
+        }
+        matrix = imported.matrix(self.stack.table, positions, self.site.store)
+        return Features(matrix, FeatureRecord(None, math.nan, profile, (NOT_MEASURED,)))
 
 
 def _fused(parts: Sequence[Features]) -> Features:
@@ -280,18 +294,22 @@ def _fused(parts: Sequence[Features]) -> Features:
     records = [part.record for part in parts]
     profiles = [record.profile for record in records]
     seconds = sum(float(profile["extraction_s"]) for profile in profiles)
+    counts = [profile.get("parameters") for profile in profiles]
+    origins = [record.origin for record in records]
     crops = float(profiles[0]["extraction_s"]) * float(profiles[0]["images_per_s"])
     record = FeatureRecord(
-        origin=fusion_digest([record.origin for record in records]),
+        # What is no function of the pixels is known by its rows.
+        origin=None if None in origins else fusion_digest(origins),
         seconds_per_crop=sum(record.seconds_per_crop for record in records),
         profile={
             "precision": _joined(profiles, "precision"),
             "feature_width": sum(int(profile["feature_width"]) for profile in profiles),
-            "parameters": sum(int(profile["parameters"]) for profile in profiles),
+            "parameters": None if None in counts else sum(int(count or 0) for count in counts),
             "family": _joined(profiles, "family"),
             "training": _joined(profiles, "training"),
             "extraction_s": seconds,
             "images_per_s": crops / max(seconds, 1e-9),
+            "notes": NOT_MEASURED if math.isnan(seconds) else None,
         },
         notes=tuple(dict.fromkeys(note for record in records for note in record.notes)),
         widths=tuple(part.matrix.shape[1] for part in parts),
@@ -303,7 +321,8 @@ def _fused(parts: Sequence[Features]) -> Features:
 
 def _joined(profiles: Sequence[Mapping[str, Any]], name: str) -> str:
     """What the profiles say, each word once."""
-    return ", ".join(dict.fromkeys(str(profile[name]) for profile in profiles))
+    known = (str(profile[name]) for profile in profiles if profile.get(name))
+    return ", ".join(dict.fromkeys(known))
 
 
 @dataclass(frozen=True)

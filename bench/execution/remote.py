@@ -31,6 +31,7 @@ from bench.execution.site import Site
 from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_device, choose_extractors
+from bench.planning.imports import ImportedFeatures
 from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable_cores
 from bench.provenance import environment
 from bench.store import digest
@@ -286,6 +287,7 @@ def survey(
     synthetic: bool,
     threads: int,
     plugins: Sequence[Mapping[str, bytes]],
+    imports: Sequence[ImportedFeatures] = (),
 ) -> Survey:
     """Look at this machine before work begins.
 
@@ -299,6 +301,8 @@ def survey(
         Requested where the driver runs; 0 leaves it to this machine.
     plugins : Sequence[Mapping[str, bytes]]
         The sources of each plugin file.
+    imports : Sequence[ImportedFeatures]
+        Features that the driver has read from files.
 
     Returns
     -------
@@ -313,7 +317,7 @@ def survey(
     options = options.model_copy(update={"plugin": _written(plugins)})
     device = choose_device(options.device)
     rules = decide_rules(device, options, threads)
-    extractors = choose_extractors(options, synthetic)
+    extractors = choose_extractors(options, synthetic, imports)
     found = environment(device)
     return Survey(socket.gethostname(), device, rules, extractors, usable_cores(), found)
 

@@ -109,7 +109,7 @@ def tasks_of(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterator[Task]:
             continue
         extractor = extractors.get(name, Extractor(name, None, ""))
         frozen = None
-        if extractor.sees_images and not extractor.trained:
+        if extractor.runs_network and not extractor.trained:
             frozen = Task(name, wants_gpu=True)
             yield frozen
         # A network that serves two folds is trained for the first of them.

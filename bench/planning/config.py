@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.errors import UnusableInput
 from bench.planning.presets import EXTERNAL, PRESETS
+from extractors.names import FEATURES
 
 if TYPE_CHECKING:
     from bench.data.crops.settings import CropSettings
@@ -128,6 +129,15 @@ class Configuration(BaseModel):
     ] = None
     plugin: Annotated[
         tuple[Path, ...], Option("Python file that registers backbones.", SYSTEMS)
+    ] = ()
+    features: Annotated[
+        tuple[str, ...],
+        Option(
+            "Features made elsewhere, as features:NAME: npz, npy, parquet, CSV or HDF5 with ids "
+            "(docs/features.md).",
+            SYSTEMS,
+            "NAME=FILE",
+        ),
     ] = ()
     weights_dir: Annotated[
         Path | None, Option("Folder of checkpoint files, searched first.", SYSTEMS)
@@ -255,6 +265,25 @@ class Configuration(BaseModel):
             raise ValueError("a name is given to two sets")
         return given
 
+    @field_validator("features")
+    @classmethod
+    def _features(cls, features: tuple[str, ...]) -> tuple[str, ...]:
+        from extractors import BackboneError
+        from extractors.names import check_import
+
+        names = []
+        for text in features:
+            name, _, file = text.partition("=")
+            if not name or not file:
+                raise ValueError("give features as NAME=FILE")
+            try:
+                names.append(check_import(name))
+            except BackboneError as error:
+                raise ValueError(str(error)) from error
+        if len(set(names)) < len(names):
+            raise ValueError("a name is given more than once")
+        return features
+
     @field_validator("train_fraction")
     @classmethod
     def _shares(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
@@ -298,6 +327,11 @@ class Configuration(BaseModel):
         from bench.planning.external import parse
 
         return dict(map(parse, self.external))
+
+    def feature_files(self) -> dict[str, Path]:
+        """The files of features, by the names of their extractors."""
+        pairs = [text.partition("=") for text in self.features]
+        return {f"{FEATURES}{name}": Path(file).expanduser() for name, _, file in pairs}
 
     def chosen_protocols(self) -> tuple[str, ...]:
         """The protocols requested, else the preset's; that of external sets goes with these."""

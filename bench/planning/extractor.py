@@ -10,10 +10,11 @@ from typing import Any
 
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
+from bench.planning.imports import ImportedFeatures, find_import
 from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
-from extractors.names import FUSION, parse, split_fusion
+from extractors.names import FEATURES, FUSION, parse, split_fusion
 from extractors.networks import NETWORKS
 from extractors.recipes import Recipe
 from reports.systems import schema
@@ -87,6 +88,8 @@ class Extractor:
         How it is trained; None where its features are used as they come.
     parts : tuple[Extractor, ...]
         The backbones of a fusion; `info` is None then.
+    imported : ImportedFeatures | None
+        Its features, where they come from a file; `info` is None then.
     """
 
     name: str
@@ -97,11 +100,22 @@ class Extractor:
     status: str = "ok"
     recipe: Recipe | None = None
     parts: "tuple[Extractor, ...]" = ()
+    imported: ImportedFeatures | None = None
 
     @property
     def sees_images(self) -> bool:
         """Whether its features come from images, not from the lesion table."""
-        return self.info is not None or bool(self.parts)
+        return self.info is not None or bool(self.parts) or self.imported is not None
+
+    @property
+    def runs_network(self) -> bool:
+        """Whether a network makes its features here."""
+        return self.info is not None or any(part.runs_network for part in self.parts)
+
+    @property
+    def imports(self) -> bool:
+        """Whether its features, or those of a part of it, come from a file."""
+        return self.imported is not None or any(part.imports for part in self.parts)
 
     @property
     def trained(self) -> bool:
@@ -113,7 +127,7 @@ class Extractor:
         """What it is in the comparison, in the words of `reports.systems.schema`."""
         if self.parts:
             return schema.FUSION
-        if self.info is not None:
+        if self.info is not None or self.imported is not None:
             return schema.NETWORK
         return schema.SELECTION if self.name == SELECTED else schema.REFERENCE
 
@@ -131,6 +145,9 @@ class Extractor:
         }
         if self.parts:
             return found | {"network": self.name, "parts": [part.facts() for part in self.parts]}
+        if self.imported is not None:
+            of_file = {"library": schema.IMPORTED, "architecture": self.name, "network": self.name}
+            return found | of_file | {"family": None, "steps": []}
         if self.info is None:
             return found
         name = parse(self.name)
@@ -159,6 +176,8 @@ class Extractor:
         """Where its weights come from, as `extractors.backbone.Origin` names it."""
         if self.parts:
             return ", ".join(dict.fromkeys(part.origin for part in self.parts))
+        if self.imported is not None:
+            return "file"
         return self.info.origin if self.info is not None else ""
 
     @property
@@ -173,8 +192,10 @@ class Extractor:
         return "from scratch" if self.origin in ("scratch", "random") else "fine-tuned"
 
 
-def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Extractor, ...]:
-    """Look up every extractor that is requested, and its weights.
+def choose_extractors(
+    configuration: Configuration, synthetic: bool, imports: Sequence[ImportedFeatures] = ()
+) -> tuple[Extractor, ...]:
+    """Look up every extractor that is requested, and its weights; `imports` are the given features.
 
     On synthetic data seeded random weights stand in for missing ones, and nothing is downloaded.
     On real data an extractor without weights keeps its place with the reason for its status, unless
@@ -190,10 +211,13 @@ def choose_extractors(configuration: Configuration, synthetic: bool) -> tuple[Ex
     try:
         registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
         names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
+        # A file that nobody names is given to be used.
+        used = {part for name in names for part in split_fusion(name)}
+        names = (*names, *(one.name for one in imports if one.name not in used))
         for name in names:
             if names.count(name) > 1:
                 raise UnusableInput(f"--extractors: {name!r} is named more than once")
-        return tuple(_look_up(name, configuration, synthetic) for name in names)
+        return tuple(_look_up(name, configuration, synthetic, imports) for name in names)
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
 
@@ -206,24 +230,36 @@ def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
     return Extractor(name, None, weights, status=status, parts=tuple(parts))
 
 
-def _look_up(name: str, configuration: Configuration, synthetic: bool) -> Extractor:
+def _names_to_fuse(name: str) -> list[str]:
+    names = split_fusion(name)
+    if len(names) < 2 or len(set(names)) < len(names):
+        raise UnusableInput(
+            f"--extractors {name!r}: a fusion names two or more different backbones: {FUSION}A+B"
+        )
+    if SELECTED in names:
+        raise UnusableInput(f"--extractors {name!r}: {SELECTED!r} is no backbone to fuse")
+    return names
+
+
+def _look_up(
+    name: str,
+    configuration: Configuration,
+    synthetic: bool,
+    imports: Sequence[ImportedFeatures],
+) -> Extractor:
     from extractors import describe
     from extractors.create import check_suffix
 
     weights_dir = configuration.weights_dir
     if name.startswith(FUSION):
-        names = split_fusion(name)
-        if len(names) < 2 or len(set(names)) < len(names):
-            raise UnusableInput(
-                f"--extractors {name!r}: a fusion names two or more different backbones: "
-                f"{FUSION}A+B"
-            )
-        if SELECTED in names:
-            raise UnusableInput(f"--extractors {name!r}: {SELECTED!r} is no backbone to fuse")
-        return _fusion(name, [_look_up(one, configuration, synthetic) for one in names])
+        names = _names_to_fuse(name)
+        return _fusion(name, [_look_up(one, configuration, synthetic, imports) for one in names])
 
     if name == SELECTED:
         return Extractor(name, None, "")
+    if name.startswith(FEATURES):
+        imported = find_import(name, imports)
+        return Extractor(name, None, imported.weights, imported=imported)
     if name in (*SHORTCUTS, *READERS, NO_FEATURES):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)

@@ -13,6 +13,7 @@ from bench.errors import UnusableInput
 from bench.planning.config import Configuration, check_names
 from bench.planning.external import ExternalSet, load_all, match
 from bench.planning.extractor import Extractor, choose_device
+from bench.planning.imports import ImportedFeatures, import_features
 from bench.planning.known_extractors import known_extractors
 from bench.planning.plan import SOFTMAX, NetworkWork, Plan
 from bench.planning.planner import Request, make_plan
@@ -53,6 +54,8 @@ class Job:
         Over the lesion table as it was read: crops that prove unreadable are in it.
     externals : tuple[ExternalSet, ...]
         What is tested on besides.
+    imports : tuple[ImportedFeatures, ...]
+        The features that are given, matched with the crops.
     """
 
     configuration: Configuration
@@ -65,6 +68,7 @@ class Job:
     out: Path
     plan: Plan
     externals: tuple[ExternalSet, ...] = ()
+    imports: tuple[ImportedFeatures, ...] = ()
 
     @cached_property
     def table(self) -> "pd.DataFrame":
@@ -86,6 +90,7 @@ class Job:
             self.configuration.train_fraction,
             self.dataset.patient_ids,
             {one.name: one.tested for one in self.externals},
+            frozenset(extractor.name for extractor in self.extractors if extractor.imports),
         )
         return make_plan(table, request)
 
@@ -95,6 +100,11 @@ class Job:
         names = frozenset(e.name for e in self.extractors if e.trained)
         subsets = self.subsets[:1] if self.within_budget else self.subsets
         return NetworkWork(names, seeds, repeats, frozenset(subsets))
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """What was matched of the features that are given, a line each."""
+        return tuple(one.notice for one in self.imports)
 
     @property
     def within_budget(self) -> bool:
@@ -210,7 +220,9 @@ def job_on(
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))
     device, cache = choose_device(configuration.device), cache_folder(configuration.cache)
-    extractors = known_extractors(configuration, dataset.synthetic, Store(cache))
+    store = Store(cache)
+    imports = import_features(configuration, dataset, subsets, store)
+    extractors = known_extractors(configuration, dataset.synthetic, store, imports)
     default_out = Path("runs") / f"{dataset.name}-{configuration.preset}"
     job = Job(
         configuration=configuration,
@@ -226,5 +238,6 @@ def job_on(
             match(name, other, dataset, subsets, configuration.positive)
             for name, other in others.items()
         ),
+        imports=imports,
     )
     return replace(job, plan=job.plan_over(job.table))

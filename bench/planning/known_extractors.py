@@ -6,6 +6,8 @@ for shows only when they are loaded.
 """
 
 import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 import extractors
 from bench.planning.config import Configuration
 from bench.planning.extractor import Extractor, choose_extractors
+from bench.planning.imports import ImportedFeatures
 from bench.planning.presets import PRESETS
 from bench.provenance import package_version
 from bench.store import Store, digest
@@ -24,7 +27,10 @@ _KEPT = TypeAdapter(tuple[Extractor, ...])
 
 
 def known_extractors(
-    configuration: Configuration, synthetic: bool, store: Store
+    configuration: Configuration,
+    synthetic: bool,
+    store: Store,
+    imports: Sequence[ImportedFeatures] = (),
 ) -> tuple[Extractor, ...]:
     """`choose_extractors`, or what it gave before where nothing has changed since.
 
@@ -36,6 +42,8 @@ def known_extractors(
         Whether the data are.
     store : Store
         Where it is kept.
+    imports : Sequence[ImportedFeatures]
+        The features that are given.
 
     Returns
     -------
@@ -48,24 +56,24 @@ def known_extractors(
         As from `choose_extractors`.
     """
     if configuration.plugin:
-        return choose_extractors(configuration, synthetic)
-    key = _key(configuration, synthetic)
+        return choose_extractors(configuration, synthetic, imports)
+    key = _key(configuration, synthetic, imports)
     kept = store.get("extractors", key)
     if kept is not None:
         try:
             return _KEPT.validate_python(kept.meta["extractors"])
         except ValidationError:
             pass  # of another version of this module
-    chosen = choose_extractors(configuration, synthetic)
+    chosen = choose_extractors(configuration, synthetic, imports)
     parts = [part for one in chosen for part in (one.parts or (one,))]
     if not any(part.info is not None and part.info.kind == "plugin" for part in parts):
         # The key is made anew: looking up may have changed what is cached.
-        key = _key(configuration, synthetic)
+        key = _key(configuration, synthetic, imports)
         store.put("extractors", key, {}, {"extractors": _KEPT.dump_python(chosen, mode="json")})
     return chosen
 
 
-def _key(configuration: Configuration, synthetic: bool) -> str:
+def _key(configuration: Configuration, synthetic: bool, imports: Sequence[ImportedFeatures]) -> str:
     names = configuration.extractors or PRESETS[configuration.preset].extractors
     return digest(
         [
@@ -76,6 +84,7 @@ def _key(configuration: Configuration, synthetic: bool) -> str:
             [package_version(name) for name in _LIBRARIES],
             extractors_code(),
             [list(file) for file in cached_checkpoints(configuration.weights_dir)],
+            [asdict(one) for one in imports],
         ]
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.planning.presets import SELECTED
+from bench.planning.presets import EXTERNAL, SELECTED
 from bench.planning.protocols import protocol_of
 
 Positions = NDArray[np.int64]
@@ -57,6 +57,12 @@ class Fold:
     for_frozen: bool = True
     network: tuple[Positions, Positions] | None = None
     held_out: Positions | None = None
+
+    @property
+    def needs_network(self) -> bool:
+        """Whether it has crops that a file of features has not: rotated ones, or another set's."""
+        protocol = protocol_of(self.protocol)
+        return protocol.rotated or protocol.name == EXTERNAL
 
     @property
     def network_rows(self) -> tuple[Positions, Positions]:
@@ -124,6 +130,8 @@ class Plan:
     trained: frozenset[str] = frozenset()
     # What of the references an external set can have, by subset and protocol.
     transferred: Mapping[tuple[str, str], tuple[System, ...]] = field(default_factory=dict)
+    # Extractors that have features of the data set's own upright crops alone.
+    imported: frozenset[str] = frozenset()
 
     def references_on(self, fold: Fold) -> tuple[System, ...]:
         """The reference points of a fold."""
@@ -147,6 +155,8 @@ class Plan:
             if not (fold.for_networks if trained else fold.for_frozen):
                 continue
             if extractor == SELECTED and not fold.selects:
+                continue
+            if extractor in self.imported and fold.needs_network:
                 continue
             systems = (*self.systems, *self.references_on(fold))
             # A head cannot be fitted to folds of rows that its network has been trained on.

@@ -62,6 +62,8 @@ class Request:
     externals : Mapping[str, Mapping[str, Sequence[str]]]
         Each external set with, for each subset, the values of the table's `subset` column that are
         tested on.
+    imported : frozenset[str]
+        Which extractors have features from a file: of the data set's own upright crops alone.
     """
 
     subsets: Mapping[str, Sequence[str]]
@@ -75,6 +77,7 @@ class Request:
     train_fractions: Sequence[float] = (1.0,)
     patient_ids: bool = True
     externals: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
+    imported: frozenset[str] = frozenset()
 
 
 def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
@@ -105,6 +108,8 @@ def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
     if not folds:
         raise UnusableInput(f"nothing is left to run under {protocols}: {'; '.join(notices)}")
     systems = _systems(request, notices)
+    without_row = _without_network(request, folds)
+    notices += without_row
     references = {
         subset: tuple(
             System(*point, *_presets(point[1], request.kernels))
@@ -119,7 +124,10 @@ def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
         references,
         request.networks.names,
         _transferred(table, request),
+        request.imported,
     )
+    if without_row and not any(True for s in systems for _ in plan.work(s.extractor)):
+        raise UnusableInput("; ".join(without_row))
     if not plan.n_units():
         raise UnusableInput(f"nothing is left to run under {protocols}: {SOFTMAX} has no row there")
     return plan
@@ -139,6 +147,18 @@ def _transferred(
         for name, tested in request.externals.items()
         for subset, own in request.subsets.items()
     }
+
+
+def _without_network(request: Request, folds: Sequence[Fold]) -> list[str]:
+    """Why features from a file have no row under some protocols."""
+    names = [name for name in request.extractors if name in request.imported]
+    needing = dict.fromkeys(fold.protocol for fold in folds if fold.needs_network)
+    if not names or not needing:
+        return []
+    return [
+        f"{', '.join(names)}: no row under {', '.join(needing)}, which needs the features of "
+        "rotated crops or of another set; a file has those of the own, upright ones"
+    ]
 
 
 def _folds_of_subset(

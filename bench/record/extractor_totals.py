@@ -90,6 +90,9 @@ class ExtractorTotals:
             return status if status.startswith(name) else f"{name}: {status}"
         if not self.extractor.sees_images:
             return f"{name}: reference points"
+        if not self.extractor.runs_network:
+            widths = ", ".join(map(str, self._known("feature_width")))
+            return f"{name}: {widths} features from a file, done in {seconds:.1f} s"
         spent, images = self._extraction()
         precision = ", ".join(dict.fromkeys(map(str, self._known("precision"))))
         trained = ""
@@ -98,9 +101,10 @@ class ExtractorTotals:
             times = f" ({several} networks)" if several > 1 else ""
             trained = f"trained in {sum(self._network_seconds.values()):.0f} s{times}, "
         failed = "" if status == "ok" else f"; {status}"
+        speed = "" if np.isnan(spent) else f"{images / max(spent, 1e-9):.0f} crops/s, "
         return (
-            f"{name}: {self.extractor.weights} weights, {precision}, {trained}"
-            f"{images / max(spent, 1e-9):.0f} crops/s, done in {seconds:.1f} s{failed}"
+            f"{name}: {self.extractor.weights} weights, {precision}, {trained}{speed}"
+            f"done in {seconds:.1f} s{failed}"
         )
 
     def _known(self, name: str) -> list[Any]:

@@ -63,6 +63,7 @@ def make_manifest(
                 for part in (extractor.parts or (extractor,))
                 if part.info is not None and part.info.source_digest
             },
+            **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
             "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
             "classifiers": list(job.classifiers),
             "protocols": list(options.chosen_protocols()),
@@ -114,6 +115,7 @@ def make_manifest(
                 *left_out_notice(stack.left_out, len(stack.table)),
                 *copy_notices(_copies(job, stack)),
                 *stack.notices,
+                *job.notices,
                 *plan.notices,
                 *_other_epochs(job),
             ],

@@ -1,5 +1,6 @@
 """The tables of a run folder: units, predictions and lesions, from what the units gave."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 SEEN_INSIDE = "inner folds are optimistic: the network was trained on all of their rows"
 # The note on a choice.
 RANDOM_AMONG = "random weights are among what it is chosen from"
+COST_UNKNOWN = "cost not measured here: features from a file are among what it is chosen from"
 # The note where the Gram matrix of all training rows does not fit.
 APPROXIMATE = "approximate: sampled features (Nyström), the Gram matrix needs too much memory"
 
@@ -121,6 +123,7 @@ class Results:
         chosen = choice.chosen
         meta = chosen.result.meta
         notes = [RANDOM_AMONG] * ("random" in extractor.weights.split(", ")) + fit_notes(meta)
+        notes += [COST_UNKNOWN] * math.isnan(choice.extraction_s)
         self.units.append(
             self._row(fold, system, extractor)
             | {

@@ -143,7 +143,7 @@ def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> lis
         *(TableCell(short(identity[name]), short(identity[name])) for name in settings),
         *(_estimate(row, name) for name in MEASURE_TITLES),
         *(TableCell(short(row[name]), short(row[name])) for name in sizes),
-        TableCell(_seconds(row["training_time_s"]), short(row["training_time_s"])),
+        _cost(entry),
         TableCell(notes or "ok", kind="status" if entry.system.ran else "failed"),
     ]
 
@@ -160,6 +160,14 @@ def _estimate(row: Any, name: str) -> TableCell:
         kind="estimate",
         detail=f"[{low}, {high}]" if low else "",
     )
+
+
+def _cost(entry: Entry) -> TableCell:
+    """The time of training; features from a file have taken theirs elsewhere."""
+    value = entry.row["training_time_s"]
+    if entry.system.ran and missing(value):
+        return TableCell("not measured here")
+    return TableCell(_seconds(value), short(value))
 
 
 def _seconds(value: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from reports.systems.pooling import FROZEN, PooledSystem, words
 from reports.systems.run_folder import Run, manifest_records
-from reports.systems.schema import FUSION, NETWORK, REFERENCE, SELECTION
+from reports.systems.schema import FUSION, IMPORTED, NETWORK, REFERENCE, SELECTION
 
 # The families that sentences compare; hybrids and others are neither.
 CNN, TRANSFORMER = "CNN", "transformer"
@@ -64,6 +64,16 @@ def reference_names(run: Run) -> set[str]:
 def own_head(system: PooledSystem) -> bool:
     """Whether its classifier is the softmax head of its network."""
     return str(system.identity["classifier"]) == OWN_HEAD
+
+
+def imported(system: PooledSystem) -> bool:
+    """Whether its features, or those of a part of it, come from a file."""
+    return any(part.get("library") == IMPORTED for part in parts(system))
+
+
+def networks_run(system: PooledSystem) -> bool:
+    """Whether a network made its features, or those of a part of it, in this run."""
+    return any(part.get("library") != IMPORTED for part in parts(system))
 
 
 def from_scratch(system: PooledSystem) -> bool:

@@ -11,6 +11,9 @@ MANIFEST_SCHEMA = 3
 # one in each fold, a reference point has no network.
 NETWORK, FUSION, SELECTION, REFERENCE = "network", "fusion", "selection", "reference point"
 
+# The library of features that come from a file: no network here makes them.
+IMPORTED = "features"
+
 # What a row there says besides, decided where the extractor is built. A fusion has its parts' words
 # joined by commas, and a row for each under "parts".
 EXTRACTOR_FACTS = (
@@ -20,7 +23,7 @@ EXTRACTOR_FACTS = (
     "origin",  # of the weights: scratch, random, pretrained, plugin or file
     "training",  # frozen, fine-tuned, from scratch, or trained (by a plugin)
     "family",  # CNN, transformer, hybrid or other; missing where nothing could be built
-    "library",  # that the network is from; "network" of this suite, "plugin" of a user
+    "library",  # that the network is from; "network" of this suite, "plugin" of a user, or IMPORTED
     "architecture",  # without tag, layer, size and training; with its library
     "network",  # the name without how it is trained
     "steps",  # how it is trained, as its name says: finetuned, drloc, ...

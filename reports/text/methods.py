@@ -10,14 +10,22 @@ from typing import Any
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.hosts import hosts_note, hosts_of
-from reports.systems.kinds import is_reference, is_selected, parts, sees_images
+from reports.systems.kinds import (
+    imported,
+    is_reference,
+    is_selected,
+    networks_run,
+    parts,
+    sees_images,
+)
 from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.external_sets import external_sentences
+from reports.text.making import imported_features, precisions, rules_obeyed
 from reports.text.references import statistics
-from reports.values import by_size, gibibytes, missing, short
+from reports.values import by_size, missing, short
 
 
 def methods(evaluation: Evaluation) -> list[str]:
@@ -116,7 +124,7 @@ def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
         f"{f' ({grey})' if grey else ''}, {shape}."
     ]
     sentences += _of_files(run)
-    if any(s.ran and sees_images(s) for s in systems):
+    if any(s.ran and networks_run(s) for s in systems):
         sentences.append(
             "It was then resized to the input of each network where that has another size "
             "(bicubic, antialiased), and its channel repeated for networks that take several."
@@ -207,10 +215,11 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     """What ran; a system that failed has done nothing that could be reported."""
     ran = [system for system in systems if system.ran]
     sentences = []
-    frozen = _named(s for s in ran if not s.trained and sees_images(s))
+    frozen = _named(s for s in ran if not s.trained and sees_images(s) and not imported(s))
     if frozen:
         sentences.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    sentences += _trainings(run, ran) + _precision(run, ran) + _rules(run, ran)
+    sentences += imported_features(ran)
+    sentences += _trainings(run, ran) + precisions(run, ran) + rules_obeyed(run, ran)
     references = _named(s for s in ran if is_reference(s))
     if references:
         sentences.append(f"Reference points without a network: {', '.join(references)}.")
@@ -246,44 +255,6 @@ def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
         listed = [f"{n.replace('_', ' ')} {short(v)}" for n, v in recipe.items() if _worth(n, v)]
         sentences.append(
             f"{recipe.get('extractor')} was trained on cross-entropy with {', '.join(listed)}."
-        )
-    return sentences
-
-
-def _precision(run: Run, ran: list[PooledSystem]) -> list[str]:
-    """In which precision features were extracted and networks trained."""
-    sentences = []
-    found: dict[str, list[str]] = {}
-    for system in ran:
-        for precision in system.units["precision"].dropna().unique():
-            if short(precision) and sees_images(system):
-                found.setdefault(str(precision), []).append(str(system.identity["extractor"]))
-    if found:
-        listed = "; ".join(f"{p} ({', '.join(dict.fromkeys(n))})" for p, n in found.items())
-        sentences.append(f"Features were extracted in {listed}.")
-    trained = list(dict.fromkeys(map(str, run.trainings["precision"].dropna())))
-    if any(trained):
-        sentences.append(f"Networks were trained in {', '.join(filter(None, trained))}.")
-    return sentences
-
-
-def _rules(run: Run, ran: list[PooledSystem]) -> list[str]:
-    """What the machines that did the work were set to, because it can change a figure."""
-    rules = section(section(run.manifest, "configuration"), "rules")
-    sentences = []
-    if "device" in rules and any(map(sees_images, ran)):
-        rounded = "rounded to TF32" if rules.get("tf32") else "never rounded to TF32"
-        sentences.append(
-            f"Networks ran on the device {rules['device']}; products of float32 numbers were "
-            f"{rounded}."
-        )
-        # Elsewhere the number is not in the keys of what networks gave.
-        if rules["device"] == "cpu":
-            sentences.append(f"Their operations took {rules.get('threads')} threads each.")
-    if rules.get("memory") and any(names_svm(str(s.identity["classifier"])) for s in ran):
-        sentences.append(
-            "The support vector machines of a fold could take up to "
-            f"{gibibytes(rules['memory'])} of memory."
         )
     return sentences
 

@@ -68,6 +68,7 @@ def test_every_field_is_an_option_with_the_default_of_the_field():
         "protocols",
         "external",
         "plugin",
+        "features",
         "train_fraction",
     }
     for name, field in fields.items():
