@@ -2,7 +2,7 @@
 
 import typer
 
-from bench.commands import cache, data, listing, plugin
+from bench.commands import cache, data, features, listing, plugin
 from bench.commands.all import run_all
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
@@ -17,6 +17,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("all", cls=GroupedCommand)(with_options(run_all))
+app.command("features", cls=GroupedCommand)(with_options(features.features, features.FIELDS))
 app.command()(report)
 app.command()(compare)
 app.command()(doctor)

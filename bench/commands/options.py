@@ -1,7 +1,7 @@
 """The options of a command out of the fields of a configuration, and its help in groups."""
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -28,13 +28,18 @@ class GroupedCommand(TyperCommand):
                 formatter.write_dl(records)
 
 
-def with_options(work: Callable[[Configuration], None]) -> Callable[..., None]:
+def with_options(
+    work: Callable[..., None], fields: Sequence[str] = tuple(Configuration.model_fields)
+) -> Callable[..., None]:
     """A function that typer makes a command of, with an option for each field of Configuration.
 
     Parameters
     ----------
-    work : Callable[[Configuration], None]
-        What the command does; its docstring is the command's help.
+    work : Callable[..., None]
+        What the command does with a configuration, and with options of its own that follow it; its
+        docstring is the command's help.
+    fields : Sequence[str]
+        Those that the command takes; the others have their defaults.
 
     Returns
     -------
@@ -43,10 +48,17 @@ def with_options(work: Callable[[Configuration], None]) -> Callable[..., None]:
         the checked configuration. It raises UnusableInput for an option that cannot be used.
     """
 
-    def command(**options: Any) -> None:
-        work(Configuration.checked({k: v for k, v in options.items() if v is not None}))
+    _, *own = inspect.signature(work).parameters.values()
 
-    parameters = [_parameter(name) for name in Configuration.model_fields]
+    def command(**options: Any) -> None:
+        of_command = {one.name: options.pop(one.name, one.default) for one in own}
+        given = {name: value for name, value in options.items() if value is not None}
+        work(Configuration.checked(given), **of_command)
+
+    parameters = [
+        *(_parameter(name) for name in fields),
+        *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own),
+    ]
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in parameters}
     command.__doc__ = work.__doc__

@@ -141,6 +141,25 @@ def load_data(
     )
 
 
+def load_images(
+    configuration: Configuration, cache: Path, progress: Callable[[int], None] | None = None
+) -> "tuple[Dataset, bool]":
+    """The data set requested, and whether its labels are known: features can be had without."""
+    from bench.data.unlabelled import find_unlabelled, load_unlabelled
+
+    try:
+        return load_data(configuration, cache, progress), True
+    except UnusableInput as error:
+        root = configuration.data or os.environ.get("BENCH_DATA") or ""
+        asked = configuration.positive or configuration.dataset not in ("auto", "folder")
+        columns, links = configuration.named_columns(), configuration.follow_links
+        found = find_unlabelled(Path(root).expanduser(), columns, links) if root else None
+        if asked or found is None:
+            raise
+        reason = str(error).removeprefix(f"{root}: ")
+        return load_unlabelled(found, columns, links, reason), False
+
+
 def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
     """The classifiers requested; with `--tune` every kernel has its tuned twin behind it."""
     requested = configuration.classifiers or (SOFTMAX, *KERNELS)

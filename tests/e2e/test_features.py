@@ -150,3 +150,91 @@ def test_what_a_file_cannot_do_is_said(bench, many_patients, features):
         ("features:your", "no such features; given are features:mine"),
     ):
         assert reason in refused(bench, many_patients, file, "--extractors", name)
+
+
+@pytest.mark.parametrize("kind", ["parquet", "npz", "csv"])
+def test_what_comes_out_goes_in_again_bit_for_bit(
+    bench, many_patients, plugin, tmp_path, kind, tables
+):
+    data = ("--data", many_patients, "--plugin", plugin, "--size", "64")
+    written = bench(
+        *("features", *data, "--extractors", "tiny-a,fusion:tiny-a+tiny-b", "--format", kind),
+        *("--out", tmp_path / "out"),
+    )
+    assert written.status == 0, written.err
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        f"{name}.{end}" for name in ("tiny-a", "fusion_tiny-a_tiny-b") for end in (kind, "json")
+    }
+    facts = json.loads((tmp_path / "out" / "tiny-a.json").read_text())
+    assert facts["extractor"]["name"] == "tiny-a"
+    assert facts["features"]["columns"] == 16
+    assert len(facts["data"]["left_out"]) == 1
+    ended = bench(
+        *("all", *data, *OPTIONS, "--subset", "mass", "--out", tmp_path / "run"),
+        *("--features", f"again={tmp_path / 'out' / f'tiny-a.{kind}'}"),
+        *("--extractors", "tiny-a,features:again", "--classifiers", "linear,medium_gaussian"),
+    )
+    assert ended.status == 0, ended.err
+    units, scores = rows(tmp_path / "run"), rows(tmp_path / "run", "predictions")
+    of_system = {
+        name: [
+            scores[scores["unit"] == unit]["score"].to_numpy()
+            for unit in units[units["extractor"] == name]["unit"]
+        ]
+        for name in ("tiny-a", "features:again")
+    }
+    assert len(of_system["tiny-a"]) == 2
+    np.testing.assert_array_equal(of_system["tiny-a"], of_system["features:again"])
+
+
+@pytest.mark.parametrize("made", ["flat", "patients", "one_class", "csv"])
+def test_images_without_labels_have_features(bench, many_patients, plugin, tmp_path, made):
+    images = [many_patients / path for path in load_lesions(many_patients).table["path"][:6]]
+    folder = tmp_path / "images"
+    for number, image in enumerate(images):
+        below = {"patients": f"P{number % 3}", "one_class": "benign"}.get(made, "")
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        (folder / below / f"{number}.jpg").write_bytes(image.read_bytes())
+    if made == "csv":
+        lines = [f"{number}.jpg,P{number // 2}" for number in range(6)]
+        (folder / "images.csv").write_text("\n".join(["path,patient_id", *lines]))
+    ended = bench(
+        *("features", "--data", folder, "--plugin", plugin, "--extractors", "tiny-a"),
+        *("--out", tmp_path / "out", "--size", "64"),
+    )
+    assert ended.status == 0, ended.err
+    assert "nothing says which class an image belongs to" in ended.err
+    table = pd.read_parquet(tmp_path / "out" / "tiny-a.parquet")
+    assert list(table.columns[:4]) == ["crop_id", "patient_id", "label", "split"]
+    assert len(table) == 6
+    assert table["label"].isna().all()
+    assert table["patient_id"].nunique() == (3 if made == "csv" else 6)
+
+
+def test_what_has_no_features_to_write_is_said(bench, many_patients, plugin, work, tmp_path):
+    def command(extractors, *more):
+        data = ("--data", many_patients, "--plugin", plugin, "--size", "64")
+        return bench(
+            "features", *data, "--out", tmp_path / "out", "--extractors", extractors, *more
+        )
+
+    for name, reason in (
+        ("selected", "no network makes its features"),
+        ("learner", "is trained on the training rows of each fold"),
+        ("tiny-c", "tiny-c"),
+    ):
+        ended = command(name)
+        assert ended.status == 2
+        assert reason in ended.err
+        assert not (tmp_path / "out").exists()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "tiny-a.npz").write_text("mine")
+    ended = command("tiny-a", "--format", "npz")
+    assert ended.status == 2
+    assert "is there already, and is not replaced" in ended.err
+    assert (tmp_path / "out" / "tiny-a.npz").read_text() == "mine"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    ended = bench("features", "--data", empty, "--out", tmp_path / "x", "--extractors", "tiny-a")
+    assert ended.status == 2
+    assert "the folder is empty" in ended.err

@@ -1,0 +1,148 @@
+"""Images of which nobody says what they show: a folder, or a CSV of paths. Only for features."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bench.data.csv_files import records
+from bench.data.csv_manifest import column_name
+from bench.data.folder_files import files_in, images_in, problem_of
+from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
+from bench.data.patients import find_column, normalised_ids
+from bench.data.sources import FolderSource, below_root, path_problem
+
+NO_LABELS = "nothing says which class an image belongs to: labels are empty"
+
+
+def find_unlabelled(
+    root: Path, columns: Mapping[str, str], follow_links: bool = False
+) -> Path | None:
+    """The CSV of paths without labels, or the folder with images and no such CSV; else None."""
+    if root.is_file():
+        is_table = root.suffix.lower() == ".csv" and not _has_labels(root, columns)
+        return root if is_table else None
+    if not root.is_dir():
+        return None
+    tables = _tables(root, columns)
+    if tables:
+        return tables[0] if len(tables) == 1 and not _has_labels(tables[0], columns) else None
+    return root if any(True for _ in images_in(FolderSource(root, follow_links), root)) else None
+
+
+def load_unlabelled(
+    root: Path, columns: Mapping[str, str], follow_links: bool, reason: str = ""
+) -> Dataset:
+    """The images of a folder, or of a CSV, with the label 0, which means nothing.
+
+    Parameters
+    ----------
+    root : Path
+        A folder or a CSV.
+    columns : Mapping[str, str]
+        What columns of a CSV are called in the file.
+    follow_links : bool
+        Whether symbolic links may lead out of the folder.
+    reason : str
+        Why it is no data set with labels.
+
+    Returns
+    -------
+    Dataset
+        Each image is a crop; without patient ids each is a patient of its own.
+
+    Raises
+    ------
+    UnusableInput
+        If there is no image, or the CSV breaks its rules.
+    """
+    import pandas as pd
+
+    is_table = root.is_file()
+    source = FolderSource(root.parent if is_table else root, follow_links)
+    rows, left_out, with_patients = (
+        _of_table(source, root, columns) if is_table else _of_folder(source)
+    )
+    if not rows:
+        raise unusable(root, left_out[0].reason if left_out else "holds no images")
+    found = finish(
+        "folder",
+        source,
+        pd.DataFrame(rows),
+        left_out,
+        {"all": SubsetInfo(("all",), positive="unknown", negative="unknown")},
+        patient_ids=with_patients,
+    )
+    because = f"{NO_LABELS} ({reason})" if reason else NO_LABELS
+    return replace(found, notices=(because,))
+
+
+def _of_folder(source: FolderSource) -> tuple[list[dict[str, Any]], list[LeftOut], bool]:
+    rows, left_out = [], []
+    for path in files_in(source, source.root):
+        problem = problem_of(source, path)
+        if problem:
+            printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
+            left_out.append(LeftOut(printable, printable, problem))
+        else:
+            rows.append(_row(path))
+    return rows, left_out, False
+
+
+def _of_table(
+    source: FolderSource, file: Path, columns: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[LeftOut], bool]:
+    lines = records(file)
+    names = [column_name(name) for name in next(lines, (1, []))[1]]
+    wanted = column_name(columns.get("path", "path"))
+    if names.count(wanted) != 1:
+        raise unusable(file, f"has no column {wanted!r}, or several")
+    patient = column_name(columns["patient_id"]) if "patient_id" in columns else find_column(names)
+    rows, left_out = [], []
+    for number, cells in lines:
+        if len(cells) != len(names):
+            raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
+        named = dict(zip(names, (cell.strip() for cell in cells), strict=True))
+        path = str(PurePosixPath(below_root(source.root, named[wanted])))
+        problem = path_problem(path)
+        if problem:
+            raise unusable(file, f"line {number}: path {path[:100]!r} {problem}")
+        row = _row(path) | {
+            name: named[name] for name in ("crop_id", "patient_id") if named.get(name)
+        }
+        if patient and named.get(patient):
+            row["patient_id"] = named[patient]
+        if (source.root / path).is_file():
+            rows.append(row)
+        else:
+            left_out.append(LeftOut(str(row["crop_id"]), path, "the file is missing"))
+    for row, one in zip(rows, normalised_ids([row["patient_id"] for row in rows]), strict=True):
+        row["patient_id"] = one
+    return rows, left_out, patient is not None
+
+
+def _has_labels(file: Path, columns: Mapping[str, str]) -> bool:
+    names = [column_name(name) for name in next(records(file), (1, []))[1]]
+    return column_name(columns.get("label", "label")) in names
+
+
+def _tables(root: Path, columns: Mapping[str, str]) -> list[Path]:
+    """The CSV files of a folder that name its images."""
+    wanted = column_name(columns.get("path", "path"))
+    return [
+        file
+        for file in sorted(root.glob("*.csv"))
+        if wanted in [column_name(name) for name in next(records(file), (1, []))[1]]
+    ]
+
+
+def _row(path: str) -> dict[str, Any]:
+    return {
+        **dict.fromkeys(("crop_id", "lesion_id", "patient_id"), path),
+        **dict.fromkeys(("laterality", "view", "abnormality", "pathology"), ""),
+        "abnormality_id": 1,
+        "label": 0,
+        "split": "none",
+        "path": str(PurePosixPath(path)),
+        "subset": "all",
+    }
