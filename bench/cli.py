@@ -6,6 +6,7 @@ from bench.commands import cache, data, features, listing, plugin
 from bench.commands.all import run_all
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
+from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
 from bench.commands.report import report
 
@@ -16,8 +17,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command("all", cls=GroupedCommand)(with_options(run_all))
+app.command("all", cls=GroupedCommand)(with_options(run_all, from_file=True))
 app.command("features", cls=GroupedCommand)(with_options(features.features, features.FIELDS))
+app.command("init")(init)
 app.command()(report)
 app.command()(compare)
 app.command()(doctor)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperCommand
 
-from bench.planning.config import Configuration, Option
+from bench.planning.config import Configuration, option_of
 
 
 class GroupedCommand(TyperCommand):
@@ -29,7 +29,10 @@ class GroupedCommand(TyperCommand):
 
 
 def with_options(
-    work: Callable[..., None], fields: Sequence[str] = tuple(Configuration.model_fields)
+    work: Callable[..., None],
+    fields: Sequence[str] = tuple(Configuration.model_fields),
+    *,
+    from_file: bool = False,
 ) -> Callable[..., None]:
     """A function that typer makes a command of, with an option for each field of Configuration.
 
@@ -40,6 +43,8 @@ def with_options(
         docstring is the command's help.
     fields : Sequence[str]
         Those that the command takes; the others have their defaults.
+    from_file : bool
+        Whether they may stand in a file, named by `--config`.
 
     Returns
     -------
@@ -50,12 +55,23 @@ def with_options(
 
     _, *own = inspect.signature(work).parameters.values()
 
-    def command(**options: Any) -> None:
+    def command(context: typer.Context | None = None, **options: Any) -> None:
         of_command = {one.name: options.pop(one.name, one.default) for one in own}
-        given = {name: value for name, value in options.items() if value is not None}
+        in_file = options.pop("config", None)
+        given = {
+            name: value
+            for name, value in options.items()
+            if value is not None and (context is None or _is_given(context, name))
+        }
+        if in_file is not None:
+            from bench.planning.config_file import read_options
+
+            given = read_options(in_file) | given
         work(Configuration.checked(given), **of_command)
 
     parameters = [
+        _CONTEXT,
+        *([_CONFIG] if from_file else []),
         *(_parameter(name) for name in fields),
         *(one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own),
     ]
@@ -65,13 +81,40 @@ def with_options(
     return command
 
 
+# How a value came about tells a flag that was given from one that has its default.
+_CONTEXT = inspect.Parameter(
+    "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None, annotation=typer.Context
+)
+_CONFIG = inspect.Parameter(
+    "config",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=None,
+    annotation=Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            help="TOML file of these options, or the manifest of a run, which is repeated; "
+            "what is given here wins. `init` writes one.",
+            metavar="FILE",
+            rich_help_panel="Configuration",
+        ),
+    ],
+)
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether an option stands on the command line."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def _parameter(name: str) -> inspect.Parameter:
     field = Configuration.model_fields[name]
-    option = next(one for one in field.metadata if isinstance(one, Option))
+    option = option_of(name)
     kind, metavar = _on_the_command_line(field.annotation)
     several = get_origin(kind) is list
     offered = typer.Option(
-        f"--{name.replace('_', '-')}",
+        _spelled(name, kind),
         help=option.help,
         metavar=option.shown or metavar,
         rich_help_panel=option.group,
@@ -82,6 +125,12 @@ def _parameter(name: str) -> inspect.Parameter:
         default=None if several else field.default,
         annotation=Annotated[kind | None if several or field.default is None else kind, offered],
     )
+
+
+def _spelled(name: str, kind: Any) -> str:
+    """An option's name; a flag that a file may set can be taken back."""
+    option = name.replace("_", "-")
+    return f"--{option}/--no-{option}" if kind is bool else f"--{option}"
 
 
 def _on_the_command_line(annotation: Any) -> tuple[Any, str | None]:

@@ -292,8 +292,8 @@ class Configuration(BaseModel):
         return tuple(sorted(set(shares)))
 
     @classmethod
-    def checked(cls, options: Mapping[str, Any]) -> "Configuration":
-        """Make a configuration of options.
+    def checked(cls, options: Mapping[str, Any], where: str = "--") -> "Configuration":
+        """Make a configuration of options; `where` stands before an option's name in messages.
 
         Raises
         ------
@@ -309,7 +309,7 @@ class Configuration(BaseModel):
             several = isinstance(given, list | tuple)
             shown = ",".join(map(str, given)) if several else repr(given)
             reason = first["msg"].removeprefix("Value error, ")
-            raise UnusableInput(f"--{option} {shown}: {reason}") from error
+            raise UnusableInput(f"{where}{option} {shown}: {reason}") from error
 
     def crop_settings(self) -> "CropSettings":
         """How crops are cut and made square."""
@@ -346,6 +346,11 @@ class Configuration(BaseModel):
         """Trainings of a network on a single split, and repeats of patient-cv for networks."""
         preset = PRESETS[self.preset]
         return self.repeats or preset.network_seeds, self.repeats or preset.network_repeats
+
+
+def option_of(name: str) -> Option:
+    """How a field of the configuration is offered on the command line."""
+    return next(one for one in Configuration.model_fields[name].metadata if isinstance(one, Option))
 
 
 def check_names(option: str, requested: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """The manifest of a run: what ran, on what, with which options; all but the results."""
 
+import os
 import shlex
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from bench.data.crops.copies_found import copy_notices
 from bench.data.lesions import shared_patients
 from bench.data.patients import groups_of
 from bench.data.summary import left_out_notice
+from bench.execution.clusters import LOCAL
 from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Fold, Plan
 from bench.planning.protocols import PROTOCOLS, manifest_rows, protocol_of
@@ -41,7 +43,7 @@ def make_manifest(
 
     `environment` holds the versions and hardware of where networks run.
     """
-    options, dataset = job.configuration, job.dataset
+    dataset, configuration = job.dataset, _configuration(job, stack, rules)
     return {
         "schema": MANIFEST_SCHEMA,
         "suite": {"name": provenance.DISTRIBUTION, "version": provenance.suite_version()},
@@ -50,29 +52,9 @@ def make_manifest(
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
             "command": shlex.join(command),
         },
-        "configuration": {
-            "dataset": dataset.name,
-            "fingerprint": stack.fingerprint,
-            "subset": list(job.subsets),
-            **stack.settings.as_key(),
-            "preset": options.preset,
-            "extractors": [extractor.name for extractor in job.extractors],
-            "plugins": {
-                part.name: part.info.source_digest
-                for extractor in job.extractors
-                for part in (extractor.parts or (extractor,))
-                if part.info is not None and part.info.source_digest
-            },
-            **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
-            "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
-            "classifiers": list(job.classifiers),
-            "protocols": list(options.chosen_protocols()),
-            "repeats": options.chosen_repeats(),
-            "network_runs": list(options.chosen_network_runs()),
-            "train_fraction": list(options.train_fraction),
-            "seed": options.seed,
-            "rules": asdict(rules),
-        },
+        "options": _options(job, rules),
+        "configuration": configuration,
+        "configuration_digest": digest(configuration),
         "data": {
             "dataset": dataset.name,
             "fingerprint": stack.fingerprint,
@@ -97,10 +79,10 @@ def make_manifest(
             **{name: _records(table) for name, table in dataset.source_tables.items()},
             "thumbnails": [],
         },
-        "audits": [name for name in options.chosen_protocols() if PROTOCOLS[name].audit],
+        "audits": [name for name in job.configuration.chosen_protocols() if PROTOCOLS[name].audit],
         # What takes the place of the official split was not chosen.
         "protocols": manifest_rows(
-            [*options.chosen_protocols(), *(fold.protocol for fold in plan.folds)],
+            [*job.configuration.chosen_protocols(), *(fold.protocol for fold in plan.folds)],
             dataset.patient_ids,
         ),
         "taken_out": _taken_out(stack, plan, dataset.patient_ids),
@@ -124,6 +106,47 @@ def make_manifest(
         "not_run": _not_run(job, command),
         "units": [],
     }
+
+
+def _configuration(job: Job, stack: "CropStack", rules: Rules) -> dict[str, Any]:
+    """What the run folder belongs to: all that its results depend on."""
+    options, dataset = job.configuration, job.dataset
+    return {
+        "dataset": dataset.name,
+        "fingerprint": stack.fingerprint,
+        "subset": list(job.subsets),
+        **stack.settings.as_key(),
+        "preset": options.preset,
+        "extractors": [extractor.name for extractor in job.extractors],
+        "plugins": {
+            part.name: part.info.source_digest
+            for extractor in job.extractors
+            for part in (extractor.parts or (extractor,))
+            if part.info is not None and part.info.source_digest
+        },
+        **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
+        "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
+        "classifiers": list(job.classifiers),
+        "protocols": list(options.chosen_protocols()),
+        "repeats": options.chosen_repeats(),
+        "network_runs": list(options.chosen_network_runs()),
+        "train_fraction": list(options.train_fraction),
+        "seed": options.seed,
+        "rules": asdict(rules),
+    }
+
+
+def _options(job: Job, rules: Rules) -> dict[str, Any]:
+    """The options as they were given, and what the machine has decided: they repeat the run."""
+    options = job.configuration
+    found = options.model_dump(mode="json", exclude_defaults=True, exclude={"dry_run"})
+    if options.data is None and os.environ.get("BENCH_DATA"):
+        found["data"] = os.environ["BENCH_DATA"]
+    if options.scheduler == LOCAL and options.device == "auto":
+        # Where the work is done elsewhere, this machine may lack the device.
+        found["device"] = rules.device
+    found["precision"] = "auto" if rules.bfloat16 else "float32"
+    return found | {"threads": rules.threads, "memory": rules.memory / 2**30}
 
 
 # Why a crop is in no training rows though no test crop is of its patient.

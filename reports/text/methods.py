@@ -353,6 +353,8 @@ def _software(run: Run) -> list[str]:
         sentences.append(f"Device: {machine.get('device', '')} ({device}).")
     if note := hosts_note(hosts_of(run)):
         sentences.append(note)
+    if known_by := short(run.manifest.get("configuration_digest")):
+        sentences.append(f"Configuration (manifest.json): SHA-256 {known_by}.")
     seed = section(run.manifest, "configuration").get("seed")
     if seed is not None:
         sentences.append(f"Seed: {seed}.")

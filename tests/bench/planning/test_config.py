@@ -59,7 +59,7 @@ def test_every_preset_names_protocols_that_exist():
 def test_every_field_is_an_option_with_the_default_of_the_field():
     options = inspect.signature(with_options(run_all)).parameters
     fields = Configuration.model_fields
-    assert list(options) == list(fields)
+    assert list(options) == ["context", *fields]
     several = {
         "columns",
         "subset",
