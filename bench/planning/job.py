@@ -145,7 +145,7 @@ def load_images(
     configuration: Configuration, cache: Path, progress: Callable[[int], None] | None = None
 ) -> "tuple[Dataset, bool]":
     """The data set requested, and whether its labels are known: features can be had without."""
-    from bench.data.unlabelled import find_unlabelled, load_unlabelled
+    from bench.data.loaders.unlabelled import find_unlabelled, load_unlabelled
 
     try:
         return load_data(configuration, cache, progress), True

@@ -10,6 +10,7 @@ from bench.data.patients import GROUP, groups_of
 from bench.data.summary import left_out_notice
 from bench.planning.external import ExternalSet
 from bench.planning.job import Job
+from bench.store import digest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,8 +52,10 @@ def external_parts(manifest: dict[str, Any], job: Job, stacks: JoinedStacks) -> 
             for row in stack.left_out.to_dict("records")
         ]
     fingerprints = {one.name: stack.fingerprint for one, stack in sets}
+    configuration = manifest["configuration"] | {"external": fingerprints}
     return {
-        "configuration": manifest["configuration"] | {"external": fingerprints},
+        "configuration": configuration,
+        "configuration_digest": digest(configuration),
         "external": [_facts(one, stack, job.dataset) for one, stack in sets],
         "notices": notices,
         "left_out": left_out,
