@@ -253,9 +253,14 @@ def _counts(job: Job, stack: "CropStack") -> list[dict[str, Any]]:
 
 
 def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
-    """The rows of a small table with plain Python values."""
+    """The rows of a small table with plain Python values; what is not known is None."""
+    import pandas as pd
+
     return [
-        {str(name): fold if isinstance(fold, str) else int(fold) for name, fold in row.items()}
+        {
+            str(name): cell if isinstance(cell, str) else None if pd.isna(cell) else int(cell)
+            for name, cell in row.items()
+        }
         for row in table.to_dict("records")
     ]
 
