@@ -11,7 +11,10 @@ from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, Plan, System
 
 ROWS = np.arange(4)
-FOLDS = tuple(Fold("mass", "patient-cv", 0, number, ROWS, ROWS + 4) for number in range(2))
+FOLDS = (
+    Fold("mass", "patient-cv", 0, 0, ROWS, ROWS + 4),
+    Fold("mass", "patient-cv", 0, 1, ROWS + 4, ROWS),
+)
 SYSTEMS = tuple(
     System(extractor, "linear", 1.0, "auto") for extractor in ("net", "frozen", "selected")
 )
@@ -33,6 +36,14 @@ def test_features_come_before_the_folds_that_share_them():
     assert all(task.needs == tasks[2] for task in tasks[3:])
     # Fits need no GPU; what trains or extracts does.
     assert [task.wants_gpu for task in tasks] == [True, True, True, False, False]
+
+
+def test_a_training_that_serves_two_folds_comes_before_the_second():
+    (first, _) = FOLDS
+    again = Fold("mass", "external:far", 0, 0, ROWS, ROWS + 8, held_out=ROWS + 4)
+    plan = Plan(SYSTEMS, (first, again), (), {"mass": ()}, trained=frozenset({"net"}))
+    trained = [task for task in tasks_of(plan, EXTRACTORS) if task.extractor == "net"]
+    assert [task.needs for task in trained] == [None, trained[0]]
 
 
 def test_a_task_is_a_small_value():
