@@ -175,6 +175,8 @@ def _keep_run(folder: Path, kept: Path) -> None:
     scores.to_parquet(kept / "predictions.parquet", index=False, compression="zstd")
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     manifest["data"]["thumbnails"], manifest["saliency"] = [], []
+    options = manifest.get("options", {})
+    manifest["options"] = {n: options[n] for n in options if n not in ("data", "cache", "out")}
     manifest["units"] = [row for row in manifest["units"] if row["unit"] in set(units["unit"])]
     for row in (manifest["run"], *manifest["not_run"]):
         row["command"] = _ABSOLUTE.sub(r"\1", row["command"])
