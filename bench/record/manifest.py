@@ -20,7 +20,6 @@ from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
-from extractors import recipe_for
 from extractors.recipes import OPTIMIZER, QUICK
 from reports.systems.schema import MANIFEST_SCHEMA
 
@@ -213,10 +212,12 @@ def _recipes(job: Job) -> list[dict[str, Any]]:
 def _other_epochs(job: Job) -> list[str]:
     """What a reader must know where --epochs takes the place of the recipes' own numbers."""
     epochs = job.configuration.epochs
-    own = {
-        name: recipe_for(name, job.configuration.preset).epochs
-        for name in (_recipe_of(job) if epochs is not None else ())
-    }
+    if epochs is None:
+        return []
+    # Not before: it imports torch, which a run that finds all its work done does without.
+    from extractors import recipe_for
+
+    own = {name: recipe_for(name, job.configuration.preset).epochs for name in _recipe_of(job)}
     departing = [f"{name} ({number})" for name, number in own.items() if number != epochs]
     if not departing:
         return []
@@ -276,7 +277,8 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
         subsets = {"--subset": ",".join(job.subsets)}
         left.append((what, "all-subsets", subsets))
     thesis = []
-    if any(recipe_for(name, options.preset).name == QUICK for name in _recipe_of(job)):
+    # With another number of epochs it is called "quick (3 epochs)".
+    if any(recipe.name.partition(" (")[0] == QUICK for recipe in _recipe_of(job).values()):
         thesis.append(
             "networks trained for as many epochs as published where that is known (a few epochs, "
             "as here, show that they run, not what they can do)"
