@@ -7,73 +7,68 @@ needs no network and one kernel. Tables and a page in words go to docs/results/e
 """
 
 import shutil
-import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from worked_example import RESULTS, Example, named, table, without_times, write_page
 
 from reports.values import missing, number
 
-KEPT = Path(__file__).parent / "results" / "external"
+KEPT = RESULTS / "external"
 RUNS = Path("runs")
-OPTIONS = (
-    *("--extractors", "bundled:efficientnet_lite0,selected"),
-    *("--classifiers", "medium_gaussian,medium_gaussian+platt"),
-    *("--protocols", "official,patient-cv", "--repeats", "10"),
-)
 TABLES = ("summary", "external", "external_sets")
 
 
-@dataclass(frozen=True)
-class Direction:
-    """A run that trains on one set and tests on the other."""
+def _example(name: str, title: str, subset: str) -> Example:
+    """A run that trains on one set and is tested on the other."""
+    return Example(
+        name,
+        title,
+        (
+            *("--subset", subset),
+            *("--extractors", "bundled:efficientnet_lite0,selected"),
+            *("--classifiers", "medium_gaussian,medium_gaussian+platt"),
+            *("--protocols", "official,patient-cv", "--repeats", "10"),
+        ),
+    )
 
-    name: str
-    title: str
-    subset: str
-    external: str
 
-
-DIRECTIONS = (
-    Direction("cbis-to-mias", "CBIS-DDSM masses to mini-MIAS", "mass", "mini-mias"),
-    Direction("mias-to-cbis", "mini-MIAS to CBIS-DDSM masses", "crops", "cbis-ddsm"),
-)
+CBIS, MIAS = "cbis-ddsm", "mini-mias"
+# Each with the name of the set that is tested on.
+EXAMPLES = {
+    _example("cbis-to-mias", "CBIS-DDSM masses to mini-MIAS", "mass"): MIAS,
+    _example("mias-to-cbis", "mini-MIAS to CBIS-DDSM masses", "crops"): CBIS,
+}
 
 
 def main() -> None:
     """Run, or go on with runs that were cut short, and write the example."""
     if len(sys.argv) != 3:
         sys.exit("usage: python docs/external_sets.py CBIS-DDSM-FOLDER all-mias.tar.gz")
+    places = dict(zip((CBIS, MIAS), sys.argv[1:], strict=True))
+    folders = {example: RUNS / f"external-{example.name}" for example in EXAMPLES}
+    for example, external in EXAMPLES.items():
+        (own,) = places.keys() - {external}
+        others = ("--external", f"{external}={places[external]}")
+        example.run(places[own], folders[example], *others)
     shutil.rmtree(KEPT, ignore_errors=True)
-    parts = []
-    for direction, data, other in zip(DIRECTIONS, sys.argv[1:], sys.argv[:0:-1], strict=True):
-        options = ["--subset", direction.subset, *OPTIONS]
-        run = RUNS / f"external-{direction.name}"
-        command = ["--data", data, "--external", f"{direction.external}={other}", *options]
-        ended = subprocess.run(
-            [sys.executable, "-m", "bench", "all", *command, "--out", str(run)], check=False
-        )
-        if ended.returncode:
-            sys.exit(ended.returncode)
-        parts += _kept(run, direction)
-    page = "\n\n".join([_HEAD, *parts, _FOOT])
-    (KEPT / "README.md").write_text(page + "\n", encoding="utf-8")
+    parts = [part for example, run in folders.items() for part in _kept(run, example)]
+    write_page(KEPT, [_HEAD, *parts, _FOOT])
 
 
-def _kept(run: Path, direction: Direction) -> list[str]:
+def _kept(run: Path, example: Example) -> list[str]:
     """Copy the tables of a run that are kept; its part of the page."""
-    place = KEPT / direction.name
+    place = KEPT / example.name
     place.mkdir(parents=True)
     tables = {}
     for name in TABLES:
-        found = pd.read_csv(run / "tables" / f"{name}.csv", keep_default_na=False, dtype=str)
-        found = found[[column for column in found if not column.endswith("_time_s")]]
-        found.to_csv(place / f"{name}.csv", index=False)
+        without_times(run / "tables" / f"{name}.csv").to_csv(place / f"{name}.csv", index=False)
         tables[name] = pd.read_csv(place / f"{name}.csv")
     return [
-        f"## {direction.title}",
+        f"## {example.title}",
         _rows(tables["external"]),
         _calibration(tables["external"]),
         "How the sets differ:",
@@ -81,30 +76,30 @@ def _kept(run: Path, direction: Direction) -> list[str]:
     ]
 
 
-def _rows(table: pd.DataFrame) -> str:
+def _rows(found: pd.DataFrame) -> str:
     columns = ("extractor", "classifier", "internal test", "AUC there", "AUC here", "drop")
     rows = [
         (
-            *_named(row),
+            *named(row),
             str(row["internal"]),
             *(_cell(row, name) for name in ("auc", "internal_auc", "auc_drop")),
             *(_cell(row, name) for name in ("sensitivity", "specificity")),
         )
-        for row in table.to_dict("records")
+        for row in found.to_dict("records")
     ]
-    return _table((*columns, "sensitivity there", "specificity there"), rows)
+    return table((*columns, "sensitivity there", "specificity there"), rows)
 
 
-def _calibration(table: pd.DataFrame) -> str:
+def _calibration(found: pd.DataFrame) -> str:
     names = ("calibration_in_the_large", "calibration_slope", "calibration_intercept")
     rows = [
-        (*_named(row), *(_cell(row, name) for name in names))
-        for row in table[table[names[0]].notna()].to_dict("records")
+        (*named(row), *(_cell(row, name) for name in names))
+        for row in found[found[names[0]].notna()].to_dict("records")
     ]
-    return _table(("extractor", "classifier", "in the large", "slope", "intercept"), rows)
+    return table(("extractor", "classifier", "in the large", "slope", "intercept"), rows)
 
 
-def _sets(table: pd.DataFrame) -> str:
+def _sets(found: pd.DataFrame) -> str:
     rows = [
         (
             f"{row['title']}, {row['rows']} rows",
@@ -114,24 +109,15 @@ def _sets(table: pd.DataFrame) -> str:
               for one in ("side", "grey")),
             *("" if missing(row[name]) else str(row[name]) for name in ("formats", "views")),
         )
-        for row in table.to_dict("records")
+        for row in found.to_dict("records")
     ]  # fmt: skip
     columns = ("set", "crops", "patients", "positive", "side (px)", "grey value", "files", "views")
-    return _table(columns, rows)
+    return table(columns, rows)
 
 
-def _named(row: dict[str, object]) -> tuple[str, str]:
-    return f"`{row['extractor']}`", str(row["classifier"]).replace("_", " ")
-
-
-def _cell(row: dict[str, object], name: str) -> str:
+def _cell(row: Mapping[str, Any], name: str) -> str:
     low, high = (number(row[f"{name}_ci_{end}"]) for end in ("low", "high"))
     return f"{number(row[name])} [{low}, {high}]" if low else number(row[name])
-
-
-def _table(columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [columns, ("---",) * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 _HEAD = """# External test sets: a worked example

@@ -28,8 +28,8 @@ TABLES = (
     *("summary", "protocols_side_by_side", "leakage_audit", "comparisons", "ranks", "candidates"),
     *("further_measures", "confusion", "operating_points", "levels", "subgroups", "recipes"),
 )
-# Figures that are drawn from scores alone.
-FIGURES = ("auc", "roc", "audit", "reliability", "learning")
+# Of the figures that are drawn from scores alone those that a page shows.
+FIGURES = ("auc", "audit", "learning")
 MEASURES = ("auc", "accuracy", "sensitivity", "specificity", "mcc")
 
 
@@ -57,9 +57,12 @@ class Example:
         lines = [f"python -m bench all --data {data}", *("    " + " ".join(p) for p in pairs)]
         return " \\\n".join(lines)
 
-    def run(self, data: str, folder: Path) -> None:
-        """Make the run, or go on with one that was cut short; leave with its status if it fails."""
-        command = [sys.executable, "-m", "bench", "all", "--data", data, *self.options]
+    def run(self, data: str, folder: Path, *more: str) -> None:
+        """Make the run, or go on with one that was cut short; leave with its status if it fails.
+
+        `more` are options that name places of this machine.
+        """
+        command = [sys.executable, "-m", "bench", "all", "--data", data, *self.options, *more]
         ended = subprocess.run([*command, "--out", str(folder)], check=False)
         if ended.returncode:
             sys.exit(ended.returncode)
@@ -87,7 +90,7 @@ class Kept:
         kept.mkdir(parents=True)
         for file in (folder / "tables" / f"{name}.csv" for name in TABLES):
             if file.exists():
-                _without_times(file).to_csv(kept / file.name, index=False)
+                without_times(file).to_csv(kept / file.name, index=False)
         self.figures = [
             path for kind in FIGURES for path in sorted((folder / "figures").glob(f"{kind}*.svg"))
         ]
@@ -177,7 +180,8 @@ def _keep_run(folder: Path, kept: Path) -> None:
     manifest["data"]["thumbnails"], manifest["saliency"] = [], []
     options = manifest.get("options", {})
     manifest["options"] = {n: options[n] for n in options if n not in ("data", "cache", "out")}
-    manifest["units"] = [row for row in manifest["units"] if row["unit"] in set(units["unit"])]
+    # units.parquet has them.
+    del manifest["units"]
     for row in (manifest["run"], *manifest["not_run"]):
         row["command"] = _ABSOLUTE.sub(r"\1", row["command"])
     text = json.dumps(manifest, indent=1, sort_keys=True, ensure_ascii=False)
@@ -188,6 +192,7 @@ def _keep_run(folder: Path, kept: Path) -> None:
 _ABSOLUTE = re.compile(r"(?<![\w.])/(?:[^\s/]+/)*([^\s/]+)")
 
 
-def _without_times(table_file: Path) -> pd.DataFrame:
+def without_times(table_file: Path) -> pd.DataFrame:
+    """A table of a report as text, without what is of the machine."""
     found = pd.read_csv(table_file, dtype=str, keep_default_na=False)
     return found[[name for name in found if not name.endswith("_time_s") and name != "host"]]

@@ -36,7 +36,6 @@ NO_EXTRACTORS = ("selected", "none")
 
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
-_IMPORT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LEAST_PIXELS, _MOST_PIXELS = 16, 4096
 
@@ -139,19 +138,6 @@ def split_fusion(text: str) -> list[str]:
         else:
             parts.append(piece)
     return parts
-
-
-def check_import(name: str) -> str:
-    """The name that features from a file are given, for `features:NAME`.
-
-    Raises
-    ------
-    BackboneError
-        If it has other characters than letters, digits, "_", "-" and ".".
-    """
-    if not _IMPORT.fullmatch(name):
-        raise BackboneError(f"{name[:40]!r} is no name for features: letters, digits, _, - and .")
-    return name
 
 
 def _check_steps(text: str, layer: str | None, steps: list[str]) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from bench.commands.printing import print_table, say
 from bench.errors import INTERRUPTED
-from bench.planning.config import COLUMNS_HELP, Configuration
+from bench.planning.config import COLUMNS_HELP, Configuration, option_of
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
@@ -23,9 +23,7 @@ LISTED_ROWS = 20
 @app.command("info")
 def info(
     path: Annotated[Path, typer.Argument(help="Folder, archive or manifest.")],
-    dataset: Annotated[
-        str, typer.Option(help="auto, or the kind of data set; a wrong name lists all.")
-    ] = "auto",
+    dataset: Annotated[str, typer.Option(help=option_of("dataset").help)] = "auto",
     tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
     positive: Annotated[
         str | None,

@@ -294,17 +294,17 @@ def _fused(parts: Sequence[Features]) -> Features:
     records = [part.record for part in parts]
     profiles = [record.profile for record in records]
     seconds = sum(float(profile["extraction_s"]) for profile in profiles)
-    counts = [profile.get("parameters") for profile in profiles]
-    origins = [record.origin for record in records]
+    counts: list[Any] = [profile.get("parameters") for profile in profiles]
+    origins = [record.origin for record in records if record.origin is not None]
     crops = float(profiles[0]["extraction_s"]) * float(profiles[0]["images_per_s"])
     record = FeatureRecord(
         # What is no function of the pixels is known by its rows.
-        origin=None if None in origins else fusion_digest(origins),
+        origin=fusion_digest(origins) if len(origins) == len(records) else None,
         seconds_per_crop=sum(record.seconds_per_crop for record in records),
         profile={
             "precision": _joined(profiles, "precision"),
             "feature_width": sum(int(profile["feature_width"]) for profile in profiles),
-            "parameters": None if None in counts else sum(int(count or 0) for count in counts),
+            "parameters": None if None in counts else sum(map(int, counts)),
             "family": _joined(profiles, "family"),
             "training": _joined(profiles, "training"),
             "extraction_s": seconds,

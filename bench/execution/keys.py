@@ -73,11 +73,11 @@ def features_digest(identity: Mapping[str, Any], precision: str) -> str:
 
 
 def rows_digest(matrix: NDArray[Any], fold: Fold) -> str:
-    """The same of features that come from the lesion table: the rows of a fold, as they are."""
+    """The same of features that are no function of the pixels: the rows of a fold, as they are."""
     return digest([array_digest(matrix[rows]) for rows in (fold.train, fold.test)])
 
 
-def fusion_digest(parts: Sequence[str | None]) -> str:
+def fusion_digest(parts: Sequence[str]) -> str:
     """The same of several backbones side by side."""
     return digest(["fusion", list(parts)])
 

@@ -143,7 +143,7 @@ class Trainings:
                 recipe,
                 seed=self.site.network_seed(fold),
                 device=self.site.device,
-                held_out=self._rows(rest),
+                held_out=self._rows(rest) if len(rest) else None,
                 checkpoint=self._checkpoint(key),
                 progress=progress,
                 allow_bfloat16=self.site.rules.bfloat16,

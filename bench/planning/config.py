@@ -1,5 +1,6 @@
 """What a run is to do: the validated configuration."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +58,8 @@ class Configuration(BaseModel):
     dataset: Annotated[
         str,
         Option(
-            "How the data are read: auto looks at them; a wrong name lists those that are known.",
+            "How the data are read: auto looks at them, or cbis-ddsm, mias, folder, image-folder, "
+            "busi, cmmd, inbreast, rsna, vindr or phantom.",
             DATA,
         ),
     ] = "auto"
@@ -255,34 +257,11 @@ class Configuration(BaseModel):
                 raise ValueError("a column is named more than once")
         return columns
 
-    @field_validator("external")
+    @field_validator("external", "features")
     @classmethod
-    def _external(cls, given: tuple[str, ...]) -> tuple[str, ...]:
-        from bench.planning.external import parse
-
-        names = [parse(text)[0].casefold() for text in given]
-        if len(set(names)) < len(names):
-            raise ValueError("a name is given to two sets")
+    def _named(cls, given: Names) -> Names:
+        _named_paths(given)
         return given
-
-    @field_validator("features")
-    @classmethod
-    def _features(cls, features: tuple[str, ...]) -> tuple[str, ...]:
-        from extractors import BackboneError
-        from extractors.names import check_import
-
-        names = []
-        for text in features:
-            name, _, file = text.partition("=")
-            if not name or not file:
-                raise ValueError("give features as NAME=FILE")
-            try:
-                names.append(check_import(name))
-            except BackboneError as error:
-                raise ValueError(str(error)) from error
-        if len(set(names)) < len(names):
-            raise ValueError("a name is given more than once")
-        return features
 
     @field_validator("train_fraction")
     @classmethod
@@ -324,14 +303,11 @@ class Configuration(BaseModel):
 
     def external_paths(self) -> dict[str, Path]:
         """Where the external sets lie, by name."""
-        from bench.planning.external import parse
-
-        return dict(map(parse, self.external))
+        return _named_paths(self.external)
 
     def feature_files(self) -> dict[str, Path]:
         """The files of features, by the names of their extractors."""
-        pairs = [text.partition("=") for text in self.features]
-        return {f"{FEATURES}{name}": Path(file).expanduser() for name, _, file in pairs}
+        return {f"{FEATURES}{name}": file for name, file in _named_paths(self.features).items()}
 
     def chosen_protocols(self) -> tuple[str, ...]:
         """The protocols requested, else the preset's; that of external sets goes with these."""
@@ -351,6 +327,25 @@ class Configuration(BaseModel):
 def option_of(name: str) -> Option:
     """How a field of the configuration is offered on the command line."""
     return next(one for one in Configuration.model_fields[name].metadata if isinstance(one, Option))
+
+
+def _named_paths(given: Names) -> dict[str, Path]:
+    """The paths of `NAME=PATH`, by name; raises ValueError where it is nothing like that."""
+    found: dict[str, Path] = {}
+    for text in given:
+        name, _, path = (part.strip() for part in text.partition("="))
+        if not name or not path:
+            raise ValueError("give it as NAME=PATH")
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"the name {name[:40]!r} may hold letters, digits, _, - and .")
+        # Names become parts of file names, and some disks do not tell A from a.
+        if name.casefold() in map(str.casefold, found):
+            raise ValueError(f"the name {name} is given twice")
+        found[name] = Path(path).expanduser()
+    return found
+
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def check_names(option: str, requested: tuple[str, ...], known: tuple[str, ...]) -> None:

@@ -136,6 +136,9 @@ def _value(file: Path, key: str, name: str, value: Any) -> Any:
     single = value if isinstance(value, list) else [value]
     if not all(isinstance(one, str | int | float | bool) for one in single):
         raise UnusableInput(f"{file}: {key} is to be text, a number, true or false, or a list")
+    if isinstance(value, bool) is not (Configuration.model_fields[name].annotation is bool):
+        what = "is a flag, true or false" if not isinstance(value, bool) else "is no flag"
+        raise UnusableInput(f"{file}: {key} {what}")
     several = _takes_several(name)
     if isinstance(value, list) and not several:
         raise UnusableInput(f"{file}: {key} takes one value, not a list")

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.data.class_words import UnknownClass, normalised
@@ -84,16 +83,6 @@ class ExternalSet:
         return lines
 
 
-def parse(text: str) -> tuple[str, Path]:
-    """Name and path of `NAME=PATH`; raises ValueError where it is nothing like that."""
-    name, sign, path = text.partition("=")
-    if not sign or not path.strip() or not name.strip():
-        raise ValueError("give it as NAME=PATH")
-    if not all(letter.isalnum() or letter in "._-" for letter in name.strip()):
-        raise ValueError(f"the name {name.strip()!r} may hold letters, digits, '.', '_' and '-'")
-    return name.strip(), Path(path.strip())
-
-
 def load_all(
     own: Load, others: Mapping[str, Load], positive: str | None
 ) -> tuple[Dataset, dict[str, Dataset]]:
@@ -109,16 +98,24 @@ def load_all(
     lacking: list[UnknownClass] = []
     for name, load in loads:
         try:
-            try:
-                found[name] = load(positive)
-            except UnknownClass as error:
-                lacking.append(error)
-                if len(lacking) == len(loads):
-                    raise lacking[0] from None
-                found[name] = load(None)
+            found[name] = load(positive)
+        except UnknownClass as error:
+            lacking.append(error)
         except UnusableInput as error:
-            raise UnusableInput(f"external set {name}: {error}" if name else str(error)) from error
-    return found.pop(""), found
+            raise _of_set(name, error) from error
+    if len(lacking) == len(loads):
+        raise lacking[0]
+    for name, load in loads:
+        if name not in found:
+            try:
+                found[name] = load(None)
+            except UnusableInput as error:
+                raise _of_set(name, error) from error
+    return found[""], {name: found[name] for name in others}
+
+
+def _of_set(name: str, error: UnusableInput) -> UnusableInput:
+    return UnusableInput(f"external set {name}: {error}") if name else error
 
 
 def match(

@@ -28,7 +28,9 @@ def external(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
     own = np.flatnonzero(table[EXTERNAL] == "")
     test = np.flatnonzero(table[EXTERNAL] != "")
     rows = table.iloc[own]
-    train, held_out = own, None
+    # Without test rows of its own a network has no curve: one on the external rows would make each
+    # external set a training of its own.
+    train, held_out = own, np.empty(0, dtype=np.int64)
     if has_official_split(rows):
         (fold,) = official(rows, repeats, seed).folds
         train, held_out = own[fold.train], own[fold.test]

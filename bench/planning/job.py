@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.lesions import Dataset
+    from extractors.recipes import Recipe
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,34 @@ class Job:
         return NetworkWork(names, seeds, repeats, frozenset(subsets))
 
     @property
+    def recipes(self) -> "dict[str, Recipe]":
+        """How each network is trained, parts of fusions among them."""
+        parts = [
+            part for extractor in self.extractors for part in (extractor.parts or (extractor,))
+        ]
+        return {part.name: part.recipe for part in parts if part.recipe is not None}
+
+    @property
     def notices(self) -> tuple[str, ...]:
-        """What was matched of the features that are given, a line each."""
-        return tuple(one.notice for one in self.imports)
+        """What was matched of the features that are given, and other epochs, a line each."""
+        return (*(one.notice for one in self.imports), *self._other_epochs())
+
+    def _other_epochs(self) -> list[str]:
+        """What a reader must know where --epochs takes the place of the recipes' own numbers."""
+        epochs, preset = self.configuration.epochs, self.configuration.preset
+        if epochs is None:
+            return []
+        # Not before: it imports torch, which a run that finds all its work done does without.
+        from extractors import recipe_for
+
+        own = {name: recipe_for(name, preset).epochs for name in self.recipes}
+        departing = [f"{name} ({number})" for name, number in own.items() if number != epochs]
+        if not departing:
+            return []
+        return [
+            f"networks are trained for {epochs} epochs by --epochs, which departs from their "
+            f"recipes of --preset {preset}: {', '.join(departing)}"
+        ]
 
     @property
     def within_budget(self) -> bool:

@@ -79,6 +79,7 @@ def _key(configuration: Configuration, synthetic: bool, imports: Sequence[Import
         [
             list(names),
             configuration.preset,
+            configuration.epochs,
             str(configuration.weights_dir),
             synthetic,
             [package_version(name) for name in _LIBRARIES],

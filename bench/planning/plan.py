@@ -59,7 +59,7 @@ class Fold:
     held_out: Positions | None = None
 
     @property
-    def needs_network(self) -> bool:
+    def needs_extraction(self) -> bool:
         """Whether it has crops that a file of features has not: rotated ones, or another set's."""
         protocol = protocol_of(self.protocol)
         return protocol.rotated or protocol.name == EXTERNAL
@@ -156,7 +156,7 @@ class Plan:
                 continue
             if extractor == SELECTED and not fold.selects:
                 continue
-            if extractor in self.imported and fold.needs_network:
+            if extractor in self.imported and fold.needs_extraction:
                 continue
             systems = (*self.systems, *self.references_on(fold))
             # A head cannot be fitted to folds of rows that its network has been trained on.

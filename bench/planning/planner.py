@@ -104,11 +104,12 @@ def make_plan(table: "pd.DataFrame", request: Request) -> Plan:
     notices: list[str] = []
     for subset in request.subsets:
         folds += _folds_of_subset(table, subset, request, notices)
-    protocols = ", ".join(request.protocols)
+    asked = (*request.protocols, *map(external_protocol, request.externals))
+    protocols = ", ".join(asked)
     if not folds:
         raise UnusableInput(f"nothing is left to run under {protocols}: {'; '.join(notices)}")
     systems = _systems(request, notices)
-    without_row = _without_network(request, folds)
+    without_row = _without_imported(request, folds)
     notices += without_row
     references = {
         subset: tuple(
@@ -149,10 +150,10 @@ def _transferred(
     }
 
 
-def _without_network(request: Request, folds: Sequence[Fold]) -> list[str]:
+def _without_imported(request: Request, folds: Sequence[Fold]) -> list[str]:
     """Why features from a file have no row under some protocols."""
     names = [name for name in request.extractors if name in request.imported]
-    needing = dict.fromkeys(fold.protocol for fold in folds if fold.needs_network)
+    needing = dict.fromkeys(fold.protocol for fold in folds if fold.needs_extraction)
     if not names or not needing:
         return []
     return [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.data.crops.copies_found import copy_notices
-from bench.data.crops.joined import ExternalRows, JoinedStacks, external_rows
+from bench.data.crops.joined import PERSON, ExternalRows, JoinedStacks, external_rows
 from bench.data.lesions import Dataset, SubsetInfo
 from bench.data.patients import GROUP, groups_of
 from bench.data.summary import left_out_notice
@@ -105,4 +105,8 @@ def external_lesions(job: Job, stacks: JoinedStacks) -> "pd.DataFrame":
     tables = [external_rows(one) for one in rows]
     if any(GROUP in one for one in tables):
         tables = [one.assign(**{GROUP: groups_of(one)}) for one in tables]
-    return pd.concat(tables, ignore_index=True)
+    # A column may hold numbers in one set and words in another.
+    names = dict.fromkeys(name for one in tables for name in one)
+    mixed = [n for n in names if len({str(one[n].dtype) for one in tables if n in one}) > 1]
+    whole = [one.astype({n: "string" for n in mixed if n in one}) for one in tables]
+    return pd.concat(whole, ignore_index=True).drop(columns=PERSON)

@@ -49,10 +49,16 @@ def check_place(out: Path, names: Sequence[str], kind: str) -> dict[str, Path]:
         file = out / f"{re.sub('[^A-Za-z0-9_.-]+', '_', name)}.{kind}"
         if file in places.values():
             raise unusable(file, "two extractors would have this file; name a folder for each")
-        if file.exists() and not _is_ours(file.with_suffix(".json")):
-            raise unusable(file, "is there already, and is not replaced; name another --out")
+        for one in (file, facts_file(file)):
+            if one.exists() and not _is_ours(facts_file(file)):
+                raise unusable(one, "is there already, and is not replaced; name another --out")
         places[name] = file
     return places
+
+
+def facts_file(file: Path) -> Path:
+    """Where what is known of a file of features stands beside it."""
+    return file.with_name(f"{file.name}.json")
 
 
 def _is_ours(file: Path) -> bool:
@@ -126,7 +132,7 @@ class Export:
         _WRITERS[file.suffix](file, table, matrix.astype(np.float32))
         facts = self._provenance(extractor, record, file, matrix.shape)
         text = json.dumps(facts, indent=1, ensure_ascii=False, allow_nan=False)
-        write_atomically(file.with_suffix(".json"), text + "\n")
+        write_atomically(facts_file(file), text + "\n")
         count, width = matrix.shape
         return file, f"{extractor.name}: {width} features of {count} crops in {file}"
 

@@ -13,6 +13,7 @@ from bench.data.lesions import shared_patients
 from bench.data.patients import groups_of
 from bench.data.summary import left_out_notice
 from bench.execution.clusters import LOCAL
+from bench.planning.config import Configuration
 from bench.planning.job import Job
 from bench.planning.plan import SOFTMAX, Fold, Plan
 from bench.planning.protocols import PROTOCOLS, manifest_rows, protocol_of
@@ -20,14 +21,13 @@ from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
 from bench.store import digest
 from classifiers import KERNELS
-from extractors.recipes import OPTIMIZER, QUICK
+from extractors.recipes import OPTIMIZER, QUICK, RECIPES, THESIS
 from reports.systems.schema import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.crops.stack import CropStack
-    from extractors.recipes import Recipe
 
 
 def make_manifest(
@@ -98,11 +98,10 @@ def make_manifest(
                 *stack.notices,
                 *job.notices,
                 *plan.notices,
-                *_other_epochs(job),
             ],
             key=lambda notice: ONE_CLASS not in notice,
         ),
-        "not_run": _not_run(job, command),
+        "not_run": _not_run(job),
         "units": [],
     }
 
@@ -124,7 +123,7 @@ def _configuration(job: Job, stack: "CropStack", rules: Rules) -> dict[str, Any]
             if part.info is not None and part.info.source_digest
         },
         **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
-        "recipes": {name: digest(asdict(recipe)) for name, recipe in _recipe_of(job).items()},
+        "recipes": {name: digest(asdict(recipe)) for name, recipe in job.recipes.items()},
         "classifiers": list(job.classifiers),
         "protocols": list(options.chosen_protocols()),
         "repeats": options.chosen_repeats(),
@@ -201,36 +200,12 @@ def _by_reason(
 def _recipes(job: Job) -> list[dict[str, Any]]:
     """How each network is trained: every field of its recipe."""
     rows = []
-    for name, recipe in _recipe_of(job).items():
+    for name, recipe in job.recipes.items():
         told = asdict(recipe)
         for part in ("augmentation", "localization"):
             told[part] = _settings(told[part] or {})
         rows.append({"extractor": name, "recipe": told.pop("name"), "optimizer": OPTIMIZER, **told})
     return rows
-
-
-def _other_epochs(job: Job) -> list[str]:
-    """What a reader must know where --epochs takes the place of the recipes' own numbers."""
-    epochs = job.configuration.epochs
-    if epochs is None:
-        return []
-    # Not before: it imports torch, which a run that finds all its work done does without.
-    from extractors import recipe_for
-
-    own = {name: recipe_for(name, job.configuration.preset).epochs for name in _recipe_of(job)}
-    departing = [f"{name} ({number})" for name, number in own.items() if number != epochs]
-    if not departing:
-        return []
-    return [
-        f"networks are trained for {epochs} epochs by --epochs, which departs from their recipes "
-        f"of --preset {job.configuration.preset}: {', '.join(departing)}"
-    ]
-
-
-def _recipe_of(job: Job) -> "dict[str, Recipe]":
-    """The recipes of all networks that are trained, parts of fusions among them."""
-    parts = [part for extractor in job.extractors for part in (extractor.parts or (extractor,))]
-    return {part.name: part.recipe for part in parts if part.recipe is not None}
 
 
 def _settings(settings: dict[str, Any]) -> str:
@@ -266,7 +241,7 @@ def _records(table: "pd.DataFrame") -> list[dict[str, Any]]:
     ]
 
 
-def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
+def _not_run(job: Job) -> list[dict[str, str]]:
     """What a reader may miss in this run, and the command that runs it."""
     options = job.configuration
     chosen = options.chosen_protocols()
@@ -274,11 +249,11 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
     networks = [e.name for e in job.extractors if e.trained]
     if job.within_budget and networks and len(job.subsets) > 1:
         what = f"networks that are trained on {' and '.join(job.subsets[1:])}"
-        subsets = {"--subset": ",".join(job.subsets)}
+        subsets = {"subset": ",".join(job.subsets)}
         left.append((what, "all-subsets", subsets))
     thesis = []
-    # With another number of epochs it is called "quick (3 epochs)".
-    if any(recipe.name.partition(" (")[0] == QUICK for recipe in _recipe_of(job).values()):
+    published = min(recipe.epochs for (name, _), recipe in RECIPES.items() if name == THESIS)
+    if options.preset == QUICK and any(r.epochs < published for r in job.recipes.values()):
         thesis.append(
             "networks trained for as many epochs as published where that is known (a few epochs, "
             "as here, show that they run, not what they can do)"
@@ -289,7 +264,7 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
             "split"
         )
     if thesis:
-        left.append(("; ".join(thesis), "thesis", {"--preset": "thesis"}))
+        left.append(("; ".join(thesis), "thesis", {"preset": "thesis"}))
     audit = _audit_protocols(job)
     if not set(audit) <= set(chosen):
         what = (
@@ -299,12 +274,12 @@ def _not_run(job: Job, command: Sequence[str]) -> list[dict[str, str]]:
         left.append((what, "audit", _audit_options(job, audit)))
     if options.chosen_repeats() == 1 and any(c.protocol == "patient-cv" for c in job.plan.folds):
         what = "more than one repeat of patient-cv: a single one has no ±"
-        left.append((what, "repeated", {"--protocols": "patient-cv", "--repeats": "10"}))
+        left.append((what, "repeated", {"protocols": "patient-cv", "repeats": "10"}))
     return [
         {
             "what": what,
             "topic": topic,
-            "command": _changed(command, {**changes, "--out": f"{job.out}-{topic}"}),
+            "command": _changed(options, {**changes, "out": f"{job.out}-{topic}"}),
         }
         for what, topic, changes in left
     ]
@@ -324,29 +299,40 @@ def _audit_protocols(job: Job) -> list[str]:
     ]
 
 
-def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, str]:
-    """The options of one run that is the whole leakage audit."""
-    shares = {} if job.configuration.train_fraction == (1.0,) else {"--train-fraction": "1"}
+def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, Any]:
+    """The options of one run that is the whole leakage audit; None for one that it is without."""
+    shares = {} if job.configuration.train_fraction == (1.0,) else {"train_fraction": "1"}
     return {
-        "--preset": job.configuration.preset,
-        "--extractors": "torchvision:alexnet,torchvision:alexnet+finetuned",
-        "--classifiers": ",".join((SOFTMAX, *KERNELS)),
-        "--protocols": ",".join(protocols),
+        "preset": job.configuration.preset,
+        "extractors": "torchvision:alexnet,torchvision:alexnet+finetuned",
+        "classifiers": ",".join((SOFTMAX, *KERNELS)),
+        "protocols": ",".join(protocols),
+        # They would be run besides.
+        "external": None,
+        "features": None,
         **shares,
     }
 
 
-def _changed(command: Sequence[str], options: dict[str, str]) -> str:
-    """A command line with some options put in place of what it says of them and of protocols."""
-    gone = {"--preset", "--protocols", "--repeats", "--dry-run", *options}
-    if "--preset" in options:  # with its own numbers of epochs
-        gone.add("--epochs")
-    kept: list[str] = []
-    words = iter(command)
-    for word in words:
-        name, has_value, _ = word.partition("=")
-        if name not in gone:
-            kept.append(word)
-        elif not has_value and name != "--dry-run":
-            next(words, None)
-    return shlex.join([*kept, *(part for pair in options.items() for part in pair)])
+def _changed(options: Configuration, changes: Mapping[str, Any]) -> str:
+    """The command that runs what was run with some options changed.
+
+    Options are named though they came from a file. Those of how much work is done are left out,
+    and with another preset the number of epochs, of which it has its own.
+    """
+    gone = {"protocols", "repeats", "dry_run", *(("epochs",) if "preset" in changes else ())}
+    given = options.model_dump(mode="json", exclude_defaults=True, exclude=gone) | dict(changes)
+    words = ["python", "-m", "bench", "all"]
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif isinstance(value, list) and name in _ONE_BY_ONE:
+            words += [word for one in value for word in (option, one)]
+        elif value not in (None, []):
+            words += [option, ",".join(map(str, value)) if isinstance(value, list) else str(value)]
+    return shlex.join(words)
+
+
+# Their values may hold commas.
+_ONE_BY_ONE = ("plugin", "external", "features")

@@ -58,7 +58,8 @@ def external(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
     test, each the mean over repeats at the threshold of the training; NAME_drop is the second minus
     the first. The intervals are 95 % percentiles of 2,000 draws of patients; of the drop, of
     independent draws of either side. Calibration is that on the external set, of systems with
-    probabilities. Without an internal test its columns are empty.
+    probabilities. Without an internal test its columns are empty, and so they are where `selected`
+    is not the same system on both sides.
     """
     by_key: dict[tuple[str, ...], dict[str, PooledSystem]] = {}
     for system in systems:
@@ -72,13 +73,21 @@ def external(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
             tested = by_protocol.get(protocol)
             if tested is not None and tested.ran and tested.whole:
                 inside = (by_protocol.get(name) for name in test.internal)
-                ran = (found for found in inside if found is not None and found.ran)
-                pairs.append((test.name, tested, next(ran, None)))
+                ran = [found for found in inside if found is not None and found.ran]
+                same = ran[0] if ran and _chosen(ran[0]) == _chosen(tested) else None
+                pairs.append((test.name, tested, same))
     outside = _drawn([one for _, one, _ in pairs], _EXTERNAL_SEED)
     internal = _drawn([two for _, _, two in pairs if two is not None], _INTERNAL_SEED)
     rows = [_row(*pair, outside, internal) for pair in pairs]
     whole = [f"{side}{name}" for name in _SIZES for side in ("", "internal_")]
     return frame(rows, COLUMNS, whole=whole)
+
+
+def _chosen(system: PooledSystem) -> set[tuple[str, str]]:
+    """The systems that the row `selected` stands for; empty for any other row."""
+    # Of a run that selects nothing the columns may be absent.
+    chosen = system.units.reindex(columns=["chosen_extractor", "chosen_classifier"]).dropna()
+    return set(chosen.itertuples(index=False, name=None))
 
 
 def _drawn(systems: Sequence[PooledSystem], seed: int) -> dict[int, Floats]:

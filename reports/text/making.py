@@ -1,23 +1,25 @@
 """Sentences on how features were made: elsewhere, in which precision, under which rules."""
 
-from reports.systems.kinds import imported, is_network, networks_run, sees_images
+from reports.systems.kinds import networks_run, parts, sees_images
 from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, section
+from reports.systems.schema import IMPORTED
 from reports.values import gibibytes, short
 
 
-def imported_features(ran: list[PooledSystem]) -> list[str]:
+def imported_features(run: Run, ran: list[PooledSystem]) -> list[str]:
     """Which features were made elsewhere, and by what their files are known."""
-    systems = {str(s.identity["extractor"]): s for s in ran if imported(s)}
-    if not systems:
+    files = section(section(run.manifest, "configuration"), "features")
+    used = {
+        str(part.get("network"))
+        for s in ran
+        for part in parts(s)
+        if part.get("library") == IMPORTED
+    }
+    described = [f"{name} (SHA-256 {short(files[name])})" for name in files if name in used]
+    if not described:
         return []
-    described = (
-        f"{name} (SHA-256 {short(system.extractor.get('weights_digest'))})"
-        if is_network(system)
-        else name
-        for name, system in systems.items()
-    )
     return [
         f"Features that were made elsewhere and read from a file: {', '.join(described)}; their "
         "cost was not measured here, and what made them may have seen anything."

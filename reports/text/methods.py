@@ -11,7 +11,6 @@ from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS
 from reports.systems.hosts import hosts_note, hosts_of
 from reports.systems.kinds import (
-    imported,
     is_reference,
     is_selected,
     networks_run,
@@ -215,10 +214,10 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     """What ran; a system that failed has done nothing that could be reported."""
     ran = [system for system in systems if system.ran]
     sentences = []
-    frozen = _named(s for s in ran if not s.trained and sees_images(s) and not imported(s))
+    frozen = _named(s for s in ran if not s.trained and sees_images(s) and networks_run(s))
     if frozen:
         sentences.append(f"Extractors with frozen weights: {', '.join(frozen)}.")
-    sentences += imported_features(ran)
+    sentences += imported_features(run, ran)
     sentences += _trainings(run, ran) + precisions(run, ran) + rules_obeyed(run, ran)
     references = _named(s for s in ran if is_reference(s))
     if references:

@@ -46,10 +46,13 @@ def lesions(n=200, shared=0, seed=1):
     )
 
 
-def measured(table, features, protocols=("official", FAR)):
-    """The row of the table of external tests that a run on these features gives."""
+def measured(table, features, protocols=("official", FAR), **told):
+    """The row of the table of external tests that a run on these features gives.
+
+    `told` are more columns of its units, a value for each protocol.
+    """
     units, scores = [], []
-    for protocol in protocols:
+    for number, protocol in enumerate(protocols):
         rows = table if protocol == FAR else table[table["external"] == ""]
         (fold,) = protocol_of(protocol).split(rows, 1, 3).folds
         labels = table["label"].to_numpy()[fold.train]
@@ -57,6 +60,7 @@ def measured(table, features, protocols=("official", FAR)):
         unit = dict.fromkeys(UNIT_COLUMNS) | dict.fromkeys(SYSTEM_COLUMNS, "made")
         unit |= {"unit": protocol, "protocol": protocol, "status": "ok", "train_fraction": 1.0}
         unit |= {"repeat": 0, "fold": 0, "threshold": 0.0, "n_train": len(fold.train)}
+        unit |= {name: values[number] for name, values in told.items()}
         units.append(unit | {"n_test": len(fold.test)})
         rows = table.iloc[fold.test].assign(score=score[KERNEL, 1.0], unit=protocol)
         scores.append(rows.assign(repeat=0, fold=0)[list(PREDICTION_COLUMNS)])
@@ -132,14 +136,13 @@ def test_persons_that_are_left_in_training_would_be_seen(monkeypatch):
 
 
 def test_a_scale_that_is_fitted_there_would_be_seen():
-    """Scores of external rows do not depend on which other rows are tested with them."""
+    """Rows that are scaled by themselves would be as good as before; here they are not."""
     table = lesions()
     features = of_persons(table)
     features[:, 0] += 4 * table["label"]
     far = (table["external"] == "far").to_numpy()
     shifted = features.copy()
     shifted[far] = 50 + 9 * shifted[far]
-    # Standardised by themselves these rows would be as good as before.
     assert measured(table, shifted)["auc"] < measured(table, features)["auc"] - 0.2
 
 
@@ -147,6 +150,21 @@ def test_without_an_internal_test_there_is_no_drop():
     table = lesions()
     row = measured(table, of_persons(table), (FAR,))
     assert missing(row["auc_drop"])
+    assert not missing(row["auc"])
+
+
+@pytest.mark.parametrize(("outside", "is_one"), [("one", True), ("other", False)])
+def test_selected_has_a_drop_where_one_system_is_chosen_on_both_sides(outside, is_one):
+    table = lesions()
+    row = measured(
+        table,
+        of_persons(table),
+        extractor=["selected"] * 2,
+        classifier=["selected"] * 2,
+        chosen_extractor=["one", outside],
+        chosen_classifier=["linear"] * 2,
+    )
+    assert missing(row["auc_drop"]) is not is_one
     assert not missing(row["auc"])
 
 

@@ -139,7 +139,7 @@ def test_a_set_that_cannot_be_tested_on_is_refused_in_one_line(
     [
         (["--external", "far"], "give it as NAME=PATH"),
         (["--external", "a b=x"], "may hold letters"),
-        (["--external", "far=x", "--external", "FAR=y"], "a name is given to two sets"),
+        (["--external", "far=x", "--external", "FAR=y"], "the name FAR is given twice"),
         (["--external", "far=nowhere"], "external set far: nowhere: there is no such file"),
         (["--protocols", "external"], "needs --external NAME=PATH"),
     ],
@@ -171,6 +171,7 @@ def test_two_words_for_one_class_are_matched_by_positive(bench, phantom, tmp_pat
                     "--dry-run")  # fmt: skip
     assert unknown.status == 2
     assert "--positive 'odd'" in unknown.err
+    assert "external set" not in unknown.err
 
 
 def test_too_few_patients_for_an_interval_are_said(bench, phantom, tmp_path):

@@ -163,9 +163,11 @@ def test_what_comes_out_goes_in_again_bit_for_bit(
     )
     assert written.status == 0, written.err
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
-        f"{name}.{end}" for name in ("tiny-a", "fusion_tiny-a_tiny-b") for end in (kind, "json")
+        f"{name}.{end}"
+        for name in ("tiny-a", "fusion_tiny-a_tiny-b")
+        for end in (kind, f"{kind}.json")
     }
-    facts = json.loads((tmp_path / "out" / "tiny-a.json").read_text())
+    facts = json.loads((tmp_path / "out" / f"tiny-a.{kind}.json").read_text())
     assert facts["extractor"]["name"] == "tiny-a"
     assert facts["features"]["columns"] == 16
     assert len(facts["data"]["left_out"]) == 1

@@ -8,10 +8,16 @@ import pytest
 from bench.commands.all import run_all
 from bench.commands.options import with_options
 from bench.data import CropSettings
+from bench.data.loading import DATASETS
 from bench.errors import UnusableInput
-from bench.planning.config import Configuration, check_names
+from bench.planning.config import Configuration, check_names, option_of
 from bench.planning.presets import PRESETS
 from bench.planning.protocols import PROTOCOLS
+
+
+def test_help_names_every_kind_of_data_set():
+    said = option_of("dataset").help
+    assert [name for name in DATASETS if name not in said] == []
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,8 @@ def test_a_file_has_the_options_under_their_own_names(tmp_path):
         ("[run]\nsize = 3", "'run' is no option"),
         ("size = 4", "size 4: Input should be greater than or equal to 8"),
         ("size = [64]", "size takes one value"),
+        ("epochs = true", "epochs is no flag"),
+        ("tune = 1", "tune is a flag, true or false"),
         ("size = 'big'", "size 'big'"),
         ("extractors = []", "extractors : no name is given"),
         ("extractors = [['a']]", "extractors is to be text"),

@@ -56,7 +56,8 @@ def test_training_is_that_of_the_official_split_and_all_external_rows_are_tested
 def test_without_an_official_split_all_rows_are_trained_on(tmp_path):
     (fold,) = external(both(lesions(splits=("none",)), others(), tmp_path), 1, 0).folds
     assert list(fold.train) == list(range(24))
-    assert fold.held_out is None
+    assert fold.held_out is not None
+    assert not len(fold.held_out)
 
 
 @pytest.mark.parametrize("spelled", ["P_003", "p-3", "P 0003"])

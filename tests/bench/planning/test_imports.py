@@ -214,10 +214,10 @@ def test_an_id_that_several_crops_share_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (("mine",), "give features as NAME=FILE"),
-        (("=x.npz",), "give features as NAME=FILE"),
-        (("a+b=x.npz",), "is no name for features"),
-        (("a=x.npz", "a=y.npz"), "given more than once"),
+        (("mine",), "give it as NAME=PATH"),
+        (("=x.npz",), "give it as NAME=PATH"),
+        (("a+b=x.npz",), "the name 'a.b' may hold letters"),
+        (("a=x.npz", "a=y.npz"), "the name a is given twice"),
     ],
 )
 def test_an_option_that_names_no_file_is_refused(given, reason):

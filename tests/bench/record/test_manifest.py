@@ -17,47 +17,60 @@ from bench.planning.splits import official
 from bench.record.manifest import (
     _changed,
     _not_run,
-    _other_epochs,
-    _recipe_of,
     _recipes,
     _taken_out,
 )
 
-COMMAND = ["python", "-m", "bench", "all", "--data", "my set", "--extractors", "a,b"]
+CHOSEN = {"data": "my set", "extractors": ("a", "b"), "tune": True, "out": "runs/x"}
 
 
 @pytest.mark.parametrize(
     "more",
     [
-        [],
-        ["--preset", "quick", "--out", "runs/x"],
-        ["--out=runs/x", "--protocols=official"],
-        ["--protocols", "official", "--repeats", "2", "--dry-run"],
+        {},
+        {"preset": "quick", "epochs": 3},
+        {"protocols": ("official",), "repeats": 2, "dry_run": True},
     ],
 )
 def test_a_command_keeps_all_but_what_is_changed(more):
-    changed = _changed(
-        [*COMMAND, *more, "--epochs", "3", "--tune"],
-        {"--preset": "thesis", "--out": "runs/x-thesis"},
-    )
+    options = Configuration.checked(CHOSEN | more)
+    changed = _changed(options, {"preset": "thesis", "out": "runs/x-thesis"})
     assert changed == (
         "python -m bench all --data 'my set' --extractors a,b --tune "
-        "--preset thesis --out runs/x-thesis"
+        "--out runs/x-thesis --preset thesis"
+    )
+
+
+def test_a_command_names_files_one_by_one_and_keeps_epochs_under_the_preset():
+    options = Configuration.checked(
+        {"external": ("far=a,b", "near=c"), "features": ("mine=d.npz",), "epochs": 3}
+    )
+    assert _changed(options, {"repeats": "10"}) == (
+        "python -m bench all --external far=a,b --external near=c --epochs 3 "
+        "--features mine=d.npz --repeats 10"
+    )
+    assert _changed(options, {"external": None, "features": None}) == (
+        "python -m bench all --epochs 3"
     )
 
 
 def test_another_number_of_epochs_is_told(phantom, tmp_path):
     options = {"data": phantom, "cache": tmp_path, "extractors": ("vit_128_p16", "cvt_13")}
     job = prepare_job(Configuration.checked(options | {"epochs": 3}))
-    assert {recipe.epochs for recipe in _recipe_of(job).values()} == {3}
-    (notice,) = _other_epochs(job)
+    assert {recipe.epochs for recipe in job.recipes.values()} == {3}
+    (notice,) = job.notices
     assert notice.startswith("networks are trained for 3 epochs by --epochs, which departs from")
     assert notice.endswith("vit_128_p16 (10), cvt_13 (10)")
     (row, _) = _recipes(job)
     assert (row["recipe"], row["epochs"]) == ("quick (3 epochs)", 3)
-    assert any("as many epochs as published" in row["what"] for row in _not_run(job, COMMAND))
+    assert any("as many epochs as published" in row["what"] for row in _not_run(job))
+    enough = prepare_job(Configuration.checked(options | {"epochs": 300}))
+    assert not any("a few epochs, as here" in row["what"] for row in _not_run(enough))
     for same in (10, None):
-        assert not _other_epochs(prepare_job(Configuration.checked(options | {"epochs": same})))
+        # The recipes of the run before are kept under another key.
+        job = prepare_job(Configuration.checked(options | {"epochs": same}))
+        assert {recipe.epochs for recipe in job.recipes.values()} == {10}
+        assert not job.notices
     with pytest.raises(UnusableInput, match="--epochs 0"):
         Configuration.checked({"epochs": 0})
 
@@ -75,7 +88,7 @@ def audit_command(phantom, cache, **options):
     """The words of the command that `not_run` gives for the leakage audit; None without one."""
     chosen = {"data": phantom, "cache": cache, "extractors": ("random:timm:resnet18",)}
     job = prepare_job(Configuration.checked(chosen | options))
-    commands = [row["command"] for row in _not_run(job, COMMAND) if "leakage audit" in row["what"]]
+    commands = [row["command"] for row in _not_run(job) if "leakage audit" in row["what"]]
     assert len(commands) <= 1
     return shlex.split(commands[0]) if commands else None
 
