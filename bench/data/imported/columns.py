@@ -29,6 +29,14 @@ _NO_FEATURES = {
     *("labels", "target", "targets", "class", "y", "diagnosis", "malignant", "malignancy"),
     *("outcome", "ground_truth", "gt", "birads", "bi_rads", "fold", "set", "partition", "phase"),
     *("", "index", "level_0", "__index_level_0__"),
+    # Of published sets.
+    *("prediction_id", "difficult_negative_case", "subtype", "finding_categories"),
+}
+# A column with one of these words says what was found, unless a number ends it: class_0 of a
+# network's outputs is a feature.
+_OUTCOMES = {
+    *("label", "labels", "target", "cancer", "biopsy", "invasive", "classification", "class"),
+    *("malignant", "malignancy", "benign", "diagnosis", "pathology", "outcome", "birads", "rads"),
 }
 
 # How many names a message lists.
@@ -183,14 +191,23 @@ def _feature_places(
         plain = _plain(name)
         if place == ids:
             continue
-        known = plain in _NO_FEATURES or plain.startswith("unnamed:") or find_column([plain])
+        known = _says_what_it_is(plain) or plain.startswith("unnamed:") or find_column([plain])
         if known or not is_number(place):
             others.append(name)
         else:
             places.append(place)
     if not places:
         raise unusable(path, f"has no column of features beside {header[ids]}")
-    return places, _not_used(header[ids], others)
+    # Those of embeddings are numbered.
+    unusual = [header[place] for place in places if not header[place].strip()[-1:].isdigit()]
+    taken = (f"columns taken as features: {few(unusual)}",) if unusual else ()
+    return places, _not_used(header[ids], others) + taken
+
+
+def _says_what_it_is(plain: str) -> bool:
+    """Whether a column tells what a crop is, by its name in the form of `_plain`."""
+    numbered = plain[-1:].isdigit()
+    return plain in _NO_FEATURES or (not numbered and not _OUTCOMES.isdisjoint(plain.split("_")))
 
 
 def _not_used(ids: str, others: Sequence[str]) -> tuple[str, ...]:

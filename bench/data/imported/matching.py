@@ -72,7 +72,8 @@ def match_rows(file: FeatureFile, table: "pd.DataFrame", root: Path) -> MatchedR
         "the file's stem": _stem,
     }
     found = {by: [key(name) for name in file.ids] for by, key in as_key.items()}
-    counts = {by: sum(map(set(found[by]).__contains__, keys)) for by, keys in of_crops.items()}
+    # Ids, not crops: a path may fit several. Of equal counts the first one is taken.
+    counts = {by: len(set(found[by]) & set(keys)) for by, keys in of_crops.items()}
     by = max(counts, key=lambda name: counts[name])
     if not counts[by]:
         raise unusable(

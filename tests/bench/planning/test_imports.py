@@ -230,3 +230,43 @@ def test_a_windows_path_is_one_file():
     assert {name: str(path) for name, path in given.feature_files().items()} == {
         "features:mine": r"C:\data\a=b,c.npz"
     }
+
+
+def test_ids_of_whole_images_are_no_ids_of_the_crops_cut_from_them(tmp_path):
+    """A path that fits an image and its lesions counts once."""
+    crops = pd.DataFrame(
+        {
+            "crop_id": ["1.png", "1.png:lesion", "2.png", "2.png:lesion"],
+            "path": ["1.png", "1.png", "2.png", "2.png"],
+        }
+    )
+    path = tmp_path / "mine.npz"
+    np.savez(path, ids=np.array(["2.png", "1.png"]), X=X[:2])
+    matched = match_rows(read_features(path), crops, tmp_path)
+    assert (matched.by, matched.rows.tolist()) == ("crop_id", [1, -1, 0, -1])
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("cancer", "biopsy", "invasive", "difficult_negative_case", "classification"),
+        *("Difficult Negative Case", "BIRADS", "breast_birads", "finding_birads", "is_malignant"),
+        *("cancer_label", "prediction_id", "subtype"),
+    ],
+)
+def test_what_was_found_is_no_feature(tmp_path, name):
+    frame(name="image_id", **{name: [0, 1, 0, 1]}).to_csv(tmp_path / "a.csv", index=False)
+    found = read_features(tmp_path / "a.csv")
+    np.testing.assert_array_equal(found.matrix, X)
+    assert found.remarks == (f"columns that are no features: {name!r}",)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_are_named_unlike_features_are_told(tmp_path, kind):
+    path = tmp_path / f"a.{kind}"
+    table = frame(name="image_id", age=[61, 61, 55, 70], implant=[0, 0, 0, 1], cancer=[0, 0, 1, 1])
+    table.to_csv(path, index=False) if kind == "csv" else table.to_parquet(path)
+    found = read_features(path)
+    assert found.matrix.shape == (4, 5)
+    assert found.remarks[0].startswith("columns that are no features: 'cancer'")
+    assert found.remarks[-1] == "columns taken as features: age, implant"
