@@ -122,7 +122,7 @@ def read(
     """
     lines = records(file)
     _, header = next(lines, (1, []))
-    names = _named(file, header, columns)
+    names = named_columns(file, header, columns)
     taken = None if "patient_id" in columns else find_column(names)
     notices = _patient_notices(names, taken)
     names = ["patient_id" if name == taken else name for name in names]
@@ -203,7 +203,7 @@ def _labels(
     return {text: sides[spelled[normalised(text)]] or 0 for text in first_line}, notices
 
 
-def _named(file: Path, header: list[str], columns: Mapping[str, str]) -> list[str]:
+def named_columns(file: Path, header: list[str], columns: Mapping[str, str]) -> list[str]:
     """The columns by their names here; raises UnusableInput for one requested that is not there."""
     names = [column_name(name) for name in header]
     exact = [name.strip() for name in header]

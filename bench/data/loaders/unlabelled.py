@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.data.csv_files import records
-from bench.data.csv_manifest import column_name
+from bench.data.csv_manifest import NO_VALUE, column_name, column_names, named_columns
+from bench.data.folder import tables_of
 from bench.data.folder_files import files_in, images_in, problem_of
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
 from bench.data.patients import find_column, normalised_ids
@@ -20,13 +21,13 @@ def find_unlabelled(
 ) -> Path | None:
     """The CSV of paths without labels, or the folder with images and no such CSV; else None."""
     if root.is_file():
-        is_table = root.suffix.lower() == ".csv" and not _has_labels(root, columns)
+        is_table = root.suffix.lower() == ".csv" and not _names(root, "label", columns)
         return root if is_table else None
     if not root.is_dir():
         return None
-    tables = _tables(root, columns)
+    tables = [file for file in tables_of(root) if _names(file, "path", columns)]
     if tables:
-        return tables[0] if len(tables) == 1 and not _has_labels(tables[0], columns) else None
+        return tables[0] if len(tables) == 1 and not _names(tables[0], "label", columns) else None
     return root if any(True for _ in images_in(FolderSource(root, follow_links), root)) else None
 
 
@@ -93,24 +94,23 @@ def _of_table(
     source: FolderSource, file: Path, columns: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[LeftOut], bool]:
     lines = records(file)
-    names = [column_name(name) for name in next(lines, (1, []))[1]]
-    wanted = column_name(columns.get("path", "path"))
-    if names.count(wanted) != 1:
-        raise unusable(file, f"has no column {wanted!r}, or several")
-    patient = column_name(columns["patient_id"]) if "patient_id" in columns else find_column(names)
+    names = named_columns(file, next(lines, (1, []))[1], columns)
+    if names.count("path") != 1:
+        raise unusable(file, "has no column 'path', or several")
+    patient = "patient_id" if "patient_id" in columns else find_column(names)
     rows, left_out = [], []
     for number, cells in lines:
         if len(cells) != len(names):
             raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
         named = dict(zip(names, (cell.strip() for cell in cells), strict=True))
-        path = str(PurePosixPath(below_root(source.root, named[wanted])))
+        path = str(PurePosixPath(below_root(source.root, named["path"])))
         problem = path_problem(path)
         if problem:
             raise unusable(file, f"line {number}: path {path[:100]!r} {problem}")
-        row = _row(path) | {
-            name: named[name] for name in ("crop_id", "patient_id") if named.get(name)
-        }
-        if patient and named.get(patient):
+        row = _row(path)
+        if named.get("crop_id"):
+            row["crop_id"] = named["crop_id"]
+        if patient and named[patient].lower() not in NO_VALUE:
             row["patient_id"] = named[patient]
         if (source.root / path).is_file():
             rows.append(row)
@@ -121,19 +121,9 @@ def _of_table(
     return rows, left_out, patient is not None
 
 
-def _has_labels(file: Path, columns: Mapping[str, str]) -> bool:
-    names = [column_name(name) for name in next(records(file), (1, []))[1]]
-    return column_name(columns.get("label", "label")) in names
-
-
-def _tables(root: Path, columns: Mapping[str, str]) -> list[Path]:
-    """The CSV files of a folder that name its images."""
-    wanted = column_name(columns.get("path", "path"))
-    return [
-        file
-        for file in sorted(root.glob("*.csv"))
-        if wanted in [column_name(name) for name in next(records(file), (1, []))[1]]
-    ]
+def _names(file: Path, column: str, columns: Mapping[str, str]) -> bool:
+    """Whether a CSV has a column, by the name that it has there."""
+    return column_name(columns.get(column, column)) in column_names(file)
 
 
 def _row(path: str) -> dict[str, Any]:

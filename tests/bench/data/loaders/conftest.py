@@ -7,6 +7,7 @@ import io
 import plistlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -170,7 +171,8 @@ def vindr(root: Path) -> Path:
     lines = [VINDR_FINDINGS]
     for study, image, grade, what, of_finding, box in findings:
         split = "test" if study == "e3" else "training"
-        cells = (study, "s", image, "L", "CC", size, grade, "DENSITY C", what, of_finding, box)
+        side, view = {exam[1]: exam[2:4] for exam in exams}[image]
+        cells = (study, "s", image, side, view, size, grade, "DENSITY C", what, of_finding, box)
         lines.append(",".join((*cells, split)))
     root.joinpath("finding_annotations.csv").write_text("\n".join(lines) + "\n")
     return root
@@ -280,6 +282,12 @@ TREES: dict[str, Callable[[Path], Path]] = {
     "busi": busi,
     "image-folder": image_folder,
 }
+
+
+@pytest.fixture
+def draw() -> SimpleNamespace:
+    """What writes one file of a set."""
+    return SimpleNamespace(picture=picture, mammogram=mammogram, mask=mask, outlines=outlines)
 
 
 @pytest.fixture
