@@ -88,6 +88,12 @@ def tables_of(root: Path) -> list[Path]:
     ]
 
 
+def has_manifest(root: Path) -> bool:
+    """Whether a CSV with path and label lies directly in a folder: it says more than folders do."""
+    required = set(csv_manifest.REQUIRED)
+    return any(required <= set(csv_manifest.column_names(file)) for file in tables_of(root))
+
+
 def _from_manifest(
     file: Path, positive: str | None, columns: Mapping[str, str], follow_links: bool
 ) -> Dataset:

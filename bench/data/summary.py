@@ -156,9 +156,11 @@ def _totals(dataset: Dataset, table: "pd.DataFrame") -> "pd.DataFrame":
 
     films = table["film_path"].where(table["film_path"] != "") if "film_path" in table else None
     images = table["path"] if films is None else films.fillna(table["path"])
+    # Beside crops of lesions, whole images are no lesions of their own.
+    crops = table[table["half_side"].notna()] if "half_side" in table else table[:0]
     used = {
         "rows": len(table),
-        "lesions": int(table["lesion_id"].nunique()),
+        "lesions": int((table if crops.empty else crops)["lesion_id"].nunique()),
         "patients": int(table["patient_id"].nunique()),
         "images": int(images.nunique()),
     }

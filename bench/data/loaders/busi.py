@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from bench.data.description import shape_by_header
+from bench.data.folder import has_manifest
 from bench.data.folder_files import images_in, problem_of
 from bench.data.images.decoding import decoded
 from bench.data.images.pixels import UnreadableImage
@@ -22,7 +23,7 @@ LICENCE = "CC BY 4.0 (of the article; copies of the set may name another licence
 CITATION = (
     "W. Al-Dhabyani et al., Dataset of breast ultrasound images, Data in Brief 28:104863 (2020)"
 )
-PUBLISHED = {"rows": 780, "lesions": 647, "patients": 600, "images": 780}
+PUBLISHED = {"lesions": 647, "patients": 600, "images": 780}
 # The classes, and whether their pictures show a lesion.
 CLASSES = {"benign": True, "malignant": True, "normal": False}
 LABEL_FROM = "class folder: malignant positive, all others negative"
@@ -46,6 +47,11 @@ def _place(root: Path) -> Path | None:
         if {"benign", "malignant"} <= set(classes) and any(named):
             return place
     return None
+
+
+def _find(root: Path) -> bool:
+    place = _place(root)
+    return place is not None and not has_manifest(root) and not has_manifest(place)
 
 
 def _class_folders(place: Path) -> dict[str, Path]:
@@ -108,9 +114,7 @@ def load(root: Path, requested: Requested) -> Dataset:
         notices=[PATIENTS, NO_SPLIT],
         patient_ids=False,
         organ="breast",
-        source_tables={
-            "totals": totals({"rows": count, "lesions": lesions, "images": count}, PUBLISHED)
-        },
+        source_tables={"totals": totals({"lesions": lesions, "images": count}, PUBLISHED)},
     )
 
 
@@ -133,22 +137,19 @@ def _lesion_box(source: FolderSource, path: str, masks: list[str]) -> Box | str:
     size = shape_by_header(source.root / path)
     if size is None:
         return "its size cannot be read"
+    if not masks:
+        return "it has no mask"
     boxes: list[Box] = []
-    problem = "it has no mask"
     for mask in masks:
-        problem = problem_of(source, mask)
-        marked = problem or _marked(source.root / mask)
+        marked = problem_of(source, mask) or _marked(source.root / mask)
+        # A box around what the others mark would not hold all.
         if isinstance(marked, str):
-            problem = f"its mask: {marked}"
-            continue
+            return f"its mask: {marked}"
         box = (marked.columns[0], marked.rows[0], marked.columns[1], marked.rows[1])
         in_picture = scaled(box, marked.shape[::-1], size)
         if isinstance(in_picture, str):
-            problem = in_picture
-        else:
-            boxes.append(in_picture)
-    if not boxes:
-        return problem
+            return in_picture
+        boxes.append(in_picture)
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
@@ -168,6 +169,6 @@ def _marked(file: Path) -> "Marked | str":
 LOADER = Loader(
     name="busi",
     title="BUSI: benign, malignant and normal with masks beside the pictures",
-    find=lambda path: _place(path) is not None,
+    find=_find,
     load=load,
 )

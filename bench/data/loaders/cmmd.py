@@ -11,7 +11,7 @@ from bench.data.images.pixels import UnreadableImage
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.loaders import cells, tables
-from bench.data.loaders.image_files import ImageFiles
+from bench.data.loaders.image_files import ImageFiles, format_preference
 from bench.data.loaders.rows import IMAGES, lesion_row
 from bench.data.loaders.tables import TableRow
 from bench.data.sources import FolderSource
@@ -35,9 +35,11 @@ _SIDE_AND_VIEW = re.compile(
 )
 # Of DICOM's views, in SNOMED RT and in SNOMED CT.
 _VIEWS = {"R-10242": "CC", "399162004": "CC", "R-10226": "MLO", "399368009": "MLO"}
+NO_BREAST = "the table gives no ID1 or no LeftRight"
+SHOWN_BETTER = "its mammogram is used in another format"
 NOT_SAID = "neither its header nor its name says whose it is, and which side"
 
-Place = tuple[str, str, str]  # patient, side, view
+Whose = tuple[str, str, str]  # patient, side, view
 
 
 def _table(root: Path) -> Path | None:
@@ -66,24 +68,34 @@ def load(root: Path, requested: Requested) -> Dataset:
         row.cells["ID1"] = row["ID1"].upper()
         row.cells["LeftRight"] = cells.side(row["LeftRight"])
     table = tables.without_repeats(table, ("ID1", "LeftRight"))
-    breasts = {(row["ID1"], row["LeftRight"]): row for row in table.rows}
+    breasts = {
+        (row["ID1"], row["LeftRight"]): row for row in table.rows if row["ID1"] and row["LeftRight"]
+    }
     left_out = list(table.left_out)
     rows: list[dict[str, Any]] = []
     seen: Counter[tuple[str, str]] = Counter()
     images = ImageFiles(source)
-    for path in images.paths:
-        place = images.problem(path) or _place(source.root, path, requested.progress)
-        if not isinstance(place, str):
-            seen[place[:2]] += 1
-        made = place if isinstance(place, str) else _row(path, place, breasts, seen[place[:2]])
+    shown = {
+        path: images.problem(path) or _whose(source.root, path, requested.progress)
+        for path in images.paths
+    }
+    shown |= dict.fromkeys(_shown_better(shown), SHOWN_BETTER)
+    for path, whose in shown.items():
+        if not isinstance(whose, str):
+            seen[whose[:2]] += 1
+        made = whose if isinstance(whose, str) else _row(path, whose, breasts, seen[whose[:2]])
         if isinstance(made, str):
             left_out.append(LeftOut(path, path, made))
         else:
             rows.append(made)
     for row in table.rows:
-        name = "_".join(filter(None, (row["ID1"], row["LeftRight"])))
-        if not seen[row["ID1"], row["LeftRight"]]:
-            left_out.append(LeftOut(name, file.name, "no image of this breast is there"))
+        breast = row["ID1"], row["LeftRight"]
+        if not all(breast):
+            left_out.append(LeftOut(table.name_of(row), file.name, NO_BREAST))
+        elif not seen[breast]:
+            left_out.append(
+                LeftOut("_".join(breast), file.name, "no image of this breast is there")
+            )
     return finish(
         "cmmd",
         source,
@@ -96,14 +108,34 @@ def load(root: Path, requested: Requested) -> Dataset:
         organ="breast",
         source_tables={
             "totals": totals(
-                {"rows": len(table.rows), "patients": len({row["ID1"] for row in table.rows})},
-                PUBLISHED,
+                {"patients": len({row["ID1"] for row in table.rows} - {""})}, PUBLISHED
             )
         },
     )
 
 
-def _place(root: Path, path: str, progress: Callable[[int], None] | None) -> Place | str:
+def _shown_better(shown: Mapping[str, Whose | str]) -> list[str]:
+    """The files whose mammogram is there in a format that is preferred.
+
+    A file without a view may show any view of its breast.
+    """
+    of_breast: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for path, whose in shown.items():
+        if not isinstance(whose, str):
+            of_breast.setdefault(whose[:2], []).append((path, whose[2]))
+    return [
+        path
+        for files in of_breast.values()
+        for path, view in files
+        if any(
+            format_preference(other) < format_preference(path)
+            for other, other_view in files
+            if view == other_view or not (view and other_view)
+        )
+    ]
+
+
+def _whose(root: Path, path: str, progress: Callable[[int], None] | None) -> Whose | str:
     """Whose mammogram a file is, with side and view, or why that is not known."""
     from bench.data.images.dicom import read_header
 
@@ -127,10 +159,10 @@ def _place(root: Path, path: str, progress: Callable[[int], None] | None) -> Pla
 
 
 def _row(
-    path: str, place: Place, breasts: Mapping[tuple[str, str], TableRow], number: int
+    path: str, whose: Whose, breasts: Mapping[tuple[str, str], TableRow], number: int
 ) -> dict[str, Any] | str:
     """A row of the lesion table, or why there is none."""
-    patient, side, view = place
+    patient, side, view = whose
     row = breasts.get((patient, side))
     if row is None:
         return "the clinical table has no row for this breast"

@@ -54,6 +54,12 @@ class ImageFiles:
                 return ("", problem) if problem else (best, "")
         return "", MISSING
 
+    def not_among(self, names: Iterable[str]) -> list[str]:
+        """The files that have none of these names."""
+        known = {name.lower() for name in names}
+        unnamed = (paths for name, paths in self._by_key.items() if name not in known)
+        return sorted(path for paths in unnamed for path in paths)
+
     def problem(self, path: str) -> str:
         """Why a file cannot be read as it lies there; empty if nothing is known."""
         wrong = path_problem(path)
@@ -64,7 +70,13 @@ class ImageFiles:
         return "" if (self._source.root / path).is_file() else "the file is missing"
 
 
-def _preference(path: str) -> tuple[int, str]:
-    """DICOM before PNG and its like, and these before what loses detail."""
+def format_preference(path: str) -> tuple[int, str]:
+    """Which of two files of an image comes first: DICOM, PNG and its like, what loses detail."""
     name = path.lower()
-    return (0 if name.endswith(DICOM_ENDINGS) else 2 if name.endswith(_LOSSY) else 1), path
+    if name.endswith(DICOM_ENDINGS):
+        return 0, ""
+    return (2 if name.endswith(_LOSSY) else 1), PurePosixPath(name).suffix
+
+
+def _preference(path: str) -> tuple[int, str]:
+    return format_preference(path)[0], path

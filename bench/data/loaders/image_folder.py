@@ -9,8 +9,7 @@ from bench.data.class_folders import (
     class_folders,
     from_class_folders,
 )
-from bench.data.csv_manifest import REQUIRED, column_names
-from bench.data.folder import tables_of
+from bench.data.folder import has_manifest
 from bench.data.folder_files import files_in, images_in, is_image
 from bench.data.lesions import Dataset, LeftOut, unusable
 from bench.data.loader import Loader, Requested
@@ -30,8 +29,7 @@ def _find(root: Path) -> bool:
     if not root.is_dir():
         return False
     parts = _parts(root)
-    # A manifest says more than folders do.
-    if len(parts) < 2 or any(set(REQUIRED) <= set(column_names(one)) for one in tables_of(root)):
+    if len(parts) < 2 or has_manifest(root):
         return False
     source = FolderSource(root)
     return all(

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,7 +27,7 @@ CITATION = (
     "I. C. Moreira et al., INbreast: toward a full-field digital mammographic database, Academic "
     "Radiology 19(2), 236-248 (2012)"
 )
-PUBLISHED = {"rows": 410, "patients": 115, "images": 410}
+PUBLISHED = {"patients": 115, "images": 410}
 NEEDED = ("File Name", "Laterality", "View", "Bi-Rads")
 OPTIONAL = ("Patient ID", "ACR", "Acquisition date")
 RULE = ReadingRule("image", positive="456", negative="12", others="0 and 3 left out")
@@ -67,15 +67,18 @@ def load(root: Path, requested: Requested) -> Dataset:
         raise unusable(root, f"no INbreast here; looked for INbreast.csv{hint}")
     source = FolderSource(file.parent, requested.follow_links)
     images = ImageFiles(source, _number)
-    outlines = {
-        PurePosixPath(path).stem: path for path in images.others if path.lower().endswith(".xml")
-    }
     table = tables.read_table(file, NEEDED, OPTIONAL)
     for row in table.rows:
         row.cells["File Name"] = _number(cells.identifier(row["File Name"]))
+    named = {row["File Name"] for row in table.rows}
+    outlines, unused = _outline_files(images.others, named)
     table = tables.without_repeats(table, ("File Name",))
     rows: list[dict[str, Any]] = []
-    left_out = list(table.left_out)
+    left_out = [*table.left_out, *unused]
+    left_out += [
+        LeftOut(path, path, "the table has no row for this image")
+        for path in images.not_among(named)
+    ]
     points: Counter[str] = Counter()
     for row in table.rows:
         made = _image_row(row.cells, images)
@@ -85,10 +88,14 @@ def load(root: Path, requested: Requested) -> Dataset:
             continue
         rows.append(made)
         if name in outlines:
-            found, lost, count = _lesions(made, source, outlines[name])
+            found, lost, count = _lesions(made, source, outlines.pop(name))
             rows += found
             left_out += lost
             points[name] += count
+    left_out += [
+        LeftOut(f"{name}_outlines", path, "its image is left out")
+        for name, path in outlines.items()
+    ]
     own = sum(row["patient_id"] == row["crop_id"] for row in rows if row["subset"] == IMAGES)
     return finish(
         "inbreast",
@@ -103,11 +110,28 @@ def load(root: Path, requested: Requested) -> Dataset:
         citation=CITATION,
         notices=[birads.NOTICE, *_patient_notices(own), *_notices(source, rows, points), NO_SPLIT],
         organ="breast",
-        patient_ids=own == 0,
-        source_tables={
-            "totals": totals({"rows": len(table.rows), "images": len(table.rows)}, PUBLISHED)
-        },
+        patient_ids=own < sum(row["subset"] == IMAGES for row in rows),
+        source_tables={"totals": totals({"images": len(table.rows)}, PUBLISHED)},
     )
+
+
+def _outline_files(
+    paths: Iterable[str], named: Collection[str]
+) -> tuple[dict[str, str], list[LeftOut]]:
+    """The files of outlines by their images, and those that belong to no row."""
+    found: dict[str, str] = {}
+    left_out: list[LeftOut] = []
+    for path in paths:
+        name = PurePosixPath(path).stem
+        if not path.lower().endswith(".xml"):
+            continue
+        if name not in named:
+            left_out.append(LeftOut(path, path, "the table has no row for these outlines"))
+        elif name in found:
+            left_out.append(LeftOut(path, path, "another file has the outlines of this image"))
+        else:
+            found[name] = path
+    return found, left_out
 
 
 def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:

@@ -13,10 +13,12 @@ from bench.data.csv_files import first_record, records
 from bench.data.lesions import LeftOut, unusable
 from bench.data.loaders.cells import plain
 from bench.data.patients import squeezed
+from bench.errors import UnusableInput
 
 EXCEL = "pip install 'vit-svm-bench[excel]', or save it as CSV"
 # A table of 20,000 rows takes a hundredth of it.
 _MOST_INFLATED = 2**28
+SAME_ROW = "the table has the same row twice"
 WRONG_LENGTH = "its line in the table has another number of cells than the header"
 
 
@@ -115,16 +117,18 @@ def without_repeats(table: SourceTable, key: Sequence[str]) -> SourceTable:
     """A table in which each key occurs once.
 
     Of rows that say the same the first one stays; of rows that contradict each other none does.
+    Rows in which a part of the key is empty all stay: nothing says that they are of one thing.
     """
     groups: dict[tuple[str, ...], list[TableRow]] = {}
     for row in table.rows:
-        groups.setdefault(tuple(row[name] for name in key), []).append(row)
+        names = tuple(row[name] for name in key)
+        groups.setdefault(names if all(names) else (*names, str(row.line)), []).append(row)
     kept: list[TableRow] = []
     left_out = list(table.left_out)
     for names, rows in groups.items():
         alike = all(row.cells == rows[0].cells for row in rows)
         kept += rows[:1] if alike else []
-        reason = "the table has the same row twice" if alike else "its rows contradict each other"
+        reason = SAME_ROW if alike else "its rows contradict each other"
         left_out += [
             LeftOut("_".join(names), table.name_of(row), reason) for row in rows[int(alike) :]
         ]
@@ -162,12 +166,15 @@ def _sheet(file: Path) -> Iterator[tuple[int, list[str]]]:
         sheet = pd.read_excel(
             file, header=None, dtype=str, keep_default_na=False, engine="openpyxl"
         )
+    except UnusableInput:
+        raise
     except ImportError as error:
         raise unusable(file, f"is an Excel file: {EXCEL}") from error
     except OSError:
         raise
-    except (zipfile.BadZipFile, ValueError, KeyError, TypeError, AttributeError) as error:
-        reason = str(error) or type(error).__name__
+    except Exception as error:
+        # openpyxl and zipfile raise what their parsers meet.
+        reason = (str(error) or type(error).__name__)[:100]
         raise unusable(file, f"is not a table of Excel ({reason})") from error
     for number, cells in enumerate(sheet.itertuples(index=False, name=None), start=1):
         yield number, [cell if isinstance(cell, str) else "" for cell in cells]

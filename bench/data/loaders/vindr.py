@@ -29,6 +29,7 @@ from bench.data.loaders.rows import (
     scaled,
     square,
 )
+from bench.data.loaders.tables import SourceTable, TableRow
 from bench.data.sources import FolderSource
 
 LICENCE = "PhysioNet Restricted Health Data License 1.5.0 (not to be shared)"
@@ -37,10 +38,11 @@ CITATION = (
     "diagnosis in full-field digital mammography, Scientific Data 10:277 (2023); data DOI "
     "10.13026/br2v-7517"
 )
-PUBLISHED = {"rows": 20000, "lesions": 2254, "patients": 5000, "images": 20000}
+PUBLISHED = {"lesions": 2254, "patients": 5000, "images": 20000}
 BREASTS, FINDINGS = "breast-level_annotations.csv", "finding_annotations.csv"
 _IMAGE = ("study_id", "image_id", "laterality", "view_position")
 _MORE = ("breast_density", "split", "height", "width")
+_FINDING = ("finding_categories", "finding_birads")
 _BOX = ("xmin", "ymin", "xmax", "ymax")
 BREAST_RULE = ReadingRule("breast", positive="45", negative="12", others="0, 3 and 6 left out")
 FINDING_RULE = ReadingRule(
@@ -64,8 +66,8 @@ def load(root: Path, requested: Requested) -> Dataset:
         raise unusable(root, f"no VinDr-Mammo here; looked for {BREASTS}")
     source = FolderSource(place, requested.follow_links)
     images = ImageFiles(source)
-    breasts = tables.read_table(place / BREASTS, (*_IMAGE, "breast_birads"), _MORE)
-    breasts = tables.without_repeats(breasts, ("image_id",))
+    read = tables.read_table(place / BREASTS, (*_IMAGE, "breast_birads"), _MORE)
+    breasts = tables.without_repeats(read, ("image_id",))
     left_out = list(breasts.left_out)
     rows: list[dict[str, Any]] = []
     for row in breasts.rows:
@@ -76,18 +78,27 @@ def load(root: Path, requested: Requested) -> Dataset:
         else:
             rows.append(made)
     notices = [birads.NOTICE, EXAMS]
+    named = [*read.rows]
     in_tables = {
-        "rows": len(breasts.rows),
-        "patients": len({row["study_id"] for row in breasts.rows}),
+        "patients": len({row["study_id"] for row in breasts.rows} - {""}),
         "images": len(breasts.rows),
     }
     if (place / FINDINGS).is_file():
-        found, lost, count = _findings(place / FINDINGS, breasts, images, place)
+        findings = tables.read_table(place / FINDINGS, (*_IMAGE, *_FINDING, *_BOX), _MORE)
+        of_image: dict[str, Mapping[str, str] | None] = {
+            row["image_id"]: None for row in read.rows if row["image_id"]
+        }
+        of_image |= {row["image_id"]: row.cells for row in breasts.rows if row["image_id"]}
+        found, lost, in_tables["lesions"] = _findings(findings, of_image, images, place)
         rows += found
         left_out += lost
-        in_tables["lesions"] = count
+        named += findings.rows
     else:
         notices.append(f"there is no {FINDINGS}: no crops of findings")
+    left_out += [
+        LeftOut(path, path, "neither table has a row for this image")
+        for path in images.not_among(name for row in named for name in _file_names(row))
+    ]
     table = pd.DataFrame(rows)
     return finish(
         "vindr",
@@ -115,6 +126,11 @@ def _split_notices(table: Any) -> list[str]:
     return [f"{len(both)} patients are in both train and test"] * bool(both)
 
 
+def _file_names(row: Mapping[str, str] | TableRow) -> tuple[str, str]:
+    """What the file of a row's image may be called."""
+    return row["image_id"], f"{row['study_id']}_{row['image_id']}"
+
+
 def _common(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:
     """What a whole image and a finding in it have in common, or why it cannot be used."""
     if not row["study_id"] or not row["image_id"]:
@@ -122,8 +138,7 @@ def _common(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:
     split = _SPLITS.get(row["split"].lower())
     if split is None:
         return f"split is {row['split'][:40]!r}, not training or test"
-    names = (row["image_id"], f"{row['study_id']}_{row['image_id']}")
-    path, problem = images.find(names, row["study_id"])
+    path, problem = images.find(_file_names(row), row["study_id"])
     if problem:
         return problem
     return {
@@ -158,32 +173,68 @@ def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | s
 
 
 def _findings(
-    file: Path, breasts: tables.SourceTable, images: ImageFiles, place: Path
+    table: SourceTable,
+    of_image: Mapping[str, Mapping[str, str] | None],
+    images: ImageFiles,
+    place: Path,
 ) -> tuple[list[dict[str, Any]], list[LeftOut], int]:
-    """The rows of findings with a box, those left out, and how many the table has."""
-    needed = (*_IMAGE, "finding_categories", "finding_birads", *_BOX)
-    table = tables.read_table(file, needed, _MORE)
-    of_image = {row["image_id"]: row.cells for row in breasts.rows}
+    """The rows of findings with a box, those left out, and how many the table has.
+
+    `of_image` is the row of each image in the other table; None where its rows there contradict
+    each other.
+    """
     rows: list[dict[str, Any]] = []
     left_out = list(table.left_out)
     seen: Counter[str] = Counter()
+    known: set[tuple[str | float, ...]] = set()
     sizes: dict[str, tuple[int, int] | None] = {}
     for row in table.rows:
         categories = _categories(row["finding_categories"])
         if not any(row[name] for name in _BOX) and categories in ([], ["no finding"]):
             continue
+        said = tuple(_comparable(*cell) for cell in row.cells.items())
+        if said in known:
+            left_out.append(LeftOut(table.name_of(row), table.file.name, tables.SAME_ROW))
+            continue
+        known.add(said)
         seen[row["image_id"]] += 1
         name = f"{row['image_id'] or table.name_of(row)}_{seen[row['image_id']]}"
-        # One table says of which part an image is.
-        split = of_image.get(row["image_id"], row.cells)["split"]
-        made = _finding_row(name, {**row.cells, "split": split}, categories, images)
+        image = of_image.get(row["image_id"], row.cells)
+        made: dict[str, Any] | str = _contradiction(row, image)
+        if image is not None and not made:
+            # One table says whose an image is, and of which part.
+            of_one = {column: image[column] for column in (*_IMAGE, "split")}
+            made = _finding_row(name, {**row.cells, **of_one}, categories, images)
         if not isinstance(made, str):
             made = _in_image(made, row.cells, place, sizes)
         if isinstance(made, str):
-            left_out.append(LeftOut(name, file.name, made))
+            left_out.append(LeftOut(name, table.file.name, made))
         else:
             rows.append({**made, "abnormality_id": seen[row["image_id"]]})
     return rows, left_out, sum(seen.values())
+
+
+def _comparable(column: str, cell: str) -> str | float:
+    """A cell without what is only another spelling of it."""
+    number = cells.number(cell) if column in _BOX else None
+    return cell.lower() if number is None else number
+
+
+def _contradiction(finding: TableRow, image: Mapping[str, str] | None) -> str:
+    """Why nobody knows of whose breast a finding is; empty if that is known."""
+    if image is None:
+        return "the rows of its image contradict each other"
+    same = {
+        "exams": _same_id(finding["study_id"], image["study_id"]),
+        "sides": cells.side(finding["laterality"]) == cells.side(image["laterality"]),
+        "views": finding["view_position"].lower() == image["view_position"].lower(),
+    }
+    others = [what for what, is_same in same.items() if not is_same]
+    return f"the two tables name different {others[0]} for this image" if others else ""
+
+
+def _same_id(one: str, other: str) -> bool:
+    return cells.identifier(one).lower() == cells.identifier(other).lower()
 
 
 def _categories(text: str) -> list[str]:

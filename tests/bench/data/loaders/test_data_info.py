@@ -27,18 +27,24 @@ def totals(found: dict[str, Any]) -> dict[str, list[int | None]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "words", "rows", "images"),
+    ("name", "words", "rows", "lesions", "patients", "images"),
     [
-        ("inbreast", "Moreira", [8, 10, 410], [8, 6, 410]),
-        ("vindr", "10.13026/br2v-7517", [9, 11, 20000], [9, 8, 20000]),
-        ("cmmd", "CC BY 4.0", [5, 5, None], [None, 5, 3728]),
-        ("rsna", "non-commercial", [6, 5, 54706], [6, 5, 54706]),
-        ("busi", "Al-Dhabyani", [5, 8, 780], [5, 5, 780]),
-        ("image-folder", "", [None, 14, None], [None, 14, None]),
+        ("inbreast", "Moreira", 10, [None, 4, None], [None, 3, 115], [8, 6, 410]),
+        ("vindr", "10.13026/br2v-7517", 11, [6, 4, 2254], [3, 3, 5000], [9, 8, 20000]),
+        ("cmmd", "CC BY 4.0", 5, [None, 4, None], [4, 3, 1775], [None, 5, 3728]),
+        ("rsna", "non-commercial", 5, [None, 3, None], [3, 3, 11913], [6, 5, 54706]),
+        ("busi", "Al-Dhabyani", 8, [4, 3, 647], [None, 5, 600], [5, 5, 780]),
+        ("image-folder", "", 14, [None, 14, None], [None, 14, None], [None, 14, None]),
     ],
 )
 def test_data_info(
-    tree: Tree, name: str, words: str, rows: list[int | None], images: list[int | None]
+    tree: Tree,
+    name: str,
+    words: str,
+    rows: int,
+    lesions: list[int | None],
+    patients: list[int | None],
+    images: list[int | None],
 ) -> None:
     root = tree(name)
     printed = info(root)
@@ -47,8 +53,13 @@ def test_data_info(
     assert "Totals" in printed
     found = json.loads(info(root, "--json"))
     assert found["dataset"] == name
-    assert totals(found)["rows"] == rows
-    assert totals(found)["images"] == images
+    assert totals(found) == {
+        # Crops of lesions have rows of their own, beside those of whole images.
+        "rows": [None, rows, None],
+        "lesions": lesions,
+        "patients": patients,
+        "images": images,
+    }
     assert found["tables"]["rows_left_out"]
     assert all(notice in printed for notice in found["notices"])
 
@@ -57,11 +68,23 @@ def test_totals_of_cbis_ddsm(kaggle_tree: Path) -> None:
     found = json.loads(info(kaggle_tree, "--json"))
     assert totals(found) == {
         "rows": [3568, 3567, 3568],
-        "lesions": [2050, 2050, 2050],
+        "lesions": [2050, 2050, None],
         "patients": [1566, 1566, 1566],
         "images": [3103, 3103, 3103],
     }
     assert len(found["tables"]["rows_left_out"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "table"), [("vindr", "breast-level_annotations.csv"), ("cmmd", "")]
+)
+def test_a_row_without_a_patient_is_no_patient(tree: Tree, name: str, table: str) -> None:
+    root = tree(name)
+    before = totals(json.loads(info(root, "--json")))["patients"]
+    file = root / (table or "CMMD_clinicaldata_revision.csv")
+    row = file.read_text().splitlines()[-1]
+    file.write_text(file.read_text() + row[row.index(",") :].replace("c3", "c4") + "\n")
+    assert totals(json.loads(info(root, "--json")))["patients"] == before
 
 
 def test_a_phantom_has_no_published_totals(phantom: Path) -> None:
