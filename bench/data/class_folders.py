@@ -1,11 +1,12 @@
 """Class folders: the folders that name classes, their pictures, and the masks among these."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from bench.data.class_words import ClassSides, UnknownClass, decide_sides, named
 from bench.data.companions import is_mask_folder, named_masks
+from bench.data.csv_manifest import VALIDATION
 from bench.data.folder_files import (
     escapes_source,
     files_in,
@@ -14,15 +15,14 @@ from bench.data.folder_files import (
     problem_of,
 )
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, check_classes, finish, unusable
+from bench.data.loader import lesion_row
 from bench.data.patients import kept_together, named_alike
 from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
-NO_SPLIT = "no official split"
-# Nothing is chosen on a validation set here, so its pictures join training.
-VALIDATION = ("val", "valid", "validation", "dev")
-SPLITS: Mapping[str, str] = {
+# The folders of a split; nothing is chosen on a validation set here, so it joins training.
+PARTS: Mapping[str, str] = {
     **dict.fromkeys(("train", "training", *VALIDATION), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
@@ -104,7 +104,8 @@ def from_class_folders(
                     printable = _printable(path)
                     lost.append(LeftOut(printable, printable, reason))
                 else:
-                    rows.append({**_row(path, word, label), "split": parts[folder.parent]})
+                    split = parts[folder.parent]
+                    rows.append(lesion_row(path, path, label, pathology=word, split=split))
     if not rows and not lost:
         raise unusable(root, f"its class folders {named(names)} hold no images")
     rows, masks, doubtful = without_masks(source, rows)
@@ -129,6 +130,7 @@ def from_class_folders(
             *doubtful_notices(doubtful),
         ],
         patient_ids=False,
+        own=True,
     )
 
 
@@ -151,7 +153,7 @@ def _check_names(root: Path, names: list[str]) -> None:
             "needs two class folders or a CSV with path and label; its folders: "
             f"{named(names) or 'none'}",
         )
-    if {name.lower() for name in names} <= SPLITS.keys():
+    if {name.lower() for name in names} <= PARTS.keys():
         raise unusable(
             root,
             f"{named(names)} are parts of a split, not classes; give one folder a class, or a CSV "
@@ -262,20 +264,3 @@ def _sides(root: Path, names: list[str], positive: str | None) -> ClassSides:
         raise UnknownClass(str(unusable(root, str(error)))) from error
     except UnusableInput as error:
         raise unusable(root, str(error)) from error
-
-
-def _row(path: str, name: str, label: int) -> dict[str, Any]:
-    return {
-        "crop_id": path,
-        "lesion_id": path,
-        "patient_id": path,
-        "laterality": "",
-        "view": "",
-        "abnormality": "",
-        "abnormality_id": 1,
-        "pathology": name,
-        "label": label,
-        "split": "none",
-        "path": str(PurePosixPath(path)),
-        "subset": "all",
-    }

@@ -39,9 +39,9 @@ KNOWN_COLUMNS = (
 MISSING = ("", "nan", "na", "n/a", "null", "<na>")
 NO_VALUE = ("", "nan", "na", "n/a", "none", "null", "<na>")
 # Nothing is chosen on a validation set here, so its rows join training.
-_VALIDATION = ("val", "valid", "validation", "dev")
+VALIDATION = ("val", "valid", "validation", "dev")
 _SPLITS = {
-    **dict.fromkeys(("train", "training", *_VALIDATION), "train"),
+    **dict.fromkeys(("train", "training", *VALIDATION), "train"),
     **{"test": "test", "testing": "test", "none": "none", "": "none"},
 }
 
@@ -137,7 +137,7 @@ def read(
             raise unusable(file, f"line {number} has {len(cells)} cells, the header {len(names)}")
         named = dict(zip(names, (cell.strip() for cell in cells), strict=True))
         row = _row(file, number, named)
-        validation[named.get("split", "")] += named.get("split", "").lower() in _VALIDATION
+        validation[named.get("split", "")] += named.get("split", "").lower() in VALIDATION
         first_line.setdefault(row["label"], number)
         if (file.parent / row["path"]).is_file():
             rows.append(row)

@@ -8,7 +8,6 @@ from typing import Any
 from bench.data import csv_manifest
 from bench.data.class_folders import (
     NO_PATIENTS,
-    NO_SPLIT,
     class_folders,
     doubtful_notices,
     from_class_folders,
@@ -18,6 +17,7 @@ from bench.data.class_folders import (
 )
 from bench.data.folder_files import images_in
 from bench.data.lesions import (
+    NO_SPLIT,
     Dataset,
     LeftOut,
     SubsetInfo,
@@ -138,6 +138,7 @@ def _from_manifest(
         {"all": SubsetInfo(("all",), positive=positive_word, negative=negative_word)},
         notices=notices,
         patient_ids=manifest.has_patients,
+        own=True,
     )
 
 

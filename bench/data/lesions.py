@@ -7,7 +7,7 @@ out.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench.data.patients import groups_of
 from bench.data.sources import ImageSource, first_that_escapes, path_problem
@@ -40,11 +40,17 @@ CLINICAL_COLUMNS = (
     "calc_distribution",
 )
 GEOMETRY_COLUMNS = ("centre_row", "centre_column", "half_side")  # pixels of the film at `path`
+# A crop around a place or a box shows at least this much around its centre.
+SMALLEST_HALF_SIDE = 32
+# Sides of a picture and of what was made for it may differ in scale, and the two factors by
+# rounding. If they differ by more than this, relatively, another place would be marked.
+PROPORTION_TOLERANCE = 0.02
 # Where a row's mask and full mammogram lie, like `path`; empty where the data set has none.
 FILE_COLUMNS = ("mask_path", "film_path")
 # How the column label_from begins where a label is made from a radiologist's assessment.
 READING = "BI-RADS"
 SPLITS = ("train", "test", "none")
+NO_SPLIT = "no official split"
 LEFT_OUT_COLUMNS = ("crop_id", "path", "reason")
 
 
@@ -110,6 +116,9 @@ class Dataset:
     numbering : str
         What has given out the patient ids: the same ids in data sets whose numberings are known
         and differ are of different patients. Empty for a user's own folder.
+    own : bool
+        Whether a user has put it together: masks may lie among its pictures, and nothing was
+        published of it.
     """
 
     name: str
@@ -127,6 +136,7 @@ class Dataset:
     published_figures: bool = True
     organ: str = ""
     numbering: str = ""
+    own: bool = False
 
     @property
     def title(self) -> str:
@@ -170,7 +180,7 @@ def unusable(where: object, reason: str) -> UnusableInput:
 def finish(
     dataset: str,
     source: ImageSource,
-    rows: "pd.DataFrame",
+    rows: "pd.DataFrame | list[dict[str, Any]]",
     left_out: Iterable[LeftOut],
     subsets: Mapping[str, SubsetInfo],
     *,
@@ -180,17 +190,21 @@ def finish(
     source_tables: "Mapping[str, pd.DataFrame] | None" = None,
     patient_ids: bool = True,
     organ: str = "",
+    own: bool = False,
 ) -> Dataset:
     """Check a loader's rows and make the data set; raises UnusableInput as `validate` does."""
+    import pandas as pd
+
     unused = left_out_table(left_out)
     root = source.root
-    if rows.empty and len(unused):
+    table = pd.DataFrame(rows)
+    if table.empty and len(unused):
         path, reason = unused["path"].iloc[0], unused["reason"].iloc[0]
         first = f"{path}: {reason}" if path else reason
         raise unusable(
             root, f"no usable crop; all {len(unused)} rows are left out, the first one: {first}"
         )
-    checked = validate(rows, root, source.follow_links)
+    checked = validate(table, root, source.follow_links)
     present = set(checked["subset"])
     kept = {name: info for name, info in subsets.items() if present.issuperset(info.parts)}
     return Dataset(
@@ -205,8 +219,9 @@ def finish(
         source_tables=source_tables or {},
         patient_ids=patient_ids,
         organ=organ,
+        own=own,
         # A user's own table may hold patients of any set.
-        numbering="" if dataset == "folder" else dataset,
+        numbering="" if own else dataset,
     )
 
 

@@ -1,10 +1,45 @@
-"""What a loader is: how a kind of data set is recognised and read."""
+"""What a loader is: how a kind of data set is recognised and read, and what a row begins as."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench.data.lesions import Dataset
+
+
+def lesion_row(crop_id: str, path: str, label: int, **cells: Any) -> dict[str, Any]:
+    """A row with what is not said left empty, and its image a lesion and a patient of its own.
+
+    Parameters
+    ----------
+    crop_id, path : str
+        Its name, and its file.
+    label : int
+        0 or 1.
+    **cells : Any
+        Further cells, and others in place of those here.
+
+    Returns
+    -------
+    dict[str, Any]
+        The cells by column.
+    """
+    return {
+        "crop_id": crop_id,
+        "lesion_id": crop_id,
+        "patient_id": crop_id,
+        "laterality": "",
+        "view": "",
+        "abnormality": "",
+        "abnormality_id": 1,
+        "pathology": "",
+        "label": label,
+        "split": "none",
+        "path": path,
+        "subset": "all",
+        **cells,
+    }
 
 
 @dataclass(frozen=True)

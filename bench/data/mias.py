@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.lesions import (
+    NO_SPLIT,
+    SMALLEST_HALF_SIDE,
+    Dataset,
+    LeftOut,
+    SubsetInfo,
+    finish,
+    totals,
+    unusable,
+)
 from bench.data.sources import FolderSource, ImageSource, TarSource
 
 LICENCE = "research only; not to be rented, leased or sold (the set's Licence.txt)"
@@ -30,8 +39,6 @@ LOOKED_FOR = (
 )
 # y points up in Info.txt, from the bottom of films this high.
 FILM_HEIGHT = 1024
-# Circles of 3 pixels occur; a crop shows at least this much around the lesion's centre.
-SMALLEST_HALF_SIDE = 32
 
 _FILM = re.compile(r"mdb(\d{3})", re.ASCII)
 _LINE = re.compile(
@@ -141,8 +148,6 @@ def _findings(text: str, where: str) -> Iterator[_Finding]:
 def _dataset(
     source: ImageSource, findings: list[_Finding], films: dict[str, str], folder: str
 ) -> Dataset:
-    import pandas as pd
-
     by_film: dict[str, list[_Finding]] = {}
     for finding in findings:
         by_film.setdefault(finding.film, []).append(finding)
@@ -164,11 +169,11 @@ def _dataset(
                 left_out.append(LeftOut(row["crop_id"], path, reason))
             else:
                 crop_rows.append(row)
-    notices = ["no official split", *_unlisted(films, by_film)]
+    notices = [NO_SPLIT, *_unlisted(films, by_film)]
     return finish(
         "mias",
         source,
-        pd.DataFrame(film_rows + crop_rows),
+        film_rows + crop_rows,
         left_out,
         SUBSETS,
         licence=LICENCE,
@@ -231,6 +236,7 @@ def _crop_row(finding: _Finding, number: int, path: str) -> dict[str, Any]:
         "subset": "crops",
         "centre_row": FILM_HEIGHT - y,
         "centre_column": x,
+        # Circles of 3 pixels occur.
         "half_side": max(radius, SMALLEST_HALF_SIDE),
         "radius": radius,
     }

@@ -20,16 +20,12 @@ from bench.data.images.pixels import (
     has_two_values,
     to_eight_bit,
 )
-from bench.data.lesions import GEOMETRY_COLUMNS
+from bench.data.lesions import GEOMETRY_COLUMNS, PROPORTION_TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REGIONS = ("crop", "context", "full")
-
-# Mask and mammogram may differ in scale. If the factors of height and width differ by more than
-# this, relatively, the mask would mark another place of the film.
-PROPORTION_TOLERANCE = 0.02
 
 # Pixels of a square; twice as many as an image may have.
 _MOST_CUT = 2 * MAX_PIXELS

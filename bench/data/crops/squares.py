@@ -124,8 +124,8 @@ def square_crops(
 
 
 def may_hold_masks(dataset: Dataset) -> bool:
-    """Whether masks may lie among the pictures; the other data sets say which file is one."""
-    return dataset.name in ("folder", "image-folder")
+    """Whether masks may lie among the pictures; published sets say which file is one."""
+    return dataset.own
 
 
 def _give_back(length: int, _: object) -> None:

@@ -10,9 +10,9 @@ from bench.data.folder import has_manifest
 from bench.data.folder_files import images_in, problem_of
 from bench.data.images.decoding import decoded
 from bench.data.images.pixels import UnreadableImage
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.lesions import NO_SPLIT, Dataset, LeftOut, SubsetInfo, finish, totals, unusable
 from bench.data.loader import Loader, Requested
-from bench.data.loaders.rows import IMAGES, LESIONS, Box, lesion_row, scaled, square
+from bench.data.loaders.rows import IMAGES, LESIONS, Box, image_row, scaled, square
 from bench.data.loaders.tables import places
 from bench.data.sources import FolderSource
 
@@ -31,7 +31,6 @@ SUBSETS = {
     IMAGES: SubsetInfo((IMAGES,), "malignant", "benign or normal"),
     LESIONS: SubsetInfo((LESIONS,)),
 }
-NO_SPLIT = "no official split"
 PATIENTS = (
     "there are no patient ids: every image counts as a patient of its own (780 images of 600 "
     "patients were published)"
@@ -65,8 +64,6 @@ def _names(folder: Path) -> Iterator[str]:
 
 def load(root: Path, requested: Requested) -> Dataset:
     """Its lesion table; raises UnusableInput where its folders are not there."""
-    import pandas as pd
-
     place = _place(root)
     if place is None:
         raise unusable(
@@ -87,7 +84,7 @@ def load(root: Path, requested: Requested) -> Dataset:
             if problem:
                 left_out.append(LeftOut(path, path, problem))
                 continue
-            row = lesion_row(
+            row = image_row(
                 path, path, int(name == "malignant"), pathology=name, label_from=LABEL_FROM
             )
             rows.append(row)
@@ -106,7 +103,7 @@ def load(root: Path, requested: Requested) -> Dataset:
     return finish(
         "busi",
         source,
-        pd.DataFrame(rows),
+        rows,
         left_out,
         SUBSETS,
         licence=LICENCE,

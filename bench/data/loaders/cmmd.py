@@ -8,11 +8,11 @@ from typing import Any
 
 from bench.data.images.decoding import DICOM_ENDINGS
 from bench.data.images.pixels import UnreadableImage
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.lesions import NO_SPLIT, Dataset, SubsetInfo, finish, totals, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.loaders import cells, tables
 from bench.data.loaders.image_files import ImageFiles, format_preference
-from bench.data.loaders.rows import IMAGES, lesion_row
+from bench.data.loaders.rows import IMAGES, Collected, image_row
 from bench.data.loaders.tables import TableRow
 from bench.data.sources import FolderSource
 
@@ -26,7 +26,6 @@ PUBLISHED = {"patients": 1775, "images": 3728}
 NEEDED = ("ID1", "LeftRight", "classification")
 OPTIONAL = ("abnormality",)
 LABEL_FROM = "classification (biopsy): Malignant positive, Benign negative"
-NO_SPLIT = "no official split"
 SUBSETS = {IMAGES: SubsetInfo((IMAGES,))}
 _LABELS = {"benign": 0, "malignant": 1}
 _PATIENT = re.compile(r"D[12]-\d{4}", re.IGNORECASE)
@@ -55,8 +54,6 @@ def _table(root: Path) -> Path | None:
 
 def load(root: Path, requested: Requested) -> Dataset:
     """Its lesion table; raises UnusableInput where its table is not there or cannot be read."""
-    import pandas as pd
-
     file = _table(root)
     if file is None:
         raise unusable(
@@ -71,8 +68,7 @@ def load(root: Path, requested: Requested) -> Dataset:
     breasts = {
         (row["ID1"], row["LeftRight"]): row for row in table.rows if row["ID1"] and row["LeftRight"]
     }
-    left_out = list(table.left_out)
-    rows: list[dict[str, Any]] = []
+    found = Collected(left_out=list(table.left_out))
     seen: Counter[tuple[str, str]] = Counter()
     images = ImageFiles(source)
     shown = {
@@ -84,23 +80,18 @@ def load(root: Path, requested: Requested) -> Dataset:
         if not isinstance(whose, str):
             seen[whose[:2]] += 1
         made = whose if isinstance(whose, str) else _row(path, whose, breasts, seen[whose[:2]])
-        if isinstance(made, str):
-            left_out.append(LeftOut(path, path, made))
-        else:
-            rows.append(made)
+        found.add(made, path, path)
     for row in table.rows:
         breast = row["ID1"], row["LeftRight"]
         if not all(breast):
-            left_out.append(LeftOut(table.name_of(row), file.name, NO_BREAST))
+            found.add(NO_BREAST, table.name_of(row), file.name)
         elif not seen[breast]:
-            left_out.append(
-                LeftOut("_".join(breast), file.name, "no image of this breast is there")
-            )
+            found.add("no image of this breast is there", "_".join(breast), file.name)
     return finish(
         "cmmd",
         source,
-        pd.DataFrame(rows),
-        left_out,
+        found.rows,
+        found.left_out,
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
@@ -169,7 +160,7 @@ def _row(
     label = _LABELS.get(row["classification"].lower())
     if label is None:
         return f"classification is {row['classification'][:40]!r}, not Benign or Malignant"
-    return lesion_row(
+    return image_row(
         f"{patient}_{side}_{number}",
         path,
         label,

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 from bench.data.class_folders import (
-    NO_SPLIT,
-    SPLITS,
-    VALIDATION,
+    PARTS,
     class_folders,
     from_class_folders,
 )
+from bench.data.csv_manifest import VALIDATION
 from bench.data.folder import has_manifest
 from bench.data.folder_files import files_in, images_in, is_image
-from bench.data.lesions import Dataset, LeftOut, unusable
+from bench.data.lesions import NO_SPLIT, Dataset, LeftOut, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.sources import FolderSource
 
@@ -19,9 +18,9 @@ from bench.data.sources import FolderSource
 def _parts(root: Path) -> dict[Path, str]:
     """The folders that are parts of a split, with the split."""
     return {
-        path: SPLITS[path.name.lower()]
+        path: PARTS[path.name.lower()]
         for path in sorted(root.iterdir())
-        if path.name.lower() in SPLITS and path.is_dir()
+        if path.name.lower() in PARTS and path.is_dir()
     }
 
 

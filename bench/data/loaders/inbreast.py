@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bench.data.description import shape_by_header
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.lesions import NO_SPLIT, Dataset, LeftOut, SubsetInfo, finish, totals, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.loaders import birads, cells, tables
 from bench.data.loaders.birads import ReadingRule
@@ -15,8 +15,9 @@ from bench.data.loaders.image_files import ImageFiles
 from bench.data.loaders.inbreast_outlines import read_outlines
 from bench.data.loaders.rows import (
     IMAGES,
+    Collected,
     box_problem,
-    lesion_row,
+    image_row,
     lesion_subsets,
     square,
 )
@@ -35,7 +36,6 @@ RULE = ReadingRule("image", positive="456", negative="12", others="0 and 3 left 
 _NAME = re.compile(r"\d+_([0-9a-z]+)_mg_.*", re.IGNORECASE)
 _REMOVED = ("", "removed")
 SIZES = ((2560, 3328), (3328, 4084))
-NO_SPLIT = "no official split"
 _BEHIND_NUMBER = re.compile(r"[ _(\-].*")
 
 
@@ -57,8 +57,6 @@ def _table(root: Path) -> Path | None:
 
 def load(root: Path, requested: Requested) -> Dataset:
     """Its lesion table; raises UnusableInput where its table is not there or cannot be read."""
-    import pandas as pd
-
     file = _table(root)
     if file is None:
         hint = "; save INbreast.xls as INbreast.csv" * any(
@@ -73,35 +71,25 @@ def load(root: Path, requested: Requested) -> Dataset:
     named = {row["File Name"] for row in table.rows}
     outlines, unused = _outline_files(images.others, named)
     table = tables.without_repeats(table, ("File Name",))
-    rows: list[dict[str, Any]] = []
-    left_out = [*table.left_out, *unused]
-    left_out += [
-        LeftOut(path, path, "the table has no row for this image")
-        for path in images.not_among(named)
-    ]
+    found = Collected(left_out=[*table.left_out, *unused])
+    for path in images.not_among(named):
+        found.add("the table has no row for this image", path, path)
     points: Counter[str] = Counter()
     for row in table.rows:
         made = _image_row(row.cells, images)
         name = row["File Name"] or table.name_of(row)
-        if isinstance(made, str):
-            left_out.append(LeftOut(name, file.name, made))
-            continue
-        rows.append(made)
-        if name in outlines:
-            found, lost, count = _lesions(made, source, outlines.pop(name))
-            rows += found
-            left_out += lost
-            points[name] += count
-    left_out += [
-        LeftOut(f"{name}_outlines", path, "its image is left out")
-        for name, path in outlines.items()
-    ]
+        found.add(made, name, file.name)
+        if name in outlines and not isinstance(made, str):
+            points[name] += _add_lesions(found, made, source, outlines.pop(name))
+    for name, path in outlines.items():
+        found.add("its image is left out", f"{name}_outlines", path)
+    rows = found.rows
     own = sum(row["patient_id"] == row["crop_id"] for row in rows if row["subset"] == IMAGES)
     return finish(
         "inbreast",
         source,
-        pd.DataFrame(rows),
-        left_out,
+        rows,
+        found.left_out,
         {
             IMAGES: SubsetInfo((IMAGES,), RULE.word(1), RULE.word(0)),
             **lesion_subsets(rows, RULE.word(1), RULE.word(0)),
@@ -151,7 +139,7 @@ def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | s
     patient = given if given.lower() not in _REMOVED else named[1].lower() if named else ""
     # A woman may have been examined twice.
     breast = "_".join(filter(None, (patient, cells.identifier(row["Acquisition date"]), side)))
-    return lesion_row(
+    return image_row(
         row["File Name"],
         path,
         label,
@@ -166,22 +154,17 @@ def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | s
     )
 
 
-def _lesions(
-    image: Mapping[str, Any], source: FolderSource, file: str
-) -> tuple[list[dict[str, Any]], list[LeftOut], int]:
-    """The rows of the lesions outlined in an image, those left out, and single calcifications."""
+def _add_lesions(
+    found: Collected, image: Mapping[str, Any], source: FolderSource, file: str
+) -> int:
+    """Add the lesions outlined in an image; returns how many single calcifications there are."""
     read = read_outlines(source, file)
     if isinstance(read, str):
-        return [], [LeftOut(f"{image['crop_id']}_outlines", file, read)], 0
+        found.add(read, f"{image['crop_id']}_outlines", file)
+        return 0
     size = shape_by_header(source.root / image["path"])
-    rows: list[dict[str, Any]] = []
-    left_out: list[LeftOut] = []
     for number, outline in enumerate(read.lesions, start=1):
         name = f"{image['crop_id']}_{number}"
-        problem = outline.problem or box_problem(outline.box, size)
-        if problem:
-            left_out.append(LeftOut(name, file, problem))
-            continue
         of_lesion = {
             "crop_id": name,
             "lesion_id": name,
@@ -189,8 +172,9 @@ def _lesions(
             "abnormality": outline.name,
             "abnormality_id": number,
         }
-        rows.append({**image, **of_lesion, **square(outline.box)})
-    return rows, left_out, read.single_calcifications
+        problem = outline.problem or box_problem(outline.box, size)
+        found.add(problem or {**image, **of_lesion, **square(outline.box)}, name, file)
+    return read.single_calcifications
 
 
 def _patient_notices(own: int) -> list[str]:

@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from bench.data.lesions import GEOMETRY_COLUMNS, SubsetInfo
+from bench.data.lesions import (
+    GEOMETRY_COLUMNS,
+    PROPORTION_TOLERANCE,
+    SMALLEST_HALF_SIDE,
+    LeftOut,
+    SubsetInfo,
+)
+from bench.data.loader import lesion_row
 
-# A crop shows at least this much around a lesion's centre.
-SMALLEST_HALF_SIDE = 32
-# Sides of a picture that was scaled may differ by rounding, not by more.
-PROPORTION_TOLERANCE = 0.02
 WHOLE_IMAGE: Mapping[str, float] = dict.fromkeys(GEOMETRY_COLUMNS, math.nan)
 IMAGES = "images"
 LESIONS = "lesions"
@@ -17,24 +21,32 @@ LESIONS = "lesions"
 Box = tuple[float, float, float, float]  # left, top, right, bottom
 
 
-def lesion_row(crop_id: str, path: str, label: int, **cells: Any) -> dict[str, Any]:
-    """A row with what is not said left empty, and its image a patient of its own."""
-    return {
-        "crop_id": crop_id,
-        "lesion_id": crop_id,
-        "patient_id": crop_id,
-        "laterality": "",
-        "view": "",
-        "abnormality": "",
-        "abnormality_id": 1,
-        "pathology": "",
-        "label": label,
-        "split": "none",
-        "path": path,
-        "subset": IMAGES,
-        **WHOLE_IMAGE,
-        **cells,
-    }
+def image_row(crop_id: str, path: str, label: int, **cells: Any) -> dict[str, Any]:
+    """The row of a whole image, as `lesion_row` makes it; further cells make it that of a crop."""
+    return lesion_row(crop_id, path, label, **{"subset": IMAGES, **WHOLE_IMAGE, **cells})
+
+
+@dataclass
+class Collected:
+    """What has become of the rows of a table so far.
+
+    Attributes
+    ----------
+    rows : list[dict[str, Any]]
+        Rows of the lesion table.
+    left_out : list[LeftOut]
+        Those that are not used.
+    """
+
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+    def add(self, made: dict[str, Any] | str, name: str, file: str) -> None:
+        """Take a row of the lesion table, or the reason why there is none of this name."""
+        if isinstance(made, str):
+            self.left_out.append(LeftOut(name, file, made))
+        else:
+            self.rows.append(made)
 
 
 def square(box: Box) -> dict[str, float]:

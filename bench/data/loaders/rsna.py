@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, totals, unusable
+from bench.data.lesions import NO_SPLIT, Dataset, SubsetInfo, finish, totals, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.loaders import cells, tables
 from bench.data.loaders.image_files import ImageFiles
-from bench.data.loaders.rows import IMAGES, lesion_row
+from bench.data.loaders.rows import IMAGES, Collected, image_row
 from bench.data.sources import FolderSource
 
 LICENCE = "non-commercial use only, as agreed to at Kaggle; no attempt to identify anybody"
@@ -22,7 +22,7 @@ OPTIONAL = ("BIRADS", "density")
 LABEL_FROM = "cancer of the breast: 1 positive, 0 negative"
 # What its table means by a number, in the order of suspicion.
 ASSESSMENTS = {"0": "0 (follow-up)", "1": "1 (negative)", "2": "2 (normal)"}
-NO_SPLIT = "no official split: the labels of its test set are not published"
+NO_TEST_LABELS = f"{NO_SPLIT}: the labels of its test set are not published"
 SUBSETS = {IMAGES: SubsetInfo((IMAGES,), "malignant", "no cancer")}
 
 
@@ -39,8 +39,6 @@ def _table(root: Path) -> Path | None:
 
 def load(root: Path, requested: Requested) -> Dataset:
     """Its lesion table; raises UnusableInput where its table is not there or cannot be read."""
-    import pandas as pd
-
     file = _table(root) or next(
         (place / "train.csv" for place in tables.places(root) if (place / "train.csv").is_file()),
         None,
@@ -54,25 +52,20 @@ def load(root: Path, requested: Requested) -> Dataset:
         row.cells["image_id"] = cells.identifier(row["image_id"])
     table = tables.without_repeats(table, ("patient_id", "image_id"))
     images = ImageFiles(source)
-    left_out = list(table.left_out)
-    rows: list[dict[str, Any]] = []
+    found = Collected(left_out=list(table.left_out))
     for row in table.rows:
-        made = _row(row.cells, images)
-        if isinstance(made, str):
-            name = "_".join(filter(None, (row["patient_id"], row["image_id"])))
-            left_out.append(LeftOut(name or table.name_of(row), file.name, made))
-        else:
-            rows.append(made)
+        name = "_".join(filter(None, (row["patient_id"], row["image_id"])))
+        found.add(_row(row.cells, images), name or table.name_of(row), file.name)
     patients = {row["patient_id"] for row in table.rows} - {""}
     return finish(
         "rsna",
         source,
-        pd.DataFrame(rows),
-        left_out,
+        found.rows,
+        found.left_out,
         SUBSETS,
         licence=LICENCE,
         citation=CITATION,
-        notices=[NO_SPLIT],
+        notices=[NO_TEST_LABELS],
         organ="breast",
         source_tables={
             "totals": totals({"patients": len(patients), "images": len(table.rows)}, PUBLISHED)
@@ -93,7 +86,7 @@ def _row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | str:
         return problem
     side = cells.side(row["laterality"])
     assessment = cells.identifier(row["BIRADS"])
-    return lesion_row(
+    return image_row(
         f"{patient}_{image}",
         path,
         label,

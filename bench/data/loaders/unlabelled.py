@@ -10,6 +10,7 @@ from bench.data.csv_manifest import NO_VALUE, column_name, column_names, named_c
 from bench.data.folder import tables_of
 from bench.data.folder_files import files_in, images_in, problem_of
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
+from bench.data.loader import lesion_row
 from bench.data.patients import find_column, normalised_ids
 from bench.data.sources import FolderSource, below_root, path_problem
 
@@ -57,8 +58,6 @@ def load_unlabelled(
     UnusableInput
         If there is no image, or the CSV breaks its rules.
     """
-    import pandas as pd
-
     is_table = root.is_file()
     source = FolderSource(root.parent if is_table else root, follow_links)
     rows, left_out, with_patients = (
@@ -69,10 +68,11 @@ def load_unlabelled(
     found = finish(
         "folder",
         source,
-        pd.DataFrame(rows),
+        rows,
         left_out,
         {"all": SubsetInfo(("all",), positive="unknown", negative="unknown")},
         patient_ids=with_patients,
+        own=True,
     )
     because = f"{NO_LABELS} ({reason})" if reason else NO_LABELS
     return replace(found, notices=(because,))
@@ -86,7 +86,7 @@ def _of_folder(source: FolderSource) -> tuple[list[dict[str, Any]], list[LeftOut
             printable = path.encode(errors="surrogateescape").decode(errors="backslashreplace")
             left_out.append(LeftOut(printable, printable, problem))
         else:
-            rows.append(_row(path))
+            rows.append(lesion_row(path, path, 0))
     return rows, left_out, False
 
 
@@ -107,7 +107,7 @@ def _of_table(
         problem = path_problem(path)
         if problem:
             raise unusable(file, f"line {number}: path {path[:100]!r} {problem}")
-        row = _row(path)
+        row = lesion_row(path, path, 0)
         if named.get("crop_id"):
             row["crop_id"] = named["crop_id"]
         if patient and named[patient].lower() not in NO_VALUE:
@@ -124,15 +124,3 @@ def _of_table(
 def _names(file: Path, column: str, columns: Mapping[str, str]) -> bool:
     """Whether a CSV has a column, by the name that it has there."""
     return column_name(columns.get(column, column)) in column_names(file)
-
-
-def _row(path: str) -> dict[str, Any]:
-    return {
-        **dict.fromkeys(("crop_id", "lesion_id", "patient_id"), path),
-        **dict.fromkeys(("laterality", "view", "abnormality", "pathology"), ""),
-        "abnormality_id": 1,
-        "label": 0,
-        "split": "none",
-        "path": str(PurePosixPath(path)),
-        "subset": "all",
-    }

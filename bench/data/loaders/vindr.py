@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.data.description import shape_by_header
 from bench.data.lesions import (
+    NO_SPLIT,
     Dataset,
-    LeftOut,
     SubsetInfo,
     finish,
     shared_patients,
@@ -23,8 +23,9 @@ from bench.data.loaders.image_files import ImageFiles
 from bench.data.loaders.rows import (
     IMAGES,
     Box,
+    Collected,
     box_problem,
-    lesion_row,
+    image_row,
     lesion_subsets,
     scaled,
     square,
@@ -68,15 +69,10 @@ def load(root: Path, requested: Requested) -> Dataset:
     images = ImageFiles(source)
     read = tables.read_table(place / BREASTS, (*_IMAGE, "breast_birads"), _MORE)
     breasts = tables.without_repeats(read, ("image_id",))
-    left_out = list(breasts.left_out)
-    rows: list[dict[str, Any]] = []
+    collected = Collected(left_out=list(breasts.left_out))
     for row in breasts.rows:
-        made = _image_row(row.cells, images)
-        if isinstance(made, str):
-            name = row["image_id"] or breasts.name_of(row)
-            left_out.append(LeftOut(name, BREASTS, made))
-        else:
-            rows.append(made)
+        name = row["image_id"] or breasts.name_of(row)
+        collected.add(_image_row(row.cells, images), name, BREASTS)
     notices = [birads.NOTICE, EXAMS]
     named = [*read.rows]
     in_tables = {
@@ -89,25 +85,21 @@ def load(root: Path, requested: Requested) -> Dataset:
             row["image_id"]: None for row in read.rows if row["image_id"]
         }
         of_image |= {row["image_id"]: row.cells for row in breasts.rows if row["image_id"]}
-        found, lost, in_tables["lesions"] = _findings(findings, of_image, images, place)
-        rows += found
-        left_out += lost
+        in_tables["lesions"] = _add_findings(collected, findings, of_image, images, place)
         named += findings.rows
     else:
         notices.append(f"there is no {FINDINGS}: no crops of findings")
-    left_out += [
-        LeftOut(path, path, "neither table has a row for this image")
-        for path in images.not_among(name for row in named for name in _file_names(row))
-    ]
-    table = pd.DataFrame(rows)
+    for path in images.not_among(name for row in named for name in _file_names(row)):
+        collected.add("neither table has a row for this image", path, path)
+    table = pd.DataFrame(collected.rows)
     return finish(
         "vindr",
         source,
         table,
-        left_out,
+        collected.left_out,
         {
             IMAGES: SubsetInfo((IMAGES,), BREAST_RULE.word(1), BREAST_RULE.word(0)),
-            **lesion_subsets(rows, FINDING_RULE.word(1), FINDING_RULE.word(0)),
+            **lesion_subsets(collected.rows, FINDING_RULE.word(1), FINDING_RULE.word(0)),
         },
         licence=LICENCE,
         citation=CITATION,
@@ -121,7 +113,7 @@ def _split_notices(table: Any) -> list[str]:
     if table.empty:
         return []
     if not {"train", "test"} <= set(table["split"]):
-        return ["no official split"]
+        return [NO_SPLIT]
     both = shared_patients(table)
     return [f"{len(both)} patients are in both train and test"] * bool(both)
 
@@ -161,7 +153,7 @@ def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | s
         return common
     side = common["laterality"]
     found = birads.grade(row["breast_birads"])
-    return lesion_row(
+    return image_row(
         row["image_id"],
         label=label,
         lesion_id=f"{row['study_id']}_{side}" if side else row["image_id"],
@@ -172,19 +164,19 @@ def _image_row(row: Mapping[str, str], images: ImageFiles) -> dict[str, Any] | s
     )
 
 
-def _findings(
+def _add_findings(
+    collected: Collected,
     table: SourceTable,
     of_image: Mapping[str, Mapping[str, str] | None],
     images: ImageFiles,
     place: Path,
-) -> tuple[list[dict[str, Any]], list[LeftOut], int]:
-    """The rows of findings with a box, those left out, and how many the table has.
+) -> int:
+    """Add the findings with a box; returns how many the table has.
 
     `of_image` is the row of each image in the other table; None where its rows there contradict
     each other.
     """
-    rows: list[dict[str, Any]] = []
-    left_out = list(table.left_out)
+    collected.left_out += table.left_out
     seen: Counter[str] = Counter()
     known: set[tuple[str | float, ...]] = set()
     sizes: dict[str, tuple[int, int] | None] = {}
@@ -194,7 +186,7 @@ def _findings(
             continue
         said = tuple(_comparable(*cell) for cell in row.cells.items())
         if said in known:
-            left_out.append(LeftOut(table.name_of(row), table.file.name, tables.SAME_ROW))
+            collected.add(tables.SAME_ROW, table.name_of(row), table.file.name)
             continue
         known.add(said)
         seen[row["image_id"]] += 1
@@ -206,12 +198,10 @@ def _findings(
             of_one = {column: image[column] for column in (*_IMAGE, "split")}
             made = _finding_row(name, {**row.cells, **of_one}, categories, images)
         if not isinstance(made, str):
-            made = _in_image(made, row.cells, place, sizes)
-        if isinstance(made, str):
-            left_out.append(LeftOut(name, table.file.name, made))
-        else:
-            rows.append({**made, "abnormality_id": seen[row["image_id"]]})
-    return rows, left_out, sum(seen.values())
+            numbered = {**made, "abnormality_id": seen[row["image_id"]]}
+            made = _in_image(numbered, row.cells, place, sizes)
+        collected.add(made, name, table.file.name)
+    return sum(seen.values())
 
 
 def _comparable(column: str, cell: str) -> str | float:
@@ -257,7 +247,7 @@ def _finding_row(
     if isinstance(common, str):
         return common
     kind = "calc" if "suspicious calcification" in categories else "other"
-    return lesion_row(
+    return image_row(
         name,
         label=label,
         subset="mass" if "mass" in categories else kind,

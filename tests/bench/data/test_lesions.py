@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.data.crops.squares import may_hold_masks
 from bench.data.lesions import REQUIRED_COLUMNS, SubsetInfo, finish, validate
 from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
@@ -110,6 +111,16 @@ def test_one_class_is_told_not_refused(tmp_path: Path) -> None:
     assert found.notices == (
         "subset mass holds one class only (malignant): nothing to be classified",
     )
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_what_a_user_has_put_together_is_known_as_such(tmp_path: Path, own: bool) -> None:
+    """Whatever its name: masks may lie in it, and its patients may be those of any set."""
+    info = {"mass": SubsetInfo(("mass",))}
+    rows = table().to_dict("records")
+    found = finish("mine", FolderSource(tmp_path), rows, [], info, own=own)
+    assert may_hold_masks(found) == own
+    assert found.numbering == ("" if own else "mine")
 
 
 def test_masks_and_films_stay_below_the_root_too(tmp_path: Path) -> None:

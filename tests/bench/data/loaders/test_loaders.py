@@ -187,6 +187,16 @@ def test_image_folder(tree: Tree) -> None:
     }
 
 
+def test_an_image_folder_is_a_set_of_ones_own(tree: Tree) -> None:
+    dataset = load_lesions(tree("image-folder"))
+    assert dataset.own
+    assert not dataset.numbering
+    for name in ("busi", "rsna"):
+        published = load_lesions(tree(name))
+        assert not published.own
+        assert published.numbering == name
+
+
 def test_classes_of_an_image_folder_may_be_written_in_two_ways(tree: Tree) -> None:
     root = tree("image-folder")
     (root / "test" / "benign").rename(root / "test" / "Benign")
