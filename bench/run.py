@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.data.crops.joined import JoinedStacks, joined
+from bench.data.crops.joined import JoinedStacks, join_stacks
 from bench.data.crops.rotated import rotated
 from bench.data.lesions import Dataset, unusable
 from bench.data.summary import lost_classes
@@ -142,7 +142,7 @@ def _decoded(job: Job, progress: Progress) -> JoinedStacks:
         return JoinedStacks(own, own)
     with progress.step("copies in all sets", 2 * len(job.table), "steps") as compared:
         pairs = {one.name: (one.dataset, others[one.name]) for one in job.externals}
-        whole = joined(job.dataset, own, pairs, Store(job.cache), compared)
+        whole = join_stacks(job.dataset, own, pairs, Store(job.cache), compared)
     return JoinedStacks(own, whole, others)
 
 

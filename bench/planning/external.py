@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bench.data.class_words import UnknownClass, normalised
-from bench.data.crops.joined import named
+from bench.data.crops.joined import external_name
 from bench.data.lesions import Dataset, SubsetInfo, unusable
 from bench.errors import UnusableInput
 from reports.statistics.bootstrap import MAX_UNDEFINED
@@ -42,7 +42,7 @@ class ExternalSet:
     def tested(self) -> dict[str, tuple[str, ...]]:
         """The same by the names that the base subsets have beside the data set's own."""
         return {
-            subset: tuple(named(part, self.name) for part in parts)
+            subset: tuple(external_name(part, self.name) for part in parts)
             for subset, parts in self.parts.items()
         }
 

@@ -49,7 +49,7 @@ class ExternalRows:
     table: "pd.DataFrame"
 
 
-def named(name: str, external: str) -> str:
+def external_name(name: str, external: str) -> str:
     """What a crop, lesion, patient or subset of an external set is called."""
     return f"{external}:{name}"
 
@@ -61,7 +61,9 @@ def external_rows(rows: ExternalRows, numbering: str = "") -> "pd.DataFrame":
     """
     table = rows.table
     columns = [*_NAMES, *([GROUP] if GROUP in table else [])]
-    marked = {column: [named(str(one), rows.name) for one in table[column]] for column in columns}
+    marked = {
+        column: [external_name(str(one), rows.name) for one in table[column]] for column in columns
+    }
     known = numbering and rows.dataset.numbering
     persons = _persons(rows.dataset, table, rows.dataset.numbering if known else numbering)
     return table.assign(**marked, **{EXTERNAL: rows.name, PERSON: persons})
@@ -161,7 +163,7 @@ class JoinedStacks:
     others: "Mapping[str, CropStack]" = field(default_factory=dict)
 
 
-def joined(
+def join_stacks(
     dataset: Dataset,
     stack: "CropStack",
     others: Mapping[str, tuple[Dataset, "CropStack"]],
@@ -194,8 +196,8 @@ def joined(
     subsets = dict(stack.subsets)
     for name, (_, one) in others.items():
         for subset, info in one.subsets.items():
-            parts = tuple(named(part, name) for part in info.parts)
-            subsets[named(subset, name)] = SubsetInfo(parts, info.positive, info.negative)
+            parts = tuple(external_name(part, name) for part in info.parts)
+            subsets[external_name(subset, name)] = SubsetInfo(parts, info.positive, info.negative)
     images = JoinedImages([one.images for one in stacks])
     whole = replace(
         stack,

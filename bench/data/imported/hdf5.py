@@ -38,15 +38,7 @@ def hdf5_rows(path: Path) -> tuple[list[object], Any]:
                 if not isinstance(ids, h5py.Dataset) or not isinstance(values, h5py.Dataset):
                     raise unusable(path, "ids and X are to be data sets")
                 return np.asarray(ids[()]).reshape(-1).tolist(), np.asarray(values[()])
-            # Ids that are paths lie in groups.
-            rows: dict[str, Any] = {}
-            file.visititems(
-                lambda name, item: (
-                    rows.__setitem__(name, np.asarray(item[()]))
-                    if isinstance(item, h5py.Dataset)
-                    else None
-                )
-            )
+            rows = _each(file, h5py.Dataset)
     except (OSError, RuntimeError) as error:
         raise unusable(path, f"cannot be read as HDF5 ({str(error)[:100]})") from error
     if not rows:
@@ -57,3 +49,15 @@ def hdf5_rows(path: Path) -> tuple[list[object], Any]:
         if row.dtype.kind not in "fiub":
             raise unusable(path, f"{name} is of type {row.dtype}, not real numbers")
     return [*rows], list(rows.values())
+
+
+def _each(file: Any, kind: Any) -> dict[str, Any]:
+    """The data sets of a file by their names; ids that are paths lie in groups."""
+    rows: dict[str, Any] = {}
+
+    def keep(name: str, item: Any) -> None:
+        if isinstance(item, kind):
+            rows[name] = np.asarray(item[()])
+
+    file.visititems(keep)
+    return rows

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from bench.data.lesions import READING
 
-_GRADE = re.compile(r"(?:bi[\s\-]*rads?)?[\s:_\-]*([0-6])\s*([abc]?)(?:[.,]0+)?", re.IGNORECASE)
+_GRADE = re.compile(r"(?:bi[\s_\-]*rads?)?[\s:_\-]*([0-6])\s*([abc]?)(?:[.,]0+)?", re.IGNORECASE)
 NOTICE = (
     "labels are made from the radiologists' BI-RADS, not from a biopsy (column label_from says by "
-    "which rule): there is no row of the radiologists, who would be measured by themselves"
+    "which rule), so the report has no rows for readers"
 )
 
 

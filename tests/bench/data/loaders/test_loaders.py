@@ -1,5 +1,6 @@
 """Each published set from a tree that looks like it: rows, labels, rules, and what is left out."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bench.data import CropSettings, Dataset, build_stack, load_lesions
+from bench.errors import UnusableInput
 from bench.planning.reference_points import reference_points
 
 Tree = Callable[[str], Path]
@@ -52,7 +54,7 @@ def test_inbreast(tree: Tree, tmp_path: Path) -> None:
     assert len(reasons) == 5
     notices = " ".join(dataset.notices)
     assert "2 outlines of single calcifications in 1 images" in notices
-    assert "there is no row of the radiologists" in notices
+    assert "so the report has no rows for readers" in notices
     stack = build_stack(dataset, CropSettings(32), tmp_path)
     assert len(stack.table) == len(dataset.table)
     crops = stack.table.set_index("crop_id")
@@ -128,12 +130,14 @@ def test_cmmd_from_an_excel_file(tree: Tree, monkeypatch: pytest.MonkeyPatch) ->
     pd.read_csv(file).to_excel(file.with_suffix(".xlsx"), index=False)
     file.unlink()
     pd.testing.assert_frame_equal(load_lesions(root).table, from_csv.table)
-    monkeypatch.setitem(__import__("sys").modules, "openpyxl", None)
-    with pytest.raises(Exception, match=r"is an Excel file: pip install 'vit-svm-bench\[excel\]'"):
+    monkeypatch.setitem(sys.modules, "openpyxl", None)
+    with pytest.raises(
+        UnusableInput, match=r"is an Excel file: pip install 'vit-svm-bench\[excel\]'"
+    ):
         load_lesions(root)
     monkeypatch.undo()
     file.with_suffix(".xlsx").write_bytes(b"PK no archive")
-    with pytest.raises(Exception, match="is not a table of Excel"):
+    with pytest.raises(UnusableInput, match="is not a table of Excel"):
         load_lesions(root)
 
 
