@@ -1,11 +1,11 @@
 """What a loader is: how a kind of data set is recognised and read, and what a row begins as."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.data.lesions import Dataset
+from bench.data.lesions import Dataset, unusable
 
 
 def lesion_row(crop_id: str, path: str, label: int, **cells: Any) -> dict[str, Any]:
@@ -40,6 +40,34 @@ def lesion_row(crop_id: str, path: str, label: int, **cells: Any) -> dict[str, A
         "subset": "all",
         **cells,
     }
+
+
+def only_place(root: Path, places: Sequence[Path]) -> Path | None:
+    """The place of a set among those that look like one; None if there is none.
+
+    Parameters
+    ----------
+    root : Path
+        What was given; it comes before the folders in it.
+    places : Sequence[Path]
+        The folders that look like the set.
+
+    Returns
+    -------
+    Path | None
+        The root, or the only other one.
+
+    Raises
+    ------
+    UnusableInput
+        If there are several.
+    """
+    if root in places:
+        return root
+    if len(places) > 1:
+        names = ", ".join(place.relative_to(root).as_posix() for place in places)
+        raise unusable(root, f"holds several data sets ({names}); name the folder of one")
+    return places[0] if places else None
 
 
 @dataclass(frozen=True)

@@ -192,10 +192,16 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
     Raises
     ------
     UnusableInput
-        If there is none; the message says what is there instead.
+        If there is none, or several; the message says what is there instead.
     """
+    published = _published(path)
+    if len(published) > 1:
+        names = ", ".join(loader.name for loader in published)
+        raise unusable(path, f"holds several data sets ({names}); name its folder or --dataset")
+    if published:
+        return published[0]
     for loader in LOADERS:
-        if loader.find(path):
+        if loader.takes_positive and loader.find(path):
             return loader
     if follow_links and folder.find(path, follow_links=True):
         # Its class folders hold nothing but links.
@@ -211,6 +217,21 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
             path, f"no data set is here, but there is one in {below[0]}: name that folder"
         )
     raise unusable(path, f"no data set known here: {found_instead(path)}")
+
+
+def _published(path: Path) -> list[Loader]:
+    """The loaders of published sets that find theirs at a path."""
+    found = []
+    for loader in LOADERS:
+        try:
+            # What a user may call positive is a set of his own.
+            if not loader.takes_positive and loader.find(path):
+                found.append(loader)
+        except OSError:
+            # A folder that cannot be read does not matter where a set is found without it.
+            if not found:
+                raise
+    return found
 
 
 def _data_sets_below(path: Path) -> list[Path]:

@@ -21,6 +21,7 @@ from bench.data.lesions import (
     totals,
     unusable,
 )
+from bench.data.loader import only_place
 from bench.data.sources import FolderSource, ImageSource, TarSource
 
 LICENCE = "research only; not to be rented, leased or sold (the set's Licence.txt)"
@@ -104,11 +105,12 @@ def load(root: Path, follow_links: bool = False) -> Dataset:
 def _film_folder(root: Path) -> Path | None:
     """The folder, `root` or one level below, that holds Info.txt and films."""
     below = sorted(path for path in root.iterdir() if path.is_dir())
-    for folder in (root, *below):
-        has_films = any(folder.glob("mdb[0-9][0-9][0-9].pgm"))
-        if has_films and any(path.name.lower() == "info.txt" for path in folder.iterdir()):
-            return folder
-    return None
+    return only_place(root, [folder for folder in (root, *below) if _has_films(folder)])
+
+
+def _has_films(folder: Path) -> bool:
+    named = any(folder.glob("mdb[0-9][0-9][0-9].pgm"))
+    return named and any(path.name.lower() == "info.txt" for path in folder.iterdir())
 
 
 def _open(place: Path, follow_links: bool) -> tuple[ImageSource, list[str]]:

@@ -11,7 +11,7 @@ from bench.data.folder_files import images_in, problem_of
 from bench.data.images.decoding import decoded
 from bench.data.images.pixels import UnreadableImage
 from bench.data.lesions import NO_SPLIT, Dataset, LeftOut, SubsetInfo, finish, totals, unusable
-from bench.data.loader import Loader, Requested
+from bench.data.loader import Loader, Requested, only_place
 from bench.data.loaders.rows import IMAGES, LESIONS, Box, image_row, scaled, square
 from bench.data.loaders.tables import places
 from bench.data.sources import FolderSource
@@ -40,12 +40,13 @@ _NAMED = re.compile(r"(benign|malignant|normal) \(\d+\)_mask(_\d+)?\.png", re.IG
 
 
 def _place(root: Path) -> Path | None:
-    for place in places(root):
-        classes = _class_folders(place)
-        named = (any(map(_NAMED.fullmatch, _names(folder))) for folder in classes.values())
-        if {"benign", "malignant"} <= set(classes) and any(named):
-            return place
-    return None
+    return only_place(root, [place for place in places(root) if _is_place(place)])
+
+
+def _is_place(place: Path) -> bool:
+    classes = _class_folders(place)
+    named = (any(map(_NAMED.fullmatch, _names(folder))) for folder in classes.values())
+    return {"benign", "malignant"} <= set(classes) and any(named)
 
 
 def _find(root: Path) -> bool:

@@ -27,6 +27,7 @@ NEEDED = ("ID1", "LeftRight", "classification")
 OPTIONAL = ("abnormality",)
 LABEL_FROM = "classification (biopsy): Malignant positive, Benign negative"
 SUBSETS = {IMAGES: SubsetInfo((IMAGES,))}
+_NAMED = "cmmd_clinicaldata"
 _LABELS = {"benign": 0, "malignant": 1}
 _PATIENT = re.compile(r"D[12]-\d{4}", re.IGNORECASE)
 _SIDE_AND_VIEW = re.compile(
@@ -45,11 +46,18 @@ def _table(root: Path) -> Path | None:
     found = []
     for place in tables.places(root):
         for file in tables.tables_in(place, (".csv", ".xlsx")):
-            named = file.name.lower().startswith("cmmd_clinicaldata")
+            named = file.name.lower().startswith(_NAMED)
             if named or (file.suffix.lower() == ".csv" and tables.has_columns(file, NEEDED)):
                 found.append(file)
     # The CSV needs no extra.
-    return min(found, key=lambda file: file.suffix.lower() != ".csv", default=None)
+    return tables.only_table(root, found, _rank)
+
+
+def _rank(file: Path) -> int:
+    """The published name first, then the set's name, then any; of each the CSV first."""
+    name = file.name.lower()
+    named = name.startswith(_NAMED), name.startswith(f"{_NAMED}_revision")
+    return 2 * named.count(False) + (file.suffix.lower() != ".csv")
 
 
 def load(root: Path, requested: Requested) -> Dataset:

@@ -45,14 +45,14 @@ def _number(stem: str) -> str:
 
 
 def _table(root: Path) -> Path | None:
-    fitting = [
+    fitting = (
         file
         for place in tables.places(root)
         for file in tables.tables_in(place)
         if file.name.lower() == "inbreast.csv"
         or tables.has_columns(file, (*NEEDED, "ACR", "Acquisition date"))
-    ]
-    return fitting[0] if fitting else None
+    )
+    return tables.only_table(root, fitting, lambda file: file.name.lower() != "inbreast.csv")
 
 
 def load(root: Path, requested: Requested) -> Dataset:

@@ -27,14 +27,14 @@ SUBSETS = {IMAGES: SubsetInfo((IMAGES,), "malignant", "no cancer")}
 
 
 def _table(root: Path) -> Path | None:
-    fitting = [
+    fitting = (
         file
         for place in tables.places(root)
         for file in tables.tables_in(place)
         if tables.has_columns(file, ("patient_id", "image_id", "cancer"))
         and file.name.lower().startswith("train")
-    ]
-    return fitting[0] if fitting else None
+    )
+    return tables.only_table(root, fitting, lambda file: file.name.lower() != "train.csv")
 
 
 def load(root: Path, requested: Requested) -> Dataset:

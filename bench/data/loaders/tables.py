@@ -5,12 +5,13 @@ ends it in one line; what is wrong with a row leaves that row out.
 """
 
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data.csv_files import first_record, records
 from bench.data.lesions import LeftOut, unusable
+from bench.data.loader import only_place
 from bench.data.loaders.cells import plain
 from bench.data.patients import squeezed
 from bench.errors import UnusableInput
@@ -70,6 +71,21 @@ def places(root: Path, most: int = 50) -> list[Path]:
         return []
     below = (path for path in sorted(root.iterdir()) if path.is_dir() and not path.is_symlink())
     return [root, *[path for path in below if path.name[0] not in "._"][:most]]
+
+
+def only_table(root: Path, fitting: Iterable[Path], rank: Callable[[Path], int]) -> Path | None:
+    """The table of a set among those that fit, by the lowest rank; None if there is none.
+
+    Raises UnusableInput where they are of several sets, or nothing says which is the one.
+    """
+    files = list(fitting)
+    place = only_place(root, list(dict.fromkeys(file.parent for file in files)))
+    here = [file for file in files if file.parent == place]
+    best = [file for file in here if rank(file) == min(map(rank, here))]
+    if len(best) > 1:
+        names = ", ".join(file.name for file in best)
+        raise unusable(root, f"holds several tables of one data set ({names}); leave one there")
+    return best[0] if best else None
 
 
 def read_table(file: Path, needed: Sequence[str], optional: Sequence[str] = ()) -> SourceTable:

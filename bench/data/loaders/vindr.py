@@ -16,7 +16,7 @@ from bench.data.lesions import (
     totals,
     unusable,
 )
-from bench.data.loader import Loader, Requested
+from bench.data.loader import Loader, Requested, only_place
 from bench.data.loaders import birads, cells, tables
 from bench.data.loaders.birads import ReadingRule
 from bench.data.loaders.image_files import ImageFiles
@@ -54,8 +54,7 @@ EXAMS = "each exam (study_id) counts as a patient: the tables name nothing above
 
 
 def _place(root: Path) -> Path | None:
-    found = [place for place in tables.places(root) if (place / BREASTS).is_file()]
-    return found[0] if found else None
+    return only_place(root, [one for one in tables.places(root) if (one / BREASTS).is_file()])
 
 
 def load(root: Path, requested: Requested) -> Dataset:
