@@ -25,6 +25,7 @@ from bench.data.cbis_ddsm.index import ImageIndex
 from bench.data.cbis_ddsm.matching import Matched, match_files, read_descriptions
 from bench.data.cbis_ddsm.notices import count_notices, file_notices, link_notices, row_notices
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, finish, unusable
+from bench.data.loader import only_place
 from bench.data.phantom.cases import MARKER
 from bench.data.sources import FolderSource
 
@@ -77,6 +78,9 @@ def find(root: Path) -> DataFolders | None:
     near = (root, root / "csv", *below, *(path / "csv" for path in below))
     most = max(near, key=lambda folder: len(find_tables(folder)))
     if find_tables(most):
+        if most not in (root, root / "csv"):
+            # Of folders with as many tables nobody knows which is meant.
+            only_place(root, [path for path in below if _tables_below(path) == _tables_below(most)])
         return DataFolders(root, most)
     # A folder of images alone: its tables may lie higher up. Any other folder is not looked above.
     if root.name.lower() in _IMAGE_FOLDERS or has_images(root):
@@ -85,6 +89,11 @@ def find(root: Path) -> DataFolders | None:
                 if find_tables(folder):
                     return DataFolders(root, folder)
     return None
+
+
+def _tables_below(folder: Path) -> int:
+    """How many case tables a folder holds, or its `csv`."""
+    return max(len(find_tables(place)) for place in (folder, folder / "csv"))
 
 
 def _with_tables(root: Path, tables: Path) -> DataFolders:

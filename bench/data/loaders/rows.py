@@ -61,6 +61,8 @@ def square(box: Box) -> dict[str, float]:
 def box_problem(box: Box, size: tuple[int, int] | None) -> str:
     """Why a box marks nothing in an image of this width and height; empty if it does."""
     left, top, right, bottom = box
+    if not (math.isfinite(right - left) and math.isfinite(bottom - top)):
+        return "its box is of no finite size"
     if right <= left or bottom <= top:
         return "its box has no area"
     if size and not (left < size[0] and top < size[1] and right > 0 and bottom > 0):

@@ -236,3 +236,16 @@ def test_files_of_vindr_that_no_row_names(tree: Tree, draw: SimpleNamespace) -> 
     draw.mammogram(root / "images" / "e9" / "z9.dicom")
     found = lost(root)
     assert found["images/e9/z9.dicom"] == "neither table has a row for this image"
+
+
+def test_boxes_of_no_finite_size(edited: Edited) -> None:
+    root = edited("vindr", "finding_annotations.csv", "20.5,30.25,99.5", "-1e308,30.25,1e308")
+    assert lost(root)["a1_1"] == "its box is of no finite size"
+
+
+def test_outlines_of_no_finite_size(tree: Tree, draw: SimpleNamespace) -> None:
+    root = tree("inbreast")
+    far = float("9" * 308)
+    points = [(-far, 30.0), (far, 30.0), (99.5, 89.0)]
+    draw.outlines(root / "AllXML" / "50997461.xml", [("Mass", points)])
+    assert lost(root)["50997461_1"] == "its box is of no finite size"

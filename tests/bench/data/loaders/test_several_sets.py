@@ -69,3 +69,10 @@ def test_one_set_twice_in_one_folder(tree: Tree, name: str) -> None:
     with pytest.raises(UnusableInput, match="holds several data sets"):
         load_lesions(root.parent, name)
     assert load_lesions(again).name == name
+
+
+def test_cbis_ddsm_twice_in_one_folder(cbis_tables: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        shutil.copytree(cbis_tables, tmp_path / name / "csv")
+    with pytest.raises(UnusableInput, match=r"holds several data sets \(a, b\)"):
+        load_lesions(tmp_path)
