@@ -1,5 +1,7 @@
 """The command line: which commands there are. What each does is in `bench.commands`."""
 
+from typing import Annotated
+
 import typer
 
 from bench.commands import cache, data, features, listing, plugin
@@ -17,6 +19,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from bench.provenance import DISTRIBUTION, suite_version
+
+        typer.echo(f"{DISTRIBUTION} {suite_version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and stop."
+        ),
+    ] = False,
+) -> None:
+    """What can be asked without a command."""
+
+
 app.command("all", cls=GroupedCommand)(with_options(run_all, from_file=True))
 app.command("features", cls=GroupedCommand)(with_options(features.features, features.FIELDS))
 app.command("init")(init)

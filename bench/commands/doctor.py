@@ -1,9 +1,10 @@
 """`bench doctor`: looks at what a run needs and says what to do where something is missing."""
 
+import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,10 +50,14 @@ def doctor(
     data: Annotated[Path | None, typer.Option(help="Data to look at; else $BENCH_DATA.")] = None,
     weights_dir: Annotated[Path | None, typer.Option(help="Folder of checkpoint files.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder of the store.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, with versions.")] = False,
 ) -> None:
     """Check device, memory, disk, weights and data, each with its remedy."""
     findings = examine(data, weights_dir, cache)
-    print_checks(findings)
+    if as_json:
+        typer.echo(json.dumps(described(findings), indent=1, ensure_ascii=False))
+    else:
+        print_checks(findings)
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(1)
 
@@ -67,6 +72,19 @@ def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> 
         *_weights(weights_dir),
         *_data(data, cache),
     ]
+
+
+def described(findings: Iterable[Check]) -> dict[str, object]:
+    """What was found and the versions it was found with, as `--json` prints it."""
+    import torch
+
+    from bench.provenance import DISTRIBUTION, environment, suite_version
+
+    return {
+        DISTRIBUTION: suite_version(),
+        "environment": environment("cuda" if torch.cuda.is_available() else "cpu"),
+        "checks": [asdict(finding) for finding in findings],
+    }
 
 
 def _device() -> Iterator[Check]:

@@ -1,8 +1,13 @@
-"""What the doctor says fits 80 columns, names together what is fine, and cuts no name."""
+"""What the doctor says fits 80 columns, names together what is fine, cuts no name; as JSON, too."""
+
+import json
 
 import pytest
+from typer.testing import CliRunner
 
+from bench.cli import app
 from bench.commands.doctor import Check, print_checks
+from bench.provenance import suite_version
 
 ADDRESS = "https://example.org/" + "a" * 90
 
@@ -27,3 +32,22 @@ def test_findings_fit_80_columns_and_keep_names_whole(capsys: pytest.CaptureFixt
     assert printed.count(ADDRESS) == 1
     assert "timm:one, timm:two: weights not cached" in printed
     assert "[bold]" in printed
+
+
+def test_json_holds_versions_and_each_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [Check("ok", "memory", "20 GiB free"), Check("bad", "store", "full", "make room")]
+    monkeypatch.setattr("bench.commands.doctor.examine", lambda *_: found)
+    ended = CliRunner().invoke(app, ["doctor", "--json"])
+    assert ended.exit_code == 1
+    printed = json.loads(ended.stdout)
+    assert [(one["state"], one["what"], one["hint"]) for one in printed["checks"]] == [
+        ("ok", "memory", ""),
+        ("bad", "store", "make room"),
+    ]
+    assert printed["environment"]["packages"].keys() >= {"torch", "timm", "scikit-learn"}
+
+
+def test_version_is_printed_without_a_command() -> None:
+    ended = CliRunner().invoke(app, ["--version"])
+    assert ended.exit_code == 0
+    assert ended.stdout == f"vit-svm-bench {suite_version()}\n"
