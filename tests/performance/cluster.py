@@ -34,6 +34,7 @@ from bench.run import executing
 from bench.store import Store
 
 TASKS, FOLDS = 20_000, 500
+PATIENTS = 300
 NONE = np.empty(0, np.uint8)
 EMPTY_STACK = CropStack(NONE, pd.DataFrame(), pd.DataFrame(), (), "", {}, CropSettings())
 GIB = 2**30
@@ -134,8 +135,10 @@ def peak() -> int:
 def workers(what: str, folder: Path) -> None:
     """Seconds of the same work with one worker, with two, and in this process."""
     work: Callable[..., float] = {"folds": folds, "trainings": trainings}[what]
+    (folder / "networks.py").write_text(NETWORK)
+    write_phantom(folder / "phantom", patients=PATIENTS, seed=1)
     one, two, here = (
-        work(folder / f"{what}-{number}", scheduler, threads)
+        work(folder, f"{what}-{number}", scheduler, threads)
         for number, (scheduler, threads) in enumerate(
             (("processes:1", 1), ("processes:2", 1), ("local", 2))
         )
@@ -147,28 +150,29 @@ def workers(what: str, folder: Path) -> None:
     )
 
 
-def folds(folder: Path, scheduler: str, threads: int) -> float:
+def folds(folder: Path, cache: str, scheduler: str, threads: int) -> float:
     """40 folds of SVMs on frozen features."""
     options = {"protocols": "patient-cv", "repeats": 9, "extractors": "frozen", "jobs": threads}
-    return timed(folder, scheduler, threads, options, warm=5)
+    return timed(folder, cache, scheduler, threads, options, warm=5)
 
 
-def trainings(folder: Path, scheduler: str, threads: int) -> float:
+def trainings(folder: Path, cache: str, scheduler: str, threads: int) -> float:
     """6 trainings of a small network."""
     options = {"protocols": "official", "repeats": 8, "extractors": "trained", "jobs": threads}
-    return timed(folder, scheduler, threads, options, warm=2)
+    return timed(folder, cache, scheduler, threads, options, warm=2)
 
 
 def timed(
-    folder: Path, scheduler: str, threads: int, options: dict[str, object], warm: int
+    folder: Path,
+    cache: str,
+    scheduler: str,
+    threads: int,
+    options: dict[str, object],
+    warm: int,
 ) -> float:
-    """Seconds of the folds after the first ones."""
-    folder.mkdir()
-    plugin = folder / "networks.py"
-    plugin.write_text(NETWORK)
-    write_phantom(folder / "phantom", patients=300, seed=1)
-    given = {"data": folder / "phantom", "subset": ["mass"], "cache": folder / "cache"}
-    given |= {"plugin": (plugin,), "scheduler": scheduler, "threads": threads}
+    """Seconds of the folds after the first ones, with a store of their own."""
+    given = {"data": folder / "phantom", "subset": ["mass"], "cache": folder / cache}
+    given |= {"plugin": (folder / "networks.py",), "scheduler": scheduler, "threads": threads}
     lists = {name: [value] if isinstance(value, str) else value for name, value in options.items()}
     configuration = Configuration.checked({**given, **lists})
     job = prepare_job(configuration)
