@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands import cache, data, features, listing, plugin
+from bench.commands import cache, data, features, listing, plugin, weights
 from bench.commands.all import run_all
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
@@ -51,3 +51,4 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(listing.app, name="list")
 app.add_typer(plugin.app, name="plugin")
+app.add_typer(weights.app, name="weights")

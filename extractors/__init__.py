@@ -17,8 +17,13 @@ from extractors.describe import available, describe
 from extractors.errors import BackboneError, MissingWeights, TrainingFailed, UnknownBackbone
 from extractors.extraction import PrecisionChoice, choose_precision, extract
 from extractors.plugins import load_plugin_file, register
-from extractors.pretrained.connectivity import is_online, unreachable_services, why_unreachable
-from extractors.pretrained.downloads import download_weights
+from extractors.pretrained.connectivity import (
+    is_online,
+    unreachable_services,
+    use_caches_only,
+    why_unreachable,
+)
+from extractors.pretrained.downloads import copy_weights, download_weights
 from extractors.recipes import Augmentation, Localization, Recipe
 
 if TYPE_CHECKING:
@@ -47,6 +52,7 @@ __all__ = [
     "UnknownBackbone",
     "available",
     "choose_precision",
+    "copy_weights",
     "create_backbone",
     "create_trainable",
     "describe",
@@ -59,6 +65,7 @@ __all__ = [
     "saliency",
     "train",
     "unreachable_services",
+    "use_caches_only",
     "why_unreachable",
 ]
 

@@ -28,6 +28,9 @@ Triple = tuple[float, float, float]
 
 Precision = Literal["float32", "bfloat16"]
 
+# How images are brought to a network's input size.
+Interpolation = Literal["bicubic", "bilinear", "nearest"]
+
 # Where weights come from, before any training here: drawn for a network of this package, drawn for
 # another one, as a library publishes them, a plugin's own, or a file of unknown making.
 Origin = Literal["scratch", "random", "pretrained", "plugin", "file"]
@@ -53,12 +56,15 @@ class InputSpec:
         In pixels.
     mean, std : Triple
         Of the three channels on [0, 1], for normalisation.
+    interpolation : Interpolation
+        How images of another size are brought to this one.
     """
 
     height: int = 224
     width: int = 224
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    interpolation: Interpolation = "bicubic"
 
 
 def square_input(name: str, side: object, mean: object, std: object) -> InputSpec:
@@ -88,7 +94,7 @@ def square_input(name: str, side: object, mean: object, std: object) -> InputSpe
             f"{name}: wants input_size, three finite means and three positive stds, "
             f"got {side}, {mean}, {std}"
         )
-    return InputSpec(operator.index(side), operator.index(side), *channels)
+    return InputSpec(operator.index(side), operator.index(side), channels[0], channels[1])
 
 
 @dataclass(frozen=True)
@@ -124,12 +130,19 @@ class BackboneInfo:
         The URL or the repository on the Hugging Face Hub that they are published at.
     download_files : tuple[str, ...]
         Names that the checkpoint may have in that repository, the preferred one first.
+    config_files : tuple[tuple[str, ...], ...]
+        Further files of that repository without which it cannot be built; of each, the names that
+        it may have.
     download_bytes : int | None
         Size of the download, where it is known.
     input : InputSpec | None
-        The image it wants; None for a plugin that cannot be imported.
+        The image it wants; None for a plugin that cannot be imported, and for a model on the Hub
+        whose configuration is not on this machine.
     source_digest : str | None
         SHA-256 of a plugin's source; None for everything else.
+    config_digest : str | None
+        What identifies the configuration of a model on the Hub, and the library that builds it;
+        None for everything else.
     problem : str | None
         Why it cannot be used; None where it can.
     hint : str
@@ -148,9 +161,11 @@ class BackboneInfo:
     downloadable: bool = False
     source: str | None = None
     download_files: tuple[str, ...] = ()
+    config_files: tuple[tuple[str, ...], ...] = ()
     download_bytes: int | None = None
     input: InputSpec | None = None
     source_digest: str | None = None
+    config_digest: str | None = None
     problem: str | None = None
     hint: str = ""
 

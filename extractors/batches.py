@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # Fixed for a device, whatever the number of images: results must not depend on how rows are split.
 BATCH_SIZES = {"cpu": 32, "cuda": 128, "mps": 64}
+_SMOOTH = {"align_corners": False, "antialias": True}
 
 
 def features_of(
@@ -120,8 +121,9 @@ def resize(
         images = to_device(images, device)
     pixels = images.unsqueeze(1).float()
     if tuple(pixels.shape[2:]) != (spec.height, spec.width):
+        smooth = {} if spec.interpolation == "nearest" else _SMOOTH
         pixels = functional.interpolate(
-            pixels, (spec.height, spec.width), mode="bicubic", align_corners=False, antialias=True
+            pixels, (spec.height, spec.width), mode=spec.interpolation, **smooth
         ).clamp_(0, 255)
     return pixels.to(device)
 

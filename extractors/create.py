@@ -69,7 +69,7 @@ def create_backbone(
         If a checkpoint is refused or does not fit, if a plugin fails, or if the network does not
         return (B, D).
     """
-    resolved = resolve(name)
+    resolved = resolve(name, weights_dir)
     info = describe_resolved(resolved, weights_dir, weights=weights, seed=seed)
     if info.problem is not None:
         raise BackboneError(f"{name}: {info.problem}")
@@ -120,12 +120,14 @@ def _at_layer(
     return LayerFeatures(network, resolve_layer(network, title, layer, aliases))
 
 
-def family_of(name: str) -> Family | None:
+def family_of(name: str, weights_dir: str | Path | None = None) -> Family | None:
     """The family of a backbone that may lack its weights: declared, or found from its modules.
 
     Parameters
     ----------
     name : str
+        As for `create_backbone`.
+    weights_dir : str | Path | None
         As for `create_backbone`.
 
     Returns
@@ -135,7 +137,7 @@ def family_of(name: str) -> Family | None:
     """
     import torch
 
-    resolved = resolve(name)
+    resolved = resolve(name, weights_dir)
     if not isinstance(resolved, Published):
         return describe_resolved(resolved).family
     try:
@@ -146,7 +148,7 @@ def family_of(name: str) -> Family | None:
         return None
 
 
-def check_suffix(name: str) -> None:
+def check_suffix(name: str, weights_dir: str | Path | None = None) -> None:
     """Check what follows "@" in a name: that there is such a layer, or that the input size fits.
 
     A library's network is built on torch's device `meta`, without memory and without weights, and
@@ -158,16 +160,20 @@ def check_suffix(name: str) -> None:
     ----------
     name : str
         Its name; see `extractors.names` for the grammar.
+    weights_dir : str | Path | None
+        As for `create_backbone`.
 
     Raises
     ------
     BackboneError
         If there is no such layer, the network does not take that size, or does not return (B, D).
     """
-    resolved = resolve(name)
+    resolved = resolve(name, weights_dir)
     if resolved.name.layer is None and resolved.name.pixels is None:
         return
     info = describe_resolved(resolved, weights="random")
+    if isinstance(resolved, Published) and resolved.input is None:
+        return
     if isinstance(resolved, Published) and _runs_without_memory(resolved, info):
         return
     with seeded(0):
@@ -209,7 +215,9 @@ class NetworkSize:
     width: int
 
 
-def size_of(name: str, input_size: int | None = None) -> NetworkSize | None:
+def size_of(
+    name: str, input_size: int | None = None, weights_dir: str | Path | None = None
+) -> NetworkSize | None:
     """The size of a network that may lack its weights, found on torch's device without memory.
 
     Parameters
@@ -218,13 +226,15 @@ def size_of(name: str, input_size: int | None = None) -> NetworkSize | None:
         As for `create_backbone`.
     input_size : int | None
         Side of the input of a network of this package, instead of its own.
+    weights_dir : str | Path | None
+        As for `create_backbone`.
 
     Returns
     -------
     NetworkSize | None
         None for a plugin, which may load weights where it builds, and for what cannot be built.
     """
-    resolved = resolve(name)
+    resolved = resolve(name, weights_dir)
     if isinstance(resolved, FromPlugin):
         return None
     import torch
@@ -232,7 +242,8 @@ def size_of(name: str, input_size: int | None = None) -> NetworkSize | None:
     if isinstance(resolved, FromScratch) and input_size is not None:
         resolved = replace(resolved, network=replace(resolved.network, input_size=input_size))
     info = replace(describe_resolved(resolved, weights="random"), weights_path=None)
-    assert info.input is not None
+    if info.input is None:
+        return None
     side = (input_size,) * 2 if input_size else (info.input.height, info.input.width)
     # Some networks read values when they are built, for which there must be some.
     for device in ("meta", "cpu"):

@@ -59,8 +59,20 @@ class FromPlugin:
 Resolved = Published | FromScratch | FromPlugin
 
 
-def resolve(text: str) -> Resolved:
+def resolve(text: str, weights_dir: str | Path | None = None) -> Resolved:
     """Parse a name and look up what it stands for. Builds nothing and needs no network.
+
+    Parameters
+    ----------
+    text : str
+        The name.
+    weights_dir : str | Path | None
+        Where the configuration of a model on the Hub is looked for, before the Hub's cache.
+
+    Returns
+    -------
+    Resolved
+        A library's backbone, a network of this package or a plugin.
 
     Raises
     ------
@@ -74,7 +86,7 @@ def resolve(text: str) -> Resolved:
     network = NETWORKS.get(name.model) if library is None else None
     _check_parts(name, library, network)
     if library is not None:
-        published = library.look_up(name)
+        published = library.look_up(name, _as_folder(weights_dir))
         if published is None:
             raise unknown(text, library_names())
         return published
@@ -90,21 +102,21 @@ def _check_parts(name: ExtractorName, library: Library | None, network: Network 
     """Refuse parts of a name that its kind of backbone does not take."""
     text = name.text
     if name.tag is not None and not (library is not None and library.takes_tags):
-        able = [prefix for prefix, known in LIBRARIES.items() if known.takes_tags]
-        raise BackboneError(f"{text}: only {' and '.join(able)} names carry a tag")
+        able = ", ".join(prefix for prefix, known in LIBRARIES.items() if known.takes_tags)
+        raise BackboneError(f"{text}: only names of {able} carry a tag")
     if network is not None and (name.layer is not None or name.pixels is not None):
         raise BackboneError(f"{text}: a network that is trained here takes nothing after '@'")
     if name.pixels is not None and not (library is not None and library.takes_pixels):
-        able = [prefix for prefix, known in LIBRARIES.items() if known.takes_pixels]
-        raise BackboneError(f"{text}: only {' and '.join(able)} names take an input size after '@'")
+        able = ", ".join(prefix for prefix, known in LIBRARIES.items() if known.takes_pixels)
+        raise BackboneError(f"{text}: only names of {able} take an input size after '@'")
     if network is not None and set(name.steps) & set(FINETUNED):
         raise BackboneError(
             f"{text}: {network.id} is trained from scratch; it has no weights to go on"
         )
     if set(name.steps) & set(LOCALIZED):
-        able = [known.id for known in NETWORKS.values() if known.localization_weight is not None]
-        if name.random or network is None or network.id not in able:
-            raise BackboneError(f"{text}: +{name.steps[0]} is for {', '.join(able)}")
+        localized = [n.id for n in NETWORKS.values() if n.localization_weight is not None]
+        if name.random or network is None or network.id not in localized:
+            raise BackboneError(f"{text}: +{name.steps[0]} is for {', '.join(localized)}")
 
 
 def describe(
@@ -143,7 +155,8 @@ def describe(
         If the name is not well formed, `weights` names a file that cannot be read, or `weights_dir`
         is no folder.
     """
-    return describe_resolved(resolve(name), weights_dir, weights=weights, seed=seed)
+    resolved = resolve(name, weights_dir)
+    return describe_resolved(resolved, weights_dir, weights=weights, seed=seed)
 
 
 def describe_resolved(
@@ -197,7 +210,9 @@ def _describe_published(
     label, path, digest = published.tag, None, None
     origin: Origin = "pretrained"
     if published.name.random or weights == "random":
-        label, origin, digest = "random", "random", _random_digest(published, seed)
+        label, origin = "random", "random"
+        # What is to be drawn is not known without its configuration.
+        digest = _random_digest(published, seed) if published.input is not None else None
     elif weights != "auto":
         path = Path(weights).expanduser()
         digest = checkpoint_digest(path)
@@ -219,8 +234,10 @@ def _describe_published(
         downloadable=published.source is not None,
         source=published.source,
         download_files=published.filenames if published.repository else (),
+        config_files=published.config_files,
         download_bytes=published.download_bytes,
         input=published.input,
+        config_digest=published.config_digest,
         hint="" if digest is not None else _hint(published),
     )
 
@@ -238,6 +255,11 @@ def _random_digest(published: Published, seed: int) -> str:
 
 def _hint(published: Published) -> str:
     """How to get a checkpoint that is not cached."""
+    if published.config_files:
+        return (
+            f"where there is a network, python -m bench weights download {published.name.base} "
+            "--to DIR gets them; then give --weights-dir DIR"
+        )
     if published.repository is not None:
         page = f"https://huggingface.co/{published.repository.partition('@')[0]}"
         file = f"{published.architecture}.{published.tag}.safetensors"

@@ -122,6 +122,19 @@ class AveragedOutput(nn.Module):
         return average(self.network, self.network(images), type(self.network).__name__)
 
 
+class OneChannel(nn.Module):
+    """A network of one channel, which takes the first of three: those of a grey image are equal."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(B, 3, H, W) to what the network gives."""
+        out: torch.Tensor = self.network(images[:, :1])
+        return out
+
+
 def average(network: nn.Module, output: Any, source: str) -> torch.Tensor:
     """One row an image, (B, C), of what a network or a layer of it gave; `source` says which.
 

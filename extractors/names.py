@@ -1,6 +1,9 @@
 """The grammar of extractor names.
 
 timm:NAME[.TAG][@LAYER|@PIXELS]     torchvision:NAME[.TAG][@LAYER]
+hf-hub:ORG/NAME[@LAYER|@PIXELS]     timm's models on the Hugging Face Hub; timm/NAME for short
+hf:ORG/NAME[@pooled|@cls|@mean]     models of transformers on the Hub[@LAYER]
+open_clip:NAME[.TAG][@LAYER]        open_clip:hf-hub:ORG/NAME[@LAYER]
 bundled:efficientnet_lite0[@LAYER]  a plugin's id[@LAYER]
 random:<any of these>               the same network with seeded random weights
 <a network's id>[+drloc|+drloc-released]      trained from scratch, with the localization loss
@@ -28,6 +31,15 @@ STEPS = (*FINETUNED, *LOCALIZED)
 Family = Literal["CNN", "transformer", "hybrid", "other"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
 
+# What stands for an image among the outputs of a model of transformers.
+Pooling = Literal["pooled", "cls", "mean"]
+POOLINGS: tuple[Pooling, ...] = get_args(Pooling)
+
+# Libraries whose names are repositories on the Hugging Face Hub.
+TIMM_ON_HUB, TRANSFORMERS, OPEN_CLIP = "hf-hub", "hf", "open_clip"
+# What the Hub calls timm's own repositories.
+_TIMMS = "timm/"
+
 RANDOM = "random:"
 FUSION = "fusion:"
 FEATURES = "features:"
@@ -35,6 +47,7 @@ FEATURES = "features:"
 NO_EXTRACTORS = ("selected", "none")
 
 _MODEL = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _LAYER = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)*")
 _LEAST_PIXELS, _MOST_PIXELS = 16, 4096
@@ -51,13 +64,15 @@ class ExtractorName:
     prefix : str
         The library, before the colon; empty for networks of this package and plugins.
     model : str
-        The architecture, or the id of a network or plugin.
+        The architecture, the repository, or the id of a network or plugin.
     tag : str | None
         Which of several published weights.
     layer : str | None
         The layer whose output are the features; by default the one before the classifier.
     pixels : int | None
         Side of the input.
+    pooling : Pooling | None
+        Of a model of transformers, what stands for the image.
     random : bool
         Whether the weights are drawn.
     steps : tuple[str, ...]
@@ -70,18 +85,20 @@ class ExtractorName:
     tag: str | None = None
     layer: str | None = None
     pixels: int | None = None
+    pooling: Pooling | None = None
     random: bool = False
     steps: tuple[str, ...] = ()
 
     @property
     def base(self) -> str:
-        """The name without `random:`, layer and pixels."""
-        prefix = f"{self.prefix}:" if self.prefix else ""
-        return prefix + self.model + (f".{self.tag}" if self.tag else "")
+        """The name without `random:`, layer, pooling and pixels."""
+        return self.architecture + (f".{self.tag}" if self.tag else "")
 
     @property
     def architecture(self) -> str:
-        """The library and the architecture; the id of a network or plugin."""
+        """The library and the architecture or repository; the id of a network or plugin."""
+        if self.prefix == OPEN_CLIP and is_repository(self.model):
+            return f"{self.prefix}:{TIMM_ON_HUB}:{self.model}"
         return f"{self.prefix}:{self.model}" if self.prefix else self.model
 
     @property
@@ -106,14 +123,9 @@ def parse(text: str) -> ExtractorName:
     if rest.startswith(RANDOM):
         raise BackboneError(f"{text}: 'random:' occurs twice")
     rest, at, suffix = rest.partition("@")
-    prefix, colon, model = rest.partition(":")
-    if not colon:
-        prefix, model = "", rest
-    model, dot, tag = model.partition(".")
-    wrong_tag = dot and not _TAG.fullmatch(tag)
-    if (colon and not prefix) or not _MODEL.fullmatch(model) or wrong_tag:
-        raise BackboneError(f"{text}: not a valid extractor name")
-    layer, pixels = _read_suffix(text, suffix) if at else (None, None)
+    prefix, model, tag = _read_base(text, rest)
+    pooling = next((one for one in POOLINGS if prefix == TRANSFORMERS and suffix == one), None)
+    layer, pixels = _read_suffix(text, suffix) if at and not pooling else (None, None)
     _check_steps(text, layer, steps)
     return ExtractorName(
         text=text,
@@ -122,9 +134,38 @@ def parse(text: str) -> ExtractorName:
         tag=tag or None,
         layer=layer,
         pixels=pixels,
+        pooling=pooling,
         random=random,
         steps=tuple(steps),
     )
+
+
+def is_repository(model: str) -> bool:
+    """Whether a model's name is that of a repository on the Hub, `ORG/NAME`."""
+    return _REPOSITORY.fullmatch(model) is not None
+
+
+def _read_base(text: str, rest: str) -> tuple[str, str, str]:
+    """Library, model and tag. The dots of a repository's name begin no tag."""
+    if rest.startswith(_TIMMS):
+        rest = f"{TIMM_ON_HUB}:{rest}"
+    prefix, colon, model = rest.partition(":")
+    if not colon:
+        prefix, model = "", rest
+    on_hub = prefix in (TIMM_ON_HUB, TRANSFORMERS)
+    if prefix == OPEN_CLIP and model.startswith(f"{TIMM_ON_HUB}:"):
+        model, on_hub = model.removeprefix(f"{TIMM_ON_HUB}:"), True
+    if on_hub:
+        if not is_repository(model):
+            raise BackboneError(
+                f"{text}: wants a repository on the Hugging Face Hub, as {prefix}:ORG/NAME"
+            )
+        return prefix, model, ""
+    model, dot, tag = model.partition(".")
+    wrong_tag = dot and not _TAG.fullmatch(tag)
+    if (colon and not prefix) or not _MODEL.fullmatch(model) or wrong_tag:
+        raise BackboneError(f"{text}: not a valid extractor name")
+    return prefix, model, tag
 
 
 def split_fusion(text: str) -> list[str]:

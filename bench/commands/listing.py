@@ -60,6 +60,11 @@ def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
         "random:NAME draws seeded random weights."
     )
     say(
+        "So do models on the Hugging Face Hub: hf-hub:ORG/NAME (timm), "
+        "hf:ORG/NAME[@pooled|@cls|@mean] (transformers), open_clip:NAME[.TAG] and "
+        "open_clip:hf-hub:ORG/NAME; docs/backbones.md."
+    )
+    say(
         "NAME+finetuned trains a backbone on from its weights, NAME+finetuned-last its last layers."
     )
     say(f"+drloc and +drloc-released add the localization loss to {localized}.")

@@ -67,11 +67,11 @@ def planned_trainings(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterat
 def stored_size(store: Store, extractor: Extractor) -> NetworkSize | None:
     """The size of a network; what building it has shown is kept. None where nobody knows it."""
     input_size = extractor.recipe.input_size if extractor.recipe is not None else None
-    key = size_key(extractor.name, input_size)
+    key = size_key(extractor, input_size)
     found = store.get("sizes", key)
     if found is not None:
         return NetworkSize(**found.meta)
-    size = size_of(extractor.name, input_size)
+    size = size_of(extractor.name, input_size, extractor.weights_dir)
     if size is not None:
         with contextlib.suppress(OSError):  # it costs time only
             store.put("sizes", key, {}, asdict(size))

@@ -25,6 +25,7 @@ from extractors.precision import LOWEST_COSINE
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
+    from extractors import BackboneInfo
     from extractors.recipes import Recipe
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
@@ -55,6 +56,7 @@ def feature_identity(extractor: Extractor, weights: str, rules: Rules) -> dict[s
         "input": _input(extractor),
         "rules": rules.of_networks(),
         "versions": [package_version(name) for name in _FEATURE_LIBRARIES],
+        **_configured(info),
     }
 
 
@@ -116,6 +118,7 @@ def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> 
         "rules": site.rules.of_networks(),
         "versions": [package_version(name) for name in _TRAINING_LIBRARIES],
         "crops": site.stack.settings.as_key(),
+        **_configured(info),
     }
     rows = [_training_rows(site, recipe, fitted), _labelled(site, held_out)]
     return digest([TRAINING_VERSION, start, asdict(recipe), site.network_seed(fold), *rows])
@@ -172,10 +175,11 @@ def saliency_key(unit: str, side: int, crops: Sequence[str]) -> str:
     return digest([SALIENCY_VERSION, unit, side, package_version("captum"), list(crops)])
 
 
-def size_key(name: str, input_size: int | None) -> str:
+def size_key(extractor: Extractor, input_size: int | None) -> str:
     """Key of a network's numbers of parameters and features."""
     libraries = [package_version(library) for library in _TRAINING_LIBRARIES]
-    return digest([SIZE_VERSION, name, input_size, libraries])
+    configured = _configured(extractor.info) if extractor.info is not None else {}
+    return digest([SIZE_VERSION, extractor.name, input_size, libraries, *configured.values()])
 
 
 def rate_key(what: Mapping[str, Any]) -> str:
@@ -230,6 +234,15 @@ def _training_rows(site: Site, recipe: "Recipe", fitted: NDArray[np.int64]) -> l
     return [[*row, int(number)] for row, number in zip(rows, numbers, strict=True)]
 
 
-def _input(extractor: Extractor) -> list[float] | None:
+def _configured(info: "BackboneInfo") -> dict[str, str]:
+    """What builds a model of the Hub besides its weights; nothing for other backbones."""
+    return {"config": info.config_digest} if info.config_digest is not None else {}
+
+
+def _input(extractor: Extractor) -> list[float | str] | None:
     spec = extractor.info.input if extractor.info else None
-    return [spec.height, spec.width, *spec.mean, *spec.std] if spec else None
+    if spec is None:
+        return None
+    # The usual interpolation is left out, as in keys that were made before there was another one.
+    how = [spec.interpolation] if spec.interpolation != "bicubic" else []
+    return [spec.height, spec.width, *spec.mean, *spec.std, *how]

@@ -35,6 +35,7 @@ from bench.planning.imports import ImportedFeatures
 from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable_cores
 from bench.provenance import environment
 from bench.store import digest
+from extractors import use_caches_only
 from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
 
@@ -314,6 +315,7 @@ def survey(
     UnusableInput
         If the requested device or extractor is not there.
     """
+    use_caches_only(options.offline)
     options = options.model_copy(update={"plugin": _written(plugins)})
     device = choose_device(options.device)
     rules = decide_rules(device, options, threads)

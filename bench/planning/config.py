@@ -144,6 +144,9 @@ class Configuration(BaseModel):
     weights_dir: Annotated[
         Path | None, Option("Folder of checkpoint files, searched first.", SYSTEMS)
     ] = None
+    offline: Annotated[
+        bool, Option("Look for weights in folders and caches only; ask no network.", SYSTEMS)
+    ] = False
     strict: Annotated[bool, Option("Stop before any work if weights are missing.", SYSTEMS)] = False
     protocols: Annotated[
         Names | None,

@@ -264,14 +264,14 @@ def _look_up(
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)
     if info.problem is None:
-        check_suffix(name)
+        check_suffix(name, weights_dir)
     recipe = _recipe(name, configuration)
     found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
     if info.problem is not None:
         return replace(found, status=f"{info.problem}; {info.hint}")
     if info.cached or (recipe is not None and info.kind == "network"):
         return found
-    if synthetic:
+    if synthetic and info.input is not None:
         drawn = describe(name, weights_dir, weights="random", seed=RANDOM_SEED)
         return replace(found, info=drawn, weights=drawn.weights, source="random")
     return replace(found, status=_missing(info.hint))
@@ -295,7 +295,7 @@ def fetch_weights(
     extractors: Sequence[Extractor], say: Callable[[str], None]
 ) -> tuple[Extractor, ...]:
     """Download what is missing and published, from services that answer: each is asked once."""
-    from extractors import MissingWeights, describe, download_weights, why_unreachable
+    from extractors import BackboneError, describe, download_weights, why_unreachable
 
     fetched = []
     for extractor in extractors:
@@ -318,10 +318,11 @@ def fetch_weights(
         say(f"downloading the weights of {extractor.name} from {info.source}{size}")
         try:
             download_weights(info)
-        except MissingWeights as error:
+            now = describe(extractor.name, extractor.weights_dir)
+        except BackboneError as error:
+            # Not fetched; or what has come cannot be used.
             fetched.append(replace(extractor, status=str(error)))
             continue
-        now = describe(extractor.name, extractor.weights_dir)
         status = "ok" if now.cached else _missing(now.hint)
         fetched.append(replace(extractor, info=now, weights=now.weights, status=status))
     return tuple(fetched)

@@ -261,6 +261,9 @@ def job_on(
     others: Mapping[str, "Dataset"] = MappingProxyType({}),
 ) -> Job:
     """As `prepare_job`, on data that have been loaded; `others` are the external sets."""
+    from extractors import use_caches_only
+
+    use_caches_only(configuration.offline)
     classifiers = _with_tuned(configuration)
     subsets = configuration.subset or tuple(dataset.subsets)
     check_names("subset", subsets, tuple(dataset.subsets))

@@ -23,6 +23,7 @@ from bench.store import Store, digest
 from extractors.pretrained.weights import cached_checkpoints
 
 _LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
+_ON_HUB = ("transformers", "open_clip_torch")
 _KEPT = TypeAdapter(tuple[Extractor, ...])
 
 
@@ -81,8 +82,9 @@ def _key(configuration: Configuration, synthetic: bool, imports: Sequence[Import
             configuration.preset,
             configuration.epochs,
             str(configuration.weights_dir),
+            configuration.offline,
             synthetic,
-            [package_version(name) for name in _LIBRARIES],
+            [package_version(name) for name in (*_LIBRARIES, *_ON_HUB)],
             extractors_code(),
             [list(file) for file in cached_checkpoints(configuration.weights_dir)],
             [asdict(one) for one in imports],

@@ -133,7 +133,7 @@ def _planned_family(extractor: Extractor) -> str | None:
         return None
     # Networks of this suite and plugins declare theirs, or have none.
     found = extractor.info.kind in LIBRARIES
-    return family_of(extractor.name) if found else extractor.info.family
+    return family_of(extractor.name, extractor.weights_dir) if found else extractor.info.family
 
 
 def _finite(value: Any) -> Any:

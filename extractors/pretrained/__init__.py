@@ -8,12 +8,21 @@ from types import MappingProxyType
 from extractors.errors import UnknownBackbone
 from extractors.names import ExtractorName
 from extractors.pretrained.bundled import Bundled
+from extractors.pretrained.hub.open_clip import OpenClip
+from extractors.pretrained.hub.timm_on_hub import TimmOnHub
+from extractors.pretrained.hub.transformers import Transformers
 from extractors.pretrained.library import Library
 from extractors.pretrained.timm import Timm
 from extractors.pretrained.torchvision import Torchvision
 
 LIBRARIES: Mapping[str, Library] = MappingProxyType(
-    {library.prefix: library for library in (Timm(), Torchvision(), Bundled())}
+    {
+        library.prefix: library
+        for library in (
+            *(Timm(), Torchvision(), Bundled()),
+            *(TimmOnHub(), Transformers(), OpenClip()),
+        )
+    }
 )
 
 

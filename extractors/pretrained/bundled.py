@@ -30,7 +30,7 @@ class Bundled(Library):
         """The one name that there is."""
         return [f"{self.prefix}:{MODEL}"]
 
-    def look_up(self, name: ExtractorName) -> Published | None:
+    def look_up(self, name: ExtractorName, weights_dir: Path | None = None) -> Published | None:
         """The input that the weights want; there is nothing to download."""
         if name.model != MODEL:
             return None

@@ -24,6 +24,11 @@ _NOT_THE_SERVICE = (407, 502, 503, 504, 511)
 # A mirror's or a proxy's address may hold a name and a password.
 _PASSWORD = re.compile(r"//[^/@\s]*@")
 
+HUB = "https://huggingface.co"
+
+# Whether only caches may be looked at, whatever services answer.
+_offline = False
+
 # By address: why a service cannot be reached, empty where it answers.
 _answers: dict[str, str] = {}
 _lock = threading.Lock()
@@ -80,8 +85,24 @@ def why_unreachable(source: str, timeout: float = 3.0) -> str:
     str
         A line that names the service and the reason.
     """
+    if _offline:
+        return "--offline looks at caches only"
     (reason,) = _ask([_service(source)], timeout)
     return reason
+
+
+def use_caches_only(only: bool = True) -> None:
+    """Ask no service in this process from now on, or ask again.
+
+    Parameters
+    ----------
+    only : bool
+        Whether nothing may be asked.
+    """
+    global _offline
+    if only != _offline:
+        _offline = only
+        _set_offline(only)
 
 
 @contextlib.contextmanager
@@ -151,8 +172,22 @@ def _ask(addresses: list[str], timeout: float) -> list[str]:
             if address not in _answers:
                 reason = found.get(address, late)
                 line = f"{address} cannot be reached ({reason})" if reason else ""
+                if line:
+                    line += _way(address)
                 _answers[address] = _PASSWORD.sub("//", line)
         return [_answers[address] for address in addresses]
+
+
+def _way(address: str) -> str:
+    """What of the user's settings lies between this machine and a service."""
+    way = ""
+    if address == _hub() != HUB:
+        way += "; it is the mirror that HF_ENDPOINT names"
+    parts = urlsplit(address)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
+        way += f"; it is asked through the proxy {proxy}"
+    return way
 
 
 def _attempt(address: str, timeout: float, found: dict[str, str]) -> None:

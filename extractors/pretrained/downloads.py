@@ -1,18 +1,20 @@
-"""Downloads a checkpoint into the cache in which its library would search for it."""
+"""Downloads a checkpoint into the cache in which its library would search for it, or a folder."""
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from extractors.backbone import BackboneInfo
 from extractors.errors import MissingWeights
 from extractors.pretrained.connectivity import why_unreachable
 from extractors.pretrained.provenance import HASH_IN_NAME
-from extractors.pretrained.weights import torch_hub_file
+from extractors.pretrained.weights import torch_hub_file, url_file_name
 
 
-def download_weights(info: BackboneInfo) -> Path:
-    """Fetch the published weights of a backbone.
+def download_weights(info: BackboneInfo, into: Path | None = None) -> Path:
+    """Fetch the published weights of a backbone, and the configuration that belongs to them.
 
     What is on the Hugging Face Hub comes into its cache, anything else into that of torch.hub.
 
@@ -20,6 +22,8 @@ def download_weights(info: BackboneInfo) -> Path:
     ----------
     info : BackboneInfo
         From `describe`.
+    into : Path | None
+        A folder in place of both caches; it can be given as `weights_dir` afterwards.
 
     Returns
     -------
@@ -38,13 +42,104 @@ def download_weights(info: BackboneInfo) -> Path:
         raise MissingWeights(f"{info.name}: {reason}; {info.hint}")
     try:
         if info.download_files:
-            return _first_of(info.source, info.download_files)
-        return fetch(info.source, torch_hub_file(info.source))
+            cache = into or _hub_cache()
+            for filenames in info.config_files:
+                _first_of(info.source, filenames, cache)
+            return _first_of(info.source, info.download_files, cache)
+        place = into / url_file_name(info.source) if into else torch_hub_file(info.source)
+        return fetch(info.source, place)
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
-        raise MissingWeights(
-            f"{info.name}: download failed ({type(error).__name__}: {reason}); {info.hint}"
-        ) from error
+        raise MissingWeights(f"{info.name}: {_reason(info, error)}; {info.hint}") from error
+
+
+def copy_weights(info: BackboneInfo, into: Path) -> Path:
+    """Copy weights that are on this machine, with their configuration, into a folder.
+
+    Parameters
+    ----------
+    info : BackboneInfo
+        From `describe`; its weights are cached.
+    into : Path
+        The folder. What is of the Hub lies there as in the Hub's own cache, so that it is known
+        for what was published.
+
+    Returns
+    -------
+    Path
+        The copy of the checkpoint.
+    """
+    path = info.weights_path
+    assert path is not None
+    snapshot = path.parent
+    if snapshot.parent.name != "snapshots":
+        return _copied(path, into / path.name)
+    home = into / snapshot.parent.parent.name
+    for name in (path.name, *_present(info, snapshot)):
+        _copy_of_snapshot(snapshot / name, home)
+    for ref in (snapshot.parent.parent / "refs").glob("*"):
+        if ref.is_file() and ref.read_text() == snapshot.name:
+            _copied(ref, home / "refs" / ref.name)
+    return home / "snapshots" / snapshot.name / path.name
+
+
+def _present(info: BackboneInfo, snapshot: Path) -> Iterator[str]:
+    names = (name for names in info.config_files for name in names)
+    return (name for name in names if (snapshot / name).is_file())
+
+
+def _copy_of_snapshot(file: Path, home: Path) -> None:
+    """A file of a snapshot as the Hub's client keeps it: a link to a blob, or a file itself."""
+    link, blob = home / "snapshots" / file.parent.name / file.name, file.resolve()
+    if blob.parent.name != "blobs":
+        _copied(file, link)
+        return
+    kept = _copied(blob, home / "blobs" / blob.name)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.unlink(missing_ok=True)
+        try:
+            link.symlink_to(Path("../..") / "blobs" / blob.name)
+        except OSError:  # a file system without links
+            _copied(kept, link)
+
+
+def _copied(source: Path, target: Path) -> Path:
+    """Copied whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    try:
+        shutil.copyfile(source, partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return target
+
+
+def _reason(info: BackboneInfo, error: Exception) -> str:
+    """Why a download failed, and what to do where the Hub says it."""
+    from huggingface_hub import constants, errors
+
+    page = f"{constants.ENDPOINT}/{str(info.source).partition('@')[0]}"
+    if isinstance(error, errors.GatedRepoError):
+        return (
+            f"access is gated: accept the terms at {page}, then log in with `hf auth login` or set "
+            "HF_TOKEN"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError):
+        return f"there is no {page}, or it is private (log in with `hf auth login` or set HF_TOKEN)"
+    if isinstance(error, errors.LocalEntryNotFoundError):
+        return f"{constants.ENDPOINT} did not answer while its files were fetched"
+    if isinstance(error, errors.EntryNotFoundError):
+        wanted = " or ".join((*(names[0] for names in info.config_files), info.download_files[-1]))
+        return f"{page} holds no model that {info.kind}: can load (it wants {wanted})"
+    reason = " ".join(str(error).split())[:200]
+    return f"download failed ({type(error).__name__}: {reason})"
+
+
+def _hub_cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
 
 
 def fetch(source: str, destination: Path) -> Path:
@@ -72,15 +167,15 @@ def fetch(source: str, destination: Path) -> Path:
     return Path(path)
 
 
-def _first_of(repository: str, filenames: tuple[str, ...]) -> Path:
+def _first_of(repository: str, filenames: tuple[str, ...], cache: Path) -> Path:
     """The first of the files that the repository holds."""
-    from huggingface_hub import constants
-    from huggingface_hub.errors import EntryNotFoundError
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
-    cache = Path(constants.HF_HUB_CACHE)
     for filename in filenames[:-1]:
         try:
             return fetch(f"{repository}:{filename}", cache)
+        except LocalEntryNotFoundError:  # of its kind, but says that nothing answered
+            raise
         except EntryNotFoundError:
             continue
     return fetch(f"{repository}:{filenames[-1]}", cache)

@@ -38,8 +38,9 @@ class Published:
         Its name in the library.
     tag : str
         Which of the published weights; their label in tables.
-    input : InputSpec
-        The image that these weights want.
+    input : InputSpec | None
+        The image that these weights want; None where a model's configuration is not on this
+        machine.
     is_default_tag : bool
         Whether these are the weights that the library takes where no tag is named.
     url : str | None
@@ -54,13 +55,19 @@ class Published:
         Paths of the layers that turn features into classes, where the library names them.
     img_size : int | None
         Side for which the network has to be built, in pixels; None where any size fits.
+    config : Path | None
+        The configuration of a model on the Hub, in the folder of its weights.
+    config_files : tuple[tuple[str, ...], ...]
+        Names of that file, and of others that belong to it, in the repository.
+    config_digest : str | None
+        What identifies all that, and the library that reads it.
     """
 
     name: ExtractorName
     library: Library = field(repr=False)
     architecture: str
     tag: str
-    input: InputSpec
+    input: InputSpec | None
     is_default_tag: bool = True
     url: str | None = None
     repository: str | None = None
@@ -68,6 +75,9 @@ class Published:
     download_bytes: int | None = None
     classifier: tuple[str, ...] = ()
     img_size: int | None = None
+    config: Path | None = None
+    config_files: tuple[tuple[str, ...], ...] = ()
+    config_digest: str | None = None
 
     @property
     def source(self) -> str | None:
@@ -103,10 +113,12 @@ class Library(ABC):
         """All names that it knows, without tags."""
 
     @abstractmethod
-    def look_up(self, name: ExtractorName) -> Published | None:
+    def look_up(self, name: ExtractorName, weights_dir: Path | None = None) -> Published | None:
         """What is published under a name; None if there is no such architecture.
 
-        Builds nothing, and needs no network. Raises UnknownBackbone for an unknown tag.
+        A model on the Hub is described by files, which are looked for in `weights_dir` and in the
+        cache. Builds nothing, and needs no network. Raises UnknownBackbone for an unknown tag, and
+        BackboneError for what cannot be used.
         """
 
     @abstractmethod

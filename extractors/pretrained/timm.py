@@ -51,7 +51,7 @@ class Timm(Library):
 
         return [f"{self.prefix}:{model}" for model in timm.list_models()]
 
-    def look_up(self, name: ExtractorName) -> Published | None:
+    def look_up(self, name: ExtractorName, weights_dir: Path | None = None) -> Published | None:
         """What timm's tables say; an old name stands for the new one."""
         import timm
         from timm.models import get_deprecated_models
@@ -113,10 +113,7 @@ class Timm(Library):
 
     def build(self, published: Published, checkpoint: Path | None) -> nn.Module:
         """The network, built for the input size; a checkpoint is loaded by timm itself."""
-        arguments: dict[str, Any] = {
-            "model_name": published.architecture,
-            "pretrained_cfg": None if published.tag == "none" else published.tag,
-        }
+        arguments = self.arguments(published)
         if published.img_size is not None:
             arguments["img_size"] = published.img_size
         if checkpoint is None:
@@ -125,6 +122,13 @@ class Timm(Library):
             network = _loaded(published, checkpoint, arguments)
         _check_patches(network, published)
         return network
+
+    def arguments(self, published: Published) -> dict[str, Any]:
+        """What timm builds the network from, but for the input size."""
+        return {
+            "model_name": published.architecture,
+            "pretrained_cfg": None if published.tag == "none" else published.tag,
+        }
 
     def remove_classifier(self, network: nn.Module) -> nn.Module:
         """timm's networks know their classifier; its encoders have none, and give a map."""
@@ -149,7 +153,8 @@ def _with_random_weights(published: Published, arguments: dict[str, Any]) -> nn.
     try:
         network: nn.Module = timm.create_model(**arguments)
     except Exception as error:
-        size = f"{published.input.height} × {published.input.width}"
+        spec = published.input
+        size = f"{spec.height} × {spec.width}" if spec else "this"
         raise BackboneError(
             f"{published.name.text}: cannot be built for images of {size} pixels "
             f"({type(error).__name__}: {' '.join(str(error).split())[:160]})"
@@ -202,6 +207,7 @@ def _check_patches(network: nn.Module, published: Published) -> None:
     """Refuse an input of which a whole number of patches would leave a border out."""
     patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     sides = (patch, patch) if isinstance(patch, int) else patch
+    assert published.input is not None
     size = (published.input.height, published.input.width)
     if sides and any(side % p for side, p in zip(size, sides, strict=True)):
         raise BackboneError(

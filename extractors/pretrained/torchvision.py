@@ -39,7 +39,7 @@ class Torchvision(Library):
 
         return [f"{self.prefix}:{model}" for model in zoo.list_models(module=zoo)]
 
-    def look_up(self, name: ExtractorName) -> Published | None:
+    def look_up(self, name: ExtractorName, weights_dir: Path | None = None) -> Published | None:
         """What torchvision's enumeration of weights says."""
         import torchvision.models as zoo
 

@@ -13,6 +13,9 @@ from extractors.errors import BackboneError
 
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
+# Where a cache of the Hub keeps its files, and which of them are current.
+_IN_HUB = ("models--*/snapshots/*/*", "models--*/refs/*")
+
 _digests: dict[tuple[str, int, int], str] = {}
 
 
@@ -65,12 +68,13 @@ def cached_checkpoints(weights_dir: Path | None = None) -> list[tuple[str, int, 
     caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     home = Path(os.environ.get("TORCH_HOME") or f"{caches}/torch").expanduser()
     found = [*(home / "hub" / "checkpoints").glob("*")]
-    found += Path(constants.HF_HUB_CACHE).glob("models--*/snapshots/*/*")
-    found += Path(constants.HF_HUB_CACHE).glob("models--*/refs/*")
+    found += (file for part in _IN_HUB for file in Path(constants.HF_HUB_CACHE).glob(part))
     if weights_dir is not None:
-        found += weights_dir.expanduser().glob("*")
+        folder = weights_dir.expanduser()
+        for pattern in ("*", "*/*", "*/*/*", *_IN_HUB, *(f"hub/{part}" for part in _IN_HUB)):
+            found += folder.glob(pattern)
     listed = []
-    for path in sorted(found):
+    for path in sorted(set(found)):
         with contextlib.suppress(OSError):  # a link to nothing, or gone by now
             status = path.stat()
             listed.append((str(path), status.st_size, status.st_mtime_ns))

@@ -141,7 +141,7 @@ def create_trainable(
         If there is no such network, it is not one that trains, or its weights are missing or do not
         fit.
     """
-    resolved = resolve(name)
+    resolved = resolve(name, weights_dir)
     if not _is_trained(resolved):
         raise BackboneError(f"{name}: is not trained; with +finetuned after its name it would be")
     info = describe_resolved(resolved, weights_dir, weights=weights, seed=seed)

@@ -56,11 +56,17 @@ def test_a_malformed_name_is_refused_in_one_line(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("torchvision:resnet18@320", "only timm names take an input size"),
-        ("my_net@320", "only timm names take an input size"),
-        ("my.net", "only timm and torchvision names carry a tag"),
-        ("bundled:efficientnet_lite0.tag", "only timm and torchvision names carry a tag"),
-        ("keras:resnet18", "unknown prefix 'keras:'; known are timm:, torchvision:, bundled: and"),
+        ("torchvision:resnet18@320", "only names of timm, hf-hub take an input size"),
+        ("my_net@320", "only names of timm, hf-hub take an input size"),
+        ("my.net", "only names of timm, torchvision, open_clip carry a tag"),
+        (
+            "bundled:efficientnet_lite0.tag",
+            "only names of timm, torchvision, open_clip carry a tag",
+        ),
+        (
+            "keras:resnet18",
+            "unknown prefix 'keras:'; known are timm:, torchvision:, bundled:, hf-hub:",
+        ),
     ],
 )
 def test_a_part_that_the_library_does_not_take_is_refused_in_one_line(text, reason) -> None:

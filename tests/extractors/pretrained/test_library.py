@@ -29,7 +29,7 @@ class Toys(Library):
     def names(self):
         return ["toys:mean"]
 
-    def look_up(self, name):
+    def look_up(self, name, weights_dir=None):
         if name.model != "mean":
             return None
         spec = InputSpec(16, 16)
@@ -90,7 +90,9 @@ def test_its_checkpoints_are_found_in_a_folder(place, tmp_path) -> None:
 def test_what_it_does_not_know_is_refused_with_what_it_does() -> None:
     with pytest.raises(UnknownBackbone, match="did you mean toys:mean"):
         describe("toys:meen")
-    with pytest.raises(BackboneError, match="only timm and torchvision names carry a tag"):
+    with pytest.raises(
+        BackboneError, match="only names of timm, torchvision, open_clip carry a tag"
+    ):
         describe("toys:mean.made")
     with pytest.raises(UnknownBackbone, match=r"known are .*toys:"):
         describe("toy:mean")
@@ -111,7 +113,7 @@ def test_a_name_is_parsed_once_and_looked_up_once(name, monkeypatch) -> None:
         monkeypatch.setattr(
             library,
             "look_up",
-            lambda name, look_up=look_up: (looked_up.append(name.text), look_up(name))[1],
+            lambda name, folder, look_up=look_up: (looked_up.append(name.text), look_up(name))[1],
         )
     if "finetuned" in name:
         recipe = recipe_for("toys:mean+finetuned", "quick")
