@@ -24,6 +24,7 @@ from extractors.pretrained.connectivity import (
     why_unreachable,
 )
 from extractors.pretrained.downloads import copy_weights, download_weights
+from extractors.pretrained.own import declare_checkpoints, read_declaration
 from extractors.recipes import Augmentation, Localization, Recipe
 
 if TYPE_CHECKING:
@@ -55,11 +56,13 @@ __all__ = [
     "copy_weights",
     "create_backbone",
     "create_trainable",
+    "declare_checkpoints",
     "describe",
     "download_weights",
     "extract",
     "is_online",
     "load_plugin_file",
+    "read_declaration",
     "recipe_for",
     "register",
     "saliency",

@@ -23,7 +23,7 @@ from extractors.names import Family
 from extractors.networks.family import network_family
 from extractors.out_of_memory import first_line, is_out_of_memory
 from extractors.plugins import Plugin
-from extractors.pretrained.checkpoints import load_strictly
+from extractors.pretrained.checkpoints import load_strictly, notes_of
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.pretrained.library import Published
 
@@ -348,6 +348,10 @@ def finish_backbone(info: BackboneInfo, module: nn.Module, device: str) -> Backb
             parameters=sum(p.numel() for p in module.parameters()),
             source_digest=info.source_digest,
         )
+        backbone.notes += notes_of(module)
+        if info.input.height != info.input.width:
+            size = f"{info.input.height} × {info.input.width}"
+            backbone.notes.append(f"square crops are stretched to {size} pixels (height × width)")
         width = backbone.probe()
         if info.source_digest is not None:  # a plugin
             backbone.check_crops_alone()

@@ -7,7 +7,7 @@ lie, `available` does so for several names and all plugins.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from extractors.backbone import BackboneInfo, InputSpec, Origin, Triple
@@ -17,6 +17,7 @@ from extractors.networks import NETWORKS, Network
 from extractors.plugins import BrokenPlugin, Plugin, find_plugin, plugins
 from extractors.pretrained import LIBRARIES, find_library, library_names
 from extractors.pretrained.library import Library, Published, unknown
+from extractors.pretrained.own import OwnCheckpoint, find_own
 from extractors.pretrained.provenance import is_published
 from extractors.pretrained.weights import checkpoint_digest, url_file_name
 
@@ -49,10 +50,13 @@ class FromPlugin:
         The parts of the name.
     plugin : Plugin | BrokenPlugin
         How it is built, or why it cannot be.
+    own : Path | None
+        A checkpoint of the user's own for it.
     """
 
     name: ExtractorName
     plugin: Plugin | BrokenPlugin
+    own: Path | None = None
 
 
 # What a name stands for: a library's published backbone, a network of this package, or a plugin.
@@ -92,10 +96,34 @@ def resolve(text: str, weights_dir: str | Path | None = None) -> Resolved:
         return published
     if network is not None:
         return FromScratch(name, network)
+    own = find_own(name.model)
+    if own is not None:
+        return _resolve_own(name, own, weights_dir)
     plugin = find_plugin(name.model)
     if plugin is None:
         raise unknown(text, [*(known.name for known in plugins()), *library_names()])
     return FromPlugin(name, plugin)
+
+
+def _resolve_own(
+    name: ExtractorName, own: OwnCheckpoint, weights_dir: str | Path | None
+) -> Resolved:
+    """The architecture of a checkpoint of the user's own, under the checkpoint's name."""
+    known = resolve(own.architecture, weights_dir)
+    built = known.name
+    if isinstance(known, FromScratch) or built.random or built.steps:
+        raise BackboneError(
+            f"{own}: {own.architecture} is no architecture to load a checkpoint into; known are "
+            f"names of {', '.join(LIBRARIES)} and plugins"
+        )
+    named = replace(
+        built,
+        text=name.text,
+        layer=name.layer or built.layer,
+        random=name.random,
+        steps=name.steps,
+    )
+    return replace(known, name=named, own=own.path)
 
 
 def _check_parts(name: ExtractorName, library: Library | None, network: Network | None) -> None:
@@ -209,6 +237,8 @@ def _describe_published(
 ) -> BackboneInfo:
     label, path, digest = published.tag, None, None
     origin: Origin = "pretrained"
+    if weights == "auto" and published.own is not None:
+        weights = published.own
     if published.name.random or weights == "random":
         label, origin = "random", "random"
         # What is to be drawn is not known without its configuration.
@@ -319,6 +349,8 @@ def _describe_plugin(resolved: FromPlugin, weights: str | Path) -> BackboneInfo:
         )
     label, digest, path = "plugin", None, None
     origin: Origin = "plugin"
+    if weights == "auto" and resolved.own is not None:
+        weights = resolved.own
     if name.random or weights == "random":
         label, origin = "random", "random"
     elif weights != "auto":

@@ -30,7 +30,7 @@ from bench.execution.progress import Reporter
 from bench.execution.site import Site
 from bench.execution.tasks import Answer, Task, perform
 from bench.planning.config import Configuration
-from bench.planning.extractor import Extractor, choose_device, choose_extractors
+from bench.planning.extractor import Extractor, choose_device, choose_extractors, declare_own
 from bench.planning.imports import ImportedFeatures
 from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable_cores
 from bench.provenance import environment
@@ -186,6 +186,9 @@ def open_site(address: SiteAddress) -> Site:
         packed: PackedSite = pickle.loads(content)
         for file in _written(packed.plugins):
             load_plugin_file(file)
+        extractors = packed.site.extractors.values()
+        parts = [part for one in extractors for part in (one.parts or (one,))]
+        declare_own(list({part.declared for part in parts if part.declared}))
         _opened.clear()
         _opened[address.digest] = _unpacked(packed)
     return _opened[address.digest]

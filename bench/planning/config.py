@@ -141,6 +141,15 @@ class Configuration(BaseModel):
             "NAME=FILE",
         ),
     ] = ()
+    checkpoint: Annotated[
+        tuple[str, ...],
+        Option(
+            "A checkpoint of yours as extractor NAME, as mine=best.pth:timm:resnet50; may be given "
+            "several times.",
+            SYSTEMS,
+            "NAME=PATH:ARCHITECTURE",
+        ),
+    ] = ()
     weights_dir: Annotated[
         Path | None, Option("Folder of checkpoint files, searched first.", SYSTEMS)
     ] = None

@@ -90,6 +90,8 @@ class Extractor:
         The backbones of a fusion; `info` is None then.
     imported : ImportedFeatures | None
         Its features, where they come from a file; `info` is None then.
+    declared : str
+        Of a checkpoint of the user's own, `NAME=PATH:ARCHITECTURE`.
     """
 
     name: str
@@ -101,6 +103,7 @@ class Extractor:
     recipe: Recipe | None = None
     parts: "tuple[Extractor, ...]" = ()
     imported: ImportedFeatures | None = None
+    declared: str = ""
 
     @property
     def sees_images(self) -> bool:
@@ -155,7 +158,10 @@ class Extractor:
         return found | {
             "family": self.info.family,
             "library": self.info.kind,
-            "architecture": name.architecture,
+            # A checkpoint's own name says nothing of its architecture.
+            "architecture": f"{self.info.kind}:{self.info.architecture}"
+            if self.declared and self.info.kind != "plugin"
+            else name.architecture,
             "network": name.network,
             "steps": list(name.steps),
             "small_data": network is not None and network.section == "B",
@@ -210,6 +216,7 @@ def choose_extractors(
 
     try:
         registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        registered += declare_own(configuration.checkpoint)
         names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
         # A file that nobody names is given to be used.
         used = {part for name in names for part in split_fusion(name)}
@@ -220,6 +227,49 @@ def choose_extractors(
         return tuple(_look_up(name, configuration, synthetic, imports) for name in names)
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
+
+
+def declare_own(declarations: Sequence[str]) -> list[str]:
+    """Know the user's own checkpoints by their names, and no others; gives the names.
+
+    Raises
+    ------
+    BackboneError
+        If one cannot be read, or takes a name that stands for something else.
+    """
+    from extractors import BackboneError, declare_checkpoints, read_declaration
+    from extractors.plugins import check_plugin_id, find_plugin
+    from extractors.pretrained.weights import checkpoint_digest
+
+    found = [read_declaration(text) for text in declarations]
+    names = [one.name for one in found]
+    for one in found:
+        check_plugin_id(one.name)
+        if names.count(one.name) > 1 or find_plugin(one.name) is not None:
+            raise BackboneError(f"--checkpoint {one}: the name {one.name} is taken already")
+        checkpoint_digest(one.path)
+    declare_checkpoints(found)
+    return names
+
+
+def _declaration(name: str, weights_dir: Path | None) -> str:
+    """Of a checkpoint of the user's own, how it was declared. That it fits is tried now.
+
+    Raises
+    ------
+    BackboneError
+        If the checkpoint is not one of the architecture that is named.
+    """
+    from extractors import create_backbone
+    from extractors.pretrained.own import find_own
+
+    parsed = parse(name)
+    own = find_own(parsed.model) if not parsed.prefix else None
+    if own is None:
+        return ""
+    if not parsed.random:
+        create_backbone(parsed.network, weights_dir=weights_dir)
+    return str(own)
 
 
 def _fusion(name: str, parts: Sequence[Extractor]) -> Extractor:
@@ -266,7 +316,10 @@ def _look_up(
     if info.problem is None:
         check_suffix(name, weights_dir)
     recipe = _recipe(name, configuration)
-    found = Extractor(name, info, info.weights, weights_dir=weights_dir, recipe=recipe)
+    declared = _declaration(name, weights_dir) if info.problem is None else ""
+    found = Extractor(
+        name, info, info.weights, weights_dir=weights_dir, recipe=recipe, declared=declared
+    )
     if info.problem is not None:
         return replace(found, status=f"{info.problem}; {info.hint}")
     if info.cached or (recipe is not None and info.kind == "network"):

@@ -56,7 +56,7 @@ def known_extractors(
     UnusableInput
         As from `choose_extractors`.
     """
-    if configuration.plugin:
+    if configuration.plugin or configuration.checkpoint:
         return choose_extractors(configuration, synthetic, imports)
     key = _key(configuration, synthetic, imports)
     kept = store.get("extractors", key)

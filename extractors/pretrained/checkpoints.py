@@ -15,6 +15,13 @@ if TYPE_CHECKING:
 
 StateDict = dict[str, "torch.Tensor"]
 
+
+class PartOfFile(StateDict):
+    """The tensors of one network in a file that holds others too; `left_out` are their names."""
+
+    left_out: tuple[str, ...] = ()
+
+
 # What training scripts call the weights. Averaged ones come first where a checkpoint holds both, as
 # timm does it.
 _WRAPPERS = (
@@ -24,6 +31,12 @@ _WRAPPERS = (
     *("shadow", "state", "checkpoint"),
 )
 _DEEPEST = 4
+_WAY_OUT = (
+    "name the architecture that it is of, save that network's own state_dict, or build it in a "
+    "plugin (docs/plugins.md)"
+)
+# Where what was left out of a checkpoint is kept on the network that was built from it.
+_NOTES = "loading_notes"
 _PREFIXES = ("_orig_mod.", "module.", "_orig_mod.")
 
 
@@ -32,14 +45,15 @@ def read_state_dict(path: Path, expected: Callable[[], Collection[str]] | None =
 
     A state dict wrapped as `{"state_dict": ...}`, `{"model": ...}` or the like is unwrapped; the
     prefixes of parallel and compiled modules are taken off. So is one prefix that all names have,
-    such as "model." or "backbone.", where more of the names are then among the expected ones.
+    such as "model." or "backbone.", where more of the names are then among the expected ones, and
+    one prefix under which alone the whole network lies; what lies outside it is left out.
 
     Parameters
     ----------
     path : Path
         The file.
     expected : Callable[[], Collection[str]] | None, optional
-        Gives the names of the network's tensors; called only where all names have a prefix.
+        Gives the names of the network's tensors; called only where names may have a prefix.
 
     Returns
     -------
@@ -62,7 +76,10 @@ def read_state_dict(path: Path, expected: Callable[[], Collection[str]] | None =
     state = _unwrap(loaded)
     if not state:
         raise BackboneError(f"{path}: not a checkpoint (holds no state dict)")
-    return state if expected is None else _without_common_prefix(state, expected)
+    if expected is None:
+        return state
+    names = expected()
+    return _only_part(path, _without_common_prefix(state, names), names)
 
 
 def explain_mismatch(
@@ -82,7 +99,9 @@ def explain_mismatch(
         )
         if keys
     ]
-    return BackboneError(f"{path}: not a checkpoint of {architecture}: {', '.join(parts)}")
+    return BackboneError(
+        f"{path}: not a checkpoint of {architecture}: {', '.join(parts)}; {_WAY_OUT}"
+    )
 
 
 def explain_strict_error(path: Path, architecture: str, error: Exception) -> BackboneError:
@@ -106,7 +125,9 @@ def explain_strict_error(path: Path, architecture: str, error: Exception) -> Bac
 def load_strictly(network: nn.Module, checkpoint: Path, architecture: str) -> None:
     """Load a checkpoint in which every tensor must find its place; BackboneError otherwise."""
     try:
-        network.load_state_dict(read_state_dict(checkpoint, network.state_dict))
+        state = read_state_dict(checkpoint, network.state_dict)
+        network.load_state_dict(state)
+        note_left_out(network, checkpoint, left_out_of(state))
     except RuntimeError as error:
         raise explain_strict_error(checkpoint, architecture, error) from error
 
@@ -135,10 +156,15 @@ def _reason(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     text = " ".join(str(error).split())
+    if "TorchScript" in text:
+        return "a TorchScript archive, which holds code; save the network's state_dict instead"
     if isinstance(error, pickle.UnpicklingError) and "GLOBAL" in text:
         blocked = re.search(r"GLOBAL (\S+)", text)
         what = f" ({blocked[1]})" if blocked else ""
-        return f"refused: it would run code when read{what}; only plain tensors are accepted"
+        return (
+            f"refused: it would run code when read{what}; only plain tensors are accepted; save "
+            "the network's state_dict"
+        )
     return f"not a readable checkpoint, or cut short ({type(error).__name__}: {text[:120]})"
 
 
@@ -174,7 +200,73 @@ def _tensors(loaded: object) -> StateDict:
     return {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor)}
 
 
-def _without_common_prefix(state: StateDict, expected: Callable[[], Collection[str]]) -> StateDict:
+def note_on(network: nn.Module, *notes: str) -> None:
+    """Keep notes on a network about what of a checkpoint has found no place in it."""
+    network.__dict__.setdefault(_NOTES, []).extend(notes)
+
+
+def notes_of(network: nn.Module) -> list[str]:
+    """What was noted on a network or a part of it."""
+    found = (note for part in network.modules() for note in part.__dict__.get(_NOTES, ()))
+    return list(dict.fromkeys(found))
+
+
+def note_left_out(network: nn.Module, path: Path, keys: Iterable[str]) -> None:
+    """Note tensors of a checkpoint that the network has no place for: how many, with examples."""
+    names = list(keys)
+    if names:
+        examples = f"{', '.join(names[:2])}{', …' if len(names) > 2 else ''}"
+        note_on(network, f"left out of {path.name}: {len(names)} tensors ({examples})")
+
+
+def note_head(network: nn.Module, path: Path, classes: int, usual: int) -> None:
+    """Note that a checkpoint's head of another size is dropped."""
+    if classes and classes != usual:
+        note_on(network, f"head of {classes} classes in {path.name} left out (usual: {usual})")
+
+
+def _only_part(path: Path, state: StateDict, expected: Collection[str]) -> StateDict:
+    """The tensors under the one prefix under which the whole network lies, if not all of them do.
+
+    Its last layer, the classifier, may be absent: pretraining without labels has none.
+    """
+    names = list(expected)
+    head = names[-1].rpartition(".")[0] if names else ""
+    wanted = {
+        name
+        for name in names
+        if name.rpartition(".")[0] != head and not name.endswith("num_batches_tracked")
+    }
+    if not wanted or wanted <= state.keys():
+        return state
+    prefixes = {
+        name[: dot + 1] for name in state for dot, letter in enumerate(name) if letter == "."
+    }
+    holding = sorted(
+        prefix for prefix in prefixes if all(f"{prefix}{name}" in state for name in wanted)
+    )
+    if len(holding) > 1:
+        raise BackboneError(
+            f"{path}: not a checkpoint of one network: it is there under {', '.join(holding)}; "
+            "save the one that is meant in a file of its own"
+        )
+    if not holding:
+        return state
+    part = PartOfFile(
+        (name.removeprefix(holding[0]), tensor)
+        for name, tensor in state.items()
+        if name.startswith(holding[0])
+    )
+    part.left_out = tuple(name for name in state if not name.startswith(holding[0]))
+    return part
+
+
+def left_out_of(state: StateDict) -> tuple[str, ...]:
+    """What of a file is no part of the network whose tensors these are."""
+    return state.left_out if isinstance(state, PartOfFile) else ()
+
+
+def _without_common_prefix(state: StateDict, expected: Collection[str]) -> StateDict:
     """The tensors without the prefix that all names have, if so more of them are expected."""
     parts = [name.split(".")[:-1] for name in state]
     shared = 0
@@ -182,7 +274,7 @@ def _without_common_prefix(state: StateDict, expected: Callable[[], Collection[s
         shared += 1
     if not shared:
         return state
-    known = set(expected())
+    known = set(expected)
     lengths = [sum(len(part) + 1 for part in parts[0][:count]) for count in range(shared + 1)]
     # Of equally good ones the shortest: a network may be one part of itself.
     length = max(lengths, key=lambda cut: sum(name[cut:] in known for name in state))

@@ -61,6 +61,8 @@ class Published:
         Names of that file, and of others that belong to it, in the repository.
     config_digest : str | None
         What identifies all that, and the library that reads it.
+    own : Path | None
+        A checkpoint of the user's own, whose weights these are in place of published ones.
     """
 
     name: ExtractorName
@@ -78,11 +80,12 @@ class Published:
     config: Path | None = None
     config_files: tuple[tuple[str, ...], ...] = ()
     config_digest: str | None = None
+    own: Path | None = None
 
     @property
     def source(self) -> str | None:
         """What it is downloaded from; None where no weights are published."""
-        return self.repository or self.url
+        return self.repository or self.url if self.own is None else None
 
 
 class Library(ABC):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,9 @@ from extractors.pretrained.checkpoints import (
     StateDict,
     explain_mismatch,
     explain_strict_error,
+    left_out_of,
+    note_head,
+    note_left_out,
     read_state_dict,
 )
 from extractors.pretrained.library import Library, Published, unknown
@@ -180,9 +183,16 @@ def _loaded(published: Published, checkpoint: Path, arguments: dict[str, Any]) -
     import torch
 
     name = published.name
-    state = read_state_dict(
-        checkpoint, lambda: timm.create_model(pretrained=False, **arguments).state_dict()
-    )
+
+    def expected() -> StateDict:
+        # Without memory where that is possible: only the names count.
+        for device in ("meta", "cpu"):
+            with contextlib.suppress(Exception), torch.device(device), torch.random.fork_rng([]):
+                return dict(timm.create_model(pretrained=False, **arguments).state_dict())
+        return {}
+
+    read = read_state_dict(checkpoint, expected)
+    state, other_head = _without_other_head(read, published.classifier, expected)
     classes = _head_width(state, published.classifier)
     source: dict[str, Any] = {"state_dict": state, "num_classes": classes, "custom_load": False}
     try:
@@ -200,7 +210,33 @@ def _loaded(published: Published, checkpoint: Path, arguments: dict[str, Any]) -
     if lost:
         raise explain_mismatch(checkpoint, name.base, lost, [])
     network.pretrained_cfg.pop("state_dict", None)  # type: ignore[union-attr, operator]
+    note_left_out(network, checkpoint, [*left_out_of(read), *other_head])
+    note_head(network, checkpoint, classes, _usual_classes(arguments))
     return network
+
+
+def _without_other_head(
+    state: StateDict, classifier: tuple[str, ...], expected: Callable[[], StateDict]
+) -> tuple[StateDict, list[str]]:
+    """The tensors without a classifier that is another module in the same place; its names."""
+    places = tuple(f"{stem.partition('.')[0]}." for stem in classifier)
+    there = [key for key in state if key.startswith(places)] if places else []
+    if not there or all(f"{stem}.weight" in state for stem in classifier):
+        return state, []
+    known = expected()
+    other = [key for key in there if key not in known]
+    return {key: value for key, value in state.items() if key not in other}, other
+
+
+def _usual_classes(arguments: dict[str, Any]) -> int:
+    """How many classes the published weights of an architecture have."""
+    import timm
+
+    config = arguments["pretrained_cfg"]
+    if isinstance(config, dict):
+        return int(config.get("num_classes") or 0)
+    found = timm.get_pretrained_cfg(arguments["model_name"], allow_unregistered=True)
+    return int(found.num_classes) if found is not None else 1000
 
 
 def _check_patches(network: nn.Module, published: Published) -> None:

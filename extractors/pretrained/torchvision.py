@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 from extractors.backbone import InputSpec, as_triple
 from extractors.errors import BackboneError
 from extractors.names import ExtractorName
-from extractors.pretrained.checkpoints import StateDict, explain_mismatch, read_state_dict
+from extractors.pretrained.checkpoints import (
+    StateDict,
+    explain_mismatch,
+    left_out_of,
+    note_left_out,
+    read_state_dict,
+)
 from extractors.pretrained.library import Library, Published, unknown
 from extractors.pretrained.weights import torch_hub_file
 
@@ -101,15 +107,23 @@ def _load(network: nn.Module, published: Published, checkpoint: Path) -> None:
     from extractors.layers import find_classifier
 
     name = published.name
-    state = _renamed(read_state_dict(checkpoint, network.state_dict))
+    read = read_state_dict(checkpoint, network.state_dict)
+    state = _renamed(read)
+    note_left_out(network, checkpoint, left_out_of(read))
     head = f"{find_classifier(network)}."
     expected = network.state_dict()
 
     def fits(key: str) -> bool:
         return bool(state[key].shape == expected[key].shape)
 
-    if any(key.startswith(head) and key in state and not fits(key) for key in expected):
-        state = {key: value for key, value in state.items() if not key.startswith(head)}
+    # A classifier may have other classes, or be another module in the same place.
+    place = f"{head.partition('.')[0]}."
+    other = {key for key in state if key.startswith(place) and key not in expected}
+    wrong_head = [k for k in expected if k.startswith(head) and k in state and not fits(k)]
+    if other or wrong_head:
+        dropped = {key for key in state if key in other or key.startswith(head)}
+        state = {key: value for key, value in state.items() if key not in dropped}
+        note_left_out(network, checkpoint, sorted(dropped))
     wrong = [key for key in expected if key in state and not fits(key)]
     missing = [k for k in expected if k not in state and not k.endswith("num_batches_tracked")]
     unexpected = [key for key in state if key not in expected]

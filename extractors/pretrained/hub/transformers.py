@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from extractors.errors import BackboneError
 from extractors.names import TRANSFORMERS, ExtractorName, Pooling
-from extractors.pretrained.checkpoints import StateDict, explain_mismatch, read_state_dict
+from extractors.pretrained.checkpoints import (
+    StateDict,
+    explain_mismatch,
+    left_out_of,
+    note_left_out,
+    read_state_dict,
+)
 from extractors.pretrained.hub.inputs import processor_input
 from extractors.pretrained.hub.snapshots import (
     INSTALL,
@@ -95,14 +102,20 @@ class Transformers(LibraryOnHub):
         with _silent():
             if checkpoint is None:
                 return PooledFeatures(name.text, without_text(_drawn(name.text, config)), pooling)
-            state = read_state_dict(checkpoint)
-            model, missing, wrong = _loaded(name.text, config, state, checkpoint)
+            # Of a file of another making, transformers does not know every prefix.
+            mine = checkpoint.parent != published.config.parent
+            state = read_state_dict(
+                checkpoint, partial(_names, name.text, config) if mine else None
+            )
+            model, missing, wrong, more = _loaded(name.text, config, state, checkpoint)
         model = without_text(model)
+        if mine:
+            note_left_out(model, checkpoint, [*left_out_of(state), *more])
         kept = set(model.state_dict())
         # Weights that the checkpoint lacks were drawn: only a pooler that is not used may be so.
         lost = sorted(missing & kept)
         if wrong or (lost and (pooling == "pooled" or not _only_pooler(lost))):
-            error = explain_mismatch(checkpoint, name.base, lost, [], wrong)
+            error = explain_mismatch(checkpoint, name.base, lost, more, wrong)
             if not wrong and _only_pooler(lost):
                 raise BackboneError(f"{error}; it has no trained pooler: use @cls or @mean")
             raise error
@@ -201,12 +214,20 @@ def _drawn(name: str, config: Any) -> nn.Module:
     return model
 
 
+def _names(name: str, config: Any) -> Collection[str]:
+    import torch
+
+    with torch.device("meta"):
+        return list(_drawn(name, config).state_dict())
+
+
 def _loaded(
     name: str, config: Any, state: StateDict, checkpoint: Path
-) -> tuple[nn.Module, set[str], list[str]]:
+) -> tuple[nn.Module, set[str], list[str], list[str]]:
     """The model with a checkpoint's weights, by transformers' own rules for names.
 
-    Also the names of what the checkpoint lacks, and of what has another shape.
+    Also the names of what the checkpoint lacks, of what has another shape, and of what has no
+    place.
     """
     import torch
 
@@ -224,7 +245,8 @@ def _loaded(
     except Exception as error:
         raise _cannot(name, f"checkpoint {checkpoint}", error) from error
     wrong = [key if isinstance(key, str) else key[0] for key in report["mismatched_keys"]]
-    return model, set(report["missing_keys"]) - set(wrong), sorted(wrong)
+    missing = set(report["missing_keys"]) - set(wrong)
+    return model, missing, sorted(wrong), sorted(report["unexpected_keys"])
 
 
 def _only_pooler(keys: list[str]) -> bool:

@@ -101,7 +101,7 @@ def test_a_prefix_that_belongs_to_the_network_stays(tmp_path: Path) -> None:
 def test_two_networks_in_one_file_are_refused(tmp_path: Path) -> None:
     state = network().state_dict()
     both = {**prefixed(state, "student."), **prefixed(state, "teacher.")}
-    with pytest.raises(BackboneError, match="not a checkpoint of mine") as caught:
+    with pytest.raises(BackboneError, match="not a checkpoint of one network") as caught:
         load_strictly(network(), saved(tmp_path, both), "mine")
     assert len(str(caught.value).splitlines()) == 1
     with pytest.raises(BackboneError, match="holds no state dict"):
