@@ -17,6 +17,8 @@ from extractors.networks import NETWORKS, Network
 from extractors.plugins import BrokenPlugin, Plugin, find_plugin, plugins
 from extractors.pretrained import LIBRARIES, find_library, library_names
 from extractors.pretrained.library import Library, Published, unknown
+from extractors.pretrained.medical.checkpoint_files import MEDICAL
+from extractors.pretrained.medical.registry import medical_models
 from extractors.pretrained.own import OwnCheckpoint, find_own
 from extractors.pretrained.provenance import is_published
 from extractors.pretrained.weights import checkpoint_digest, url_file_name
@@ -88,6 +90,8 @@ def resolve(text: str, weights_dir: str | Path | None = None) -> Resolved:
     name = parse(text)
     library = find_library(name) if name.prefix else None
     network = NETWORKS.get(name.model) if library is None else None
+    if name.prefix == MEDICAL and (model := medical_models().get(name.model)) and model.loads:
+        return _renamed(resolve(model.loads, weights_dir), name)
     _check_parts(name, library, network)
     if library is not None:
         published = library.look_up(name, _as_folder(weights_dir))
@@ -116,14 +120,23 @@ def _resolve_own(
             f"{own}: {own.architecture} is no architecture to load a checkpoint into; known are "
             f"names of {', '.join(LIBRARIES)} and plugins"
         )
+    found = _renamed(known, name)
+    assert not isinstance(found, FromScratch)
+    return replace(found, own=own.path)
+
+
+def _renamed(known: Resolved, name: ExtractorName) -> Resolved:
+    """What a name stands for, under another name."""
+    built = known.name
     named = replace(
         built,
         text=name.text,
         layer=name.layer or built.layer,
+        pixels=name.pixels or built.pixels,
         random=name.random,
         steps=name.steps,
     )
-    return replace(known, name=named, own=own.path)
+    return replace(known, name=named)
 
 
 def _check_parts(name: ExtractorName, library: Library | None, network: Network | None) -> None:
@@ -285,7 +298,7 @@ def _random_digest(published: Published, seed: int) -> str:
 
 def _hint(published: Published) -> str:
     """How to get a checkpoint that is not cached."""
-    if published.config_files:
+    if published.config_digest is not None or published.config_files:
         return (
             f"where there is a network, python -m bench weights download {published.name.base} "
             "--to DIR gets them; then give --weights-dir DIR"

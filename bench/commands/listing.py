@@ -21,8 +21,14 @@ def list_extractors(
     plugin: Annotated[
         list[Path] | None, typer.Option(help="Python file that registers backbones.")
     ] = None,
+    medical: Annotated[
+        bool, typer.Option("--medical", help="The registry of medical models instead.")
+    ] = False,
 ) -> None:
     """The backbones and networks of the comparison and all plugins, with their weights."""
+    if medical:
+        print_medical()
+        return
     from bench.planning.presets import DEFAULT_EXTRACTORS
     from extractors import BackboneError, available, load_plugin_file
     from extractors.networks import NETWORKS
@@ -33,6 +39,35 @@ def list_extractors(
         print_extractors(available((*DEFAULT_EXTRACTORS, *NETWORKS), weights_dir))
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
+
+
+def print_medical() -> None:
+    """Print the registry of medical models: names, access, licence, what they were trained on."""
+    from extractors.pretrained.medical.registry import medical_models
+
+    columns = ("extractor", "what", "input", "access", "licence", "pretrained on", "tried here")
+    rows = [
+        (
+            f"medical:{model.id}" if model.repository else f"({model.id})",
+            f"{model.title}; {model.loads or (model.file.name if model.file else model.page)}",
+            f"{model.size[0]} × {model.size[1]} px" if model.size else "not known",
+            *(model.access, model.licence),
+            ", ".join(corpus.title for corpus in model.pretrained_on),
+            "yes" if model.tried else "no",
+        )
+        for model in medical_models().values()
+    ]
+    print_table("", columns, rows)
+    say("")
+    for model in medical_models().values():
+        unchecked = f"; not checked: {', '.join(model.unchecked)}" if model.unchecked else ""
+        note = f"; {model.note}" if model.note else ""
+        say(f"{model.id}: {model.citation}; {model.page}{unchecked}{note}")
+    say("")
+    say(
+        "A model's own configuration decides on the input. hf: and open_clip: need the extra [hub]."
+    )
+    say("Gated models want their terms accepted on their page, then `hf auth login` or HF_TOKEN.")
 
 
 def print_extractors(infos: Iterable["BackboneInfo"]) -> None:

@@ -16,6 +16,7 @@ from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
 from extractors.names import FEATURES, FUSION, parse, split_fusion
 from extractors.networks import NETWORKS
+from extractors.pretrained.medical.pretraining import UNKNOWN, pretraining
 from extractors.recipes import Recipe
 from reports.systems import schema
 
@@ -147,10 +148,12 @@ class Extractor:
             "training": self.training or None,
         }
         if self.parts:
-            return found | {"network": self.name, "parts": [part.facts() for part in self.parts]}
+            parts = [part.facts() for part in self.parts]
+            seen = "; ".join(dict.fromkeys(str(part["pretrained_on"]) for part in parts))
+            return found | {"network": self.name, "parts": parts, "pretrained_on": seen}
         if self.imported is not None:
             of_file = {"library": schema.IMPORTED, "architecture": self.name, "network": self.name}
-            return found | of_file | {"family": None, "steps": []}
+            return found | of_file | {"family": None, "steps": [], "pretrained_on": UNKNOWN}
         if self.info is None:
             return found
         name = parse(self.name)
@@ -166,6 +169,7 @@ class Extractor:
             "steps": list(name.steps),
             "small_data": network is not None and network.section == "B",
             "localized": self.recipe is not None and self.recipe.localization is not None,
+            "pretrained_on": pretraining(self.info),
         }
 
     @property

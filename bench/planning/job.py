@@ -21,12 +21,17 @@ from bench.planning.presets import EXTERNAL
 from bench.planning.protocols import PROTOCOLS
 from bench.store import Store, cache_folder
 from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
+from extractors.pretrained.medical.pretraining import pretraining_notices
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.lesions import Dataset
     from extractors.recipes import Recipe
+
+
+# Kinds of data sets that are a user's own: which images they hold is known to nobody here.
+_OWN_IMAGES = ("folder", "image-folder")
 
 
 @dataclass(frozen=True)
@@ -105,15 +110,34 @@ class Job:
     @property
     def recipes(self) -> "dict[str, Recipe]":
         """How each network is trained, parts of fusions among them."""
-        parts = [
-            part for extractor in self.extractors for part in (extractor.parts or (extractor,))
-        ]
-        return {part.name: part.recipe for part in parts if part.recipe is not None}
+        return {part.name: part.recipe for part in self.backbones if part.recipe is not None}
+
+    @property
+    def backbones(self) -> list[Extractor]:
+        """Each extractor that is no fusion, and the parts of those that are."""
+        return [part for one in self.extractors for part in (one.parts or (one,))]
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was matched of the features that are given, and other epochs, a line each."""
-        return (*(one.notice for one in self.imports), *self._other_epochs())
+        """What a reader must know of features, epochs and pretrained weights, a line each."""
+        return (
+            *(one.notice for one in self.imports),
+            *self._other_epochs(),
+            *self._pretraining(),
+        )
+
+    def _pretraining(self) -> list[str]:
+        """What may have seen test images before; nothing has seen synthetic ones."""
+        sets = (self.dataset, *(one.dataset for one in self.externals))
+        tested = {dataset.name for dataset in sets if not dataset.synthetic}
+        if not tested:
+            return []
+        running = [part for part in self.backbones if part.status == "ok" and part.sees_images]
+        return pretraining_notices(
+            {part.name: part.info for part in running},
+            tested,
+            own_images=not tested.isdisjoint(_OWN_IMAGES),
+        )
 
     def _other_epochs(self) -> list[str]:
         """What a reader must know where --epochs takes the place of the recipes' own numbers."""

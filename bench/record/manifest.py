@@ -123,6 +123,7 @@ def _configuration(job: Job, stack: "CropStack", rules: Rules) -> dict[str, Any]
             if part.info is not None and part.info.source_digest
         },
         **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
+        **_checkpoints(job),
         "recipes": {name: digest(asdict(recipe)) for name, recipe in job.recipes.items()},
         "classifiers": list(job.classifiers),
         "protocols": list(options.chosen_protocols()),
@@ -206,6 +207,16 @@ def _recipes(job: Job) -> list[dict[str, Any]]:
             told[part] = _settings(told[part] or {})
         rows.append({"extractor": name, "recipe": told.pop("name"), "optimizer": OPTIMIZER, **told})
     return rows
+
+
+def _checkpoints(job: Job) -> dict[str, dict[str, str | None]]:
+    """The digests of the user's own checkpoints by their names; nothing where there are none."""
+    found = {
+        part.name: part.info.weights_digest
+        for part in job.backbones
+        if part.declared and part.info is not None
+    }
+    return {"checkpoints": found} if found else {}
 
 
 def _settings(settings: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ from extractors.pretrained.hub.open_clip import OpenClip
 from extractors.pretrained.hub.timm_on_hub import TimmOnHub
 from extractors.pretrained.hub.transformers import Transformers
 from extractors.pretrained.library import Library
+from extractors.pretrained.medical.checkpoint_files import MedicalFiles
 from extractors.pretrained.timm import Timm
 from extractors.pretrained.torchvision import Torchvision
 
@@ -21,6 +22,7 @@ LIBRARIES: Mapping[str, Library] = MappingProxyType(
         for library in (
             *(Timm(), Torchvision(), Bundled()),
             *(TimmOnHub(), Transformers(), OpenClip()),
+            MedicalFiles((Timm(), Torchvision())),
         )
     }
 )

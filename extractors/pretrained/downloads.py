@@ -70,26 +70,29 @@ def copy_weights(info: BackboneInfo, into: Path) -> Path:
     """
     path = info.weights_path
     assert path is not None
-    snapshot = path.parent
-    if snapshot.parent.name != "snapshots":
+    above = (folder for folder in path.parents if folder.parent.name == "snapshots")
+    snapshot = next(above, None)
+    if snapshot is None:
         return _copied(path, into / path.name)
     home = into / snapshot.parent.parent.name
-    for name in (path.name, *_present(info, snapshot)):
-        _copy_of_snapshot(snapshot / name, home)
+    checkpoint = path.relative_to(snapshot)
+    for name in (checkpoint, *_present(info, snapshot)):
+        _copy_of_snapshot(snapshot, name, home)
     for ref in (snapshot.parent.parent / "refs").glob("*"):
         if ref.is_file() and ref.read_text() == snapshot.name:
             _copied(ref, home / "refs" / ref.name)
-    return home / "snapshots" / snapshot.name / path.name
+    return home / "snapshots" / snapshot.name / checkpoint
 
 
-def _present(info: BackboneInfo, snapshot: Path) -> Iterator[str]:
+def _present(info: BackboneInfo, snapshot: Path) -> Iterator[Path]:
     names = (name for names in info.config_files for name in names)
-    return (name for name in names if (snapshot / name).is_file())
+    return (Path(name) for name in names if (snapshot / name).is_file())
 
 
-def _copy_of_snapshot(file: Path, home: Path) -> None:
+def _copy_of_snapshot(snapshot: Path, name: Path, home: Path) -> None:
     """A file of a snapshot as the Hub's client keeps it: a link to a blob, or a file itself."""
-    link, blob = home / "snapshots" / file.parent.name / file.name, file.resolve()
+    file = snapshot / name
+    link, blob = home / "snapshots" / snapshot.name / name, file.resolve()
     if blob.parent.name != "blobs":
         _copied(file, link)
         return
@@ -98,7 +101,7 @@ def _copy_of_snapshot(file: Path, home: Path) -> None:
     if not link.exists():
         link.unlink(missing_ok=True)
         try:
-            link.symlink_to(Path("../..") / "blobs" / blob.name)
+            link.symlink_to(Path(*[".."] * (len(name.parts) + 1)) / "blobs" / blob.name)
         except OSError:  # a file system without links
             _copied(kept, link)
 

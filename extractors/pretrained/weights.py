@@ -14,7 +14,7 @@ from extractors.errors import BackboneError
 SUFFIXES = (".safetensors", ".pth", ".pt", ".bin")
 
 # Where a cache of the Hub keeps its files, and which of them are current.
-_IN_HUB = ("models--*/snapshots/*/*", "models--*/refs/*")
+_IN_HUB = ("models--*/snapshots/*/*", "models--*/snapshots/*/*/*", "models--*/refs/*")
 
 _digests: dict[tuple[str, int, int], str] = {}
 

@@ -29,6 +29,7 @@ EXTRACTOR_FACTS = (
     "steps",  # how it is trained, as its name says: finetuned, drloc, ...
     "small_data",  # whether it is a network for small data, trained from scratch or drawn
     "localized",  # whether it is trained with the dense relative localization loss
+    "pretrained_on",  # images that its weights were trained on before; "nothing", "not known"
 )
 
 # Identity of one row of the comparison: two units of work with the same values in all of these

@@ -18,6 +18,7 @@ _COST_COLUMNS = (
     "extractor",
     "weights",
     "weights_digest",
+    "pretrained_on",
     "precision",
     "input",
     "feature_width",
@@ -98,6 +99,7 @@ COSTS_TABLE = ReportTable(
     kept_empty=True,
     headings={
         "weights_digest": "digest of the weights",
+        "pretrained_on": "pretrained on",
         "extraction_s": "extraction (s)",
         "min_cosine": "lowest cosine with float32",
     },
