@@ -30,10 +30,6 @@ if TYPE_CHECKING:
     from extractors.recipes import Recipe
 
 
-# Kinds of data sets that are a user's own: which images they hold is known to nobody here.
-_OWN_IMAGES = ("folder", "image-folder")
-
-
 @dataclass(frozen=True)
 class Job:
     """Everything that can be decided before work begins.
@@ -129,14 +125,15 @@ class Job:
     def _pretraining(self) -> list[str]:
         """What may have seen test images before; nothing has seen synthetic ones."""
         sets = (self.dataset, *(one.dataset for one in self.externals))
-        tested = {dataset.name for dataset in sets if not dataset.synthetic}
+        tested = [dataset for dataset in sets if not dataset.synthetic]
         if not tested:
             return []
         running = [part for part in self.backbones if part.status == "ok" and part.sees_images]
         return pretraining_notices(
             {part.name: part.info for part in running},
-            tested,
-            own_images=not tested.isdisjoint(_OWN_IMAGES),
+            {dataset.name for dataset in tested},
+            # Which images a user's own set holds is known to nobody here.
+            own_images=any(dataset.own for dataset in tested),
         )
 
     def _other_epochs(self) -> list[str]:
