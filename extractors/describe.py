@@ -12,7 +12,7 @@ from pathlib import Path
 
 from extractors.backbone import BackboneInfo, InputSpec, Origin, Triple
 from extractors.errors import BackboneError
-from extractors.names import FINETUNED, LOCALIZED, ExtractorName, parse
+from extractors.names import FINETUNED, LOCALIZED, ExtractorName, parse, renamed
 from extractors.networks import NETWORKS, Network
 from extractors.plugins import BrokenPlugin, Plugin, find_plugin, plugins
 from extractors.pretrained import LIBRARIES, find_library, library_names
@@ -87,11 +87,19 @@ def resolve(text: str, weights_dir: str | Path | None = None) -> Resolved:
     BackboneError
         If the name is not well formed, or has a part that its backbone does not take.
     """
-    name = parse(text)
+    return _resolve(parse(text), weights_dir)
+
+
+def _resolve(name: ExtractorName, weights_dir: str | Path | None) -> Resolved:
+    """`resolve` for a name that was taken apart."""
+    text = name.text
     library = find_library(name) if name.prefix else None
     network = NETWORKS.get(name.model) if library is None else None
     if name.prefix == MEDICAL and (model := medical_models().get(name.model)) and model.loads:
-        return _renamed(resolve(model.loads, weights_dir), name)
+        return _resolve(renamed(parse(model.loads), name), weights_dir)
+    own = find_own(name.model) if library is None else None
+    if own is not None:
+        return _resolve_own(name, own, weights_dir)
     _check_parts(name, library, network)
     if library is not None:
         published = library.look_up(name, _as_folder(weights_dir))
@@ -100,9 +108,6 @@ def resolve(text: str, weights_dir: str | Path | None = None) -> Resolved:
         return published
     if network is not None:
         return FromScratch(name, network)
-    own = find_own(name.model)
-    if own is not None:
-        return _resolve_own(name, own, weights_dir)
     plugin = find_plugin(name.model)
     if plugin is None:
         raise unknown(text, [*(known.name for known in plugins()), *library_names()])
@@ -113,30 +118,21 @@ def _resolve_own(
     name: ExtractorName, own: OwnCheckpoint, weights_dir: str | Path | None
 ) -> Resolved:
     """The architecture of a checkpoint of the user's own, under the checkpoint's name."""
-    known = resolve(own.architecture, weights_dir)
-    built = known.name
-    if isinstance(known, FromScratch) or built.random or built.steps:
+    built = parse(own.architecture)
+    if built.random or built.steps or (not built.prefix and _is_no_plugin(built.model)):
         raise BackboneError(
             f"{own}: {own.architecture} is no architecture to load a checkpoint into; known are "
             f"names of {', '.join(LIBRARIES)} and plugins"
         )
-    found = _renamed(known, name)
+    if name.tag is not None:
+        raise BackboneError(f"{name.text}: {own.name} is a checkpoint, which takes no tag")
+    found = _resolve(renamed(built, name), weights_dir)
     assert not isinstance(found, FromScratch)
     return replace(found, own=own.path)
 
 
-def _renamed(known: Resolved, name: ExtractorName) -> Resolved:
-    """What a name stands for, under another name."""
-    built = known.name
-    named = replace(
-        built,
-        text=name.text,
-        layer=name.layer or built.layer,
-        pixels=name.pixels or built.pixels,
-        random=name.random,
-        steps=name.steps,
-    )
-    return replace(known, name=named)
+def _is_no_plugin(model: str) -> bool:
+    return model in NETWORKS or find_own(model) is not None
 
 
 def _check_parts(name: ExtractorName, library: Library | None, network: Network | None) -> None:

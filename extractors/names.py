@@ -17,7 +17,7 @@ Only the text is read here; `extractors.describe` finds what a name stands for.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from extractors.errors import BackboneError
@@ -140,6 +140,26 @@ def parse(text: str) -> ExtractorName:
     )
 
 
+def renamed(known: ExtractorName, name: ExtractorName) -> ExtractorName:
+    """A name that stands for a known one, read by the known one's grammar.
+
+    What follows "@" takes the place of the known one's. Weights and training are the name's own.
+    """
+    suffix = name.text.partition("+")[0].partition("@")[2]
+    asked = parse(f"{known.base}@{suffix}") if suffix else known
+    layer = asked.layer or known.layer
+    _check_steps(name.text, layer, list(name.steps))
+    return replace(
+        known,
+        text=name.text,
+        layer=layer,
+        pixels=asked.pixels or known.pixels,
+        pooling=asked.pooling or known.pooling,
+        random=name.random,
+        steps=name.steps,
+    )
+
+
 def is_repository(model: str) -> bool:
     """Whether a model's name is that of a repository on the Hub, `ORG/NAME`."""
     return _REPOSITORY.fullmatch(model) is not None
@@ -161,6 +181,11 @@ def _read_base(text: str, rest: str) -> tuple[str, str, str]:
                 f"{text}: wants a repository on the Hugging Face Hub, as {prefix}:ORG/NAME"
             )
         return prefix, model, ""
+    if not colon and is_repository(rest):
+        raise BackboneError(
+            f"{text}: name its library, too: hf:{rest} (transformers), {TIMM_ON_HUB}:{rest} (timm) "
+            f"or {OPEN_CLIP}:{TIMM_ON_HUB}:{rest}"
+        )
     model, dot, tag = model.partition(".")
     wrong_tag = dot and not _TAG.fullmatch(tag)
     if (colon and not prefix) or not _MODEL.fullmatch(model) or wrong_tag:

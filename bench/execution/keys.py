@@ -21,11 +21,11 @@ from classifiers.solver import MAX_ITERATIONS, TOLERANCE
 from classifiers.tuning import TUNED_C, TUNED_SCALES
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED, PCA_SHARE
 from classifiers.variants import VARIANTS
+from extractors import read_declaration
 from extractors.precision import LOWEST_COSINE
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
-    from extractors import BackboneInfo
     from extractors.recipes import Recipe
 
 # Raised when the meaning of what is stored changes, so that older artifacts are left alone.
@@ -56,7 +56,7 @@ def feature_identity(extractor: Extractor, weights: str, rules: Rules) -> dict[s
         "input": _input(extractor),
         "rules": rules.of_networks(),
         "versions": [package_version(name) for name in _FEATURE_LIBRARIES],
-        **_configured(info),
+        **_configured(extractor),
     }
 
 
@@ -118,7 +118,7 @@ def training_key(site: Site, extractor: Extractor, weights: str, fold: Fold) -> 
         "rules": site.rules.of_networks(),
         "versions": [package_version(name) for name in _TRAINING_LIBRARIES],
         "crops": site.stack.settings.as_key(),
-        **_configured(info),
+        **_configured(extractor),
     }
     rows = [_training_rows(site, recipe, fitted), _labelled(site, held_out)]
     return digest([TRAINING_VERSION, start, asdict(recipe), site.network_seed(fold), *rows])
@@ -178,8 +178,8 @@ def saliency_key(unit: str, side: int, crops: Sequence[str]) -> str:
 def size_key(extractor: Extractor, input_size: int | None) -> str:
     """Key of a network's numbers of parameters and features."""
     libraries = [package_version(library) for library in _TRAINING_LIBRARIES]
-    configured = _configured(extractor.info) if extractor.info is not None else {}
-    return digest([SIZE_VERSION, extractor.name, input_size, libraries, *configured.values()])
+    built_of = _configured(extractor).values()
+    return digest([SIZE_VERSION, extractor.name, input_size, libraries, *built_of])
 
 
 def rate_key(what: Mapping[str, Any]) -> str:
@@ -234,9 +234,14 @@ def _training_rows(site: Site, recipe: "Recipe", fitted: NDArray[np.int64]) -> l
     return [[*row, int(number)] for row, number in zip(rows, numbers, strict=True)]
 
 
-def _configured(info: "BackboneInfo") -> dict[str, str]:
-    """What builds a model of the Hub besides its weights; nothing for other backbones."""
-    return {"config": info.config_digest} if info.config_digest is not None else {}
+def _configured(extractor: Extractor) -> dict[str, str]:
+    """What builds a network where its name does not say it: a checkpoint's own, a model's files."""
+    found = {}
+    if extractor.info is not None and extractor.info.config_digest is not None:
+        found["config"] = extractor.info.config_digest
+    if extractor.declared:
+        found["architecture"] = read_declaration(extractor.declared).architecture
+    return found
 
 
 def _input(extractor: Extractor) -> list[float | str] | None:

@@ -235,7 +235,8 @@ def _usual_classes(arguments: dict[str, Any]) -> int:
     config = arguments["pretrained_cfg"]
     if isinstance(config, dict):
         return int(config.get("num_classes") or 0)
-    found = timm.get_pretrained_cfg(arguments["model_name"], allow_unregistered=True)
+    name = f"{arguments['model_name']}.{config}" if config else arguments["model_name"]
+    found = timm.get_pretrained_cfg(name, allow_unregistered=True)
     return int(found.num_classes) if found is not None else 1000
 
 

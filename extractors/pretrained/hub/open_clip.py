@@ -23,6 +23,7 @@ from extractors.pretrained.hub.snapshots import (
     LibraryOnHub,
     digest_of,
     find_snapshot,
+    no_configuration,
     read_json,
     refuse_parts,
     revision_label,
@@ -78,7 +79,7 @@ class OpenClip(LibraryOnHub):
             url=weights.get("url") or None,
             repository=repository or None,
             filenames=((filename,) if filename else WEIGHTS) if repository else (),
-            config_digest=digest_of((), self.version()),
+            config_digest=digest_of((), self.version(), model, weights),
         )
 
     def _in_repository(self, name: ExtractorName, weights_dir: Path | None) -> Published:
@@ -167,7 +168,7 @@ def _settings(published: Published) -> tuple[dict[str, Any], bool]:
         model = dict(read_json(published.config)["model_cfg"])
         return model, bool(model.get("quick_gelu"))
     if is_repository(name.model):
-        raise BackboneError(f"{name.text}: its {CONFIG} is not on this machine")
+        raise no_configuration(name, CONFIG)
     clip = _library(name.text)
     model = deepcopy(clip.get_model_config(name.model))
     weights = clip.get_pretrained_cfg(name.model, published.tag)

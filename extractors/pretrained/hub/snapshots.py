@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from extractors.errors import BackboneError
+from extractors.names import ExtractorName
 from extractors.pretrained.library import Library, Published
 from extractors.pretrained.weights import cached_in_hub
 
@@ -87,6 +88,14 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise BackboneError(f"{path}: not the configuration of a model")
     return found
+
+
+def no_configuration(name: ExtractorName, config: str) -> BackboneError:
+    """The error for a network that cannot be built, since its configuration is missing."""
+    return BackboneError(
+        f"{name.text}: its {config} is not on this machine; python -m bench weights download "
+        f"{name.base} --to DIR gets it where there is a network; then give --weights-dir DIR"
+    )
 
 
 def digest_of(files: Iterable[Path], version: str, *more: object) -> str:

@@ -14,6 +14,7 @@ from extractors.pretrained.hub.snapshots import (
     LibraryOnHub,
     digest_of,
     find_snapshot,
+    no_configuration,
     read_json,
     refuse_parts,
     revision_label,
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 CONFIG = "config.json"
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+
+# Where weights come from is not for a configuration to say; classes are counted in the weights.
+_NOT_ITS_OWN = (
+    *("model_name", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "checkpoint_path"),
+    *("cache_dir", "num_classes", "features_only", "scriptable", "exportable", "no_jit"),
+)
 
 
 class TimmOnHub(LibraryOnHub, Timm):
@@ -71,7 +79,7 @@ class TimmOnHub(LibraryOnHub, Timm):
     def arguments(self, published: Published) -> dict[str, Any]:
         """Architecture and arguments, as the configuration has them."""
         if published.config is None:
-            raise BackboneError(f"{published.name.text}: its {CONFIG} is not on this machine")
+            raise no_configuration(published.name, CONFIG)
         architecture, config, arguments = _read(published.name.text, published.config)
         config = {key: value for key, value in config.items() if key not in ("file", "source")}
         return {**arguments, "model_name": architecture, "pretrained_cfg": config}
@@ -114,9 +122,8 @@ def _read(name: str, path: Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
             f"{name}: timm {timm.__version__} has no architecture {architecture!r}; a newer one may"
         )
     config = dict(whole.get("pretrained_cfg") or whole)
-    arguments = dict(whole.get("model_args") or {})
-    # How many classes there are is read from the weights themselves.
-    arguments.pop("num_classes", None)
+    given = dict(whole.get("model_args") or {})
+    arguments = {key: value for key, value in given.items() if key not in _NOT_ITS_OWN}
     return architecture, config, arguments
 
 

@@ -28,6 +28,7 @@ from extractors.pretrained.hub.snapshots import (
     LibraryOnHub,
     digest_of,
     find_snapshot,
+    no_configuration,
     read_json,
     refuse_parts,
     revision_label,
@@ -40,6 +41,13 @@ if TYPE_CHECKING:
 CONFIG = "config.json"
 PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 WEIGHTS = ("model.safetensors", "pytorch_model.bin")
+
+# Steps of processors that are followed, or that leave a square crop as it is; and others.
+_KNOWN_STEPS = (
+    *("do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb", "do_pad"),
+    *("do_reduce_labels", "do_convert_annotations"),
+)
+_OTHER_STEPS = ("rescale_offset", "include_top")
 
 # What stands for an image where the name does not say it. Of these families few checkpoints hold a
 # pooler that was trained; of all others it is the pooled output.
@@ -96,7 +104,7 @@ class Transformers(LibraryOnHub):
 
         name = published.name
         if published.config is None:
-            raise BackboneError(f"{name.text}: its {CONFIG} is not on this machine")
+            raise no_configuration(name, CONFIG)
         config = _configuration(name.text, published.config.parent)
         pooling = pooling_of(name, config)
         with _silent():
@@ -163,11 +171,14 @@ def _configuration(name: str, folder: Path) -> Any:
         )
     try:
         with _silent():
-            return library.AutoConfig.from_pretrained(
+            config = library.AutoConfig.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )
     except Exception as error:
         raise _cannot(name, f"configuration {folder / CONFIG}", error) from error
+    # It may name a kernel in a repository, which is code.
+    config._attn_implementation = None
+    return config
 
 
 def _processor(name: str, folder: Path) -> Mapping[str, Any]:
@@ -186,7 +197,20 @@ def _processor(name: str, folder: Path) -> Mapping[str, Any]:
         raise _cannot(name, f"image processor in {folder}", error) from error
     if settings.get("do_flip_channel_order"):
         raise BackboneError(f"{name}: wants blue first, which is not supported; write a plugin")
+    more = sorted(
+        step for step, value in settings.items() if value is True and _changes_pixels(step)
+    )
+    if more:
+        raise BackboneError(
+            f"{name}: its processor does more than resize and normalise ({', '.join(more)}), which is "
+            "not supported; write a plugin (docs/plugins.md)"
+        )
     return settings
+
+
+def _changes_pixels(setting: str) -> bool:
+    """Whether a step of a processor makes of a crop what an input does not say."""
+    return setting in _OTHER_STEPS or (setting.startswith("do_") and setting not in _KNOWN_STEPS)
 
 
 def _cannot(name: str, what: str, error: Exception) -> BackboneError:
