@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FIELDS = (
     *("data", "dataset", "tables", "positive", "columns", "follow_links", "subset", "region"),
     *("margin", "fit", "window", "size", "extractors", "plugin", "weights_dir", "device"),
-    *("precision", "threads", "cache"),
+    *("precision", "threads", "cache", "checkpoint", "offline"),
 )
 
 
@@ -71,7 +71,9 @@ def _write_all(configuration: Configuration, out: Path, kind: Format, progress: 
     from bench.planning.rules import decide_rules
     from bench.record.feature_files import Export, check_place
     from bench.store import Store, cache_folder
+    from extractors import use_caches_only
 
+    use_caches_only(configuration.offline)
     cache = cache_folder(configuration.cache)
     device = choose_device(configuration.device)
     with progress.step("image files", None, "headers read") as step:

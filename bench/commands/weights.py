@@ -1,5 +1,6 @@
 """`bench weights`: gets weights for machines without a network."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -43,7 +44,8 @@ def download(
     if failed:
         say(f"{len(failed)} of {len(wanted)} are not in {folder}: {', '.join(failed)}")
         raise typer.Exit(1)
-    say(f"now: python -m bench all --weights-dir {to} --offline --extractors {','.join(names)}")
+    chosen = ("--weights-dir", str(to), "--offline", "--extractors", ",".join(names))
+    say(f"now: python -m bench all {shlex.join(chosen)}")
 
 
 def single_names(names: list[str]) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bench.errors import UnusableInput
 from bench.planning.presets import EXTERNAL, PRESETS
+from extractors import BackboneError, read_declaration
 from extractors.names import FEATURES
 
 if TYPE_CHECKING:
@@ -273,6 +274,16 @@ class Configuration(BaseModel):
     @classmethod
     def _named(cls, given: Names) -> Names:
         _named_paths(given)
+        return given
+
+    @field_validator("checkpoint")
+    @classmethod
+    def _declared(cls, given: Names) -> Names:
+        for text in given:
+            try:
+                read_declaration(text)
+            except BackboneError as error:
+                raise ValueError(str(error).removeprefix(f"{text}: ")) from error
         return given
 
     @field_validator("train_fraction")

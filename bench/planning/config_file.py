@@ -26,6 +26,7 @@ _EXAMPLES: Mapping[str, Any] = {
     "epochs": 50,
     "plugin": ["mynet.py"],
     "features": ["NAME=features.npz"],
+    "checkpoint": ["mine=best.pth:timm:resnet50"],
     "weights_dir": "path/to/weights",
     "protocols": ["official", "patient-cv"],
     "repeats": 10,

@@ -14,8 +14,9 @@ from bench.planning.imports import ImportedFeatures, find_import
 from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from extractors import BackboneInfo
-from extractors.names import FEATURES, FUSION, parse, split_fusion
+from extractors.names import FEATURES, FUSION, RANDOM, parse, split_fusion
 from extractors.networks import NETWORKS
+from extractors.pretrained.medical.checkpoint_files import MEDICAL
 from extractors.pretrained.medical.pretraining import UNKNOWN, pretraining
 from extractors.recipes import Recipe
 from reports.systems import schema
@@ -161,9 +162,10 @@ class Extractor:
         return found | {
             "family": self.info.family,
             "library": self.info.kind,
-            # A checkpoint's own name says nothing of its architecture.
+            # The name of a checkpoint, or a short one, says nothing of its architecture.
             "architecture": f"{self.info.kind}:{self.info.architecture}"
-            if self.declared and self.info.kind != "plugin"
+            if (self.declared or name.prefix == MEDICAL)
+            and self.info.kind not in ("plugin", MEDICAL)
             else name.architecture,
             "network": name.network,
             "steps": list(name.steps),
@@ -220,10 +222,12 @@ def choose_extractors(
 
     try:
         registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
-        registered += declare_own(configuration.checkpoint)
+        own = declare_own(configuration.checkpoint)
         names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
         # A file that nobody names is given to be used.
         used = {part for name in names for part in split_fusion(name)}
+        bare = {re.split("[@+]", part.removeprefix(RANDOM))[0] for part in used}
+        names = (*names, *(one for one in own if one not in bare))
         names = (*names, *(one.name for one in imports if one.name not in used))
         for name in names:
             if names.count(name) > 1:

@@ -14,13 +14,15 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 import extractors
+from bench.errors import UnusableInput
 from bench.planning.config import Configuration
-from bench.planning.extractor import Extractor, choose_extractors
+from bench.planning.extractor import Extractor, choose_extractors, declare_own
 from bench.planning.imports import ImportedFeatures
 from bench.planning.presets import PRESETS
 from bench.provenance import package_version
 from bench.store import Store, digest
-from extractors.pretrained.weights import cached_checkpoints
+from extractors import BackboneError, read_declaration
+from extractors.pretrained.weights import cached_checkpoints, checkpoint_digest
 
 _LIBRARIES = ("torch", "torchvision", "timm", "vit-pytorch", "kornia")
 _ON_HUB = ("transformers", "open_clip_torch")
@@ -56,8 +58,12 @@ def known_extractors(
     UnusableInput
         As from `choose_extractors`.
     """
-    if configuration.plugin or configuration.checkpoint:
+    if configuration.plugin:
         return choose_extractors(configuration, synthetic, imports)
+    try:
+        declare_own(configuration.checkpoint)
+    except BackboneError as error:
+        raise UnusableInput(str(error)) from error
     key = _key(configuration, synthetic, imports)
     kept = store.get("extractors", key)
     if kept is not None:
@@ -76,6 +82,7 @@ def known_extractors(
 
 def _key(configuration: Configuration, synthetic: bool, imports: Sequence[ImportedFeatures]) -> str:
     names = configuration.extractors or PRESETS[configuration.preset].extractors
+    own = [read_declaration(text) for text in configuration.checkpoint]
     return digest(
         [
             list(names),
@@ -88,6 +95,7 @@ def _key(configuration: Configuration, synthetic: bool, imports: Sequence[Import
             extractors_code(),
             [list(file) for file in cached_checkpoints(configuration.weights_dir)],
             [asdict(one) for one in imports],
+            [[str(one), checkpoint_digest(one.path)] for one in own],
         ]
     )
 

@@ -321,6 +321,7 @@ def _audit_options(job: Job, protocols: Sequence[str]) -> dict[str, Any]:
         # They would be run besides.
         "external": None,
         "features": None,
+        "checkpoint": None,
         **shares,
     }
 
@@ -346,4 +347,4 @@ def _changed(options: Configuration, changes: Mapping[str, Any]) -> str:
 
 
 # Their values may hold commas.
-_ONE_BY_ONE = ("plugin", "external", "features")
+_ONE_BY_ONE = ("plugin", "external", "features", "checkpoint")

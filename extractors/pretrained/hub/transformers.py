@@ -202,8 +202,8 @@ def _processor(name: str, folder: Path) -> Mapping[str, Any]:
     )
     if more:
         raise BackboneError(
-            f"{name}: its processor does more than resize and normalise ({', '.join(more)}), which is "
-            "not supported; write a plugin (docs/plugins.md)"
+            f"{name}: its processor does more than resize and normalise ({', '.join(more)}), which "
+            "is not supported; write a plugin (docs/plugins.md)"
         )
     return settings
 
