@@ -102,9 +102,9 @@ def _key(configuration: Configuration, synthetic: bool, imports: Sequence[Import
 
 @cache
 def extractors_code() -> str:
-    """Digest of the source of the package that looks names up."""
+    """Digest of the source, and the registries, of the package that looks names up."""
     folder = Path(extractors.__file__).parent
-    files = sorted(folder.rglob("*.py"))
+    files = sorted(file for kind in ("*.py", "*.toml") for file in folder.rglob(kind))
     summary = hashlib.sha256()
     for file in files:
         source = file.read_bytes()

@@ -52,3 +52,25 @@ def test_what_cannot_be_used_stops_the_run_in_one_line(bench, phantom, checkpoin
     assert ended.status == 2
     assert said in ended.err
     assert len(ended.err.strip().splitlines()) == 1
+
+
+def test_a_checkpoint_that_nobody_names_is_given_to_be_used(bench, phantom, checkpoint, tmp_path):
+    ended = bench(
+        *("all", "--data", phantom, "--checkpoint", "mine=best.pth:timm:test_vit", "--out", "run"),
+        *("--extractors", "random:timm:test_vit", "--classifiers", "linear", "--subset", "mass"),
+    )
+    assert ended.status == 0, ended.err
+    summary = pd.read_csv(tmp_path / "run/tables/summary.csv").set_index("extractor")
+    assert summary.loc["mine", "status"] == "ok"
+    manifest = json.loads((tmp_path / "run/manifest.json").read_text())
+    assert manifest["options"]["checkpoint"] == ["mine=best.pth:timm:test_vit"]
+    assert list(manifest["configuration"]["checkpoints"]) == ["mine"]
+
+
+def test_features_of_a_checkpoint_are_written(bench, phantom, checkpoint, tmp_path):
+    ended = bench(
+        *("features", "--data", phantom, "--checkpoint", "mine=best.pth:timm:test_vit"),
+        *("--extractors", "mine", "--subset", "mass", "--out", "made", "--offline"),
+    )
+    assert ended.status == 0, ended.err
+    assert list((tmp_path / "made").glob("mine*.parquet"))

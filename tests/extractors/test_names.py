@@ -166,3 +166,8 @@ def test_a_fusion_keeps_steps_with_their_backbone() -> None:
         "bundled:efficientnet_lite0",
     ]
     assert split_fusion("timm:resnet18+finetuned") == ["timm:resnet18+finetuned"]
+
+
+def test_a_repository_without_its_library_is_asked_for_it() -> None:
+    with pytest.raises(BackboneError, match=r"name its library, too: hf:a/b \(transformers\)"):
+        resolve("a/b")

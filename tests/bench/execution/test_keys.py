@@ -8,8 +8,16 @@ import pandas as pd
 import pytest
 
 from bench.data import CropSettings
-from bench.execution.keys import chunk_key, fold_digest, judgement_key, unit_key
+from bench.execution.keys import (
+    chunk_key,
+    feature_identity,
+    fold_digest,
+    judgement_key,
+    unit_key,
+)
+from bench.planning.extractor import Extractor
 from bench.planning.plan import Fold, System
+from extractors import BackboneInfo
 
 CROPS = [f"{i:064x}" for i in range(6)]
 LABELS = [0, 1, 0, 1, 0, 1]
@@ -83,3 +91,18 @@ def test_features_depend_on_the_extractor_and_on_the_crops_in_order():
     assert chunk_key({"weights": "b", "device": "cpu"}, "float32", CROPS) != base
     assert chunk_key({"weights": "a", "device": "cpu"}, "bfloat16", CROPS) != base
     assert chunk_key({"weights": "a", "device": "cpu"}, "float32", CROPS[::-1]) != base
+
+
+def test_one_checkpoint_as_two_architectures_has_two_identities():
+    """Name, weights and input are the same; what the weights are loaded into is not."""
+    info = BackboneInfo("mine", "timm", "resnet18", "file:0", "file", weights_digest="0")
+    declared = [f"mine=/a/best.pth:{one}" for one in ("timm:resnet18", "torchvision:resnet18")]
+    declared += ["mine=/a/best.pth:timm:resnet18@layer1", "mine=/b/best.pth:timm:resnet18"]
+    rules = SimpleNamespace(of_networks=lambda: {})
+    first, library, layer, moved = (
+        feature_identity(Extractor("mine", info, "file:0", declared=text), "0", rules)
+        for text in declared
+    )
+    assert moved == first
+    assert first not in (library, layer)
+    assert library != layer

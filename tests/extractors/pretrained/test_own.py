@@ -203,3 +203,36 @@ def test_an_input_that_is_not_square_says_how_crops_fit_in(tmp_path, crops) -> N
     backbone = build_backbone(resolved, wide)
     assert backbone.notes == ["square crops are stretched to 64 × 96 pixels (height × width)"]
     assert extract(backbone, crops, precision="float32").shape == (6, 512)
+
+
+def test_what_follows_its_name_is_read_as_in_a_name_of_its_architecture(tmp_path) -> None:
+    path = tmp_path / "best.pth"
+    torch.save(timm.create_model("resnet18").state_dict(), path)
+    declare(path, "timm:resnet18@layer1")
+    info = describe("mine@96")
+    assert info.input is not None
+    assert (info.input.height, info.input.width) == (96, 96)
+    declare(path, "torchvision:resnet18")
+    with pytest.raises(BackboneError, match=r"mine@96: only names of .* take an input size"):
+        describe("mine@96")
+    declare(path, "timm:resnet18@layer1")
+    with pytest.raises(BackboneError, match="leave @layer1 out"):
+        describe("mine+finetuned")
+    with pytest.raises(BackboneError, match=r"mine.a1_in1k: mine is a checkpoint.*no tag"):
+        describe("mine.a1_in1k")
+
+
+def test_an_architecture_whose_configuration_is_missing_says_how_to_get_it(tmp_path) -> None:
+    path = tmp_path / "best.pth"
+    torch.save(timm.create_model("test_vit").state_dict(), path)
+    declare(path, "hf-hub:some/tiny")
+    with pytest.raises(BackboneError, match="weights download hf-hub:some/tiny --to DIR gets it"):
+        create_backbone("mine")
+
+
+def test_the_usual_number_of_classes_is_that_of_the_tag() -> None:
+    from extractors.pretrained.timm import _usual_classes
+
+    tagged = {"model_name": "vit_small_patch16_224", "pretrained_cfg": "augreg_in21k"}
+    assert _usual_classes(tagged) == 21843
+    assert _usual_classes({**tagged, "pretrained_cfg": None}) == 1000

@@ -104,3 +104,14 @@ def test_weights_in_several_files_are_refused(tmp_path, in_cache) -> None:
 def test_a_repository_has_an_owner_and_a_name(text) -> None:
     with pytest.raises(BackboneError):
         parse(text)
+
+
+def test_a_configuration_does_not_say_where_weights_come_from(tmp_path, in_cache, crops) -> None:
+    folder = tmp_path / "made"
+    saved(folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["model_args"] = {"pretrained": True, "checkpoint_path": "/a.pth", "cache_dir": "/b"}
+    (folder / "config.json").write_text(json.dumps(config))
+    in_cache(folder, "some/tiny")
+    for name in (NAME, f"random:{NAME}"):
+        assert extract(create_backbone(name), crops, precision="float32").shape == (6, 64)

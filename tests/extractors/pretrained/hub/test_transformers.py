@@ -264,3 +264,25 @@ def test_a_folder_of_weights_comes_before_the_cache(tmp_path, in_cache, small) -
     # Without the Hub's own blobs nothing vouches for the bytes.
     assert info.origin == "file"
     assert features("hf:some/model", small, weights_dir=tmp_path / "copied").shape == (6, 16)
+
+
+def test_a_kernel_in_a_repository_is_not_loaded(tmp_path, in_cache, small) -> None:
+    folder = tmp_path / "made"
+    saved(folder, CONFIGS["vit"]())
+    in_cache(folder, "some/plain")
+    config = json.loads((folder / "config.json").read_text())
+    for key in ("attn_implementation", "_attn_implementation"):
+        config[key] = "kernels-community/flash-attn"
+    (folder / "config.json").write_text(json.dumps(config))
+    in_cache(folder, "some/kernel")
+    found = features("hf:some/kernel", small)
+    np.testing.assert_array_equal(found, features("hf:some/plain", small))
+
+
+@pytest.mark.parametrize("step", ["do_grayscale", "rescale_offset"])
+def test_a_processor_that_does_more_is_refused(step, tmp_path, in_cache) -> None:
+    folder = tmp_path / "made"
+    saved(folder, CONFIGS["vit"](), processing=processor(**{step: True}))
+    in_cache(folder, "some/more")
+    with pytest.raises(BackboneError, match=f"more than resize and normalise .{step}.*plugin"):
+        describe("hf:some/more")

@@ -150,3 +150,11 @@ def test_a_file_of_another_architecture_does_not_pass_for_it(tmp_path) -> None:
     assert not describe("medical:mammo-clip-b5", tmp_path).cached
     (tmp_path / "b5-model-best-epoch-7.tar").write_bytes(b"x")
     assert describe("medical:mammo-clip-b5", tmp_path).cached
+
+
+def test_short_names_take_what_the_long_ones_take() -> None:
+    pytest.importorskip("transformers")
+    assert resolve("medical:rad-dino@mean").name.pooling == "mean"
+    assert resolve("medical:rad-dino@mean").name.text == "medical:rad-dino@mean"
+    with pytest.raises(BackboneError, match=r"only names of .* take an input size"):
+        describe("medical:rad-dino@320")
