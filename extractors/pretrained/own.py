@@ -43,6 +43,16 @@ _declared: dict[str, OwnCheckpoint] = {}
 def read_declaration(text: str) -> OwnCheckpoint:
     """Take a declaration apart; a path may hold colons, and `=` after the first.
 
+    Parameters
+    ----------
+    text : str
+        `NAME=PATH:ARCHITECTURE`.
+
+    Returns
+    -------
+    OwnCheckpoint
+        With an absolute path; nothing is read.
+
     Raises
     ------
     BackboneError
@@ -58,7 +68,13 @@ def read_declaration(text: str) -> OwnCheckpoint:
 
 
 def declare_checkpoints(given: Iterable[OwnCheckpoint]) -> None:
-    """Know these checkpoints, and no others, by their names in this process."""
+    """Know these checkpoints, and no others, by their names in this process.
+
+    Parameters
+    ----------
+    given : Iterable[OwnCheckpoint]
+        In place of those that were declared before.
+    """
     checkpoints = {one.name: one for one in given}
     _declared.clear()
     _declared.update(checkpoints)

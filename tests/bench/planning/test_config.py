@@ -75,6 +75,7 @@ def test_every_field_is_an_option_with_the_default_of_the_field():
         "external",
         "plugin",
         "features",
+        "checkpoint",
         "train_fraction",
     }
     for name, field in fields.items():
