@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from classifiers.estimator import KernelSVC
     from classifiers.fusion import BackboneSearch, fuse, grams_of, search_backbones, sweep_subsets
     from classifiers.gram import Gram
+    from classifiers.heads.estimators import HeadRecipe
+    from classifiers.heads.fits import HeadFit, fit_head
     from classifiers.inner_folds import InnerScore
     from classifiers.judgements import Judgement, judge_kernels
     from classifiers.pca import principal_components
@@ -33,6 +35,8 @@ __all__ = [
     "Choice",
     "Fit",
     "Gram",
+    "HeadFit",
+    "HeadRecipe",
     "InnerScore",
     "Judgement",
     "Kernel",
@@ -43,6 +47,7 @@ __all__ = [
     "Tuning",
     "Variant",
     "VariantFit",
+    "fit_head",
     "fit_reference",
     "fit_variants",
     "fuse",
@@ -68,6 +73,8 @@ _LAZY = {
         "fusion": ("BackboneSearch", "fuse", "grams_of", "search_backbones", "sweep_subsets"),
         "gram": ("Gram",),
         "reference": ("REFERENCE_CLASSIFIERS", "fit_reference"),
+        "heads.estimators": ("HeadRecipe",),
+        "heads.fits": ("HeadFit", "fit_head"),
         "c_path": ("Fit",),
         "settings": ("SweepSettings",),
         "sweeps": ("Sweep", "sweep", "sweep_gram"),

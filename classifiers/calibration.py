@@ -87,3 +87,19 @@ def platt(out_of_fold: ArrayLike, labels: ArrayLike) -> Sigmoid:
     found = minimize(loss, start, jac=True, method="BFGS", options={"gtol": 1e-9})
     slope = float(found.x[0]) / spread
     return Sigmoid(slope, float(found.x[1]) - slope * mean)
+
+
+def rising_sigmoid(out_of_fold: ArrayLike, labels: ArrayLike) -> tuple[Sigmoid, str]:
+    """`platt`, or a constant with a note where the fitted sigmoid would fall.
+
+    The intercept differs between inner folds: it follows the class balance of the training rows and
+    so runs against that of the rows held out. Where scores vary less within folds than
+    between them (as a fine Gaussian's do), a sigmoid sees that alone and falls, although each fold
+    may rank its rows rightly. Such scores cannot be turned into probabilities.
+    """
+    sigmoid = platt(out_of_fold, labels)
+    if sigmoid.slope > 0:
+        return sigmoid, ""
+    share = float(binary_labels(labels).mean())
+    note = "no rising sigmoid fits the scores of inner folds: one probability for all rows"
+    return Sigmoid(0.0, float(np.log(share / (1 - share)))), note

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from classifiers.c_path import Fit
-from classifiers.calibration import Sigmoid, platt
+from classifiers.calibration import rising_sigmoid
 from classifiers.convergence import COLLAPSED
 from classifiers.fusion import fused_gram, naming_backbone
 from classifiers.gram import Gram, Standardisation
@@ -287,26 +287,14 @@ def _variant_fit(fit: Fit, seconds: float, gram_seconds: float = 0.0) -> Variant
 def _as_probability(
     fit: VariantFit, out_of_fold: FloatArray, labels: NDArray[np.int64], seconds: float
 ) -> VariantFit:
-    """The fit with probabilities in place of scores, by a sigmoid that never falls.
-
-    The intercept differs between inner folds: it follows the class balance of the training rows and
-    so runs against that of the rows held out. Where scores vary less within folds than
-    between them (as a fine Gaussian's do), a sigmoid sees that alone and falls, although each fold
-    may rank its rows rightly. Such scores cannot be turned into probabilities.
-    """
-    sigmoid, notes = platt(out_of_fold, labels), [fit.note] if fit.note else []
-    if sigmoid.slope <= 0:
-        notes.append(
-            "no rising sigmoid fits the scores of inner folds: one probability for all rows"
-        )
-        share = float(labels.mean())
-        sigmoid = Sigmoid(0.0, float(np.log(share / (1 - share))))
+    """The fit with probabilities in place of scores, by a sigmoid that never falls."""
+    sigmoid, note = rising_sigmoid(out_of_fold, labels)
     return replace(
         fit,
         score=sigmoid(fit.score),
         threshold=0.5,
         fit_seconds=fit.fit_seconds + seconds,
-        note="; ".join(notes),
+        note="; ".join(filter(None, (fit.note, note))),
     )
 
 

@@ -24,3 +24,7 @@ class MissingWeights(BackboneError):
 
 class TrainingFailed(BackboneError):
     """A training that ended without weights."""
+
+
+class RegistrationError(BackboneError):
+    """What cannot be registered, or not be used as it was: a backbone, a classifier, a data set."""

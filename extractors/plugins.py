@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -18,10 +17,28 @@ from extractors.errors import BackboneError
 from extractors.isolation import isolated
 from extractors.names import FAMILIES, NO_EXTRACTORS, Family
 from extractors.networks import NETWORKS
-from extractors.plugin_sources import TYPED, PluginSource, source_of, with_neighbours
 from extractors.pretrained import LIBRARIES
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.recipes import Recipe
+from extractors.registration.registry import (
+    Saved,
+    distribution_of,
+    entry_point_digest,
+    forget_source,
+    one_line,
+    redigest_source,
+    registered_from,
+    restore,
+    saved,
+)
+from extractors.registration.sources import (
+    TYPED,
+    PluginSource,
+    being_imported,
+    importing,
+    source_of,
+    with_neighbours,
+)
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -91,7 +108,6 @@ _PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 _plugins: dict[str, Plugin] = {}
 _broken: dict[str, BrokenPlugin] = {}
 _entry_points_read = False
-_source: PluginSource | None = None  # what is being imported, while it is
 
 
 def register(
@@ -144,7 +160,7 @@ def register(
         raise BackboneError(f"{name}: family is one of {', '.join(FAMILIES)}, not {family!r}")
 
     def add(build: AnyBuilder) -> AnyBuilder:
-        source = _source or source_of(build)
+        source = being_imported() or source_of(build)
         taken = _plugins.get(name)
         if taken is not None and not _is_run_again(taken, build, source):
             raise BackboneError(
@@ -171,7 +187,7 @@ def _is_run_again(taken: Plugin, build: object, source: PluginSource) -> bool:
     Code that is typed into a session has no file, so that whatever it registers is replaced. Of a
     file it is the same function or class. Inside a plugin file no name may occur twice.
     """
-    if _source is not None or taken.origin != source.origin:
+    if being_imported() is not None or taken.origin != source.origin:
         return False
     first, second = (getattr(one, "__qualname__", one) for one in (taken.build, build))
     return source.origin == TYPED or bool(first == second)
@@ -220,7 +236,7 @@ def plugins() -> list[Plugin | BrokenPlugin]:
 
 
 def load_plugin_file(path: str | Path) -> list[str]:
-    """Import a plugin file.
+    """Import a plugin file, which may register classifiers, data sets and the like besides.
 
     The same file can be loaded again: what it registered before is replaced. A file that fails
     leaves nothing behind.
@@ -228,12 +244,12 @@ def load_plugin_file(path: str | Path) -> list[str]:
     Parameters
     ----------
     path : str | Path
-        A Python file that uses `register`.
+        A Python file that uses `register`, or a decorator of another registry.
 
     Returns
     -------
     list[str]
-        The names that it registered.
+        The names of the backbones that it registered; what else, `registered_from` says.
 
     Raises
     ------
@@ -245,28 +261,46 @@ def load_plugin_file(path: str | Path) -> list[str]:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise BackboneError(f"{path}: cannot be read ({error.strerror or error})") from error
-    before = dict(_plugins)
+    before = _state()
     forget_plugin_file(file)
     kept = set(_plugins)
     modules = set(sys.modules)
     try:
         source = PluginSource(str(file), digest)
-        with isolated(str(path)), unreachable_hub_fails_at_once(), _importing(source):
+        with isolated(str(path)), unreachable_hub_fails_at_once(), importing(source):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
     except KeyboardInterrupt:
         _restore(before)
         raise
     except BaseException as error:
         _restore(before)
-        raise BackboneError(f"{path}: cannot be imported ({_one_line(error)})") from error
+        raise BackboneError(f"{path}: cannot be imported ({one_line(error)})") from error
     names = [name for name in _plugins if name not in kept]
-    if not names:
+    if not names and not registered_from(str(file)):
         _restore(before)
-        raise BackboneError(f"{path}: registers no backbone (use extractors.register)")
+        raise BackboneError(
+            f"{path}: registers no backbone (use extractors.register), and nothing else "
+            "(bench.register_classifier, bench.register_dataset, "
+            "bench.register_reference_point)"
+        )
     digest = with_neighbours(digest, file, set(sys.modules) - modules)
+    redigest_source(str(file), digest)
     for name in names:
         _plugins[name] = replace(_plugins[name], digest=digest)
     return names
+
+
+def backbones_of_file(path: str | Path) -> list[str]:
+    """The names of the backbones of a plugin file, which is imported if it was not before.
+
+    Raises
+    ------
+    BackboneError
+        As `load_plugin_file`.
+    """
+    origin = str(Path(path).expanduser().resolve())
+    names = [name for name, plugin in _plugins.items() if plugin.origin == origin]
+    return names if names or registered_from(origin) else load_plugin_file(path)
 
 
 def import_unregistered(file: Path) -> None:
@@ -274,10 +308,12 @@ def import_unregistered(file: Path) -> None:
 
     Raises whatever the file raises.
     """
-    before = dict(_plugins)
+    before = _state()
+    forget_plugin_file(file)
     _plugins.clear()
     try:
-        _execute(file, f"bench_plugin_{file.stem}_unregistered")
+        with importing(PluginSource(str(file), "")):
+            _execute(file, f"bench_plugin_{file.stem}_unregistered")
     finally:
         _restore(before)
 
@@ -287,11 +323,19 @@ def forget_plugin_file(path: str | Path) -> None:
     file = Path(path).expanduser().resolve()
     for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
         del _plugins[name]
+    forget_source(str(file))
 
 
-def _restore(before: dict[str, Plugin]) -> None:
+def _state() -> tuple[dict[str, Plugin], Saved]:
+    """What is registered of any kind."""
+    return dict(_plugins), saved()
+
+
+def _restore(before: tuple[dict[str, Plugin], Saved]) -> None:
+    backbones, others = before
     _plugins.clear()
-    _plugins.update(before)
+    _plugins.update(backbones)
+    restore(others)
 
 
 def _execute(file: Path, module_name: str) -> None:
@@ -307,16 +351,6 @@ def _execute(file: Path, module_name: str) -> None:
         raise
 
 
-@contextlib.contextmanager
-def _importing(source: PluginSource) -> Iterator[None]:
-    global _source
-    before, _source = _source, source
-    try:
-        yield
-    finally:
-        _source = before
-
-
 def _read_entry_points() -> None:
     """Load every entry point once; one that fails is recorded and harms nothing else."""
     global _entry_points_read
@@ -326,44 +360,23 @@ def _read_entry_points() -> None:
     from importlib.metadata import entry_points
 
     for point in entry_points(group=ENTRY_POINT_GROUP):
-        before = dict(_plugins)
-        origin = _distribution_of(point)
+        before = _state()
+        origin = distribution_of(point)
         try:
             _load_entry_point(point, origin)
         except (Exception, SystemExit) as error:
             _restore(before)
             _broken[point.name] = BrokenPlugin(
-                point.name, origin, f"entry point {point.value} of {origin}: {_one_line(error)}"
+                point.name, origin, f"entry point {point.value} of {origin}: {one_line(error)}"
             )
 
 
 def _load_entry_point(point: EntryPoint, origin: str) -> None:
     check_plugin_id(point.name)
-    with _importing(PluginSource(origin, _entry_point_digest(point, origin))):
+    with importing(PluginSource(origin, entry_point_digest(point, origin))):
         value = point.load()
         if point.name in _plugins and _plugins[point.name].origin == origin:
             return  # a module, or a function, that used the decorator
         if isinstance(value, ModuleType) or not callable(value):
             raise BackboneError(f"registers no backbone named {point.name}")
         register(point.name)(value)
-
-
-def _distribution_of(point: EntryPoint) -> str:
-    dist = point.dist
-    return f"{dist.name} {dist.version}" if dist is not None else point.value
-
-
-def _entry_point_digest(point: EntryPoint, origin: str) -> str:
-    """Distribution, its version, and the bytes of the module that the entry point names."""
-    summary = hashlib.sha256(origin.encode())
-    spec = importlib.util.find_spec(point.value.partition(":")[0].strip())
-    if spec is not None and spec.origin is not None and Path(spec.origin).is_file():
-        summary.update(Path(spec.origin).read_bytes())
-    return summary.hexdigest()
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: {error.msg}"
-    text = " ".join(str(error).split())
-    return text if isinstance(error, BackboneError) else f"{type(error).__name__}: {text}"

@@ -42,12 +42,17 @@ def info(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object in place of tables.")
     ] = False,
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers data sets.")
+    ] = None,
 ) -> None:
     """Report what a folder holds and what is wrong with it; every crop is decoded once."""
     from bench.data import CropSettings, build_stack, load_lesions
     from bench.execution.progress import Progress
+    from bench.plugins.files import load_plugins
     from bench.store import cache_folder
 
+    load_plugins(plugin or ())
     place = cache_folder(cache)
     options = {} if columns is None else {"columns": columns}
     named = Configuration.checked(options).named_columns()

@@ -69,11 +69,13 @@ def _write_all(configuration: Configuration, out: Path, kind: Format, progress: 
     from bench.planning.job import load_images
     from bench.planning.known_extractors import known_extractors
     from bench.planning.rules import decide_rules
+    from bench.plugins.files import load_plugins
     from bench.record.feature_files import Export, check_place
     from bench.store import Store, cache_folder
     from extractors import use_caches_only
 
     use_caches_only(configuration.offline)
+    load_plugins(configuration.plugin)
     cache = cache_folder(configuration.cache)
     device = choose_device(configuration.device)
     with progress.step("image files", None, "headers read") as step:

@@ -111,10 +111,17 @@ def print_extractors(infos: Iterable["BackboneInfo"]) -> None:
 
 
 @app.command("classifiers")
-def list_classifiers() -> None:
-    """The SVM kernels and the reference classifiers."""
+def list_classifiers(
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers classifiers.")
+    ] = None,
+) -> None:
+    """The SVM kernels, the reference classifiers and those of plugins."""
+    from bench.plugins.classifiers import CLASSIFIERS
+    from bench.plugins.files import load_plugins
     from classifiers import KERNELS, REFERENCE_CLASSIFIERS
 
+    load_plugins(plugin or ())
     rows = []
     for kernel in KERNELS.values():
         text = f"SVM, C = 1, K(x, z) = {kernel.formula}, s = {kernel.scale_formula}"
@@ -125,18 +132,30 @@ def list_classifiers() -> None:
         ("KERNEL+tuned", "C and scale chosen by patient-grouped inner folds; --tune adds them all"),
         ("KERNEL+platt", "scores as probabilities, by a sigmoid fitted on such inner folds"),
     )
-    print_table("", ("classifier", "what it is"), [*rows, *endings, *REFERENCE_CLASSIFIERS.items()])
+    own = [(one.name, f"{one.value.title} ({one.origin})") for one in CLASSIFIERS.all()]
+    broken = [(one.name, f"broken: {one.problem}") for one in CLASSIFIERS.broken()]
+    rows += [*endings, *REFERENCE_CLASSIFIERS.items(), *own, *broken]
+    print_table("", ("classifier", "what it is"), rows)
     say("")
-    say("Endings combine in this order: cubic+pca+tuned+platt.")
+    say("Endings combine in this order: cubic+pca+tuned+platt. Others than SVMs take +platt alone.")
     say("x and z are features standardised by the training rows, P is their number.")
 
 
 @app.command("datasets")
-def list_datasets() -> None:
+def list_datasets(
+    plugin: Annotated[
+        list[Path] | None, typer.Option(help="Python file that registers data sets.")
+    ] = None,
+) -> None:
     """The kinds of data that can be read."""
-    from bench.data import DATASETS
+    from bench.data.loading import known_loaders
+    from bench.plugins.datasets import DATASET_PLUGINS
+    from bench.plugins.files import load_plugins
 
-    print_table("", ("data set", "what is read"), DATASETS.items())
+    load_plugins(plugin or ())
+    rows = [(loader.name, loader.title) for loader in known_loaders()]
+    broken = [(one.name, f"broken: {one.problem}") for one in DATASET_PLUGINS.broken()]
+    print_table("", ("data set", "what is read"), [*rows, *broken])
 
 
 @app.command("protocols")

@@ -1,9 +1,10 @@
 """`bench plugin`: writes a plugin that works, with its test, and checks the backbones of one."""
 
 import importlib.util
+import itertools
 import re
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +16,7 @@ from extractors.errors import BackboneError
 from extractors.plugins import check_plugin_id
 
 if TYPE_CHECKING:
-    from extractors.conformance.report import Finding
+    from extractors.conformance.findings import Finding
 
 app = typer.Typer(help="Write a backbone of your own, or test one.", no_args_is_help=True)
 
@@ -41,9 +42,11 @@ def new(
 
 @app.command("check")
 def check(
-    file: Annotated[Path, typer.Argument(help="Python file that registers backbones.")],
+    file: Annotated[
+        Path, typer.Argument(help="Python file that registers backbones, classifiers, data sets.")
+    ],
 ) -> None:
-    """Test the backbones of a plugin file.
+    """Test what a plugin file registers: backbones, classifiers, data sets, reference points.
 
     What fails is said in plain words; the exit status then is 1.
     """
@@ -51,11 +54,47 @@ def check(
     from extractors.conformance.report import check_file
 
     try:
-        passed = print_findings(check_file(file))
+        passed = print_findings(itertools.chain(check_file(file), _others(file)))
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
     if not passed:
         raise typer.Exit(1)
+
+
+def _others(file: Path) -> "Iterator[Finding]":
+    """The checks of what a file has registered besides backbones, once it is loaded."""
+    from bench.plugins.classifier_checks import check_classifier
+    from bench.plugins.files import names_in_plugins
+    from extractors.conformance.findings import Finding
+
+    for name in names_in_plugins("classifier", [file]):
+        yield from check_classifier(name)
+    for name in names_in_plugins("data set", [file]):
+        yield _looked_at(name)
+        command = f"python -m bench data info PATH --dataset {name} --plugin {file}"
+        yield Finding(name, "note", "data", "a data set, not read here", f"read it with {command}")
+    for name in names_in_plugins("reference point", [file]):
+        yield Finding(name, "ok", "reference", "stands in every run on data with its columns")
+
+
+def _looked_at(name: str) -> "Finding":
+    """Whether the `find` of a data set leaves alone what is none of its kind."""
+    from tempfile import TemporaryDirectory
+
+    from bench.data.loaders.registered import finds
+    from extractors.conformance.findings import Finding
+
+    with TemporaryDirectory() as empty:
+        try:
+            found = finds(name, Path(empty))
+        except UnusableInput as error:
+            reason = str(error).removeprefix(f"{empty}: ")
+            return Finding(
+                name, "bad", "find", f"in an empty folder: {reason}", "return False there"
+            )
+    if found:
+        return Finding(name, "bad", "find", "an empty folder is one, too", "look for its own files")
+    return Finding(name, "ok", "find", "no such data set in an empty folder")
 
 
 def write_skeleton(name: str, folder: Path) -> list[Path]:

@@ -1,6 +1,7 @@
 """Finds out which data set a path holds, and reads it: one table of all loaders."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from bench.atomic_files import holds_nothing
@@ -12,8 +13,11 @@ from bench.data.folder_files import found_instead
 from bench.data.lesions import Dataset, unusable
 from bench.data.loader import Loader, Requested
 from bench.data.loaders import busi, cmmd, image_folder, inbreast, rsna, vindr
+from bench.data.loaders.registered import finds, load_registered
 from bench.errors import UnusableInput
+from bench.plugins.datasets import DATASET_PLUGINS
 from bench.store import cache_folder
+from extractors.errors import RegistrationError
 
 
 def _find_folder(path: Path) -> bool:
@@ -86,6 +90,38 @@ LOADERS = (
 DATASETS = {loader.name: loader.title for loader in LOADERS}
 
 
+def known_loaders() -> tuple[Loader, ...]:
+    """The kinds of data sets, those of plugins before what fits many paths."""
+    own = tuple(
+        Loader(
+            name=entry.name,
+            title=entry.value.title,
+            find=partial(finds, entry.name),
+            load=lambda path, _, name=entry.name: load_registered(name, path),  # type: ignore[misc]
+        )
+        for entry in DATASET_PLUGINS.all()
+    )
+    place = next(i for i, loader in enumerate(LOADERS) if loader.name == "folder")
+    return (*LOADERS[:place], *own, *LOADERS[place:])
+
+
+def check_dataset_name(name: str, called: str = "data set") -> None:
+    """Raise UnusableInput unless there is such a kind of data set; `called` is how it was given."""
+    from difflib import get_close_matches
+
+    if name == "auto":
+        return
+    try:
+        DATASET_PLUGINS.find(name)
+    except RegistrationError as error:
+        raise unusable(f"{called} {name!r}", str(error)) from error
+    known = [loader.name for loader in known_loaders()]
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise unusable(f"{called} {name!r}", f"is not one of auto, {', '.join(known)}{hint}")
+
+
 def load_lesions(
     root: str | Path,
     dataset: str = "auto",
@@ -104,7 +140,7 @@ def load_lesions(
     root : str | Path
         A folder, a tar archive (mini-MIAS), or a CSV manifest.
     dataset : str, default "auto"
-        One of `DATASETS`, or "auto" to detect it.
+        One of `DATASETS`, one that is registered, or "auto" to detect it.
     tables : str | Path | None, optional
         Folder of the CBIS-DDSM case tables, where they do not lie with the images.
     positive : str | None, optional
@@ -131,8 +167,7 @@ def load_lesions(
         With a message of one line, if there is no such data set at the path.
     """
     path = Path(root).expanduser()
-    if dataset != "auto" and dataset not in DATASETS:
-        raise unusable(f"data set {dataset!r}", f"is not one of auto, {', '.join(DATASETS)}")
+    check_dataset_name(dataset)
     try:
         if not path.exists():
             raise unusable(path, "there is no such file or folder")
@@ -176,7 +211,7 @@ def _tables_folder(tables: str | Path | None) -> Path | None:
 def _loader(path: Path, dataset: str, tables: Path | None, follow_links: bool) -> Loader:
     """The loader for a path, given the name of a data set or "auto"."""
     if dataset != "auto":
-        loader = next(loader for loader in LOADERS if loader.name == dataset)
+        loader = next(loader for loader in known_loaders() if loader.name == dataset)
     elif tables is None:
         return detect(path, follow_links)
     else:
@@ -220,9 +255,9 @@ def detect(path: Path, follow_links: bool = False) -> Loader:
 
 
 def _published(path: Path) -> list[Loader]:
-    """The loaders of published sets that find theirs at a path."""
+    """The loaders of published and registered sets that find theirs at a path."""
     found = []
-    for loader in LOADERS:
+    for loader in known_loaders():
         try:
             # What a user may call positive is a set of his own.
             if not loader.takes_positive and loader.find(path):
@@ -251,6 +286,6 @@ def _data_sets_below(path: Path) -> list[Path]:
 
 def _is_data_set(path: Path) -> bool:
     try:
-        return any(loader.find(path) for loader in LOADERS)
+        return any(loader.find(path) for loader in known_loaders())
     except (UnusableInput, OSError):
         return False

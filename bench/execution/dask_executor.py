@@ -119,7 +119,7 @@ class DaskExecutor:
         UnusableInput
             If a worker does not see the store, or lacks what is requested.
         """
-        from extractors.plugin_sources import plugin_sources
+        from extractors.registration.sources import plugin_sources
 
         self._plugins = options.plugin
         self._check_store(store)

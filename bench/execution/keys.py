@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.execution.site import Site
 from bench.planning.extractor import Extractor
 from bench.planning.known_extractors import extractors_code
-from bench.planning.plan import Fold, System
+from bench.planning.plan import SOFTMAX, Fold, System
 from bench.planning.rules import Rules
 from bench.provenance import package_version
 from bench.store import array_digest, digest
@@ -199,7 +199,7 @@ def _solver_settings(
     settings: dict[str, Any] = {"scikit-learn": package_version("scikit-learn")}
     variant = VARIANTS.get(system.classifier)
     if variant is None:
-        return settings
+        return settings | _head_settings(system.classifier, groups)
     settings |= {"tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
     if memory_limit is not None:
         # How many rows are sampled depends on it; an exact fit never stands under such a key.
@@ -210,6 +210,22 @@ def _solver_settings(
         settings |= _inner_settings(groups)
     if variant.tuned:
         settings |= {"C": list(TUNED_C), "scales": list(TUNED_SCALES)}
+    return settings
+
+
+def _head_settings(classifier: str, groups: NDArray[np.int64]) -> dict[str, Any]:
+    """The same of what is no SVM; the plain references have none."""
+    from bench.plugins.identity import head_identity
+    from classifiers.linear_probe import PROBE_C, PROBE_FOLDS, PROBE_SEED
+    from classifiers.reference import REFERENCE_CLASSIFIERS
+
+    name, *endings = classifier.split("+")
+    settings: dict[str, Any] = _inner_settings(groups) if endings else {}
+    if name == "linear_probe":
+        settings |= _inner_settings(groups) | {"C": [*PROBE_C], "probe": [PROBE_FOLDS, PROBE_SEED]}
+    elif name != SOFTMAX and name not in REFERENCE_CLASSIFIERS:
+        own = head_identity(name)
+        settings |= {"classifier": own} | (_inner_settings(groups) if own.get("groups") else {})
     return settings
 
 

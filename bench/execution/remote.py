@@ -36,8 +36,8 @@ from bench.planning.rules import Rules, decide_rules, obey, obey_in_fits, usable
 from bench.provenance import environment
 from bench.store import digest
 from extractors import use_caches_only
-from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
+from extractors.registration.sources import plugin_sources
 
 if TYPE_CHECKING:
     from reports.wanted import Explained

@@ -27,6 +27,7 @@ from bench.store import Address, Store, noting_use
 from classifiers import KERNELS
 from classifiers.judgements import Judgement
 from extractors import BackboneError
+from extractors.errors import RegistrationError
 
 T = TypeVar("T")
 
@@ -238,7 +239,7 @@ def attempt(extractor: Extractor, store: Store, work: Callable[[], T]) -> tuple[
         return None, extractor.status
     try:
         return work(), "ok"
-    except BackboneError as error:
+    except (BackboneError, RegistrationError) as error:
         return None, str(error)
     except UnusableInput:
         raise

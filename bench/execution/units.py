@@ -12,6 +12,7 @@ from bench.execution.keys import judgement_key, unit_key
 from bench.execution.rates import inner, noting_fits
 from bench.execution.site import Site
 from bench.planning.plan import SOFTMAX, Fold, System
+from bench.plugins.classifiers import recipe_of
 from bench.provenance import host
 from classifiers.judgements import Judgement
 from classifiers.variant_fits import VariantFit
@@ -140,8 +141,7 @@ def _fit(
     site: Site,
 ) -> dict[System, Scored]:
     """What each system of a group gave; the reason where it could not be fitted."""
-    from classifiers import fit_reference, fit_variants
-    from classifiers.solver import without_convergence_warnings
+    from classifiers import fit_head, fit_variants
 
     labels = site.labels[fold.train]
 
@@ -149,15 +149,17 @@ def _fit(
         return {group[0]: _softmax_head(features, fold)}
     if group[0].classifier not in VARIANTS:
         train, test = features.matrix[fold.train], features.matrix[fold.test]
-        with without_convergence_warnings():  # its row says so
-            fit = fit_reference(group[0].classifier, train, labels, test)
+        name = group[0].classifier
+        fit = fit_head(name, train, labels, test, site.groups(fold), recipe_of(name))
         meta = {
             "threshold": fit.threshold,
             "gram_time_s": 0.0,
             "fit_time_s": fit.seconds,
             "converged": fit.converged,
         }
-        return {group[0]: (fit.score, meta)}
+        # What most of them do not have stays absent.
+        more = {"chosen_C": fit.chosen_C, "inner_auc": fit.inner_auc, "note": fit.note or None}
+        return {group[0]: (fit.score, meta | {k: v for k, v in more.items() if v is not None})}
     fits = fit_variants(
         [part[fold.train] for part in features.parts],
         labels,

@@ -60,7 +60,7 @@ class Configuration(BaseModel):
         str,
         Option(
             "How the data are read: auto looks at them, or cbis-ddsm, mias, folder, image-folder, "
-            "busi, cmmd, inbreast, rsna, vindr or phantom.",
+            "busi, cmmd, inbreast, rsna, vindr, phantom or the name of a plugin's.",
             DATA,
         ),
     ] = "auto"
@@ -131,7 +131,8 @@ class Configuration(BaseModel):
         Option("Epochs of each network that is trained, instead of its recipe's.", SYSTEMS),
     ] = None
     plugin: Annotated[
-        tuple[Path, ...], Option("Python file that registers backbones.", SYSTEMS)
+        tuple[Path, ...],
+        Option("Python file that registers backbones, classifiers, data sets.", SYSTEMS),
     ] = ()
     features: Annotated[
         tuple[str, ...],
@@ -243,16 +244,6 @@ class Configuration(BaseModel):
         if not names:
             raise ValueError("no name is given")
         return names
-
-    @field_validator("dataset")
-    @classmethod
-    def _dataset(cls, name: str) -> str:
-        # Importing the loaders takes as long as the whole of `--help` may.
-        from bench.data.loading import DATASETS
-
-        if name != "auto" and name not in DATASETS:
-            raise ValueError(f"is not one of auto, {', '.join(DATASETS)}")
-        return name
 
     @field_validator("columns")
     @classmethod

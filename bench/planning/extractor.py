@@ -13,6 +13,7 @@ from bench.planning.config import Configuration
 from bench.planning.imports import ImportedFeatures, find_import
 from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
+from bench.plugins.references import REFERENCE_PREFIX
 from extractors import BackboneInfo
 from extractors.names import FEATURES, FUSION, RANDOM, parse, split_fusion
 from extractors.networks import NETWORKS
@@ -218,10 +219,11 @@ def choose_extractors(
     UnusableInput
         If a name is unknown, or a plugin file cannot be used.
     """
-    from extractors import BackboneError, load_plugin_file
+    from extractors import BackboneError
+    from extractors.plugins import backbones_of_file
 
     try:
-        registered = [name for file in configuration.plugin for name in load_plugin_file(file)]
+        registered = [name for file in configuration.plugin for name in backbones_of_file(file)]
         own = declare_own(configuration.checkpoint)
         names = configuration.extractors or (*PRESETS[configuration.preset].extractors, *registered)
         # A file that nobody names is given to be used.
@@ -318,7 +320,7 @@ def _look_up(
     if name.startswith(FEATURES):
         imported = find_import(name, imports)
         return Extractor(name, None, imported.weights, imported=imported)
-    if name in (*SHORTCUTS, *READERS, NO_FEATURES):
+    if name in (*SHORTCUTS, *READERS, NO_FEATURES) or name.startswith(REFERENCE_PREFIX):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
     info = describe(name, weights_dir)
     if info.problem is None:

@@ -19,8 +19,10 @@ from bench.planning.plan import SOFTMAX, NetworkWork, Plan
 from bench.planning.planner import Request, make_plan
 from bench.planning.presets import EXTERNAL
 from bench.planning.protocols import PROTOCOLS
+from bench.plugins.classifiers import known_classifiers
+from bench.plugins.files import load_plugins, names_in_plugins
 from bench.store import Store, cache_folder
-from classifiers import KERNELS, REFERENCE_CLASSIFIERS, VARIANTS
+from classifiers import KERNELS, VARIANTS
 from extractors.pretrained.medical.pretraining import pretraining_notices
 
 if TYPE_CHECKING:
@@ -165,7 +167,9 @@ def load_data(
 ) -> "Dataset":
     """The data set requested; the built-in phantom, written to the cache first, where none is."""
     from bench.data import builtin_phantom, load_lesions
+    from bench.data.loading import check_dataset_name
 
+    check_dataset_name(configuration.dataset, "--dataset")
     root = configuration.data or os.environ.get("BENCH_DATA") or None
     columns = configuration.named_columns()
     if root is None and columns:
@@ -208,8 +212,12 @@ def load_images(
 
 
 def _with_tuned(configuration: Configuration) -> tuple[str, ...]:
-    """The classifiers requested; with `--tune` every kernel has its tuned twin behind it."""
-    requested = configuration.classifiers or (SOFTMAX, *KERNELS)
+    """The classifiers requested; with `--tune` every kernel has its tuned twin behind it.
+
+    Those of plugin files are among the default ones.
+    """
+    own = names_in_plugins("classifier", configuration.plugin)
+    requested = configuration.classifiers or (SOFTMAX, *KERNELS, *own)
     if not configuration.tune:
         return requested
     pairs = [(name, f"{name}+tuned") if name in KERNELS else (name,) for name in requested]
@@ -236,7 +244,8 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
     UnusableInput
         If anything requested does not exist or cannot be used.
     """
-    known = (*VARIANTS, *REFERENCE_CLASSIFIERS, SOFTMAX)
+    load_plugins(configuration.plugin)
+    known = (*VARIANTS, *known_classifiers(configuration.classifiers or ()), SOFTMAX)
     check_names("classifiers", configuration.classifiers or (), known)
     check_names("protocols", configuration.chosen_protocols(), tuple(PROTOCOLS))
     if EXTERNAL in (configuration.protocols or ()) and not configuration.external:

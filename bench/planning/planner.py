@@ -343,4 +343,4 @@ def _presets(classifier: str, kernels: Sequence[str]) -> tuple[float | None, str
     kernel, *steps = classifier.split("+")
     if kernel in kernels:
         return (None, "") if "tuned" in steps else (1.0, "auto")
-    return (1.0 if classifier == "logistic" else None), ""
+    return (1.0 if kernel == "logistic" else None), ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bench.data.crops.joined import EXTERNAL
 from bench.data.lesions import made_from_reading
+from bench.plugins.references import REFERENCE_PREFIX, reference_plugins, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,8 +40,9 @@ READERS: Mapping[str, tuple[str, ...]] = {
 def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
     """The extractor and classifier of each reference point that these rows of a lesion table have.
 
-    The majority class comes first, then what the table alone can tell. Readers have no row where
-    the labels were made from their assessment: they would be measured by themselves.
+    The majority class comes first, then what the table alone can tell, then those of plugins.
+    Readers have no row where the labels were made from their assessment: they would be measured by
+    themselves.
     """
     yield NO_FEATURES, "majority"
     for name, columns in SHORTCUTS.items():
@@ -52,12 +54,13 @@ def reference_points(rows: "pd.DataFrame") -> Iterator[tuple[str, str]]:
         from_table = [column for column in columns if column not in DECODED_COLUMNS]
         if all(column in rows and rows[column].notna().all() for column in from_table):
             yield name, "logistic"
-    if made_from_reading(rows):
-        return
-    for name, columns in READERS.items():
+    for name, columns in () if made_from_reading(rows) else READERS.items():
         present = [c for c in columns if c in rows and len(rows[c].unique()) > 1]
         if columns[0] in present and (len(present) > 1 or len(columns) == 1):
             yield name, "logistic"
+    for one in reference_plugins():
+        if all(column in rows and rows[column].notna().all() for column in one.value.columns):
+            yield REFERENCE_PREFIX + one.name, one.value.classifier
 
 
 def transferred_points(rows: "pd.DataFrame", external: "pd.DataFrame") -> Iterator[tuple[str, str]]:
@@ -65,8 +68,13 @@ def transferred_points(rows: "pd.DataFrame", external: "pd.DataFrame") -> Iterat
 
     A column that is empty there says nothing of them.
     """
+    own = {REFERENCE_PREFIX + one.name: one.value.columns for one in reference_plugins()}
     for name, classifier in reference_points(rows):
         if name in READERS and made_from_reading(external):
+            continue
+        if name in own:
+            if all(column in external and external[column].notna().all() for column in own[name]):
+                yield name, classifier
             continue
         columns = (*SHORTCUTS.get(name, ()), *READERS.get(name, ()))
         needed = [
@@ -90,6 +98,10 @@ def table_features(table: "pd.DataFrame", name: str) -> NDArray[np.float64]:
         return _one_hot(table, SHORTCUTS[name])
     if name in READERS:
         return _one_hot(table, READERS[name])
+    if name.startswith(REFERENCE_PREFIX):
+        home = (table[EXTERNAL] == "").to_numpy() if EXTERNAL in table else None
+        rows = table.drop(columns=EXTERNAL, errors="ignore")
+        return told(name.removeprefix(REFERENCE_PREFIX), rows, home)
     found: NDArray[np.float64] = table[list(SHORTCUTS[name])].to_numpy(dtype=np.float64)
     return found
 

@@ -19,6 +19,8 @@ from bench.planning.plan import SOFTMAX, Fold, Plan
 from bench.planning.protocols import PROTOCOLS, manifest_rows, protocol_of
 from bench.planning.rules import Rules
 from bench.planning.splits import ONE_CLASS, has_official_split
+from bench.plugins.datasets import DATASET_PLUGINS
+from bench.plugins.references import REFERENCE_PREFIX, reference_plugins
 from bench.store import digest
 from classifiers import KERNELS
 from extractors.recipes import OPTIMIZER, QUICK, RECIPES, THESIS
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.data.crops.stack import CropStack
+    from classifiers.heads.estimators import HeadRecipe
+    from extractors.registration.registry import Registered
 
 
 def make_manifest(
@@ -42,7 +46,7 @@ def make_manifest(
 
     `environment` holds the versions and hardware of where networks run.
     """
-    dataset, configuration = job.dataset, _configuration(job, stack, rules)
+    dataset, configuration = job.dataset, _configuration(job, stack, plan, rules)
     return {
         "schema": MANIFEST_SCHEMA,
         "suite": {"name": provenance.DISTRIBUTION, "version": provenance.suite_version()},
@@ -87,6 +91,15 @@ def make_manifest(
         "taken_out": _taken_out(stack, plan, dataset.patient_ids),
         "environment": dict(environment),
         "recipes": _recipes(job),
+        "classifiers": [
+            {
+                "name": one.name,
+                "title": one.value.title,
+                "standardised": one.value.standardise,
+                "by_patient": one.value.groups,
+            }
+            for one in _own_classifiers(job)
+        ],
         "extractors": [],
         "left_out": stack.left_out.to_dict("records"),
         # Sorted so that what leaves a run without its main measure stands first.
@@ -106,7 +119,7 @@ def make_manifest(
     }
 
 
-def _configuration(job: Job, stack: "CropStack", rules: Rules) -> dict[str, Any]:
+def _configuration(job: Job, stack: "CropStack", plan: Plan, rules: Rules) -> dict[str, Any]:
     """What the run folder belongs to: all that its results depend on."""
     options, dataset = job.configuration, job.dataset
     return {
@@ -121,7 +134,9 @@ def _configuration(job: Job, stack: "CropStack", rules: Rules) -> dict[str, Any]
             for extractor in job.extractors
             for part in (extractor.parts or (extractor,))
             if part.info is not None and part.info.source_digest
-        },
+        }
+        | {f"classifier:{one.name}": one.digest for one in _own_classifiers(job)}
+        | _plugins_of_data(job, plan),
         **({"features": {one.name: one.digest for one in job.imports}} if job.imports else {}),
         **_checkpoints(job),
         "recipes": {name: digest(asdict(recipe)) for name, recipe in job.recipes.items()},
@@ -146,6 +161,26 @@ def _options(job: Job, rules: Rules) -> dict[str, Any]:
         found["device"] = rules.device
     found["precision"] = "auto" if rules.bfloat16 else "float32"
     return found | {"threads": rules.threads, "memory": rules.memory / 2**30}
+
+
+def _own_classifiers(job: Job) -> "list[Registered[HeadRecipe]]":
+    """The classifiers of the run that users have registered."""
+    from bench.plugins.classifiers import CLASSIFIERS
+
+    names = dict.fromkeys(name.partition("+")[0] for name in job.classifiers)
+    return [found for name in names if (found := CLASSIFIERS.find(name)) is not None]
+
+
+def _plugins_of_data(job: Job, plan: Plan) -> dict[str, str]:
+    """The digests of a data set and of reference points that users have registered."""
+    names = {system.extractor for systems in plan.references.values() for system in systems}
+    kinds = dict.fromkeys((job.dataset.name, *(one.dataset.name for one in job.externals)))
+    loaded = [found for kind in kinds if (found := DATASET_PLUGINS.find(kind)) is not None]
+    return {f"dataset:{one.name}": one.digest for one in loaded} | {
+        REFERENCE_PREFIX + one.name: one.digest
+        for one in reference_plugins()
+        if REFERENCE_PREFIX + one.name in names
+    }
 
 
 # Why a crop is in no training rows though no test crop is of its patient.

@@ -278,6 +278,7 @@ def fit_notes(meta: Mapping[str, Any]) -> list[str]:
 
 def _notes(meta: Mapping[str, Any], features: FeatureRecord, system: System) -> str:
     notes = fit_notes(meta)
-    if features.trained and {"tuned", "platt"} & set(system.classifier.split("+")[1:]):
+    inside = {"tuned", "platt", "linear_probe"} & set(system.classifier.split("+"))
+    if features.trained and inside:
         notes.append(SEEN_INSIDE)
     return "; ".join([*features.notes, *notes])

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from extractors.backbone import state_digest
-from extractors.conformance.subject import BATCHES, ContractBroken, Subject, Watched
+from extractors.conformance.findings import ContractBroken
+from extractors.conformance.subject import BATCHES, Subject, Watched
 from extractors.errors import BackboneError
 from extractors.extraction import lowest_cosine
 from extractors.precision import LOWEST_COSINE, running

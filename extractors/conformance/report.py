@@ -11,40 +11,15 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from extractors.conformance.features import FEATURE_CHECKS
-from extractors.conformance.subject import ContractBroken, State, Subject
+from extractors.conformance.findings import ContractBroken, Finding
+from extractors.conformance.subject import Subject
 from extractors.conformance.training import TRAINING_CHECKS
 from extractors.errors import BackboneError, UnknownBackbone
 from extractors.isolation import restoring_process
 from extractors.plugins import BrokenPlugin, find_plugin, import_unregistered, load_plugin_file
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found.
-
-    Attributes
-    ----------
-    subject : str
-        The backbone's name; the file's for what concerns all of it.
-    state : State
-        "ok", "note" (worth knowing) or "bad".
-    what : str
-        The check.
-    found : str
-        What was seen.
-    hint : str
-        What to do; empty where nothing has to be done.
-    """
-
-    subject: str
-    state: State
-    what: str
-    found: str
-    hint: str = ""
 
 
 def check_file(path: str | Path) -> Iterator[Finding]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from typing import Literal
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 
 from extractors.backbone import Backbone
 from extractors.batches import resize
+from extractors.conformance.findings import ContractBroken
 from extractors.extraction import probe_images
 from extractors.isolation import TORCH_GENERATOR, restoring_process
 from extractors.plugins import Plugin
@@ -19,16 +19,6 @@ from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 BATCHES = (1, 2, 5)
 # Names of tensors that a line may list.
 LISTED = 3
-
-State = Literal["ok", "note", "bad"]
-
-
-class ContractBroken(Exception):
-    """A part of the contract that is not kept; as a note, something worth knowing."""
-
-    def __init__(self, found: str, hint: str, state: State = "bad") -> None:
-        super().__init__(found)
-        self.found, self.hint, self.state = found, hint, state
 
 
 class Watched(nn.Module):

@@ -16,8 +16,8 @@ from torch.nn import functional
 
 from extractors.backbone import InputSpec, normalise, state_digest
 from extractors.batches import resize
+from extractors.conformance.findings import ContractBroken
 from extractors.conformance.subject import (
-    ContractBroken,
     Subject,
     Watched,
     first_names,

@@ -14,8 +14,8 @@ BINS = 10
 # The ending of a classifier whose scores went through a fitted sigmoid.
 _SIGMOID = "+platt"
 
-# Its score is a log-odds.
-_LOGISTIC = "logistic"
+# Their scores are log-odds.
+_LOGISTIC = ("logistic", "linear_probe")
 
 
 class Bin(NamedTuple):
@@ -43,7 +43,7 @@ def probabilities(system: PooledSystem) -> list[Floats] | None:
     classifier = str(system.identity["classifier"])
     if not system.ran:
         return None
-    if classifier == _LOGISTIC:
+    if classifier in _LOGISTIC:
         # Clipped where the exponential would overflow and the probability no longer changes.
         return [1 / (1 + np.exp(-np.clip(rows.score, -500, 500))) for rows in system.repeats]
     if classifier != OWN_HEAD and not classifier.endswith(_SIGMOID):

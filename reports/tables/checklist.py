@@ -167,10 +167,12 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         + ", but for networks' own heads" * any(map(own_head, networks))
         if any(not own_head(system) for system in networks)
         else "",
-        "imbalance": "no class weights; crops of each class in the table of the data"
+        "imbalance": "no class weights"
+        + " of the suite's own" * bool(manifest_records(run.manifest, "classifiers"))
+        + "; crops of each class in the table of the data"
         if ran
         else "",
-        "thresholds": _thresholds(ran),
+        "thresholds": _joined(_thresholds(ran), *_own_thresholds(run, ran)),
         "licence": str(data.get("licence") or ""),
         # Not the command line: it names the folders of one machine.
         "settings": "every setting, version and hash in manifest.json" if options else "",
@@ -250,10 +252,22 @@ def _thresholds(ran: list[PooledSystem]) -> str:
     shares = any(name == OWN_HEAD or name.endswith("+platt") for name in classifiers)
     return _joined(
         "0 for distances to a boundary" if distances else "",
-        "0 for log-odds" if "logistic" in classifiers else "",
+        "0 for log-odds" if {"logistic", "linear_probe"} & classifiers else "",
         "0.5 for probabilities" if shares else "",
         "0.5 for shares of neighbours" if "knn" in classifiers else "",
+        "0 for differences of distances" if "nearest_mean" in classifiers else "",
     )
+
+
+def _own_thresholds(run: Run, ran: list[PooledSystem]) -> list[str]:
+    """Where the scores of classifiers that a user has registered are cut."""
+    names = {str(one.get("name")) for one in manifest_records(run.manifest, "classifiers")}
+    found = {
+        f"{short(system.units['threshold'].iloc[0])} for {system.identity['classifier']}": None
+        for system in ran
+        if system.identity["classifier"] in names
+    }
+    return list(found)
 
 
 CHECKLIST_TABLE = ReportTable(

@@ -72,7 +72,9 @@ def tuning(systems: list[PooledSystem]) -> "pd.DataFrame":
         units = system.units
         if not system.ran or "chosen_C" not in units or units["chosen_C"].isna().all():
             continue
-        chosen = units.groupby(["chosen_C", "chosen_scale"])["inner_auc"].agg(["size", "mean"])
+        # A linear probe chooses no scale.
+        told = units[units["chosen_C"].notna()].groupby(["chosen_C", "chosen_scale"], dropna=False)
+        chosen = told["inner_auc"].agg(["size", "mean"])
         ordered = chosen.reset_index().sort_values(
             ["size", "chosen_C", "chosen_scale"], ascending=[False, True, True]
         )

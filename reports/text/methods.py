@@ -17,14 +17,14 @@ from reports.systems.kinds import (
     parts,
     sees_images,
 )
-from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.protocols import methods_words
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.text.external_sets import external_sentences
+from reports.text.fits import grouped, machines, own_classifiers
 from reports.text.making import imported_features, precisions, rules_obeyed
 from reports.text.references import statistics
-from reports.values import by_size, missing, short
+from reports.values import missing, short
 
 
 def methods(evaluation: Evaluation) -> list[str]:
@@ -226,7 +226,7 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
         sentences.append(
             "The row selected is, in every fold, the system out of the frozen extractors with "
             "plain SVM kernels that has the highest mean AUC on five inner folds of the training "
-            f"rows, stratified by label{_grouped(run)}."
+            f"rows, stratified by label{grouped(run)}."
         )
     named = (s for s in ran if not is_selected(s))
     classifiers = list(dict.fromkeys(str(s.identity["classifier"]) for s in named))
@@ -237,11 +237,7 @@ def _systems(run: Run, systems: list[PooledSystem]) -> list[str]:
     failed = list(dict.fromkeys(str(s.identity["extractor"]) for s in systems if not s.ran))
     if failed:
         sentences.append(f"Not every system with these ran to its end: {', '.join(failed)}.")
-    return sentences + _machines(run, ran)
-
-
-def _grouped(run: Run) -> str:
-    return f" and grouped{run.by_patient}" if run.patient_ids else ""
+    return sentences + own_classifiers(run, classifiers) + machines(run, ran)
 
 
 def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
@@ -255,39 +251,6 @@ def _trainings(run: Run, ran: list[PooledSystem]) -> list[str]:
         sentences.append(
             f"{recipe.get('extractor')} was trained on cross-entropy with {', '.join(listed)}."
         )
-    return sentences
-
-
-def _machines(run: Run, ran: list[PooledSystem]) -> list[str]:
-    """How the support vector machines were set; a tuned one, one on components, one sampled."""
-    machines = [s for s in ran if names_svm(str(s.identity["classifier"]))]
-    endings = {end for s in machines for end in str(s.identity["classifier"]).split("+")[1:]}
-    boxes = sorted({short(s.identity["C"]) for s in machines} - {""}, key=by_size)
-    sentences = []
-    if machines:
-        sentences.append(
-            "Support vector machines work on features standardised by the training rows."
-        )
-    if boxes:
-        sentences.append(
-            f"Their box constraint C is {', '.join(boxes)} and their kernel scale follows from the "
-            f"number of features{' or the variance retained' if 'pca' in endings else ''}"
-            f"{', but for tuned ones' if 'tuned' in endings else ''}."
-        )
-    if "tuned" in endings:
-        sentences.append(
-            "Tuned ones take the C and the kernel scale with the highest mean AUC on five inner "
-            f"folds of the training rows, stratified by label{_grouped(run)}."
-        )
-    if "pca" in endings:
-        sentences.append(
-            "Those marked pca work on the principal components of the training rows that keep "
-            "95 % of the variance."
-        )
-    if any("approximate" in system.notes for system in machines):
-        sentences.append("Those marked approximate were fitted on sampled features (Nyström).")
-    if any("not converged" in system.notes for system in machines):
-        sentences.append("Those marked not converged stopped at a limit before their tolerance.")
     return sentences
 
 

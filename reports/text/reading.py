@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from reports.evaluation import Evaluation
 from reports.statistics.bootstrap import DRAWS, MAX_UNDEFINED
 from reports.systems.kinds import OWN_HEAD, is_reference, is_selected, steps
+from reports.systems.names import names_svm
 from reports.systems.pooling import FROZEN
 from reports.systems.run_folder import Run
 from reports.values import in_a_row
@@ -48,6 +49,8 @@ def reading(evaluation: Evaluation) -> tuple[str, list[tuple[str, str]]]:
     points = {str(s.identity["extractor"]) for s in systems if is_reference(s)}
     heads = any(system.identity["classifier"] == OWN_HEAD for system in systems)
     names = [(name, text(run)) for name, text in _REFERENCES.items() if name in points]
+    own = sorted(points - set(_REFERENCES))
+    names += [(name, "a reference point of the authors' own, without an image") for name in own]
     meanings = {
         "selected": (
             any(map(is_selected, systems)),
@@ -93,6 +96,12 @@ def kinds_of_probabilities(tables: "Mapping[str, pd.DataFrame]") -> str:
     there = {
         "a network's own head": OWN_HEAD in names,
         "logistic regression": "logistic" in names,
-        "SVMs with a fitted sigmoid (+platt)": any("+platt" in name for name in names),
+        "a linear probe": "linear_probe" in names,
+        "SVMs with a fitted sigmoid (+platt)": any(
+            names_svm(name) and "+platt" in name for name in names
+        ),
+        "other classifiers with a fitted sigmoid (+platt)": any(
+            not names_svm(name) and "+platt" in name for name in names
+        ),
     }
     return in_a_row([kind for kind in there if there[kind]] or ["none in this run"])

@@ -8,8 +8,8 @@ from bench.execution.remote import _written, can_obey
 from bench.planning.config import Configuration
 from bench.planning.rules import Rules
 from extractors import describe
-from extractors.plugin_sources import plugin_sources
 from extractors.plugins import forget_plugin_file, load_plugin_file
+from extractors.registration.sources import plugin_sources
 
 PLUGIN = (
     "import torch\nfrom extractors import register\nfrom shapes_beside import WIDTH\n\n\n"

@@ -27,7 +27,6 @@ def test_help_names_every_kind_of_data_set():
         ({"preset": "fast"}, "--preset 'fast'"),
         ({"repeats": 0}, "--repeats 0"),
         ({"seed": -1}, "--seed -1"),
-        ({"dataset": "ddsm"}, "--dataset 'ddsm': is not one of auto, cbis-ddsm, mias, inbreast"),
         ({"no_such": 1}, "--no-such"),
         ({"columns": ("patient_id",)}, "--columns patient_id: give each column as"),
         ({"columns": ("patient=x",)}, "--columns patient=x: 'patient' is not one of path, label"),

@@ -31,6 +31,25 @@ class PluginSource:
     digest: str
 
 
+_imported: PluginSource | None = None  # what is being imported, while it is
+
+
+@contextlib.contextmanager
+def importing(source: PluginSource) -> Iterator[None]:
+    """Inside the block a file or entry point is imported: what is registered comes from there."""
+    global _imported
+    before, _imported = _imported, source
+    try:
+        yield
+    finally:
+        _imported = before
+
+
+def being_imported() -> PluginSource | None:
+    """The file or entry point that is being imported, if any."""
+    return _imported
+
+
 def source_of(build: object) -> PluginSource:
     """Where a builder was written; for one typed into a notebook, its compiled code."""
     target = inspect.unwrap(build) if callable(build) else build
