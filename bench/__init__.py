@@ -1,7 +1,8 @@
 """Decides what runs, in what order, and where results lie.
 
-For plugins:
+For notebooks and plugins:
 
+    from bench import FeatureExtractor        # a backbone as a transformer of scikit-learn
     from bench import register_classifier     # and register_dataset, register_reference_point
 """
 
@@ -10,11 +11,13 @@ if TYPE_CHECKING:
     from typing import Any
 
     from bench.data.loaders.registered import make_dataset
+    from bench.feature_extractor import FeatureExtractor
     from bench.plugins.classifiers import register_classifier
     from bench.plugins.datasets import register_dataset
     from bench.plugins.references import register_reference_point
 
 __all__ = [
+    "FeatureExtractor",
     "make_dataset",
     "register_classifier",
     "register_dataset",
@@ -22,6 +25,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "FeatureExtractor": "feature_extractor",
     "make_dataset": "data.loaders.registered",
     "register_classifier": "plugins.classifiers",
     "register_dataset": "plugins.datasets",
