@@ -244,6 +244,9 @@ def prepare_job(configuration: Configuration, progress: Callable[[int], None] | 
     UnusableInput
         If anything requested does not exist or cannot be used.
     """
+    from extractors import use_caches_only
+
+    use_caches_only(configuration.offline)
     load_plugins(configuration.plugin)
     known = (*VARIANTS, *known_classifiers(configuration.classifiers or ()), SOFTMAX)
     check_names("classifiers", configuration.classifiers or (), known)
