@@ -79,18 +79,26 @@ def write_explanation(folder: Path, stack: "CropStack", explanation: Explanation
     }
     if maps is None:
         return row | {"problem": explanation.problem, "crops": []}
+    from reports.page.saliency import coloured
+
     names = stack.subsets[row["subset"]]
+    peaks = [float(peak) for peak in maps.arrays["peak"]]
     crops = []
-    for crop, position, share, peak in zip(
-        wanted.crops, explanation.positions, maps.arrays["share"], maps.arrays["peak"], strict=True
+    for crop, position, share, peak, colour in zip(
+        wanted.crops,
+        explanation.positions,
+        maps.arrays["share"],
+        peaks,
+        coloured(peaks),
+        strict=True,
     ):
         label = int(stack.table["label"].iloc[position])
         crops.append(
             {
                 **crop._asdict(),
                 "label": names.positive if label == 1 else names.negative,
-                "peak": float(peak),
-                **_write_overlay(folder, stack, position, share, row["unit"]),
+                "peak": peak,
+                **_write_overlay(folder, stack, position, share * colour, row["unit"]),
             }
         )
     return row | {"layer": maps.meta["layer"], "problem": None, "crops": crops}

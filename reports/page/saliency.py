@@ -7,6 +7,7 @@ that look at no test row when they choose a system.
 import base64
 import io
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ _OPACITY = 0.65  # where saliency is highest
 
 # A map whose peak is a smaller share of the highest one of its system is left without colour.
 FAINT = 0.01
+
+# Scores are of the order of 1, and gradients have 32 bits: a smaller peak is rounding.
+ROUNDING = 1e-6
 
 _MOST_SYSTEMS = 24
 
@@ -55,6 +59,24 @@ def overlay(grey: NDArray[np.uint8], share: NDArray[np.uint8]) -> NDArray[np.uin
     return mixed
 
 
+def coloured(peaks: Sequence[float]) -> list[bool]:
+    """Which maps of one system have a colour: not those that are next to nothing beside the others.
+
+    Parameters
+    ----------
+    peaks : Sequence[float]
+        The highest value of each of its maps.
+
+    Returns
+    -------
+    list[bool]
+        False where colour would stand for next to nothing.
+    """
+    known = [peak if 0 <= peak < math.inf else 0.0 for peak in peaks]
+    least = max(FAINT * max(known, default=0.0), ROUNDING)
+    return [peak >= least for peak in known]
+
+
 def shown(run: Run) -> list[dict[str, Any]]:
     """What the page shows, from manifest["saliency"]; empty where a run has none."""
     return [
@@ -64,8 +86,12 @@ def shown(run: Run) -> list[dict[str, Any]]:
 
 def _system(run: Run, entry: dict[str, Any]) -> dict[str, Any]:
     rows = manifest_records(entry, "crops")[:_MOST_CROPS]
-    highest = max((_peak(row) for row in rows), default=0.0)
-    crops = [_crop(run, row, highest) for row in rows]
+    peaks = [_peak(row) for row in rows]
+    highest = max((peak for peak in peaks if not math.isnan(peak)), default=0.0)
+    crops = [
+        _crop(run, row, _strength(peak, highest, colour), colour)
+        for row, peak, colour in zip(rows, peaks, coloured(peaks), strict=True)
+    ]
     columns = (
         "subset",
         "protocol",
@@ -84,32 +110,41 @@ def _system(run: Run, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _peak(crop: dict[str, Any]) -> float:
-    """The highest value of a map, 0 where nothing raises the score."""
+    """The highest value of a map, NaN where nothing says it."""
     peak = crop.get("peak")
-    return peak if isinstance(peak, float) and 0 <= peak < math.inf else 0.0
+    return float(peak) if isinstance(peak, float) and 0 <= peak < math.inf else math.nan
 
 
-def _crop(run: Run, crop: dict[str, Any], highest: float) -> dict[str, str | bool] | None:
-    """A crop with both its pictures; None where one cannot be read."""
+def _crop(
+    run: Run, crop: dict[str, Any], strength: str, colour: bool
+) -> dict[str, str | bool] | None:
+    """A crop with both its pictures; None where one cannot be read.
+
+    What its words call uncoloured is shown without colour, whatever was written into the folder.
+    """
     files = [_embedded(run.folder, crop.get(name)) for name in ("plain", "overlay")]
     if None in files:
         return None
+    plain, over = map(str, files)
     return {
         **{name: clean(crop.get(name)) for name in ("crop_id", "label", "verdict")},
         "score": _figure(crop.get("score")),
         "threshold": _figure(crop.get("threshold")),
         "right": str(crop.get("verdict")).startswith("true"),
-        "strength": _strength(_peak(crop), highest),
-        "plain": str(files[0]),
-        "overlay": str(files[1]),
+        "strength": strength,
+        "coloured": colour,
+        "plain": plain,
+        "overlay": over if colour else plain,
     }
 
 
-def _strength(peak: float, highest: float) -> str:
-    if peak == 0:
+def _strength(peak: float, highest: float, colour: bool) -> str:
+    """What stands below a map, beside the highest peak of its system."""
+    if math.isnan(peak):
+        return "Its peak is not known, not coloured"
+    if peak < ROUNDING:
         return "No place raises the score"
-    share = peak / highest
-    return f"Peak {share:.0%}" if share >= FAINT else f"Peak below {FAINT:.0%}, not coloured"
+    return f"Peak {peak / highest:.0%}" if colour else f"Peak below {FAINT:.0%}, not coloured"
 
 
 def _figure(value: Any) -> str:

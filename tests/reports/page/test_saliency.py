@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from reports import build_report
-from reports.page.saliency import FAINT, overlay, shown
+from reports.page.saliency import FAINT, coloured, overlay, shown
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
 from reports.wanted import candidates_to_explain, choose, read_wanted
@@ -168,5 +168,40 @@ def test_figures_that_are_none_show_nothing(folder):
     odd["crops"][1] |= {"score": 10**400, "peak": -1.0}
     run = read_run(folder)
     (system,) = shown(replace(run, manifest=run.manifest | {"saliency": [odd]}))
-    assert [crop["strength"] for crop in system["crops"]] == ["No place raises the score"] * 2
+    unknown = "Its peak is not known, not coloured"
+    assert [crop["strength"] for crop in system["crops"]] == [unknown] * 2
     assert [crop["score"] for crop in system["crops"]] == ["", ""]
+
+
+def two_pictures(folder, path):
+    """A copy of a run with a grey picture and, as a map over it, a red one."""
+    copy = Path(shutil.copytree(folder, path))
+    Image.new("RGB", (16, 16), (90, 90, 90)).save(copy / "images" / "plain.png")
+    Image.new("RGB", (16, 16), (250, 10, 10)).save(copy / "images" / "red.png")
+    return copy
+
+
+@pytest.mark.parametrize(
+    ("peaks", "words"),
+    [
+        ((2.0, 0.01), ("Peak 100%", "Peak below 1%, not coloured")),
+        ((2.0, 2.7e-16), ("Peak 100%", "No place raises the score")),
+        # Of maps that are rounding alone none is bright.
+        ((2.7e-16, 2.0e-16), ("No place raises the score",) * 2),
+        ((1e-42, 0.0), ("No place raises the score",) * 2),
+        ((2.0, 0.02), ("Peak 100%", "Peak 1%")),
+        ((8e-4, 4e-4), ("Peak 100%", "Peak 50%")),
+    ],
+)
+def test_a_map_is_coloured_exactly_where_its_words_say_so(folder, tmp_path, peaks, words):
+    copy = two_pictures(folder, tmp_path / "run")
+    crop = {"crop_id": "c", "verdict": "true positive", "label": "malignant"}
+    files = {"plain": "images/plain.png", "overlay": "images/red.png"}
+    made = entry(crops=[{**crop, **files, "peak": peak} for peak in peaks])
+    run = read_run(copy)
+    (system,) = shown(replace(run, manifest=run.manifest | {"saliency": [made]}))
+    assert tuple(crop["strength"] for crop in system["crops"]) == words
+    for crop, text in zip(system["crops"], words, strict=True):
+        says_so = text.startswith("Peak") and "not coloured" not in text
+        assert (crop["overlay"] != crop["plain"]) is crop["coloured"] is says_so
+    assert coloured(peaks) == [text.startswith("Peak") and "not" not in text for text in words]
