@@ -1,43 +1,18 @@
 """Files that are written whole or not at all."""
 
 import contextlib
-import os
 import shutil
 import time
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-WRITING = ".writing-"
+from reports.whole_files import WRITING, whole_path
 
 STALE_SECONDS = 3600
 
 # What file managers and copies between systems put into a folder unasked, in lower case.
 _UNASKED = (".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".directory", ".localized")
 _UNASKED_BEGINNINGS = (WRITING, "._", ".nfs", ".fuse_hidden")
-
-
-@contextlib.contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its place when the block ends well.
-
-    Whatever goes wrong inside the block, `path` is left as it was and the temporary file goes.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{WRITING}{uuid.uuid4().hex}{path.suffix}")
-    try:
-        # Made by open, so that who may read it is decided as for any other file.
-        temporary.open("xb").close()
-        yield temporary
-        # Windows flushes only what is open for writing.
-        with temporary.open("r+b") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        # What a full disk raises names no file.
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def stale(root: Path) -> Iterator[Path]:
@@ -61,7 +36,7 @@ def remove_stale(root: Path) -> None:
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
-    with atomic_path(path) as temporary:
+    with whole_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

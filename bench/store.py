@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.atomic_files import atomic_path
+from reports.whole_files import whole_path
 
 Arrays = dict[str, NDArray[Any]]
 # Kind and key of an artifact.
@@ -155,7 +155,7 @@ class Store:
         contiguous = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
         text = json.dumps(meta, sort_keys=True, allow_nan=False)
         header = {"meta": text, "sha256": _checksum(contiguous, text)}
-        with atomic_path(self.path(kind, key)) as temporary:
+        with whole_path(self.path(kind, key)) as temporary:
             try:
                 save_file(contiguous, temporary, metadata=header)
             except SafetensorError as error:

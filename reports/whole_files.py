@@ -1,11 +1,51 @@
-"""Writes the files of a report whole or not at all."""
+"""Writes files whole or not at all: those of a report, and what `bench` writes."""
 
+import contextlib
 import os
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
-# `bench` gives what it writes the same beginning, and removes what a killed process has left of it.
+# Temporary names begin so; `bench` removes what a killed process has left of them.
 WRITING = ".writing-"
+
+
+@contextlib.contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well.
+
+    Whatever goes wrong inside the block, `path` is left as it was and the temporary file goes.
+
+    Parameters
+    ----------
+    path : Path
+        The file; a folder that is missing is made.
+
+    Yields
+    ------
+    Path
+        What is to be written.
+
+    Raises
+    ------
+    OSError
+        With the file's name, where the disk is full or cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{WRITING}{uuid.uuid4().hex}{path.suffix}")
+    try:
+        # Made by open, so that who may read it is decided as for any other file.
+        temporary.open("xb").close()
+        yield temporary
+        # Windows flushes only what is open for writing.
+        with temporary.open("r+b") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        # What a full disk raises names no file.
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, content: bytes) -> None:
@@ -17,23 +57,6 @@ def write_whole(path: Path, content: bytes) -> None:
         The file; a folder that is missing is made.
     content : bytes
         What it shall hold.
-
-    Raises
-    ------
-    OSError
-        With the file's name, where the disk is full or cannot be written. What stood there before
-        stays, and nothing else is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{WRITING}{uuid.uuid4().hex}{path.suffix}")
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        # What a full disk raises names no file.
-        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_path(path) as temporary:
+        temporary.write_bytes(content)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import provenance
-from bench.atomic_files import atomic_path, write_atomically
+from bench.atomic_files import write_atomically
 from bench.data.lesions import unusable
 from bench.execution.features import Extraction, FeatureRecord
 from bench.execution.progress import Reporter
@@ -22,6 +22,7 @@ from bench.execution.site import Site
 from bench.execution.tasks import attempt
 from bench.planning.extractor import Extractor
 from bench.store import file_digest
+from reports.whole_files import whole_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -185,7 +186,7 @@ def _write_parquet(file: Path, table: "pd.DataFrame", matrix: NDArray[np.float32
     columns = pd.DataFrame(matrix, columns=[f"f{i}" for i in range(matrix.shape[1])])
     label = table["label"].astype("Int64").mask(table["label"] == NO_LABEL)
     whole = pd.concat([table.assign(label=label), columns], axis=1)
-    with atomic_path(file) as temporary:
+    with whole_path(file) as temporary:
         whole.to_parquet(temporary, index=False)
 
 
@@ -197,7 +198,7 @@ def _write_npz(file: Path, table: "pd.DataFrame", matrix: NDArray[np.float32]) -
         "label": table["label"].to_numpy(dtype=np.int64),
         "split": table["split"].to_numpy(dtype=str),
     }
-    with atomic_path(file) as temporary, temporary.open("wb") as stream:
+    with whole_path(file) as temporary, temporary.open("wb") as stream:
         np.savez(stream, **arrays)
 
 

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.atomic_files import atomic_path, holds_nothing, remove_stale, write_atomically
+from bench.atomic_files import holds_nothing, remove_stale, write_atomically
 from bench.errors import UnusableInput
 from bench.store import Address
+from reports.whole_files import whole_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,7 @@ class RunFolder:
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Write one Parquet file."""
-        with atomic_path(self.path / f"{name}.parquet") as temporary:
+        with whole_path(self.path / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
 
 

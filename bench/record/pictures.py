@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.atomic_files import atomic_path
 from bench.execution.explanations import Explanation
+from reports.whole_files import whole_path
 
 if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
@@ -133,7 +133,7 @@ def _write_crop(folder: Path, stack: "CropStack", position: int) -> str:
 def _write_png(file: Path, pixels: NDArray[np.uint8], side: int = 128) -> None:
     from PIL import Image
 
-    with atomic_path(file) as temporary:
+    with whole_path(file) as temporary:
         image = Image.fromarray(pixels)
         image.thumbnail((side, side))
         image.save(temporary, format="PNG")

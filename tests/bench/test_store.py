@@ -9,17 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.atomic_files import (
-    STALE_SECONDS,
-    WRITING,
-    atomic_path,
-    remove_stale,
-    write_atomically,
-)
+from bench.atomic_files import STALE_SECONDS, remove_stale, write_atomically
 from bench.data import write_phantom
 from bench.data.crops.stack_files import open_stack, writing
 from bench.store import Store, array_digest, digest, noting_use
-from reports.whole_files import write_whole
+from reports.whole_files import WRITING, whole_path, write_whole
 
 
 @pytest.fixture
@@ -164,7 +158,7 @@ def test_a_writer_that_fails_leaves_the_old_file_and_no_other(tmp_path):
     target.write_text("old")
 
     def fail():
-        with atomic_path(target) as temporary:
+        with whole_path(target) as temporary:
             temporary.write_text("half of the n")
             raise KeyboardInterrupt
 
@@ -201,7 +195,7 @@ def test_who_may_read_a_file_is_decided_as_for_any_other(tmp_path, monkeypatch):
     try:
         # Between two calls another thread would make files that everybody may write.
         monkeypatch.setattr(os, "umask", None)
-        with atomic_path(tmp_path / "result") as temporary:
+        with whole_path(tmp_path / "result") as temporary:
             temporary.write_text("whole")
         monkeypatch.undo()
         assert (tmp_path / "result").stat().st_mode & 0o777 == 0o640

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-from bench.atomic_files import WRITING
 from bench.execution.clusters import LOCAL
+from reports.whole_files import WRITING
 
 TRAINED = """
 

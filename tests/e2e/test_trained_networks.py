@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from safetensors.numpy import load_file
 
-from bench.atomic_files import WRITING
+from reports.whole_files import WRITING
 
 PLUGIN = """
 import torch

@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.atomic_files import atomic_path, write_atomically
+from bench.atomic_files import write_atomically
 from bench.store import array_digest, digest, file_digest
+from reports.whole_files import whole_path
 
 Record = dict[str, Any]
 
@@ -79,7 +80,7 @@ class StackWriter:
 def writing(file: Path, rows: int, size: int) -> Iterator[StackWriter]:
     """A writer whose stack appears at `file` once the block has ended without an error."""
     sidecar = file.with_suffix(".json")
-    with atomic_path(file) as temporary:
+    with whole_path(file) as temporary:
         with temporary.open("w+b") as stream:
             writer = StackWriter(stream, rows, size)
             yield writer

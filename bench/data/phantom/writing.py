@@ -12,11 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.atomic_files import WRITING, holds_nothing, remove_empty
+from bench.atomic_files import holds_nothing, remove_empty
 from bench.data.lesions import unusable
 from bench.data.phantom.cases import MARKER
 from bench.errors import UnusableInput
 from bench.store import digest
+from reports.whole_files import WRITING
 
 if TYPE_CHECKING:
     import numpy as np

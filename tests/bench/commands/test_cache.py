@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from bench.atomic_files import WRITING
 from bench.cli import app
 from bench.errors import UnusableInput, WorkStopped
 from bench.record.folder import ARTIFACTS, RunFolder, artifacts_of
 from bench.store import Store
+from reports.whole_files import WRITING
 
 OLD, NEW, TRAINED = "ab" * 32, "cd" * 32, "ef" * 32
 DAYS = {OLD: 40, NEW: 2, TRAINED: 100}
