@@ -71,6 +71,7 @@ def make_manifest(
             "licence": dataset.licence,
             "citation": dataset.citation,
             "notices": [*dataset.notices, *stack.notices],
+            "decoding": list(stack.decoding),
             "decoders": dict(stack.decoders),
             "decoder_versions": dict(stack.decoder_versions),
             "subsets": {

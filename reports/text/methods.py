@@ -132,10 +132,8 @@ def _crops(run: Run, systems: list[PooledSystem]) -> list[str]:
 
 
 def _of_files(run: Run) -> list[str]:
-    """What was done with colours, further pages and orientations, as the data's notices say it."""
-    notices = section(run.manifest, "data").get("notices")
-    lines = notices if isinstance(notices, list) else []
-    return [f"{line}." for line in map(str, lines) if " crops come from " in line]
+    """What was done with colours, further pages and orientations of files."""
+    return [f"{line}." for line in map(str, listing(section(run.manifest, "data"), "decoding"))]
 
 
 def _protocols(run: Run, systems: list[PooledSystem]) -> list[str]:

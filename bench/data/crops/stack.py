@@ -68,6 +68,8 @@ class CropStack:
         The settings that the squares were made with.
     notices : tuple[str, ...]
         What a reader must know of how the crops were decoded, one line each.
+    decoding : tuple[str, ...]
+        Those of the notices that say what was done to files that are more than a grey picture.
     decoders : Mapping[str, int]
         The number of crops that each decoder decoded.
     decoder_versions : Mapping[str, str]
@@ -84,6 +86,7 @@ class CropStack:
     subsets: dict[str, SubsetInfo]
     settings: CropSettings
     notices: tuple[str, ...] = ()
+    decoding: tuple[str, ...] = ()
     decoders: Mapping[str, int] = field(default_factory=dict)
     decoder_versions: Mapping[str, str] = field(default_factory=dict)
     copies: "pd.DataFrame" = field(default_factory=no_copies)
@@ -248,6 +251,7 @@ def _assemble(
     )
     digests = tuple(str(record["digest"]) for record in kept)
     identity = [[str(cell) for cell in row] for row in table[list(IDENTITY_COLUMNS)].to_numpy()]
+    decoding = decoding_notices([record["file"] for record in kept])
     return CropStack(
         images=images,
         table=table,
@@ -258,9 +262,10 @@ def _assemble(
         settings=settings,
         notices=(
             *_unwindowed(kept),
-            *decoding_notices([record["file"] for record in kept]),
+            *decoding,
             *class_notices(table, dataset.subsets),
         ),
+        decoding=tuple(decoding),
         decoders=dict(Counter(record["file"]["decoder"] for record in kept)),
         decoder_versions=decoder_versions(),
     )

@@ -94,9 +94,15 @@ def test_the_words_for_the_grey_values_are_what_is_done() -> None:
 def test_what_was_done_with_colours_and_pages_is_told(said: Said) -> None:
     line = "3 of 9 crops come from colour pictures, made grey"
     size = {"size": 256, "fit": "pad", "window": "own"}
-    text = said(data={"notices": ["no official split", line]}, configuration=size)
+    told = {"notices": ["no official split", line], "decoding": [line]}
+    text = said(data=told, configuration=size)
     assert f" {line}." in text
     assert "no official split" not in text
+    # A notice with the same words that says something else is none of them.
+    assert "crops come from" not in said(
+        data={"notices": ["window voi: 2 of 9 crops come from files without a window"]},
+        configuration=size,
+    )
     assert "crops come from" not in said(configuration=size)
 
 
