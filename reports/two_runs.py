@@ -73,7 +73,7 @@ class TwoRuns:
 
     table: "pd.DataFrame"
     left_out: tuple[tuple[str, str], ...]
-    drawn: str = "patients"
+    drawn: str
 
 
 @dataclass(frozen=True)

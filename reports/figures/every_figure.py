@@ -8,6 +8,7 @@ from reports.figures.performance import (
     AUDIT_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
+    DROP_FIGURE,
     ROC_FIGURE,
 )
 from reports.figures.probabilities import DECISION_FIGURE, RELIABILITY_FIGURE
@@ -19,6 +20,7 @@ _COMPARED = (
     ROC_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
+    DROP_FIGURE,
     RELIABILITY_FIGURE,
     DECISION_FIGURE,
     ERRORS_FIGURE,

@@ -23,11 +23,13 @@ from reports.figures.layout import (
 from reports.figures.panels import Line, Sheet
 from reports.statistics.roc import mean_roc
 from reports.systems.hosts import hosts_note
+from reports.systems.pairs import WITHOUT_PROTOCOL
 from reports.systems.schema import HOST
 from reports.tables.summary import mean_counts
-from reports.values import short
+from reports.values import missing, short
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -75,6 +77,26 @@ def difference_forest(group: "FigureGroup") -> "Figure":
     # What is less what stands in the file, too, since it may leave the page.
     label = wrapped(f"difference of AUC (dotted: none): {group.compared}", 84)
     return _forest(group, "auc_difference", 0.0, label)
+
+
+def drop_forest(table: "pd.DataFrame | None", group: "FigureGroup") -> "Figure | None":
+    """Drop of AUC on an external set with its interval; None for a group that is tested on none.
+
+    table: `reports.tables.external`.
+    """
+    if table is None:
+        return None
+    names = (*WITHOUT_PROTOCOL, "protocol")
+    rows = {tuple(str(row[n]) for n in names): row for row in table.to_dict("records")}
+    entries = []
+    for entry in group.ran:
+        row = rows.get(tuple(str(entry.system.identity[name]) for name in names))
+        if row is not None and not missing(row["auc_drop"]):
+            entries.append(entry._replace(row=row))
+    if not entries:
+        return None
+    label = "drop of AUC: internal test less external set (dotted: none)"
+    return _forest(group._replace(entries=entries), "auc_drop", 0.0, label)
 
 
 def _forest(group: "FigureGroup", column: str, dotted: float, label: str) -> "Figure":
@@ -287,6 +309,14 @@ COST_FIGURE = FigureKind(
     "Training time against AUC",
     "Scatter plot of AUC against training time in seconds on a logarithmic axis",
     lambda _, group: cost_scatter(group),
+)
+
+DROP_FIGURE = FigureKind(
+    "drop",
+    "Drop on the external set",
+    "Difference of AUC between the internal test and an external set, a row an extractor and a "
+    "marker a classifier, with bootstrap intervals over {patients} as horizontal bars",
+    lambda evaluation, group: drop_forest(evaluation.tables.get("external"), group),
 )
 
 AUDIT_FIGURE = FigureKind(

@@ -22,7 +22,8 @@ from reports.page.cells import (
 )
 from reports.page.external import external_layout
 from reports.page.saliency import FAINT, saliency_legend, shown
-from reports.systems.hosts import hosts_note, hosts_of
+from reports.systems.counted import classifiers_counted, extractors_counted
+from reports.systems.hosts import hosts_note, hosts_of, hosts_of_table
 from reports.systems.kinds import drawn, networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
@@ -36,7 +37,6 @@ from reports.values import in_a_row, missing, short
 from reports.wanted import VERDICTS
 
 if TYPE_CHECKING:
-    import pandas as pd
     from markupsafe import Markup
 
 SYNTHETIC = "Synthetic data: the figures mean nothing for mammography."
@@ -143,12 +143,12 @@ def breakable(text: str) -> "Markup | str":
 def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """What the page shows of each table that it shows as one, by name."""
     run, tables = evaluation.run, evaluation.tables
-    note = hosts_note(hosts_of(run))
+    notes = {name: hosts_note(hosts_of_table(run, tables[name])) for name in tables}
     return {
         declared.name: {
             "name": declared.name,
             "title": declared.title,
-            "intro": f"{declared.intro} {note * _has_times(tables[declared.name])}".strip(),
+            "intro": f"{declared.intro} {notes[declared.name]}".strip(),
             "folded": declared.is_folded(tables[declared.name]),
             **_LAYOUTS.get(declared.name, plain_layout)(declared, tables[declared.name], run),
         }
@@ -158,10 +158,6 @@ def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
             if one.place and one.name in tables
         )
     }
-
-
-def _has_times(table: "pd.DataFrame") -> bool:
-    return any(name.endswith(("_time_s", "_per_s")) for name in table)
 
 
 def _places(among: Iterable[ReportTable]) -> dict[str, list[str]]:
@@ -225,7 +221,6 @@ def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
     )
     regions = _distinct(s.identity["region"] for s in systems)
     device = environment.get("device_name") or environment.get("cpu") or ""
-    classifiers = listing(section(run.manifest, "configuration"), "classifiers")
     facts = {
         "Data set": ", ".join(_distinct(s.identity["dataset"] for s in systems)),
         "Subsets": ", ".join(_distinct(s.identity["subset"] for s in systems)),
@@ -234,8 +229,8 @@ def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
             f"{name} (audit)" if name in run.audits else name
             for name in _distinct(s.identity["protocol"] for s in systems)
         ),
-        "Extractors": str(len(extractors) or ""),
-        "Classifiers": str(len(classifiers) or ""),
+        "Extractors": extractors_counted(systems),
+        "Classifiers": classifiers_counted(systems),
         "Rows": f"{len(systems)} ({sum(s.ran for s in systems)} ran)",
         "Device": " ".join(str(part) for part in (environment.get("device"), device) if part),
         "Machines": ", ".join(found) if len(found := hosts_of(run)) > 1 else "",

@@ -73,7 +73,7 @@ def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
     return found
 
 
-def titles(keys: Iterable[GroupKey], run: Run | None = None) -> dict[GroupKey, str]:
+def titles(keys: Iterable[GroupKey], run: Run) -> dict[GroupKey, str]:
     """'mass, official'; data set, region, size and share of training where they differ.
 
     An audit of the run is marked: 'all, pooled-official (audit: patients on both sides)'.
@@ -83,13 +83,13 @@ def titles(keys: Iterable[GroupKey], run: Run | None = None) -> dict[GroupKey, s
     units = {
         "region": "region {}",
         "size": "{} px",
-        "train_fraction": f"{{}} of the training {run.patients if run else 'patients'}",
+        "train_fraction": f"{{}} of the training {run.patients}",
     }
     order = ("subset", "protocol", "dataset", "region", "size", "train_fraction")
 
     def part(name: str, value: str) -> str:
         text = units.get(name, "{}").format(clean(value))
-        if run is not None and name == "protocol" and value in run.audits:
+        if name == "protocol" and value in run.audits:
             return f"{text} ({run.audit_mark})"
         return text
 

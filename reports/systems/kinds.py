@@ -20,6 +20,9 @@ OWN_HEAD = "softmax"
 # The SVM that represents those of an extractor: its kernel is the most common one.
 KERNEL = "medium_gaussian"
 
+# Names of reference points that are made of what readers wrote down begin so.
+READER = "reader:"
+
 # A constant score has neither subgroups nor confident mistakes.
 MAJORITY = "majority"
 
@@ -27,6 +30,11 @@ MAJORITY = "majority"
 def is_reference(system: PooledSystem) -> bool:
     """Whether it is a reference point without a network."""
     return _role(system) == REFERENCE
+
+
+def is_reading(system: PooledSystem) -> bool:
+    """Whether it is what readers wrote down of an image: fitting it takes no time that counts."""
+    return is_reference(system) and str(system.identity["extractor"]).startswith(READER)
 
 
 def is_selected(system: PooledSystem) -> bool:
@@ -49,16 +57,24 @@ def sees_images(system: PooledSystem) -> bool:
     return _role(system) in (NETWORK, FUSION)
 
 
+def counts(system: PooledSystem) -> bool:
+    """Whether sentences may count it: one network or several, and no weights that were drawn."""
+    return sees_images(system) and not drawn(system)
+
+
+def trained_how(run: Run) -> dict[str, str]:
+    """By name, how the networks were trained that sentences may count: no drawn weights."""
+    return {
+        str(row.get("name")): ", ".join(words(row.get("training"))) or "of unknown training"
+        for row in networks(run)
+        if not _drawn(row)
+    }
+
+
 def networks(run: Run) -> list[dict[str, Any]]:
     """What the manifest says of the extractors that are one network or several."""
     rows = manifest_records(run.manifest, "extractors")
     return [row for row in rows if row.get("role") in (NETWORK, FUSION)]
-
-
-def reference_names(run: Run) -> set[str]:
-    """The names that tables have for reference points without a network."""
-    rows = manifest_records(run.manifest, "extractors")
-    return {str(row.get("name")) for row in rows if row.get("role") == REFERENCE}
 
 
 def own_head(system: PooledSystem) -> bool:
@@ -84,6 +100,11 @@ def from_scratch(system: PooledSystem) -> bool:
 def frozen(system: PooledSystem) -> bool:
     """Whether its features are those of weights as they came."""
     return words(system.extractor.get("training")) == (FROZEN,)
+
+
+def trained_as(system: PooledSystem, how: str) -> bool:
+    """Whether its network, or each of a fusion's, was trained here in this way."""
+    return words(system.extractor.get("training")) == (how,)
 
 
 def fine_tuned(system: PooledSystem) -> bool:
@@ -113,12 +134,6 @@ def published_or_from_scratch(system: PooledSystem) -> bool:
 def drawn(system: PooledSystem) -> bool:
     """Whether some of its weights were drawn; of what may be selected, all."""
     return _drawn(system.extractor)
-
-
-def drawn_names(run: Run) -> set[str]:
-    """The names that tables have for extractors with drawn weights."""
-    rows = manifest_records(run.manifest, "extractors")
-    return {str(row.get("name")) for row in rows if _drawn(row)}
 
 
 def family(system: PooledSystem) -> str:

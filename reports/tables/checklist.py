@@ -9,10 +9,10 @@ the guidelines' own text is what counts.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from reports.systems.counted import classifiers_counted, extractors_counted
 from reports.systems.kinds import (
     OWN_HEAD,
     is_fusion,
-    is_reference,
     is_selected,
     own_head,
     sees_images,
@@ -141,8 +141,7 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         "sizes": _joined(*map(_subset_size, manifest_records(data, "counts")), sign="; "),
         "split": protocols,
         "disjoint": _disjoint(run, systems),
-        "models": f"{_count(networks, 'extractor')} extractors, {_count(networks, 'classifier')} "
-        f"classifiers{', besides reference points' * any(map(is_reference, ran))}"
+        "models": f"{extractors_counted(ran)}; classifiers: {classifiers_counted(ran)}"
         if networks
         else "",
         "software": _joined(suite.get("name"), suite.get("version"), sign=" "),
@@ -185,10 +184,6 @@ def _joined(*parts: Any, sign: str = ", ") -> str:
 
 def _distinct(values: Iterable[Any]) -> str:
     return _joined(*dict.fromkeys(short(value) for value in values))
-
-
-def _count(systems: list[PooledSystem], name: str) -> int:
-    return len({str(system.identity[name]) for system in systems})
 
 
 def _classes(data: dict[str, Any]) -> str:

@@ -180,7 +180,7 @@ _COUNTS = ("comparisons", "n_runs", "reference_n_runs")
 
 
 def comparisons(
-    headline: Mapping[GroupKey, Sequence[PooledSystem]], patients: str = "patients"
+    headline: Mapping[GroupKey, Sequence[PooledSystem]], patients: str
 ) -> "pd.DataFrame":
     """Every declared comparison: a row each, with exactly the columns of COLUMNS.
 

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from reports.systems.hosts import distinct_hosts, hosts_of, join_hosts
+from reports.systems.hosts import distinct_hosts, join_hosts
 from reports.systems.kinds import networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import HOST, SYSTEM_COLUMNS
 from reports.tables.frames import frame
 from reports.tables.report_table import ReportTable
-from reports.tables.summary import means
+from reports.tables.summary import means, times
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,8 @@ _FIT_COLUMNS = (
 def costs(run: Run) -> "pd.DataFrame":
     """What each extractor is and costs, as measured in the run: times in s, images per s."""
     rows = [{**extractor, "extractor": extractor.get("name")} for extractor in networks(run)]
-    columns = (*_COST_COLUMNS, *([HOST] if len(hosts_of(run)) > 1 else []))
+    several = len(distinct_hosts(row.get(HOST) for row in rows)) > 1
+    columns = (*_COST_COLUMNS, *([HOST] if several else []))
     return frame(rows, columns, whole=("feature_width", "parameters"))
 
 
@@ -48,7 +49,8 @@ def fits(systems: list[PooledSystem]) -> "pd.DataFrame":
     rows = [
         {
             **system.identity,
-            **means(system, (*_FIT_COLUMNS, *solver)),
+            **times(system, _FIT_COLUMNS),
+            **means(system, solver),
             "converged": _converged(system),
             HOST: join_hosts(system.units[HOST]),
         }

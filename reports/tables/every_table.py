@@ -12,6 +12,7 @@ from reports.tables.costs import COSTS_TABLE, FITS_TABLE, TUNING_TABLE
 from reports.tables.external import EXTERNAL_SETS_TABLE, EXTERNAL_TABLE
 from reports.tables.leakage_audit import LEAKAGE_AUDIT_TABLE
 from reports.tables.levels import LEVELS_TABLE
+from reports.tables.literature import LITERATURE_TABLE
 from reports.tables.mistakes import ERRORS_TABLE
 from reports.tables.operating_points import OPERATING_POINTS_TABLE
 from reports.tables.published import PUBLISHED_TABLE
@@ -46,6 +47,7 @@ TABLES: tuple[ReportTable, ...] = (
     EXTERNAL_SETS_TABLE,
     LEARNING_CURVES_TABLE,
     PUBLISHED_TABLE,
+    LITERATURE_TABLE,
     FURTHER_MEASURES_TABLE,
     CONFUSION_TABLE,
     LEVELS_TABLE,

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 MEASURES = ("auc", "sensitivity", "specificity")
 # The draws of the two sides must not be the same ones.
 _INTERNAL_SEED, _EXTERNAL_SEED = 0, 1
+# Our choice, for patients of either class: percentiles of a draw of fewer are no interval.
+FEWEST_PATIENTS = 10
 _SIZES = ("n_train", "n_test", "n_patients")
 _LIMITS = ("", "_ci_low", "_ci_high")
 
@@ -58,7 +60,8 @@ def external(run: Run, systems: Sequence[PooledSystem]) -> "pd.DataFrame":
     test, each the mean over repeats at the threshold of the training; NAME_drop is the second minus
     the first. The intervals are 95 % percentiles of 2,000 draws of patients; of the drop, of
     independent draws of either side. Calibration is that on the external set, of systems with
-    probabilities. Without an internal test its columns are empty, and so they are where `selected`
+    probabilities. With fewer than FEWEST_PATIENTS of a class there is no interval. Without an
+    internal test its columns are empty, and so they are where `selected`
     is not the same system on both sides.
     """
     by_key: dict[tuple[str, ...], dict[str, PooledSystem]] = {}
@@ -117,21 +120,40 @@ def _row(
         **_sizes(system),
     }
     values, draws = observed(system.repeats, MEASURES), drawn[id(system)]
-    _put(row, MEASURES, values, draws)
+    enough = _enough(system)
+    _put(row, MEASURES, values, draws, enough)
     if inside is not None:
         others, other_draws = observed(inside.repeats, MEASURES), drawn_inside[id(inside)]
         row |= {"internal": inside.identity["protocol"]}
         row |= {f"internal_{size}": value for size, value in _sizes(inside).items()}
-        _put(row, [f"internal_{measure}" for measure in MEASURES], others, other_draws)
+        names = [f"internal_{measure}" for measure in MEASURES]
+        both = enough and _enough(inside)
+        _put(row, names, others, other_draws, _enough(inside))
         drops = [f"{measure}_drop" for measure in MEASURES]
-        _put(row, drops, others - values, other_draws - draws)
+        _put(row, drops, others - values, other_draws - draws, both)
     found = probabilities(system)
-    return row if found is None else row | calibrated(system.repeats, found)
+    if found is None:
+        return row
+    fitted = calibrated(system.repeats, found)
+    limits = tuple(limit for limit in _LIMITS if limit)
+    return row | {
+        name: value for name, value in fitted.items() if enough or not name.endswith(limits)
+    }
 
 
-def _put(row: dict[str, Any], names: Sequence[str], values: Any, draws: Any) -> None:
+def _enough(system: PooledSystem) -> bool:
+    """Whether every repeat has FEWEST_PATIENTS of either class: an interval of fewer misleads."""
+    return all(
+        len(np.unique(rows.patient[rows.positive == label])) >= FEWEST_PATIENTS
+        for rows in system.repeats
+        for label in (True, False)
+    )
+
+
+def _put(row: dict[str, Any], names: Sequence[str], values: Any, draws: Any, enough: bool) -> None:
     for name, value, of_draws in zip(names, values, draws, strict=True):
-        low, high = interval(of_draws) if np.isfinite(value) else (np.nan, np.nan)
+        known = enough and np.isfinite(value)
+        low, high = interval(of_draws) if known else (np.nan, np.nan)
         row |= {name: float(value), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 
@@ -212,7 +234,8 @@ def _intro(pooled: PooledRun, table: "pd.DataFrame") -> str:
         "given the trained models. Calibration in the large is the intercept of a logistic model "
         "of the outcome on the log-odds with slope 1 (0 at best, above 0 where probabilities are "
         "too low), slope and intercept those of the model with both (1 and 0 at best); of systems "
-        "whose scores are probabilities. No correction is made for the number of rows."
+        "whose scores are probabilities. No correction is made for the number of rows. A side with "
+        f"fewer than {FEWEST_PATIENTS} {of} of a class has no interval."
     )
 
 

@@ -45,7 +45,7 @@ COLUMNS = (
 )
 
 
-def leakage_audit(found: Sequence[Pair], drawn: str = "patients") -> "pd.DataFrame":
+def leakage_audit(found: Sequence[Pair], drawn: str) -> "pd.DataFrame":
     """One row a system and comparison, with exactly the columns of COLUMNS.
 
     NAME is a measure under the audit, twin_NAME under its twin, each the mean over repeats;

@@ -34,7 +34,8 @@ def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
     A lesion is positive if one of its views is, and its score is the mean of theirs; a breast is
     positive if one of its lesions is, and its score is the largest of theirs. Only test rows count:
     a breast whose other lesion is a training row, or of another subset, is judged by what is here.
-    No row for lesions where each crop has its own, nor for breasts (or the sides of what the data
+    No row for lesions where each tested crop has its own, no row that would repeat the level below,
+    nor for breasts (or the sides of what the data
     show) where a laterality is missing. Thresholds are those of the crops. Nothing where there is
     no level but the crop.
     """
@@ -51,12 +52,27 @@ def levels(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
         breasts = [_breasts(run, system, sides) for system in systems if run.patient_ids]
         if breasts and all(breasts):
             by_level[side] = breasts
+        by_level = _without_repetition(by_level)
         if len(by_level) == 1:
             continue
         for level, cases in by_level.items():
             for system, repeats, found in zip(systems, cases, estimates(cases), strict=True):
                 rows.append({**system.identity, "level": level, **sizes(repeats[0]), **found})
     return pd.DataFrame(rows, columns=list(LEVEL_COLUMNS))
+
+
+def _without_repetition(
+    by_level: dict[str, list[list[ScoredRows]]],
+) -> dict[str, list[list[ScoredRows]]]:
+    """The levels without those that have as many cases as the one below: the same cases again."""
+    kept: dict[str, list[list[ScoredRows]]] = {}
+    below: list[int] = []
+    for level, cases in by_level.items():
+        numbers = [len(rows.score) for repeats in cases for rows in repeats]
+        if numbers != below:
+            kept[level] = cases
+            below = numbers
+    return kept
 
 
 def _lesions(run: Run, system: PooledSystem) -> list[ScoredRows]:
@@ -117,6 +133,10 @@ def _joined(
     ), first
 
 
+def _a(word: str) -> str:
+    return "An" if word[:1].lower() in "aeiou" else "A"
+
+
 def _title(pooled: PooledRun, table: "pd.DataFrame") -> str:
     return f"By {in_a_row(list(dict.fromkeys(table['level'])))}"
 
@@ -131,7 +151,8 @@ def _intro(pooled: PooledRun, table: "pd.DataFrame") -> str:
         )
     parts = "lesions" if "lesion" in levels_there else "crops"
     sentences += [
-        f"A {level} is positive if one of its {parts} is, and its score is the largest of theirs."
+        f"{_a(level)} {level} is positive if one of its {parts} is, and its score is the largest "
+        "of theirs."
         for level in levels_there
         if level not in ("crop", "lesion")
     ]

@@ -1,11 +1,13 @@
 """The most confident mistakes: which crops, how far on the wrong side, and who else errs there."""
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from reports.systems.groups import GroupKey
+from reports.systems.kinds import counts, sees_images
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
@@ -46,9 +48,9 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
 
     score and beyond_threshold (how far the score lies on the wrong side) are means over repeats,
     and a crop is a mistake if the latter is positive; times_wrong of times_tested calls were wrong.
-    systems_wrong of of_systems, in this comparison, make this mistake too. Ids and facts that the
-    data do not have have no column. Scores of different
-    systems have different scales, so ranks are within a system.
+    systems_wrong of of_systems with a network, in this comparison, make this mistake too. Ids and
+    facts that the data do not have have no column. Scores of different systems have different
+    scales, so ranks are within a system.
     """
     import pandas as pd
 
@@ -56,7 +58,13 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
     rows: list[dict[str, Any]] = []
     for systems in close.values():
         mistakes = [_mistakes(run, system) for system in systems]
-        wrong = Counter(crop for of_system in mistakes for crop in of_system["crop_id"])
+        among = _counted(systems)
+        wrong = Counter(
+            crop
+            for system, of_system in zip(systems, mistakes, strict=True)
+            if any(system is one for one in among)
+            for crop in of_system["crop_id"]
+        )
         for system, of_system in zip(systems, mistakes, strict=True):
             for kind, of_kind in of_system.groupby("kind", sort=True):
                 worst = of_kind.head(MOST_ERRORS).to_dict("records")
@@ -68,12 +76,48 @@ def errors(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFrame
                         "kind": kind,
                         "rank": rank,
                         "systems_wrong": wrong[row["crop_id"]],
-                        "of_systems": len(systems),
+                        "of_systems": len(among),
                     }
                     for rank, row in enumerate(worst, start=1)
                 ]
     unknown = _unknown(run)
     return pd.DataFrame(rows, columns=[name for name in ERROR_COLUMNS if name not in unknown])
+
+
+def _counted(systems: Sequence[PooledSystem]) -> list[PooledSystem]:
+    """The systems that mistakes are counted over: networks, without drawn weights if any are left.
+
+    What looks at no image makes other mistakes; where nothing looks at one, all count.
+    """
+    return list(filter(counts, systems)) or list(filter(sees_images, systems)) or list(systems)
+
+
+class SharedMistakes(NamedTuple):
+    """Mistakes that all networks of one comparison make.
+
+    Attributes
+    ----------
+    tested, wrong, systems : int
+        How many crops were tested, how many of them all of the systems get wrong.
+    """
+
+    tested: int
+    wrong: int
+    systems: int
+
+
+def wrong_in_all(run: Run, systems: Sequence[PooledSystem]) -> SharedMistakes:
+    """Over all test crops of one comparison; systems with a network whose weights are not drawn."""
+    networks = list(filter(counts, systems))
+    mistakes = [set(_mistakes(run, system)["crop_id"]) for system in networks]
+    tested = {
+        crop
+        for system in networks
+        for places in system.places
+        for crop in run.predictions["crop_id"].iloc[places].astype(str)
+    }
+    wrong = set.intersection(*mistakes) if mistakes else set()
+    return SharedMistakes(len(tested), len(wrong), len(networks))
 
 
 def _unknown(run: Run) -> set[str]:
@@ -126,10 +170,11 @@ def _facts(run: Run) -> dict[str, dict[str, str]]:
 
 
 def hardest(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
-    """The mistakes that most of the systems of one comparison make, MOST_SHOWN of each kind.
+    """The mistakes that most networks of one comparison make, MOST_SHOWN of each kind.
 
     Keys crop_id, kind, systems_wrong, of_systems; ordered by systems_wrong, then crop_id.
     """
+    systems = _counted(systems)
     mistakes = [_mistakes(run, system) for system in systems]
     found = []
     for kind in (FALSE_NEGATIVE, FALSE_POSITIVE):
@@ -151,7 +196,7 @@ ERRORS_TABLE = ReportTable(
     intro=(
         "The crops furthest on the wrong side of the threshold, of each system looked at closely; "
         "ranks are within a system, for scores of different systems have different scales. The "
-        "column systems wrong counts how many of them make the same mistake."
+        "column systems wrong counts how many of those with a network make the same mistake."
     ),
     folded=True,
     headings={

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from reports.systems.pooling import is_whole
-from reports.systems.run_folder import Run
+from reports.systems.run_folder import Run, section
 from reports.systems.schema import SUMMARY_MEASURES
 from reports.tables.report_table import ReportTable
 from reports.values import missing, short
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _MINUTE, _HOUR = 60.0, 3600.0
 _THESIS = "thesis, CNN from scratch"
 _RAGAB = "Ragab et al. 2021"
+# Rows of its table of data; rotated copies of crops may be among them.
+_RAGAB_TEST = 1581
 
 # source -> its citation, and what is not known or differs.
 SOURCES = {
@@ -62,6 +64,14 @@ class PublishedResult:
         The measured systems that are nearest to it, by name.
     classifier : str
         Their classifier.
+    unit : str
+        What was classified: crop, image, two views or case; empty where it is not known.
+    n_test : int | None
+        How many of them were tested.
+    split : str
+        official, own by patient, own by image, or unknown.
+    verified : bool
+        Whether the figures were read in the source itself.
     remark : str
         What the figures leave open.
     """
@@ -73,6 +83,10 @@ class PublishedResult:
     figures: Mapping[str, float]
     extractors: tuple[str, ...]
     classifier: str
+    unit: str = ""
+    n_test: int | None = None
+    split: str = "unknown"
+    verified: bool = False
     remark: str = ""
 
 
@@ -85,7 +99,9 @@ def _fine_tuned(name: str, extractor: str, accuracy: float, hours: float) -> Pub
         {"accuracy": accuracy, "training_time_s": hours * _HOUR},
         (f"{extractor}+finetuned", f"{extractor}+finetuned-last"),
         "softmax",
-        "torchvision's AlexNet is not MATLAB's" if name == "AlexNet" else "",
+        unit="image",
+        n_test=_RAGAB_TEST,
+        remark="torchvision's AlexNet is not MATLAB's" if name == "AlexNet" else "",
     )
 
 
@@ -113,7 +129,10 @@ def _alexnet_svm(kernel: str, figures: _Five, std: _Five) -> PublishedResult:
         dict(zip(SUMMARY_MEASURES, figures, strict=True)),
         (extractor, f"{extractor}+finetuned", f"{extractor}+finetuned-last"),
         kernel,
-        f"published std (over what is not said): {spread}; torchvision's AlexNet is not MATLAB's",
+        unit="image",
+        n_test=_RAGAB_TEST,
+        remark=f"published std (over what is not said): {spread}; torchvision's AlexNet is not "
+        "MATLAB's",
     )
 
 
@@ -131,6 +150,9 @@ PUBLISHED = (
         },
         ("cnn_baseline",),
         "softmax",
+        unit="crop",
+        n_test=378,
+        split="official",
     ),
     _fine_tuned("AlexNet", "torchvision:alexnet", 0.7468, 6.5),
     _fine_tuned("GoogLeNet", "torchvision:googlenet", 0.7601, 12),
@@ -140,8 +162,8 @@ PUBLISHED = (
     *(_alexnet_svm(*row) for row in _ALEXNET_SVM),
 )
 
-# Data sets with the crops, the split and the classes of CBIS-DDSM.
-_ALIKE = ("cbis-ddsm", "phantom")
+# The data that the published figures are of.
+_DATASET, _SUBSET, _REGION = "cbis-ddsm", "mass", "crop"
 _COMPARED = (*SUMMARY_MEASURES, "training_time_s")
 _MEASURED_NAMES = ("extractor", "classifier", "weights", "recipe", "data", "subset", "protocol")
 COLUMNS = (
@@ -149,6 +171,7 @@ COLUMNS = (
     "published_system",
     "published_data",
     "published_protocol",
+    *("unit", "n_test", "split", "verified"),
     *(f"published_{name}" for name in _COMPARED),
     *(f"measured_{name}" for name in (*_MEASURED_NAMES, *_COMPARED)),
     "remark",
@@ -158,9 +181,9 @@ COLUMNS = (
 def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
     """A row for each published figure and measured system that is near it, under any protocol.
 
-    Measured are mass crops of CBIS-DDSM or of a data set made like it, all training patients, a
-    box constraint of 1. A published row that the run has nothing for stands alone. No row at all
-    for other data, nor where the data set says that it was changed.
+    Measured are mass crops of CBIS-DDSM, all training patients, a box constraint of 1. A published
+    row that the run has nothing for stands alone. No row at all for other data; of a copy that was
+    changed the measured data say so.
     """
     import pandas as pd
 
@@ -175,8 +198,32 @@ def beside_published(run: Run, summary: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def of_published_data(run: Run, summary: "pd.DataFrame") -> bool:
-    """Whether these are the data of the published figures, or made like them, and not changed."""
-    return run.has_published_figures and bool(summary["dataset"].isin(_ALIKE).any())
+    """Whether these are mass crops of CBIS-DDSM, changed or not: a table may hold both figures."""
+    there = (
+        (summary["dataset"] == _DATASET)
+        & (summary["subset"] == _SUBSET)
+        & (summary["region"] == _REGION)
+    )
+    return not run.synthetic and bool(there.any())
+
+
+def may_be_marked(run: Run, summary: "pd.DataFrame") -> bool:
+    """Whether published figures may be marks in a figure: only where nothing was changed."""
+    return run.has_published_figures and of_published_data(run, summary)
+
+
+def note_on_copy(run: Run) -> str:
+    """What was changed of the data; empty where nothing was."""
+    if run.has_published_figures:
+        return ""
+    data = section(run.manifest, "data")
+    named = (("derived from", "derived_from"), ("changed:", "changed"))
+    said = "; ".join(f"{words} {data[name]}" for words, name in named if data.get(name))
+    return (
+        "The data set is a changed copy"
+        f"{f' ({said})' if said else ''}: published figures do not belong to it, and stand here to "
+        "be read beside it, not compared."
+    )
 
 
 def nearest_published(row: Mapping[str, Any]) -> PublishedResult | None:
@@ -189,8 +236,7 @@ def nearest_published(row: Mapping[str, Any]) -> PublishedResult | None:
 def _comparable(row: Mapping[str, Any]) -> bool:
     return (
         row["status"] == "ok"
-        and row["dataset"] in _ALIKE
-        and (row["subset"], row["region"]) == ("mass", "crop")
+        and (row["dataset"], row["subset"], row["region"]) == (_DATASET, _SUBSET, _REGION)
         and (missing(row["C"]) or row["C"] == 1)
         and is_whole(row["train_fraction"])
     )
@@ -208,6 +254,10 @@ def _side_by_side(
         "published_system": published.system,
         "published_data": published.data,
         "published_protocol": published.protocol,
+        "unit": published.unit,
+        "n_test": published.n_test,
+        "split": published.split,
+        "verified": "yes" if published.verified else "no",
         **{f"published_{name}": published.figures.get(name) for name in _COMPARED},
         "remark": published.remark,
     }
@@ -216,7 +266,7 @@ def _side_by_side(
     protocol = short(measured["protocol"])
     found = {
         **measured,
-        "data": f"{measured['dataset']}, synthetic" if run.synthetic else measured["dataset"],
+        "data": measured["dataset"] + ("" if run.has_published_figures else ", changed copy"),
         "protocol": f"{protocol} (audit)" if protocol in run.audits else protocol,
     }
     return row | {f"measured_{name}": found[name] for name in (*_MEASURED_NAMES, *_COMPARED)}
@@ -227,10 +277,11 @@ PUBLISHED_TABLE = ReportTable(
     lambda pooled, tables: beside_published(pooled.run, tables["summary"]),
     title="Published figures beside measured ones",
     place="published",
-    intro=(
+    intro=lambda pooled, _: (
         "(p) published, (m) measured in this run: mass crops, all training patients; below its "
         "name the weights, the recipe, the data and the protocol. The files also hold the "
-        "published protocols and remarks."
+        "published protocols, what was counted (unit, n of the test), whether the source was "
+        f"verified, and remarks. {note_on_copy(pooled.run)}".strip()
     ),
     folded=lambda table: bool(table["measured_extractor"].isna().all()),
     kept_empty=True,

@@ -41,8 +41,22 @@ def overlaps(run: Run) -> "pd.DataFrame":
 
 
 def conflicts(run: Run) -> "pd.DataFrame":
-    """The lesions whose views have different pathology, with a column for each view."""
-    return _open_frame(run, "conflicts", ("lesion_id",))
+    """The lesions whose views have different pathology, with a column for each view.
+
+    in_this_run says whether it is among the lesions of the run; the notices count those alone.
+    """
+    table = _open_frame(run, "conflicts", ("lesion_id",))
+    used = set(run.lesions["lesion_id"].astype(str)) if "lesion_id" in run.lesions else set()
+    there = table["lesion_id"].astype(str).isin(used)
+    return table.assign(in_this_run=["yes" if one else "no" for one in there])
+
+
+def _conflicts_intro(pooled: PooledRun, table: "pd.DataFrame") -> str:
+    used = int((table["in_this_run"] == "yes").sum())
+    return (
+        f"Of the whole data set there are {len(table)}, of this run's crops {used}. Each view "
+        "keeps the label that the tables give it."
+    )
 
 
 def _open_frame(
@@ -147,7 +161,7 @@ CONFLICTS_TABLE = ReportTable(
     lambda pooled, _: conflicts(pooled.run),
     title="Lesions whose views have different pathology",
     place="data",
-    intro="Of the whole data set. Each view keeps the label that the tables give it.",
+    intro=_conflicts_intro,
 )
 
 LEFT_OUT_TABLE = ReportTable(

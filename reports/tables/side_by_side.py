@@ -30,7 +30,7 @@ def side_by_side(
     A row a system and measure (AUC, accuracy). A cell is the text 'mean ± std [interval]', as in
     summary.csv, which holds the same as numbers; an audit's column says that it is one. The
     published figure nearest to a row stands in columns of its own with its data and protocol, on
-    the mass crops of CBIS-DDSM and of data made like them.
+    the mass crops of CBIS-DDSM, where nothing was changed.
 
     rows: of the summary, by the `id` of each of `systems`.
     """
@@ -54,7 +54,8 @@ def side_by_side(
                 heading[name]: estimate(by_protocol[name], measure) if name in by_protocol else ""
                 for name in shown
             }
-            known = _published(first, measure) if run.has_published_figures else {}
+            marked = run.has_published_figures and not run.synthetic
+            known = _published(first, measure) if marked else {}
             lines.append(line | cells | known)
     columns = [*WITHOUT_PROTOCOL, "measure", *heading.values()]
     if any("published" in line for line in lines):

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from reports.statistics.bootstrap import bootstrap, interval, std_over_repeats
 from reports.statistics.measures import MEASURES, auc, from_counts
 from reports.statistics.roc import rate_at
+from reports.systems.kinds import is_reading
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import Run
@@ -25,6 +26,7 @@ from reports.systems.schema import (
     SYSTEM_COLUMNS,
 )
 from reports.tables.frames import frame
+from reports.tables.readings import remark
 from reports.tables.report_table import ReportTable
 from reports.values import estimate, short
 
@@ -44,7 +46,7 @@ def summary(run: Run, systems: list[PooledSystem]) -> "pd.DataFrame":
     empty for one repeat), NAME_ci_low and NAME_ci_high the patient bootstrap. n_train is the mean
     over folds, n_test and n_patients count the test rows and their patients of one repeat, n_runs
     the repeats that are measured. Times are means over folds, in seconds. Measures of a system
-    that did not run are empty.
+    that did not run are empty, and so are the times of a reading, which was not made here.
     """
     intervals = _intervals(systems)
     rows = [
@@ -53,7 +55,7 @@ def summary(run: Run, systems: list[PooledSystem]) -> "pd.DataFrame":
             **_sizes(system),
             **_figures(system, SUMMARY_MEASURES),
             **intervals.get(index, {}),
-            **means(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
+            **times(system, ("training_time_s", "extraction_time_s", "fit_time_s")),
             "status": system.status,
             "notes": _notes(run, system),
         }
@@ -71,7 +73,7 @@ def rows_by_system(
 
 def _notes(run: Run, system: PooledSystem) -> str:
     audit = run.audit_mark if str(system.identity["protocol"]) in run.audits else ""
-    return "; ".join(filter(None, (audit, system.notes)))
+    return "; ".join(filter(None, (audit, remark(run, system), system.notes)))
 
 
 def further_measures(systems: list[PooledSystem]) -> "pd.DataFrame":
@@ -164,6 +166,11 @@ def _counts(rows: ScoredRows) -> tuple[int, int, int, int]:
         int((~positive & called).sum()),
         int((~positive & ~called).sum()),
     )
+
+
+def times(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
+    """As `means`; nothing for a reading, which took readers their time and not this program."""
+    return dict.fromkeys(names, float("nan")) if is_reading(system) else means(system, names)
 
 
 def means(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:

@@ -5,7 +5,6 @@ which system is best was not declared, and the largest of many estimates is too 
 lacks what a question takes, the answer says so, with the command that runs it.
 """
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,24 +13,35 @@ from reports.evaluation import Evaluation
 from reports.systems.groups import titles
 from reports.systems.hosts import hosts_note
 from reports.systems.kinds import (
+    FINE_TUNED,
+    FROM_SCRATCH,
     KERNEL,
     cnn,
+    counts,
+    family,
+    fine_tuned,
     from_scratch,
+    frozen,
     hybrid,
+    is_fusion,
+    is_network,
     is_reference,
     localized,
     network_name,
     of_unknown_weights,
     own_head,
     pretrained,
-    sees_images,
+    steps,
+    trained_as,
     transformer,
 )
 from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
-from reports.systems.run_folder import Run, manifest_records, section
+from reports.systems.run_folder import Run
 from reports.systems.schema import HOST
+from reports.text.external_sets import drops
 from reports.text.leakage_audit import differences, limits
+from reports.text.proposed import command_for, proposed
 from reports.text.table_sentences import curve_sentences, shared_mistakes, subgroup_sentences
 from reports.values import by_size, missing, number
 
@@ -88,7 +98,7 @@ def answers(evaluation: Evaluation) -> list[AnsweredQuestion]:
         _costs(run, groups, tables),
         _how_few(run, tables),
         _protocol(run, tables),
-        _failures(run, tables),
+        _failures(evaluation),
     ]
 
 
@@ -108,19 +118,24 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
     for group in groups:
         features, scratch = group.those(pretrained, _svm), group.those(from_scratch, own_head)
         parts = [
-            _spread("pretrained features + SVM", features),
-            _spread(_UNKNOWN, group.those(of_unknown_weights, _svm)),
-            _spread("networks from scratch, own head", scratch),
-            _spread("reference points without a network", group.those(is_reference)),
+            *(_spread(f"{name} + SVM", members) for name, members in _pretrained_by_kind(group)),
+            _spread(_UNKNOWN, group.those(of_unknown_weights, _svm, counts)),
+            *(_spread(name, members) for name, members in _scratch_by_kind(group)),
+            *_reference_points(group),
         ]
         if features or scratch:
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
         whole |= bool(features and scratch)
-        vits, cnns = ([p for p in features if kind(p[0])] for kind in (transformer, cnn))
-        if vits and cnns:
-            both = (_spread("ViT features + SVM", vits), _spread("CNN features + SVM", cnns))
-            lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
-            lines += _hosts([*vits, *cnns])
+        for how, name in ((frozen, "frozen "), (fine_tuned, "fine-tuned ")):
+            one_network = [pair for pair in features if is_network(pair[0]) and how(pair[0])]
+            vits, cnns = ([p for p in one_network if kind(p[0])] for kind in (transformer, cnn))
+            if vits and cnns:
+                both = (
+                    _spread(f"{name}ViT features + SVM", vits),
+                    _spread(f"{name}CNN features + SVM", cnns),
+                )
+                lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
+                lines += _hosts([*vits, *cnns])
     counted, sentences = _declared(tables, of_hybrids=False)
     pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
     lacking = [] if whole else [(pair, "--preset thesis")]
@@ -132,6 +147,56 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
         lacking,
         [("Results", "results"), ("AUC with intervals", "auc")],
     )
+
+
+Members = list[tuple[PooledSystem, Row]]
+
+
+def _pretrained_by_kind(group: AnswerGroup) -> list[tuple[str, Members]]:
+    """SVMs on pretrained features: how the weights were trained on, one network or several."""
+    kinds: dict[str, Members] = {}
+    for system, row in group.those(pretrained, _svm):
+        if is_fusion(system):
+            name = "fusions of pretrained features"
+        elif frozen(system):
+            name = "pretrained features"
+        else:
+            name = "features" + "".join(f" {step}" for step in steps(system))
+        kinds.setdefault(name, []).append((system, row))
+    return list(kinds.items())
+
+
+def _scratch_by_kind(group: AnswerGroup) -> list[tuple[str, Members]]:
+    """Own heads of networks from scratch: hybrids with and without the loss, others by family."""
+    kinds: dict[str, Members] = {}
+    for system, row in group.those(from_scratch, own_head):
+        if hybrid(system):
+            name = _LOCALIZED if localized(system) else _HYBRIDS
+        else:
+            name = f"{_FAMILIES.get(family(system), 'other networks')} from scratch, own head"
+        kinds.setdefault(name, []).append((system, row))
+    return list(kinds.items())
+
+
+_HYBRIDS = "small-data hybrids, own head"
+_LOCALIZED = "small-data hybrids with the localization loss, own head"
+_FAMILIES = {"CNN": "CNNs", "transformer": "ViTs"}
+
+
+def _reference_points(group: AnswerGroup) -> list[str]:
+    """Each with its own figure: the size of a crop and radiologists are not of one kind."""
+    found = []
+    for system, row in group.those(is_reference):
+        if not missing(row["auc"]):
+            notes = f" ({row['notes']})" if row["notes"] else ""
+            limits = _limits(row)
+            found.append(f"{system.identity['extractor']}: AUC {number(row['auc'])}{limits}{notes}")
+    return found
+
+
+def _limits(row: Row) -> str:
+    low, high = row["auc_ci_low"], row["auc_ci_high"]
+    return "" if missing(low) else f" [{number(low)}, {number(high)}]"
 
 
 # What a declared comparison is about if its question says so; the others are about features.
@@ -167,14 +232,15 @@ def _spread(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     values = _known(row["auc"] for _, row in members)
     if not values:
         return ""
+    if len(values) == 1:
+        (row,) = (row for _, row in members if not missing(row["auc"]))
+        return f"{name} (1 system): AUC {number(values[0])}{_limits(row)}"
     halves = _known(
         (row["auc_ci_high"] - row["auc_ci_low"]) / 2
         for _, row in members
         if not missing(row["auc_ci_low"])
     )
     wide = f" (95 % intervals about ±{median(halves):.2f})" if halves else ""
-    if len(values) == 1:
-        return f"{name} (1 system): AUC {number(values[0])}{wide}"
     low, high = number(min(values)), number(max(values))
     middle = number(median(values))
     return f"{name} ({len(values)} systems): AUC {low} to {high}, median {middle}{wide}"
@@ -210,12 +276,10 @@ def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQue
     lines, with_loss = [], False
     for group in groups:
         hybrids = group.those(hybrid, own_head)
-        others = [pair for pair in group.those(from_scratch, own_head) if not hybrid(pair[0])]
         if not hybrids:
             continue
         parts = [
-            _spread("small-data hybrids, own head", hybrids),
-            _spread("other networks from scratch", others),
+            *(_spread(name, members) for name, members in _scratch_by_kind(group)),
             *_pairs(hybrids),
         ]
         with_loss |= any(localized(system) for system, _ in hybrids)
@@ -241,23 +305,23 @@ def _pairs(hybrids: Sequence[tuple[PooledSystem, Row]]) -> list[str]:
 def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuestion:
     lines = []
     for group in groups:
-        frozen = [
-            (system, row)
-            for system, row in group.members
-            if sees_images(system) and not system.trained
-        ]
-        trained = [p for p in group.members if p[0].trained]
-        svms = all(names_svm(str(system.identity["classifier"])) for system, _ in frozen)
-        what = "SVM" if svms else "classifier"
-        named = ((f"frozen features + {what}", frozen), ("trained networks", trained))
+        seen = _once_a_network(group)
+        as_they_came = [pair for pair in seen if not pair[0].trained]
+        svms = all(names_svm(str(system.identity["classifier"])) for system, _ in as_they_came)
+        named = [(f"frozen features + {'SVM' if svms else 'classifier'}", as_they_came)]
+        for how, name in (
+            (FINE_TUNED, "fine-tuned networks"),
+            (FROM_SCRATCH, "networks from scratch"),
+        ):
+            named.append((name, [pair for pair in seen if trained_as(pair[0], how)]))
         parts = [_time_range(name, members) for name, members in named]
         if any(parts):
             lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
-            lines += _hosts([*frozen, *trained])
+            lines += _hosts(pair for _, members in named for pair in members)
     if "trainings" in tables:
         sizes = [str(size) for size in tables["trainings"]["smallest_gpu_gb"] if str(size)]
         ordered = sorted(set(sizes), key=by_size)
-        counted = ", ".join(f"{size} GB for {sizes.count(size)}" for size in ordered)
+        counted = ", ".join(f"{_gigabytes(size)} for {sizes.count(size)}" for size in ordered)
         held = "Smallest usual GPU that holds a training, networks and protocols counted"
         lines += [f"{held}: {counted}."] if counted else []
     lacking = (
@@ -265,6 +329,21 @@ def _costs(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQuest
     )
     links = [("Costs", "costs")]
     return _answer(run, "What does each system cost?", lines, lacking, links)
+
+
+def _gigabytes(size: str) -> str:
+    """'4 GB (estimated)' of '4 (estimated)'."""
+    value, *rest = size.split(" (")
+    return " (".join([f"{value} GB", *rest])
+
+
+def _once_a_network(group: AnswerGroup) -> Members:
+    """One row an extractor, the first: a trained network's own head, else a classifier."""
+    found: dict[tuple[str, ...], tuple[PooledSystem, Row]] = {}
+    for system, row in group.those(counts):
+        key = tuple(str(system.identity[name]) for name in ("extractor", "weights", "recipe"))
+        found.setdefault(key, (system, row))
+    return list(found.values())
 
 
 def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
@@ -277,7 +356,7 @@ def _time_range(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
 
 def _how_few(run: Run, tables: Tables) -> AnsweredQuestion:
     table = tables.get("learning_curves")
-    lines = [] if table is None else curve_sentences(table, run.patients)
+    lines = [] if table is None else curve_sentences(run, table)
     shares = "--train-fraction 0.1,0.25,0.5,0.75,1"
     lacking = [] if lines else [(f"parts of the training {run.patients}", shares)]
     question = f"How few training {'lesions' if run.organ else 'images'} are enough?"
@@ -291,17 +370,21 @@ def _protocol(run: Run, tables: Tables) -> AnsweredQuestion:
     lines = [] if table is None else differences(run, table)
     if lines:
         lines.append(limits(run))
-    lacking = [] if lines else _proposed(run, "audit", "the leakage audit")
+    lacking = [] if table is not None else proposed(run, "audit", "the leakage audit")
     question = "How much can protocol alone give?"
     return AnsweredQuestion(question, lines, lacking, [("Leakage audit", "audit")] if lines else [])
 
 
-def _failures(run: Run, tables: Tables) -> AnsweredQuestion:
+def _failures(evaluation: Evaluation) -> AnsweredQuestion:
+    run, tables = evaluation.run, evaluation.tables
     lines = subgroup_sentences(run, tables["subgroups"]) if "subgroups" in tables else []
     links = [("Subgroups", "table-subgroups")] if lines else []
+    if "external" in tables and (dropped := drops(run, tables["external"])):
+        lines = [*dropped, *lines]
+        links.append(("External sets", "external"))
     if "errors" in tables:
         links.append(("Mistakes", "table-errors"))
-        lines += shared_mistakes(tables["errors"])
+        lines += shared_mistakes(run, evaluation.close)
     return _answer(run, "Where does each system fail?", lines, [], links)
 
 
@@ -313,48 +396,5 @@ def _answer(
     links: list[tuple[str, str]],
 ) -> AnsweredQuestion:
     return AnsweredQuestion(
-        question, lines, [(what, _command(run, extra)) for what, extra in lacking], links
+        question, lines, [(what, command_for(run, extra)) for what, extra in lacking], links
     )
-
-
-def _proposed(run: Run, topic: str, what: str) -> list[tuple[str, str]]:
-    """What is missing with the command that the manifest proposes for this topic, if it has one."""
-    rows = manifest_records(run.manifest, "not_run")
-    commands = [str(row.get("command")) for row in rows if row.get("topic") == topic]
-    return [(what, command) for command in commands[:1]]
-
-
-def _command(run: Run, extra: str) -> str:
-    """What the manifest proposes for it, else the run's own command with more options."""
-    own = _choices_in_the_way(run, extra)
-    for row in manifest_records(run.manifest, "not_run"):
-        words = shlex.split(str(row.get("command", "")))
-        chosen = any(word.partition("=")[0] in own for word in words)
-        if not chosen and all(word in words for word in extra.split()):
-            return str(row["command"])
-    details = section(run.manifest, "run")
-    command = str(details.get("command") or "python -m bench all")
-    name = shlex.quote(f"runs/{details.get('name') or run.folder.resolve().name}-more")
-    return f"{_without(command, [*extra.split()[::2], *own])} {extra} --out {name}"
-
-
-def _choices_in_the_way(run: Run, extra: str) -> list[str]:
-    """Options of the run's command that would keep the missing systems out of the next run, too."""
-    protocols = {str(row.get("name")) for row in manifest_records(run.manifest, "protocols")}
-    return [
-        "--classifiers",
-        *(["--extractors"] if "--preset" in extra else []),
-        *(["--protocols"] if protocols <= set(run.audits) else []),
-    ]
-
-
-def _without(command: str, options: Sequence[str]) -> str:
-    """The command without what it says of these options and of its run folder."""
-    kept, words = [], iter(shlex.split(command))
-    for word in words:
-        name, has_value, _ = word.partition("=")
-        if name not in (*options, "--out"):
-            kept.append(word)
-        elif not has_value:
-            next(words, None)
-    return shlex.join(kept)

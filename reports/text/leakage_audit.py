@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from reports.systems.kinds import OWN_HEAD, drawn_names, reference_names
+from reports.systems.kinds import OWN_HEAD, trained_how
 from reports.systems.protocols import Comparison
 from reports.systems.run_folder import Run
 from reports.systems.schema import ALL_ROWS
@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 _LIMITS = (
     "Intervals are those of the differences due to the drawn {patients} alone: other trainings, "
     "folds and data are not in them, and of intervals that are right one in twenty misses what it "
-    "is for. What two protocols differ in besides {patients} on both sides is not taken out; the "
+    "is for. What two protocols differ in besides {both} is not taken out; the "
     "table names it. The figures say what a protocol gave with these systems on these crops, and "
     "prove nothing of another study."
 )
@@ -31,7 +31,8 @@ _LIMITS = (
 
 def limits(run: Run) -> str:
     """What the differences of the audit do not say."""
-    return _LIMITS.format(patients=run.patients)
+    both = "patients on both sides" if run.patient_ids else "how they split"
+    return _LIMITS.format(patients=run.patients, both=both)
 
 
 def audit_text(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
@@ -46,22 +47,21 @@ def audit_text(run: Run, table: "pd.DataFrame") -> tuple[list[str], list[str]]:
 def differences(run: Run, table: "pd.DataFrame", measures: Sequence[str] = ("auc",)) -> list[str]:
     """A sentence a subset and comparison: how far apart its systems are.
 
-    Reference points are left out, and random weights where any others ran.
+    Frozen, fine-tuned and other networks are counted apart. Reference points, random weights and
+    the row `selected` are left out.
     """
-    seen = table[~table["extractor"].astype(str).isin(reference_names(run))]
-    drawn = seen["extractor"].astype(str).isin(drawn_names(run))
-    seen, weights = (
-        (seen, "with random weights") if drawn.all() else (seen[~drawn], "without random weights")
-    )
-    keys = ["subset", "region", "size", "dataset", "audit", "twin", "rows", "twin_rows"]
+    how = table["extractor"].astype(str).map(trained_how(run))
+    seen = table.assign(how=how).dropna(subset=["how"])
+    several = len(set(seen["how"])) > 1
+    keys = ["subset", "region", "size", "dataset", "how", "audit", "twin", "rows", "twin_rows"]
     sentences = []
     for key, group in seen.groupby(keys, sort=False, dropna=False):
-        subset, *_, audit, twin, rows, twin_rows = map(str, key)
+        subset, *_, trained, audit, twin, rows, twin_rows = map(str, key)
         name = Comparison(audit, twin, "", rows, twin_rows).title(run)
         parts = [text for measure in measures if (text := _spread(group, measure))]
         if parts:
             counted = f"{len(group)} system{'s' if len(group) > 1 else ''}"
-            counted += f" {weights}" if drawn.any() else ""
+            counted += f", {trained}" if several else ""
             sentences.append(f"{subset}, {name} ({counted}): {'; '.join(parts)}.")
     return sentences
 

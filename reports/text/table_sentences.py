@@ -1,20 +1,24 @@
 """Sentences that sum up a table: learning curves, subgroups, mistakes that systems share."""
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from reports.systems.kinds import KERNEL, OWN_HEAD, reference_names
-from reports.systems.pooling import GROUP_COLUMNS
+from reports.systems.groups import GroupKey
+from reports.systems.kinds import KERNEL, OWN_HEAD, trained_how
+from reports.systems.pooling import FROZEN, GROUP_COLUMNS, PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.mistakes import wrong_in_all
 from reports.values import missing, number
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def curve_sentences(table: "pd.DataFrame", patients: str = "patients") -> list[str]:
-    """For each comparison, how many systems reach their full figure's interval on which share."""
+def curve_sentences(run: Run, table: "pd.DataFrame") -> list[str]:
+    """For each comparison, how many networks reach their full figure's interval on which share."""
     shown = table[table["classifier"].isin((OWN_HEAD, KERNEL)) & table["auc"].notna()]
+    shown = shown[shown["extractor"].astype(str).isin(trained_how(run))]
     places = [name for name in GROUP_COLUMNS if name != "train_fraction"]
     of_system = [n for n in SYSTEM_COLUMNS if n not in ("train_fraction", *places)]
     lines = []
@@ -31,8 +35,8 @@ def curve_sentences(table: "pd.DataFrame", patients: str = "patients") -> list[s
             named = dict(zip(places, key, strict=True))
             lines.append(
                 f"{named['subset']}, {named['protocol']}: smallest share of the training "
-                f"{patients} whose AUC lies within the interval of the AUC on all of them, systems "
-                f"counted by share: {counted}."
+                f"{run.patients} whose AUC lies within the interval of the AUC on all of them, "
+                f"systems counted by share: {counted}."
             )
     return lines
 
@@ -55,37 +59,54 @@ _VARIABLES = ("breast density", "density", "abnormality", "subtlety", "crop size
 
 
 def subgroup_sentences(run: Run, table: "pd.DataFrame") -> list[str]:
-    """Median AUC over systems by group, for a few variables; the rest is in the table."""
+    """AUC by group for a few variables, systems of one kind at a time; the rest is in the table."""
+    how = table["extractor"].astype(str).map(trained_how(run))
+    seen = table.assign(how=how).dropna(subset=["how"])
     lines = []
-    images = table[~table["extractor"].astype(str).isin(reference_names(run))]
-    for (subset, protocol), group in images.groupby(["subset", "protocol"], sort=False):
-        parts, single = [], True
+    for key, group in seen.groupby(["subset", "protocol", "how", "classifier"], sort=False):
+        subset, protocol, trained, classifier = map(str, key)
+        parts, most = [], 1
         for variable in _VARIABLES:
             groups = group[group["variable"] == variable].dropna(subset=["auc"])
-            medians = groups.groupby("group", sort=False)["auc"].median()
-            single &= bool((groups.groupby("group").size() == 1).all())
-            if len(medians) > 1:
-                listed = ", ".join(f"{name} {number(value)}" for name, value in medians.items())
-                parts.append(f"{variable} ({listed})")
+            named = [
+                _of_group(str(name), rows) for name, rows in groups.groupby("group", sort=False)
+            ]
+            if len(named) > 1:
+                most = max(most, int(groups.groupby("group").size().max()))
+                parts.append(f"{variable} ({'; '.join(named)})")
         if parts:
+            measure = "AUC" if most == 1 else f"median AUC over {most} systems"
+            kind = f"networks {trained}" if trained != FROZEN else "frozen features"
             lines.append(
-                f"{subset}, {protocol}: {'AUC' if single else 'median AUC over systems'} by "
-                f"{'; by '.join(parts)}. With so many groups some differ by chance."
+                f"{subset}, {protocol}: {measure} by {'; by '.join(parts)}: "
+                f"{kind} + {classifier.replace('_', ' ')}. With so many groups some differ by "
+                "chance."
             )
     return lines
 
 
-def shared_mistakes(table: "pd.DataFrame") -> list[str]:
-    """How many crops every system gets wrong, among those with the most confident mistakes."""
+def _of_group(name: str, rows: "pd.DataFrame") -> str:
+    """'2: 0.363 [0.160, 0.554], 39 crops'; of several systems the median half of the intervals."""
+    value, crops = number(rows["auc"].median()), f"{int(rows['n'].median())} crops"
+    low, high = rows["auc_ci_low"], rows["auc_ci_high"]
+    if len(rows) == 1 and not missing(low.iloc[0]):
+        limits = f" [{number(low.iloc[0])}, {number(high.iloc[0])}]"
+    elif (high - low).notna().any():
+        limits = f" ± about {((high - low) / 2).median():.2f}"
+    else:
+        limits = ", without an interval"
+    return f"{name}: {value}{limits}, {crops}"
+
+
+def shared_mistakes(run: Run, close: Mapping[GroupKey, Sequence[PooledSystem]]) -> list[str]:
+    """How many of all test crops every network of a comparison gets wrong."""
     lines = []
-    for (subset, protocol), group in table.groupby(["subset", "protocol"], sort=False):
-        crops = group.drop_duplicates("crop_id")
-        everyone = crops[
-            (crops["systems_wrong"] == crops["of_systems"]) & (crops["of_systems"] > 1)
-        ]
-        if len(crops) and crops["of_systems"].max() > 1:
+    for systems in close.values():
+        found, place = wrong_in_all(run, systems), systems[0].identity
+        if found.systems > 1:
             lines.append(
-                f"{subset}, {protocol}: of {len(crops)} crops with the most confident mistakes, "
-                f"{len(everyone)} are wrong in all {int(crops['of_systems'].max())} systems."
+                f"{place['subset']}, {place['protocol']}: of {found.tested} test crops, "
+                f"{found.wrong} {'is' if found.wrong == 1 else 'are'} wrong in all {found.systems} "
+                "systems with a network."
             )
     return lines

@@ -63,7 +63,7 @@ def test_names_tell_apart_what_differs(made_run: Path) -> None:
     assert ("timm:vit_small_patch16_224", "medium gaussian") in called
 
 
-def test_group_names_differ_and_are_safe_file_names() -> None:
+def test_group_names_differ_and_are_safe_file_names(reported_run: Path) -> None:
     keys = [
         ("set", subset, "crop", "256", protocol, fraction)
         for subset in ("mass", "ma/ss", "MA ss")
@@ -73,7 +73,7 @@ def test_group_names_differ_and_are_safe_file_names() -> None:
     found = slugs(keys)
     assert len(set(found.values())) == len(keys)
     assert all(slug.replace("-", "").isalnum() for slug in found.values())
-    assert len(set(titles(keys).values())) == len(keys)
+    assert len(set(titles(keys, read_run(reported_run)).values())) == len(keys)
 
 
 def test_every_classifier_of_a_group_looks_different(made_run: Path) -> None:

@@ -99,7 +99,7 @@ def test_no_answer_counts_other_weights_as_pretrained(run: Run) -> None:
 
 
 def test_no_declared_comparison_is_about_them(run: Run) -> None:
-    table = comparisons(PooledRun.of(run).headline)
+    table = comparisons(PooledRun.of(run).headline, "patients")
     asked = {
         question: set(rows["extractor"].dropna())
         for question, rows in table.groupby("question", sort=False)

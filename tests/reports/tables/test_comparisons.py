@@ -57,7 +57,7 @@ def table(run: Run, systems: list[PooledSystem]) -> pd.DataFrame:
 
 
 def declared(run: Run, systems: list[PooledSystem]) -> pd.DataFrame:
-    return comparisons(headline_groups(run, systems))
+    return comparisons(headline_groups(run, systems), run.patients)
 
 
 def _on_the_same_folds(system: PooledSystem) -> PooledSystem:

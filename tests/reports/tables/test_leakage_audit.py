@@ -131,7 +131,7 @@ def test_differences_and_intervals_equal_a_plain_loop(tmp_path: Path, make_run: 
     kept = (twin & (scores["patient_id"] != last)) | (~twin & (scores["patient_id"] != first))
     scores[kept].to_parquet(folder / "predictions.parquet")
     run = read_run(folder)
-    table = leakage_audit(pairs(run, pool(run)))
+    table = leakage_audit(pairs(run, pool(run)), run.patients)
     assert tuple(table.columns) == COLUMNS
     (row,) = table.to_dict("records")
     assert (row["audit"], row["twin"]) == ("image-cv", "patient-cv")
@@ -159,7 +159,7 @@ def test_the_interval_of_the_auc_takes_the_same_patients_for_both(
     protocols = (("official", 1, 1), ("pooled-official", 1, 1))
     folder = audited(make_run, tmp_path / "run", protocols, subset="all", n=60)
     run = read_run(folder)
-    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run)), run.patients).to_dict("records")
     one, other = (scores_of(folder, name) for name in ("pooled-official", "official"))
     ends = [row[f"auc_difference_ci_{end}"] for end in ("low", "high")]
     assert ends == pytest.approx(by_loop(one, other, "auc"))
@@ -171,12 +171,12 @@ def test_rotated_rows_go_with_their_patient(tmp_path: Path, make_run: MakeRun) -
     protocols = (("rotated-by-patient", 1, 2), ("rotated-image-cv", 1, 2))
     folder = audited(make_run, tmp_path / "run", protocols, n=30)
     run = read_run(folder)
-    upright = leakage_audit(pairs(run, pool(run)))
+    upright = leakage_audit(pairs(run, pool(run)), run.patients)
     scores = pd.read_parquet(folder / "predictions.parquet")
     turned = [scores.assign(rotation=degrees) for degrees in (0, 90, 180, 270)]
     pd.concat(turned).to_parquet(folder / "predictions.parquet")
     run = read_run(folder)
-    copied = leakage_audit(pairs(run, pool(run)))
+    copied = leakage_audit(pairs(run, pool(run)), run.patients)
     assert (copied["n_test"] == 4 * upright["n_test"]).all()
     assert (copied["n_patients"] == upright["n_patients"]).all()
     columns = [name for name in COLUMNS if "difference" in name]
@@ -201,7 +201,7 @@ def pooled(tmp_path: Path, make_run: MakeRun) -> Path:
 
 def test_shared_patients_are_set_apart(pooled: Path) -> None:
     run = read_run(pooled)
-    table = leakage_audit(pairs(run, pool(run)))
+    table = leakage_audit(pairs(run, pool(run)), run.patients)
     assert list(table["extractor"]) == [ALEXNET, "bundled:a"] * 3
     own = table[table["extractor"] == ALEXNET].to_dict("records")
     assert [(row["twin"], row["rows"], row["twin_rows"]) for row in own] == [
@@ -288,14 +288,14 @@ def test_columns_say_which_protocol_is_an_audit_and_published_stays_apart(
 
 def sentences(folder: Path) -> tuple[Run, list[str], list[str]]:
     run = read_run(folder)
-    return run, *audit_text(run, leakage_audit(pairs(run, pool(run))))
+    return run, *audit_text(run, leakage_audit(pairs(run, pool(run)), run.patients))
 
 
 def test_the_share_of_the_gap_is_that_of_the_figures(tmp_path: Path, make_run: MakeRun) -> None:
     protocols = (("patient-cv", 1, 2), ("image-cv", 1, 2))
     folder = audited(make_run, tmp_path / "run", protocols, synthetic=False)
     run, heading, found = sentences(folder)
-    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run)), run.patients).to_dict("records")
     gap = 0.913 - row["twin_accuracy"]
     assert gap > 0
     share = round(100 * row["accuracy_difference"] / gap)
@@ -336,7 +336,9 @@ def test_a_changed_data_set_has_no_published_figure_beside_it(
         evaluation = Evaluation.of(read_run(folder))
         summary, side = (evaluation.tables[n] for n in ("summary", "protocols_side_by_side"))
         beside = beside_published(evaluation.run, summary)
-        assert beside["measured_extractor"].isna().all() == changed
+        # It stands in the table with a note, and in no other place.
+        assert beside["measured_extractor"].notna().any()
+        assert beside["measured_data"].dropna().str.contains("changed copy").all() == changed
         assert ("published" not in side) == changed
         _, heading, found = sentences(folder)
         assert ("derived from another one and changed" in heading[1]) == changed
