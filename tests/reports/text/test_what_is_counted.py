@@ -10,6 +10,8 @@ import pandas as pd
 import pytest
 
 from reports.evaluation import Evaluation
+from reports.figures.drawing import drawn
+from reports.figures.performance import DROP_FIGURE
 from reports.systems.counted import classifiers_counted, extractors_counted
 from reports.systems.hosts import hosts_of_table
 from reports.systems.run_folder import read_run
@@ -314,3 +316,30 @@ def test_limits_of_protocols_hold_without_patient_ids(tmp_path: Path, make_run: 
     assert "on both sides" not in text
     assert "besides how they split" in text
     assert methods(evaluated(folder))
+
+
+EXTERNAL = ("external:other", 1, 1)
+
+
+@pytest.mark.parametrize(("n", "enough"), [(160, True), (24, False)])
+def test_the_drop_has_a_sentence_a_figure_and_an_interval_of_enough_patients(
+    tmp_path: Path, make_run: MakeRun, n: int, enough: bool
+) -> None:
+    names, protocols = (VIT, "random:alexnet", SIZE), (*OFFICIAL, EXTERNAL)
+    folder = make_run(tmp_path / "run", names, SVM, ("mass",), protocols, n=n, failed=None)
+    evaluation = evaluated(folder)
+    table = evaluation.tables["external"]
+    for name in ("auc", "internal_auc", "auc_drop", "sensitivity_drop"):
+        assert table[name].notna().all()
+        assert (table[f"{name}_ci_low"].notna() == enough).all()
+    row = table[table["extractor"] == VIT].iloc[0]
+    (line,) = (text for text in said(folder).split("\n") if "tested on other" in text)
+    assert f"drop {row['auc_drop']:.3f}" in line
+    assert ("too few for an interval" in line) is not enough
+    assert "1 system, frozen" in line
+    group = next(one for one in evaluation.groups if "external" in one.slug)
+    figure = drawn(DROP_FIGURE, evaluation, group)
+    assert figure is not None
+    assert "drop of AUC" in figure.svg.decode()
+    internal = next(one for one in evaluation.groups if "external" not in one.slug)
+    assert drawn(DROP_FIGURE, evaluation, internal) is None
