@@ -31,7 +31,6 @@ from reports.systems.kinds import (
     of_unknown_weights,
     own_head,
     pretrained,
-    steps,
     trained_as,
     transformer,
 )
@@ -161,7 +160,7 @@ def _pretrained_by_kind(group: AnswerGroup) -> list[tuple[str, Members]]:
         elif frozen(system):
             name = "pretrained features"
         else:
-            name = "features" + "".join(f" {step}" for step in steps(system))
+            name = "fine-tuned features" if fine_tuned(system) else "partly fine-tuned features"
         kinds.setdefault(name, []).append((system, row))
     return list(kinds.items())
 

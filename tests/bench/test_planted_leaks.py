@@ -62,7 +62,7 @@ def measured(table: pd.DataFrame, features: np.ndarray, names: tuple[str, str]) 
         trainings=pd.DataFrame(),
         history=pd.DataFrame(),
     )
-    (row,) = leakage_audit(pairs(run, pool(run))).to_dict("records")
+    (row,) = leakage_audit(pairs(run, pool(run)), run.patients).to_dict("records")
     return row
 
 

@@ -294,7 +294,6 @@ def test_the_page_says_what_is_new(trained_run: Path) -> None:
         'id="learning"',
         'id="published"',
         "what the seed alone changes",
-        "AlexNet is MATLAB&#39;s; torchvision&#39;s",
         "(estimated)",
         "scratch",
     ):

@@ -20,7 +20,7 @@ from reports.tables.levels import levels
 from reports.tables.literature import REPORTED, Reported
 from reports.tables.mistakes import hardest, wrong_in_all
 from reports.tables.published import PUBLISHED, may_be_marked
-from reports.text.answers import answers
+from reports.text.answers import _time, answers
 from reports.text.methods import methods
 from reports.values import number
 
@@ -58,7 +58,7 @@ def test_random_weights_are_in_no_sentence(tmp_path: Path, make_run: MakeRun) ->
     (row,) = (r for r in evaluation.tables["summary"].to_dict("records") if r["extractor"] == VIT)
     assert f"(1 system): AUC {row['auc']:.3f}" in text
     assert "median" not in text
-    assert f"frozen features + SVM: {row['training_time_s']:.3g} s" in text
+    assert f"frozen features + SVM: {_time(row['training_time_s'])}." in text
     by_group = evaluation.tables["subgroups"]
     one = by_group[(by_group["extractor"] == VIT) & (by_group["variable"] == "density")]
     assert all(number(value) in text for value in one["auc"].dropna())
@@ -83,13 +83,13 @@ def test_networks_are_counted_by_kind_and_once(tmp_path: Path, make_trained_run:
     table = evaluation.tables["summary"]
     first = "\n".join(found[0].lines)
     assert "pretrained features + SVM (2 systems)" in first
-    assert "features finetuned + SVM (1 system)" in first
+    assert "fine-tuned features + SVM (1 system)" in first
     assert "CNNs from scratch, own head (1 system)" in first
     costs = "\n".join(found[2].lines)
     own = table[(table["classifier"] == "softmax") & ~table["extractor"].str.contains("finetuned")]
     low, high = own["training_time_s"].min(), own["training_time_s"].max()
     middle = own["training_time_s"].median()
-    assert f"{low:.3g} s to {high:.3g} s, median {middle:.3g} s" in costs
+    assert f"{_time(low)} to {_time(high)}, median {_time(middle)}" in costs
     assert "4 GB (estimated) for" in costs
 
 
