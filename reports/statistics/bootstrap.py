@@ -15,6 +15,7 @@ References
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,8 +30,8 @@ LEVEL = 0.95
 # Leaving out draws narrows an interval; above this undefined share there is none.
 MAX_UNDEFINED = 0.05
 
-# Draws computed at once: the running sums of 3,568 rows then take 1 MB and stay in the cache.
-_CHUNK = 32
+# Of the running sums of the draws computed at once: 1 MB, which stays in the cache.
+_CHUNK_VALUES = 2**17
 
 MEASURED = ("auc", "sensitivity", "specificity")
 
@@ -160,12 +161,16 @@ def observed(repeats: Sequence[ScoredRows], names: Sequence[str]) -> Floats:
     return values
 
 
+# Comparisons, one after the other, are on the same patients.
+@lru_cache(maxsize=2)
 def draw_patients(n_patients: int, draws: int, seed: int) -> Floats:
     """How often each patient is in each draw, (n_patients, draws); columns sum to n_patients."""
     generator = np.random.default_rng(seed)
     share = np.full(n_patients, 1 / n_patients)
     counts = generator.multinomial(n_patients, share, size=draws)
-    return np.ascontiguousarray(counts.T, dtype=np.float64)
+    drawn = np.ascontiguousarray(counts.T, dtype=np.float64)
+    drawn.flags.writeable = False
+    return drawn
 
 
 def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
@@ -175,6 +180,17 @@ def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
         return float("nan"), float("nan")
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def intervals(values: Floats) -> Floats:
+    """The percentile interval of each row of (n, draws) values: (n, 2); see `interval`."""
+    found = np.empty((len(values), 2))
+    whole = ~np.isnan(values).any(axis=1)
+    if whole.any():
+        limits = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+        found[whole] = np.quantile(values[whole], limits, axis=1).T
+    found[~whole] = [interval(row) for row in values[~whole]] or np.empty((0, 2))
+    return found
 
 
 def std_over_repeats(values: Floats | Sequence[float]) -> float:
@@ -224,8 +240,10 @@ def _auc(rows: ScoredRows, multiplicity: Floats) -> Floats:
     last = np.searchsorted(negative_fold, rows.fold[positive], side="right")
     draws = multiplicity.shape[1]
     result = np.empty(draws)
-    for start in range(0, draws, _CHUNK):
-        part = np.ascontiguousarray(multiplicity[:, start : start + _CHUNK])
+    # The sums are exact, so that their number at once changes no result.
+    chunk = max(1, _CHUNK_VALUES // (len(positive) + 1))
+    for start in range(0, draws, chunk):
+        part = np.ascontiguousarray(multiplicity[:, start : start + chunk])
         running = np.zeros((len(negative_patient) + 1, part.shape[1]))
         np.cumsum(part[negative_patient], axis=0, out=running[1:])
         weight = part[rows.patient[positive]]
@@ -235,7 +253,7 @@ def _auc(rows: ScoredRows, multiplicity: Floats) -> Floats:
         pairs = np.einsum("ij,ij->j", weight, running[last] - running[first])
         with np.errstate(invalid="ignore"):
             won_pairs = np.einsum("ij,ij->j", weight, won - running[first])
-            result[start : start + _CHUNK] = won_pairs / pairs
+            result[start : start + chunk] = won_pairs / pairs
     return result
 
 
@@ -262,8 +280,8 @@ def sizes(rows: ScoredRows) -> dict[str, int]:
 def _estimate(repeats: Sequence[ScoredRows], drawn: NDArray[np.float64]) -> dict[str, float]:
     measured = np.array([observed([rows], MEASURED) for rows in repeats])
     found = {}
-    for name, values, draws in zip(MEASURED, measured.T, drawn, strict=True):
-        low, high = interval(draws)
+    limits = intervals(drawn).tolist()
+    for name, values, (low, high) in zip(MEASURED, measured.T, limits, strict=True):
         found[name] = float(values.mean())
         found[f"{name}_std"] = std_over_repeats(values)
         # Where the measure itself is undefined, so is its interval.

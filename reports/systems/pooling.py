@@ -7,7 +7,7 @@ positive by the threshold of its unit, because the classifiers of the folds may 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,11 +87,15 @@ class PooledSystem:
 
     def thresholds(self) -> list[NDArray[np.float64]]:
         """For each repeat the threshold of each row, (n,): that of the row's fold."""
-        units = self.units.sort_values("repeat", kind="stable")
+        repeat, fold = (self.units[name].to_numpy() for name in ("repeat", "fold"))
+        threshold = self.units["threshold"].to_numpy(dtype=np.float64, na_value=np.nan)
         found = []
-        for (_, folds), rows in zip(units.groupby("repeat"), self.repeats, strict=True):
-            of_fold = dict(zip(folds["fold"], folds["threshold"].astype("float64"), strict=True))
-            found.append(np.array([of_fold[fold] for fold in rows.fold], dtype=np.float64))
+        for number, rows in zip(np.unique(repeat), self.repeats, strict=True):
+            own = repeat == number
+            of_fold = dict(zip(fold[own].tolist(), threshold[own].tolist(), strict=True))
+            folds, places = np.unique(rows.fold, return_inverse=True)
+            limits = np.array([of_fold[one] for one in folds.tolist()], dtype=np.float64)
+            found.append(limits[places])
         return found
 
 
@@ -107,12 +111,17 @@ def pool(run: Run) -> list[PooledSystem]:
     rows_of_unit = _rows_by_unit(run.predictions)
     columns = _prediction_arrays(run)
     described = {str(row.get("name")): row for row in manifest_records(run.manifest, "extractors")}
+    # Looked up in arrays: a cell of a data frame takes longer than all rows of a system there.
+    named = {name: every_unit[name].array for name in SYSTEM_COLUMNS}
+    parts = _UnitParts.of(every_unit)
     systems = []
-    for _, units in every_unit.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False):
-        status = _status(units, rows_of_unit)
-        repeats = _repeats(units, rows_of_unit, columns) if status == "ok" else ()
-        places = _places(units, rows_of_unit) if status == "ok" else ()
-        identity = {name: units[name].iloc[0] for name in SYSTEM_COLUMNS}
+    for members in _by_system(every_unit):
+        units = every_unit.iloc[members]
+        status = _status(units, rows_of_unit, parts, members)
+        repeats, places = (
+            _repeats(members, rows_of_unit, columns, parts) if status == "ok" else ((), ())
+        )
+        identity = {name: column[members[0]] for name, column in named.items()}
         extractor = described.get(str(identity["extractor"]), {})
         systems.append(PooledSystem(identity, units, repeats, status, places, extractor))
     return systems
@@ -153,14 +162,47 @@ def _prediction_arrays(run: Run) -> dict[str, Any]:
     return {"positive": labels.astype(bool), "score": scores, "patient": numbers, "fold": folds}
 
 
-def _status(units: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> str:
-    failed = units[units["status"] != "ok"]
-    reasons = join_unique(failed["status"])
-    if reasons:
-        return reasons + _in_folds(len(failed), len(units))
-    if units["status"].isna().any():
-        return "no status recorded"
-    lacking = sum(unit not in rows_of_unit for unit in units["unit"])
+class _UnitParts(NamedTuple):
+    """Columns of units.parquet that pooling looks at, (n,) each."""
+
+    unit: NDArray[Any]
+    repeat: NDArray[Any]
+    threshold: NDArray[np.float64]
+    ok: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, units: "pd.DataFrame") -> "_UnitParts":
+        return cls(
+            np.asarray(units["unit"], dtype=object),
+            units["repeat"].to_numpy(),
+            units["threshold"].astype("float64").to_numpy(),
+            np.asarray(units["status"] == "ok", dtype=bool),
+        )
+
+
+def _by_system(units: "pd.DataFrame") -> list[NDArray[np.intp]]:
+    """The positions of the rows of each system, in order of appearance."""
+    if not len(units):
+        return []
+    numbers = units.groupby(list(SYSTEM_COLUMNS), sort=False, dropna=False).ngroup().to_numpy()
+    order = np.argsort(numbers, kind="stable")
+    return np.split(order, np.flatnonzero(np.diff(numbers[order])) + 1)
+
+
+def _status(
+    units: "pd.DataFrame",
+    rows_of_unit: dict[str, Any],
+    parts: _UnitParts,
+    members: NDArray[np.intp],
+) -> str:
+    if not parts.ok[members].all():
+        failed = units[~parts.ok[members]]
+        reasons = join_unique(failed["status"])
+        if reasons:
+            return reasons + _in_folds(len(failed), len(units))
+        if failed["status"].isna().any():
+            return "no status recorded"
+    lacking = sum(unit not in rows_of_unit for unit in parts.unit[members])
     return f"no predictions for {lacking} of {len(units)} units" if lacking else "ok"
 
 
@@ -168,28 +210,27 @@ def _in_folds(failed: int, of: int) -> str:
     return "" if failed == of else f" (in {failed} of {of} folds)"
 
 
-def _places(units: "pd.DataFrame", rows_of_unit: dict[str, Any]) -> tuple[NDArray[np.int64], ...]:
-    """Positions in predictions.parquet of each repeat's rows, in the order of `_repeats`."""
-    folds: dict[int, list[NDArray[np.int64]]] = {}
-    for repeat, unit in zip(units["repeat"], units["unit"], strict=True):
-        folds.setdefault(repeat, []).append(rows_of_unit[unit])
-    return tuple(np.concatenate(folds[repeat]) for repeat in sorted(folds))
-
-
 def _repeats(
-    units: "pd.DataFrame", rows_of_unit: dict[str, Any], columns: dict[str, Any]
-) -> tuple[ScoredRows, ...]:
-    folds: dict[int, list[ScoredRows]] = {}
-    thresholds = units["threshold"].astype("float64")
-    for repeat, unit, threshold in zip(units["repeat"], units["unit"], thresholds, strict=True):
-        if not np.isfinite(threshold):
+    members: NDArray[np.intp],
+    rows_of_unit: dict[str, Any],
+    columns: dict[str, Any],
+    parts: _UnitParts,
+) -> tuple[tuple[ScoredRows, ...], tuple[NDArray[np.int64], ...]]:
+    """The pooled rows of each repeat, in order, and their positions in predictions.parquet."""
+    of_repeat: dict[Any, list[int]] = {}
+    for member in members.tolist():
+        if not np.isfinite(parts.threshold[member]):
+            unit = parts.unit[member]
             raise RunFolderError(f"units.parquet: the unit {unit} is ok but has no threshold")
-        rows = rows_of_unit[unit]
-        score = columns["score"][rows]
-        positive, patient, fold = (columns[name][rows] for name in ("positive", "patient", "fold"))
-        pooled = ScoredRows(positive, score, score > threshold, patient, fold)
-        folds.setdefault(repeat, []).append(pooled)
-    return tuple(
-        ScoredRows(*(np.concatenate(part) for part in zip(*folds[repeat], strict=True)))
-        for repeat in sorted(folds)
-    )
+        of_repeat.setdefault(parts.repeat[member], []).append(member)
+    repeats, places = [], []
+    for _, units in sorted(of_repeat.items()):
+        taken = [rows_of_unit[parts.unit[unit]] for unit in units]
+        rows = np.concatenate(taken)
+        limits = np.repeat(parts.threshold[units], [len(one) for one in taken])
+        positive, score, patient, fold = (
+            columns[name][rows] for name in ("positive", "score", "patient", "fold")
+        )
+        repeats.append(ScoredRows(positive, score, score > limits, patient, fold))
+        places.append(rows)
+    return tuple(repeats), tuple(places)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reports.statistics.bootstrap import bootstrap, interval, std_over_repeats
+from reports.statistics.bootstrap import bootstrap, intervals, std_over_repeats
 from reports.statistics.measures import MEASURES, auc, from_counts
 from reports.statistics.roc import rate_at
 from reports.systems.kinds import is_reading
@@ -112,7 +112,7 @@ def _intervals(systems: list[PooledSystem]) -> dict[int, dict[str, float]]:
     for members in by_patients.values():
         drawn = bootstrap([systems[index].repeats for index in members], SUMMARY_MEASURES)
         for index, values in zip(members, drawn, strict=True):
-            limits = [interval(value) for value in values]
+            limits = intervals(values).tolist()
             found[index] = {
                 f"{name}_ci_{end}": limit[place]
                 for name, limit in zip(SUMMARY_MEASURES, limits, strict=True)
@@ -123,16 +123,19 @@ def _intervals(systems: list[PooledSystem]) -> dict[int, dict[str, float]]:
 
 def _sizes(system: PooledSystem) -> dict[str, float | None]:
     units = system.units
-    sizes: dict[str, float | None] = {
+    known: dict[str, float | None] = {
         "n_train": units["n_train"].mean(),
-        "n_test": units.groupby("repeat")["n_test"].sum(min_count=1).mean(),
-        "n_patients": units["n_test_patients"].iloc[0] if len(units) == 1 else None,
         "n_runs": len(system.repeats),
     }
     if system.ran:
-        sizes["n_test"] = fmean(len(rows.score) for rows in system.repeats)
-        sizes["n_patients"] = fmean(len(np.unique(rows.patient)) for rows in system.repeats)
-    return sizes
+        return known | {
+            "n_test": fmean(len(rows.score) for rows in system.repeats),
+            "n_patients": fmean(len(np.unique(rows.patient)) for rows in system.repeats),
+        }
+    return known | {
+        "n_test": units.groupby("repeat")["n_test"].sum(min_count=1).mean(),
+        "n_patients": units["n_test_patients"].iloc[0] if len(units) == 1 else None,
+    }
 
 
 def _figures(system: PooledSystem, names: Iterable[str]) -> dict[str, float]:
