@@ -28,6 +28,16 @@ def suite_version() -> str:
     return package_version(DISTRIBUTION)
 
 
+def suite_source() -> str:
+    """The SHA-256 of the suite's own files: between releases, a version says little."""
+    from reports.unchanged import source_digest
+
+    root = Path(__file__).resolve().parents[1]
+    return source_digest(
+        *(root / name for name in ("bench", "classifiers", "extractors", "reports"))
+    )
+
+
 def package_version(name: str) -> str:
     """The version of an installed distribution, or "unknown"."""
     try:

@@ -95,6 +95,9 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
     _say_disk(job, progress)
     with noting_use() as used_by_stack:
         stacks = _decoded(job, progress)
+    from reports import build_report
+    from reports.unchanged import PAGE
+
     with executing(job, progress) as (executor, job, rules):
         plan = job.plan_over(stacks.whole.table)
         folder = RunFolder(job.out)
@@ -118,8 +121,18 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         results = Results(job.dataset.name, used, job.configuration.seed)
         folder.note_artifacts(used_by_stack)
         described = _carry_out(site, executor, results, progress, folder)
-        progress.say("writing the report")
-        return _write(job, site, stacks, folder, manifest, results, described, executor)
+        _write_tables(job, stacks, folder, manifest, results)
+        manifest["extractors"] = described
+        standing = folder.standing(manifest)
+        if standing is None:
+            progress.say("writing the report")
+            _write_pictures(site, stacks, folder, manifest, executor)
+            page = build_report(folder.path)
+        else:
+            progress.say("nothing that the report is made from has changed: it stands")
+            folder.write_manifest(standing)
+            page = folder.path / PAGE
+        return RunOutcome(page, len(results.units), results.failed())
 
 
 def _decoded(job: Job, progress: Progress) -> JoinedStacks:
@@ -246,20 +259,10 @@ def _choose(plan: Plan, selection: Selection, results: Results) -> str:
     )
 
 
-def _write(
-    job: Job,
-    site: Site,
-    stacks: JoinedStacks,
-    folder: RunFolder,
-    manifest: dict[str, Any],
-    results: Results,
-    described: list[dict[str, Any]],
-    executor: Executor,
-) -> RunOutcome:
-    """The run folder's tables, the manifest with the results, and the report made of them."""
-    from reports import build_report
-    from reports.wanted import read_wanted
-
+def _write_tables(
+    job: Job, stacks: JoinedStacks, folder: RunFolder, manifest: dict[str, Any], results: Results
+) -> None:
+    """The run folder's tables, and the pictures that depend on no result."""
     folder.write_table("units", results.unit_table())
     folder.write_table("predictions", results.prediction_table())
     for name, table in results.training_tables().items():
@@ -270,8 +273,20 @@ def _write(
     path, stack = folder.path, stacks.own
     manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
     manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
-    manifest["extractors"] = described
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
+
+
+def _write_pictures(
+    site: Site,
+    stacks: JoinedStacks,
+    folder: RunFolder,
+    manifest: dict[str, Any],
+    executor: Executor,
+) -> None:
+    """The pictures of mistakes and saliency, and the manifest with all results."""
+    from reports.wanted import read_wanted
+
+    path = folder.path
     # What a report asks for is read from the folder, where an earlier run's manifest may stand.
     folder.write_manifest(manifest)
     wanted = read_wanted(path)
@@ -281,4 +296,3 @@ def _write(
         folder.note_artifacts(explanation.artifacts)
     manifest["saliency"] = [write_explanation(path, site.stack, one) for one in explained]
     folder.write_manifest(manifest)
-    return RunOutcome(build_report(folder.path), len(results.units), results.failed())

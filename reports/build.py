@@ -1,8 +1,14 @@
 """Makes the report of a run folder: tables, figures and the page, from that folder only."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports.systems.run_folder import read_run
+
+if TYPE_CHECKING:
+    from reports.evaluation import Evaluation
 
 
 def build_report(run: Path) -> Path:
@@ -11,7 +17,8 @@ def build_report(run: Path) -> Path:
     Their contents depend only on the folder's manifest.json, units.parquet, predictions.parquet,
     lesions.parquet, trainings.parquet, history.parquet and images/: a second call writes the same
     bytes. Each file is replaced as a whole, and the page is written last, so that it never names a
-    file that does not exist.
+    file that does not exist. What they were made from, and their digests, are kept beside
+    them (see `reports.unchanged`): that is for those who would call this again.
 
     Parameters
     ----------
@@ -29,35 +36,53 @@ def build_report(run: Path) -> Path:
         For a folder that is not a run folder, or lacks a file or a column.
     """
     from reports.evaluation import Evaluation
-    from reports.figures.data import draw_data
     from reports.figures.every_figure import draw_all
     from reports.page.page import render
-    from reports.tables.every_table import TABLES
-    from reports.tables.formats import to_csv, to_latex
     from reports.text.methods import methods
     from reports.text.references import references, to_bibtex
+    from reports.unchanged import PAGE, RECORD, inputs, keep_record
     from reports.whole_files import write_whole
 
     evaluation = Evaluation.of(read_run(run))
-    drawings = [*draw_all(evaluation), *draw_data(evaluation.run)]
+    folder = evaluation.run.folder
+    # As it stands there: what is read of it is made fit for tables and pages.
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    made_from = inputs(folder, manifest)
+    written: dict[str, bytes] = {}
+    drawings = draw_all(evaluation, lambda: written.update(_tables(evaluation)))
     paragraphs = methods(evaluation)
     bibtex = to_bibtex(references(evaluation))
     page = render(evaluation, drawings, paragraphs, bibtex)
-    folder = evaluation.run.folder
+    for drawing in drawings:
+        written[f"figures/{drawing.slug}.svg"] = drawing.svg
+        written[f"figures/{drawing.slug}.pdf"] = drawing.pdf
+    written["paper/methods.txt"] = _text(paragraphs)
+    written["paper/references.bib"] = bibtex.encode()
+    (folder / RECORD).unlink(missing_ok=True)
+    # Most of the time of a small file is spent waiting for the disk.
+    with ThreadPoolExecutor(_WRITERS) as writers:
+        list(writers.map(lambda item: write_whole(folder / item[0], item[1]), written.items()))
+    written[PAGE] = page.encode()
+    write_whole(folder / PAGE, written[PAGE])
+    keep_record(folder, made_from, written)
+    return folder / PAGE
+
+
+_WRITERS = 8
+
+
+def _tables(evaluation: "Evaluation") -> dict[str, bytes]:
+    """The files of all tables, by path."""
+    from reports.tables.every_table import TABLES
+    from reports.tables.formats import to_csv, to_latex
+
+    written = {}
     for declared in TABLES:
         if (table := evaluation.tables.get(declared.name)) is not None:
-            path = folder / "tables" / declared.name
-            write_whole(path.with_suffix(".csv"), to_csv(table).encode())
+            written[f"tables/{declared.name}.csv"] = to_csv(table).encode()
             worded = declared.in_words_of(evaluation, table)
-            write_whole(path.with_suffix(".tex"), to_latex(worded, table).encode())
-    for drawing in drawings:
-        write_whole(folder / "figures" / f"{drawing.slug}.svg", drawing.svg)
-        write_whole(folder / "figures" / f"{drawing.slug}.pdf", drawing.pdf)
-    write_whole(folder / "paper" / "methods.txt", _text(paragraphs))
-    write_whole(folder / "paper" / "references.bib", bibtex.encode())
-    path = folder / "report.html"
-    write_whole(path, page.encode())
-    return path
+            written[f"tables/{declared.name}.tex"] = to_latex(worded, table).encode()
+    return written
 
 
 def _text(paragraphs: list[str]) -> bytes:

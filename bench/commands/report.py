@@ -14,7 +14,8 @@ def report(
 ) -> None:
     """Rebuild tables, figures and page of a run from its folder alone.
 
-    Neither the data set nor the store is needed.
+    Neither the data set nor the store is needed. It is rebuilt though nothing has changed, which
+    `all` does not do.
     """
     from reports import RunFolderError, build_report
 

@@ -78,6 +78,36 @@ class RunFolder:
             ) from None
         return dict(earlier)
 
+    def standing(self, manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The manifest with the pictures of an earlier run, if that run's report still stands.
+
+        Which pictures there are follows from all the rest, which is then the same.
+
+        Parameters
+        ----------
+        manifest : Mapping[str, Any]
+            With the results of this run, which stand in the folder's tables.
+
+        Returns
+        -------
+        dict[str, Any] | None
+            None where the report has to be written: where anything that it is made from has
+            changed, or a file of it, and where a system could not be explained, which may now do.
+        """
+        from reports.unchanged import report_stands
+
+        earlier = self._earlier()
+        if earlier is None or not isinstance(earlier.get("data"), dict):
+            return None
+        mistakes, saliency = earlier["data"].get("mistakes"), earlier.get("saliency")
+        if not isinstance(mistakes, list) or not isinstance(saliency, list):
+            return None
+        if any(not isinstance(one, dict) or one.get("problem") for one in saliency):
+            return None
+        data = {**manifest["data"], "mistakes": mistakes}
+        whole = {**manifest, "data": data, "saliency": saliency}
+        return whole if report_stands(self.path, whole) else None
+
     def write_manifest(self, manifest: Mapping[str, Any]) -> None:
         """Write manifest.json."""
         text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)

@@ -50,6 +50,7 @@ def make_manifest(
     return {
         "schema": MANIFEST_SCHEMA,
         "suite": {"name": provenance.DISTRIBUTION, "version": provenance.suite_version()},
+        "source_digest": provenance.suite_source(),
         "run": {
             "name": job.out.name,
             "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

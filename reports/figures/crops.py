@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from reports.evaluation import Evaluation
 from reports.figures.drawing import FigureKind
 from reports.figures.layout import shortened
 from reports.figures.pictures import Grey, at_most, read_grey, square_of
 from reports.systems.entries import FigureGroup
+from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run, manifest_records, section
 from reports.tables.mistakes import hardest
 from reports.values import clean
@@ -95,10 +95,10 @@ def crops_by_class(run: Run, crops: "pd.DataFrame") -> tuple["Figure", str] | No
     )
 
 
-def crops_in_error(evaluation: Evaluation, group: FigureGroup) -> "Figure | None":
+def crops_in_error(pooled: PooledRun, group: FigureGroup) -> "Figure | None":
     """The mistakes that the most systems make, a row a kind, where there are pictures."""
-    run = evaluation.run
-    mistakes = hardest(run, evaluation.close.get(group.entries[0].system.group, []))
+    run = pooled.run
+    mistakes = hardest(run, pooled.close.get(group.entries[0].system.group, []))
     data = section(run.manifest, "data")
     files = {
         clean(entry.get("crop_id")): entry.get("file")

@@ -12,9 +12,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from reports.evaluation import Evaluation
 from reports.figures.fonts import SANS, families
 from reports.systems.entries import FigureGroup
+from reports.systems.pooled_run import PooledRun
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,22 +71,22 @@ class FigureKind:
         Its heading, before that of the group.
     shows : str
         What it shows, in words, for who cannot see it; {patients} is what is drawn.
-    plot : Callable[[Evaluation, FigureGroup], Figure | None]
+    plot : Callable[[PooledRun, FigureGroup], Figure | None]
         Draws one group; None where there is nothing to draw.
     """
 
     name: str
     title: str
     shows: str
-    plot: "Callable[[Evaluation, FigureGroup], Figure | None]"
+    plot: "Callable[[PooledRun, FigureGroup], Figure | None]"
 
 
-def drawn(kind: FigureKind, evaluation: Evaluation, group: FigureGroup) -> Drawing | None:
+def drawn(kind: FigureKind, pooled: PooledRun, group: FigureGroup) -> Drawing | None:
     """The figure of a kind for one group; None where there is nothing to draw."""
     slug = f"{kind.name}-{group.slug}"
     # The salt makes the identifiers inside the SVG depend on its name and nothing else.
     with style(slug):
-        figure = kind.plot(evaluation, group)
+        figure = kind.plot(pooled, group)
         return _of_group(slug, kind, group, figure) if figure is not None else None
 
 

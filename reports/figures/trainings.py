@@ -200,7 +200,7 @@ TRAINING_FIGURE = FigureKind(
     "Training curves",
     "Loss above accuracy by epoch, a panel a trained network: training rows as solid and held-out "
     "rows as dashed lines",
-    lambda evaluation, group: training_panels(evaluation.run.history, group),
+    lambda pooled, group: training_panels(pooled.run.history, group),
 )
 
 LEARNING_FIGURE = FigureKind(

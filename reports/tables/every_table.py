@@ -72,15 +72,19 @@ TABLES: tuple[ReportTable, ...] = (
 )
 
 
-def every_table(pooled: PooledRun) -> "dict[str, pd.DataFrame]":
+def every_table(
+    pooled: PooledRun, summary: "pd.DataFrame | None" = None
+) -> "dict[str, pd.DataFrame]":
     """All tables by file name (without suffix), in the order of TABLES.
 
     What only some data sets and runs have is left out where there is nothing. Systems that were
     trained on a part of the training patients are in the summary and the learning curves alone.
+    `summary` is the first of them, where it is there already.
     """
     found: dict[str, pd.DataFrame] = {}
     for table in TABLES:
-        rows = table.build(pooled, found)
+        known = summary if table is SUMMARY_TABLE else None
+        rows = table.build(pooled, found) if known is None else known
         if len(rows) or table.kept_empty:
             # The summary's columns are fixed; its notes say it.
             found[table.name] = rows if table is SUMMARY_TABLE else _marked(pooled.run, rows)

@@ -56,12 +56,36 @@ def test_killed_at_random_points_and_resumed_it_ends_the_same(
         assert content == undisturbed[name], name
 
 
+def report_files(run):
+    folders = [run / name for name in ("tables", "figures", "paper")]
+    return [run / "report.html", *(file for folder in folders for file in folder.iterdir())]
+
+
+def test_a_report_that_was_altered_is_written_again_and_so_it_is_by_its_own_command(
+    bench, phantom, plugin, tmp_path
+):
+    command = arguments(phantom, plugin, tmp_path / "run")
+    assert bench(*command).status == 0
+    page = tmp_path / "run" / "report.html"
+    content = page.read_bytes()
+    page.write_bytes(content + b" ")
+    assert bench(*command).status == 0
+    assert page.read_bytes() == content
+    before = page.stat().st_mtime_ns
+    assert bench("report", tmp_path / "run").status == 0
+    assert page.stat().st_mtime_ns != before
+    assert page.read_bytes() == content
+
+
 def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path, artifacts):
     command = arguments(phantom, plugin, tmp_path / "run")
     assert bench(*command).status == 0
     first, summary = artifacts(), (tmp_path / "run/tables/summary.csv").read_bytes()
+    written = {file: file.stat().st_mtime_ns for file in report_files(tmp_path / "run")}
     assert bench(*command).status == 0
     assert artifacts() == first
+    # Nor is the report written again.
+    assert {file: file.stat().st_mtime_ns for file in report_files(tmp_path / "run")} == written
     # Times too: a resumed run keeps the first measurement.
     assert (tmp_path / "run/tables/summary.csv").read_bytes() == summary
 
