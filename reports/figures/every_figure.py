@@ -55,7 +55,9 @@ def draw_all(
     many = sum(system.ran for system in evaluation.systems) >= _MANY_SYSTEMS
     processes = drawers(len(evaluation.whole), _ready) if many else None
     with processes or nullcontext():
-        sheets = Sheets(PooledRun(evaluation.run, evaluation.systems), _wanted(evaluation))
+        # Without the tables, which no figure looks at and which may not yet be there.
+        bare = PooledRun(evaluation.run, evaluation.systems)
+        sheets = Sheets(bare if processes else evaluation, _wanted(evaluation))
         if processes is None:
             meanwhile()
             found = [_draw(sheets, number) for number in range(len(sheets.wanted))]
