@@ -126,6 +126,8 @@ def _resolve_own(
         )
     if name.tag is not None:
         raise BackboneError(f"{name.text}: {own.name} is a checkpoint, which takes no tag")
+    # First by its own name, which is the one to be named where there is none such.
+    resolve(own.architecture, weights_dir)
     found = _resolve(renamed(built, name), weights_dir)
     assert not isinstance(found, FromScratch)
     return replace(found, own=own.path)
