@@ -1,6 +1,6 @@
 """All figures of a report, in the order in which they are written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import NamedTuple
 
@@ -13,8 +13,8 @@ from reports.figures.performance import (
     AUDIT_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
-    DROP_FIGURE,
     ROC_FIGURE,
+    drop_figure,
 )
 from reports.figures.probabilities import DECISION_FIGURE, RELIABILITY_FIGURE
 from reports.figures.processes import drawers
@@ -28,7 +28,6 @@ _COMPARED = (
     ROC_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
-    DROP_FIGURE,
     RELIABILITY_FIGURE,
     DECISION_FIGURE,
     ERRORS_FIGURE,
@@ -70,7 +69,7 @@ def draw_all(
             meanwhile()
             data = draw_data(evaluation.run)
             found = waiting()
-        return [*filter(None, found), *data]
+        return [*filter(None, found), *_drops(evaluation), *data]
 
 
 def _wanted(evaluation: Evaluation) -> list[tuple[str, FigureGroup]]:
@@ -82,6 +81,14 @@ def _wanted(evaluation: Evaluation) -> list[tuple[str, FigureGroup]]:
         *((AUDIT_FIGURE, group) for group in evaluation.audit_groups),
     ]
     return [(kind.name, group) for kind, group in wanted]
+
+
+def _drops(evaluation: Evaluation) -> Iterator[Drawing]:
+    """Of each group that is tested on an external set; they are few, and need its table."""
+    table = evaluation.tables.get("external")
+    if table is not None:
+        kind = drop_figure(table)
+        yield from filter(None, (drawn(kind, evaluation, group) for group in evaluation.groups))
 
 
 def _draw(sheets: Sheets, number: int) -> Drawing | None:

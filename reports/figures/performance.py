@@ -79,13 +79,22 @@ def difference_forest(group: "FigureGroup") -> "Figure":
     return _forest(group, "auc_difference", 0.0, label)
 
 
-def drop_forest(table: "pd.DataFrame | None", group: "FigureGroup") -> "Figure | None":
+def drop_figure(table: "pd.DataFrame") -> FigureKind:
+    """The figure of drops on external sets, from `reports.tables.external`."""
+    return FigureKind(
+        "drop",
+        "Drop on the external set",
+        "Difference of AUC between the internal test and an external set, a row an extractor and "
+        "a marker a classifier, with bootstrap intervals over {patients} as horizontal bars",
+        lambda _, group: drop_forest(table, group),
+    )
+
+
+def drop_forest(table: "pd.DataFrame", group: "FigureGroup") -> "Figure | None":
     """Drop of AUC on an external set with its interval; None for a group that is tested on none.
 
     table: `reports.tables.external`.
     """
-    if table is None:
-        return None
     names = (*WITHOUT_PROTOCOL, "protocol")
     rows = {tuple(str(row[n]) for n in names): row for row in table.to_dict("records")}
     entries = []
@@ -309,14 +318,6 @@ COST_FIGURE = FigureKind(
     "Training time against AUC",
     "Scatter plot of AUC against training time in seconds on a logarithmic axis",
     lambda _, group: cost_scatter(group),
-)
-
-DROP_FIGURE = FigureKind(
-    "drop",
-    "Drop on the external set",
-    "Difference of AUC between the internal test and an external set, a row an extractor and a "
-    "marker a classifier, with bootstrap intervals over {patients} as horizontal bars",
-    lambda evaluation, group: drop_forest(evaluation.tables.get("external"), group),
 )
 
 AUDIT_FIGURE = FigureKind(

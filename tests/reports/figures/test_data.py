@@ -101,7 +101,7 @@ def test_the_tables_of_the_source_keep_their_columns(reported_run: Path) -> None
 
 
 def test_a_column_named_by_the_data_is_no_formula(reported_run: Path) -> None:
-    assert rows_of(reported_run, "conflicts")[0] == ["lesion_id", "CC", "'=MLO"]
+    assert rows_of(reported_run, "conflicts")[0] == ["lesion_id", "CC", "'=MLO", "in_this_run"]
 
 
 def test_nothing_is_shown_of_what_the_manifest_does_not_tell(folder: Path) -> None:

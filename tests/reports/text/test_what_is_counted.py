@@ -11,7 +11,7 @@ import pytest
 
 from reports.evaluation import Evaluation
 from reports.figures.drawing import drawn
-from reports.figures.performance import DROP_FIGURE
+from reports.figures.performance import drop_figure
 from reports.systems.counted import classifiers_counted, extractors_counted
 from reports.systems.hosts import hosts_of_table
 from reports.systems.run_folder import read_run
@@ -338,8 +338,9 @@ def test_the_drop_has_a_sentence_a_figure_and_an_interval_of_enough_patients(
     assert ("too few for an interval" in line) is not enough
     assert "1 system, frozen" in line
     group = next(one for one in evaluation.groups if "external" in one.slug)
-    figure = drawn(DROP_FIGURE, evaluation, group)
+    kind = drop_figure(evaluation.tables["external"])
+    figure = drawn(kind, evaluation, group)
     assert figure is not None
     assert "drop of AUC" in figure.svg.decode()
     internal = next(one for one in evaluation.groups if "external" not in one.slug)
-    assert drawn(DROP_FIGURE, evaluation, internal) is None
+    assert drawn(kind, evaluation, internal) is None
