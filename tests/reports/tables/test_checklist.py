@@ -76,7 +76,7 @@ def test_crops_that_were_taken_out_are_exclusions(answers: Answers) -> None:
 
 def test_models_and_weights_are_those_that_ran(answers: Answers) -> None:
     said = answers(extractors=("torchvision:resnet18", "none"), failed="random:resnet50")
-    assert said["22"].startswith("1 extractors")
+    assert said["22"].startswith("1 network (1 frozen)")
     assert said["24"] == "imagenet"
 
 
@@ -151,10 +151,10 @@ def test_own_heads_are_excepted_where_there_are_some(
 
 def test_reference_points_and_mistakes_are_named_where_there_are_some(answers: Answers) -> None:
     said = answers()
-    assert "besides reference points" in said["22"]
+    assert "1 reference point;" in said["22"]
     assert said["37"] == "confusion counts"
     said = answers(("errors",), extractors=("torchvision:resnet18",))
-    assert "reference points" not in said["22"]
+    assert "reference point;" not in said["22"]
     assert said["37"] == "confusion counts and the most confident mistakes"
 
 
