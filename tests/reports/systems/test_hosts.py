@@ -1,5 +1,6 @@
 """Times of several machines never stand in one comparison without a word; of one, no word is."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +23,11 @@ def with_hosts(run: Path, folder: Path, trained: str) -> Path:
         networks = table["network_time_s"].notna()
         table["host"] = [trained if network else "one" for network in networks]
         table.to_parquet(copy / f"{name}.parquet")
+    with_training = set(table["extractor"])
+    manifest = json.loads((copy / "manifest.json").read_text())
+    for extractor in manifest["extractors"]:
+        extractor["host"] = trained if extractor["name"] in with_training else "one"
+    (copy / "manifest.json").write_text(json.dumps(manifest))
     return copy
 
 
