@@ -95,7 +95,7 @@ def test_no_answer_counts_other_weights_as_pretrained(run: Run) -> None:
     assert any("weights from a plugin or a file + SVM (5 systems)" in line for line in first)
     assert any("noneed: AUC" in line for line in first)
     both = "ViT features + SVM (1 system): AUC"
-    assert any(both in line and "; CNN features + SVM (1 system)" in line for line in first)
+    assert any(both in line and "; frozen CNN features + SVM (1 system)" in line for line in first)
 
 
 def test_no_declared_comparison_is_about_them(run: Run) -> None:
