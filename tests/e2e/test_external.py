@@ -82,8 +82,14 @@ def planted(folder, copy):
     return copy
 
 
-def test_a_shortcut_of_the_own_set_shows_as_a_drop(bench, many_patients, other, plugin, tmp_path):
-    marked = planted(many_patients, tmp_path / "marked")
+def test_a_shortcut_of_the_own_set_shows_as_a_drop(bench, plugin, tmp_path):
+    from bench.data import write_phantom
+
+    # Sets with patients enough for an interval on both sides.
+    own, other = tmp_path / "own", tmp_path / "other"
+    write_phantom(own, patients=160, seed=3)
+    write_phantom(other, patients=80, seed=8)
+    marked = planted(own, tmp_path / "marked")
     ended = bench("all", "--data", marked, "--external", f"far={other}", "--plugin", plugin,
                   "--subset", "mass", "--extractors", "tiny-b", "--classifiers", "linear",
                   "--protocols", "patient-cv,official", "--out", tmp_path / "run")  # fmt: skip
