@@ -58,6 +58,7 @@ def test_the_own_tests_are_the_same_ones_and_networks_are_trained_once(
 @pytest.mark.skipif(
     importlib.util.find_spec("distributed") is None, reason="distributed is not installed"
 )
+@pytest.mark.slow
 def test_processes_give_what_one_process_gives(bench, work, other, tmp_path, same_run):
     far = ("--external", f"far={other}")
     ended = bench(*work, *far, "--out", tmp_path / "one", BENCH_CACHE=str(tmp_path / "else"))

@@ -16,7 +16,9 @@ def checkpoint(tmp_path):
     return tmp_path / "best.pth"
 
 
-@pytest.mark.parametrize("scheduler", ["local", "processes:1"])
+@pytest.mark.parametrize(
+    "scheduler", ["local", pytest.param("processes:1", marks=pytest.mark.slow)]
+)
 def test_a_checkpoint_stands_as_an_extractor(bench, phantom, checkpoint, tmp_path, scheduler):
     ended = bench(
         *("all", "--data", phantom, "--checkpoint", "mine=best.pth:timm:test_vit", "--out", "run"),

@@ -61,6 +61,7 @@ def report_files(run):
     return [run / "report.html", *(file for folder in folders for file in folder.iterdir())]
 
 
+@pytest.mark.slow
 def test_a_report_that_was_altered_is_written_again_and_so_it_is_by_its_own_command(
     bench, phantom, plugin, tmp_path
 ):
@@ -90,6 +91,7 @@ def test_a_second_run_computes_nothing(bench, phantom, plugin, tmp_path, artifac
     assert (tmp_path / "run/tables/summary.csv").read_bytes() == summary
 
 
+@pytest.mark.slow
 def test_the_same_command_renews_a_folder_of_an_older_schema(
     bench, phantom, plugin, tmp_path, tables
 ):
