@@ -7,7 +7,6 @@ folds of the training rows, as for the SVMs. Nothing is fitted on a test row.
 """
 
 import time
-import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,7 +23,8 @@ from classifiers.heads.estimators import (
     scores_of,
 )
 from classifiers.inner_folds import inner_folds
-from classifiers.reference import fit_reference
+from classifiers.reference import ReferenceFit, fit_reference
+from classifiers.solver import without_convergence_warnings
 from classifiers.validation import binary_labels, check_features
 from classifiers.variant_fits import INNER_FOLDS, INNER_SEED
 
@@ -35,31 +35,15 @@ _NOT_CONVERGED = "fits of inner folds did not all converge"
 
 
 @dataclass(frozen=True)
-class HeadFit:
+class HeadFit(ReferenceFit):
     """The result of one classifier by name.
 
     Attributes
     ----------
-    score : FloatArray, shape (m,)
-        Scores of the test rows; higher means more likely positive.
-    threshold : float
-        A score above it is called positive.
-    seconds : float
-        Time for all fits and test scores.
-    converged : bool | None
-        False where a solver came to its limit; None where nothing says.
-    chosen_C, inner_auc : float | None
-        What a linear probe chose; None for the others.
     note : str
         What a reader must know of the fit; mostly empty.
     """
 
-    score: FloatArray
-    threshold: float
-    seconds: float
-    converged: bool | None = None
-    chosen_C: float | None = None
-    inner_auc: float | None = None
     note: str = ""
 
 
@@ -167,11 +151,5 @@ def _reference_fit(
     test: NDArray[Any],
     groups: NDArray[Any],
 ) -> HeadFit:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of, the fit says
-        found = fit_reference(name, train, labels, test, groups)
-    return HeadFit(
-        *(found.score, found.threshold, found.seconds, found.converged),
-        chosen_C=found.chosen_C,
-        inner_auc=found.inner_auc,
-    )
+    with without_convergence_warnings():  # the fit says it
+        return HeadFit(**vars(fit_reference(name, train, labels, test, groups)))

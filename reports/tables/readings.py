@@ -5,7 +5,10 @@ from reports.systems.kinds import is_reading, is_reference
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 
-MADE = "the label was made from this reading: no measure of readers"
+DECIDES = (
+    "each grade of the readers' assessment has one label, as where the label was made from it: no "
+    "measure of readers"
+)
 READING_SEPARATES = (
     "separates the classes without a mistake, as a reading does that the label was made from: no "
     "measure of readers"
@@ -35,7 +38,7 @@ def remark(run: Run, system: PooledSystem) -> str:
         return ""
     reading = is_reading(system)
     if reading and _decides(run):
-        return MADE
+        return DECIDES
     if observed(system.repeats, ["auc"])[0] < 1:
         return ""
     return READING_SEPARATES if reading else POINT_SEPARATES

@@ -165,3 +165,7 @@ def test_a_check_has_find_look_at_an_empty_folder(find, state, said):
     finding = _looked_at("ours")
     assert finding.state == state
     assert said in finding.found
+
+
+def test_no_plugin_takes_the_name_of_a_kind_of_the_suite() -> None:
+    assert {"auto", *DATASETS} <= DATASET_PLUGINS.reserved

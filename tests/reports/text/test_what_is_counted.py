@@ -115,7 +115,7 @@ def perfect(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "from_label", "words"),
     [
-        (READER, True, "the label was made from this reading"),
+        (READER, True, "each grade of the readers' assessment has one label"),
         (READER, False, "as a reading does that the label was made from"),
         (SIZE, False, "gives the class away"),
         (VIT, False, ""),
