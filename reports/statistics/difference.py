@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, interval, observed
+from reports.statistics.equivalence import LEVEL_OF_TWO, probability_higher
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats, ScoredRows
 from reports.values import missing
@@ -63,6 +64,10 @@ class Difference:
         Two-sided p-value of this comparison alone.
     runs, reference_runs : int
         How many repeats of each were compared.
+    low90, high90 : float
+        The 90 % interval, which belongs to two one-sided tests at 5 %.
+    higher : float
+        The share of draws in which the system is above the reference.
     """
 
     value: float
@@ -76,6 +81,9 @@ class Difference:
     p: float
     runs: int
     reference_runs: int
+    low90: float
+    high90: float
+    higher: float
 
 
 def contrast(
@@ -110,6 +118,7 @@ def contrast(
     drawn = bootstrap([repeats, others], [measure], draws, seed)[:, 0]
     differences = drawn[0] - drawn[1]
     low, high = interval(differences)
+    low90, high90 = interval(differences, LEVEL_OF_TWO)
     value, other = (float(observed(one, [measure])[0]) for one in (repeats, others))
     n_folds = _n_folds(repeats[0])
     if n_folds > 1:
@@ -133,6 +142,9 @@ def contrast(
         p=two_sided(t, freedom),
         runs=len(repeats),
         reference_runs=len(others),
+        low90=low90,
+        high90=high90,
+        higher=probability_higher(differences),
     )
 
 

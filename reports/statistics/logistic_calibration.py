@@ -49,8 +49,7 @@ def calibrated(repeats: Sequence[ScoredRows], found: Sequence[Floats]) -> dict[s
     multiplicity = draw_patients(len(everyone), DRAWS, seed=0)
     values, draws = [], []
     for rows, probability in zip(repeats, found, strict=True):
-        clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
-        odds = np.log(clipped) - np.log1p(-clipped)
+        odds = log_odds(probability)
         patient = np.searchsorted(everyone, rows.patient)
         value = _models(odds, rows.positive, np.ones((len(odds), 1)), np.zeros(3))[:, 0]
         chunks = [
@@ -65,6 +64,13 @@ def calibrated(repeats: Sequence[ScoredRows], found: Sequence[Floats]) -> dict[s
         low, high = interval(of_draws) if np.isfinite(value) else (np.nan, np.nan)
         result |= {name: float(value), f"{name}_ci_low": low, f"{name}_ci_high": high}
     return result
+
+
+def log_odds(probability: Floats) -> Floats:
+    """The log-odds of probabilities, (n,); 0 and 1 count as a very small distance from them."""
+    clipped = np.clip(probability, _SMALLEST, 1 - _SMALLEST)
+    odds: Floats = np.log(clipped) - np.log1p(-clipped)
+    return odds
 
 
 def _models(

@@ -209,6 +209,20 @@ def comparisons(
     return frame.astype(dict.fromkeys(_COUNTS, "Int64"))
 
 
+def declared_pairs(
+    headline: Mapping[GroupKey, Sequence[PooledSystem]],
+) -> list[tuple[str, GroupKey, PooledSystem, PooledSystem]]:
+    """The declared comparisons of systems that ran: question, group, system, reference."""
+    return [
+        (question.text, key, system, reference)
+        for key, members in headline.items()
+        for question in QUESTIONS
+        for system in members
+        if system.ran and _preset(system) and question.systems(system)
+        if isinstance(reference := _reference(question, system, members), PooledSystem)
+    ]
+
+
 def _family(
     question: Question, key: GroupKey, members: Sequence[PooledSystem], patients: str
 ) -> list[dict[str, Any]]:

@@ -4,17 +4,21 @@ from typing import TYPE_CHECKING
 
 from reports.systems.pooled_run import PooledRun
 from reports.systems.run_folder import Run
+from reports.tables.auc_check import AUC_CHECK_TABLE
 from reports.tables.calibration import CALIBRATION_TABLE, DECISION_CURVES_TABLE
 from reports.tables.candidates import CANDIDATES_TABLE
 from reports.tables.checklist import CHECKLIST_TABLE
 from reports.tables.comparisons import COMPARISONS_TABLE
 from reports.tables.costs import COSTS_TABLE, FITS_TABLE, TUNING_TABLE
+from reports.tables.equivalence import EQUIVALENCE_TABLE
 from reports.tables.external import EXTERNAL_SETS_TABLE, EXTERNAL_TABLE
 from reports.tables.leakage_audit import LEAKAGE_AUDIT_TABLE
 from reports.tables.levels import LEVELS_TABLE
 from reports.tables.literature import LITERATURE_TABLE
 from reports.tables.mistakes import ERRORS_TABLE
 from reports.tables.operating_points import OPERATING_POINTS_TABLE
+from reports.tables.precision_recall import PRECISION_RECALL_TABLE
+from reports.tables.predictive_values import PREDICTIVE_VALUES_TABLE
 from reports.tables.published import PUBLISHED_TABLE
 from reports.tables.ranks import RANKS_TABLE
 from reports.tables.report_table import ReportTable
@@ -28,8 +32,10 @@ from reports.tables.run_facts import (
     SOURCE_TABLES_TABLE,
 )
 from reports.tables.side_by_side import SIDE_BY_SIDE_TABLE
+from reports.tables.subgroup_differences import SUBGROUP_DIFFERENCES_TABLE
 from reports.tables.subgroups import SUBGROUPS_TABLE
 from reports.tables.summary import CONFUSION_TABLE, FURTHER_MEASURES_TABLE, SUMMARY_TABLE
+from reports.tables.told_apart import TOLD_APART_TABLE
 from reports.tables.trainings import LEARNING_CURVES_TABLE, RECIPES_TABLE, TRAININGS_TABLE
 
 if TYPE_CHECKING:
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
 TABLES: tuple[ReportTable, ...] = (
     SUMMARY_TABLE,
     COMPARISONS_TABLE,
+    EQUIVALENCE_TABLE,
+    TOLD_APART_TABLE,
     RANKS_TABLE,
     CANDIDATES_TABLE,
     SIDE_BY_SIDE_TABLE,
@@ -52,7 +60,11 @@ TABLES: tuple[ReportTable, ...] = (
     CONFUSION_TABLE,
     LEVELS_TABLE,
     OPERATING_POINTS_TABLE,
+    PREDICTIVE_VALUES_TABLE,
+    PRECISION_RECALL_TABLE,
+    AUC_CHECK_TABLE,
     SUBGROUPS_TABLE,
+    SUBGROUP_DIFFERENCES_TABLE,
     CALIBRATION_TABLE,
     DECISION_CURVES_TABLE,
     ERRORS_TABLE,

@@ -55,11 +55,11 @@ def subgroups(run: Run, close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFr
     """
     import pandas as pd
 
-    facts = _facts(run)
-    called = {**VARIABLES, **_OF_ORGAN.get(run.organ, {})}
+    facts = facts_of_crops(run)
+    called = words_of_variables(run)
     rows: list[dict[str, Any]] = []
     for systems in close.values():
-        grouped = [_groups_of_rows(run, facts, system) for system in systems]
+        grouped = [groups_of_rows(run, facts, system) for system in systems]
         for variable in VARIABLES:
             values = sorted(
                 {v for repeats in grouped for of_repeat in repeats for v in of_repeat[variable]},
@@ -111,7 +111,12 @@ def _resting_on_enough(found: dict[str, float], rows: ScoredRows) -> dict[str, f
     return {name: value for name, value in found.items() if name.startswith(tuple(kept))}
 
 
-def _facts(run: Run) -> "pd.DataFrame":
+def words_of_variables(run: Run) -> dict[str, str]:
+    """What each of VARIABLES is called for what the images of this run show."""
+    return {**VARIABLES, **_OF_ORGAN.get(run.organ, {})}
+
+
+def facts_of_crops(run: Run) -> "pd.DataFrame":
     """What is known of each crop, as text, by crop_id; longest side in native pixels."""
     import pandas as pd
 
@@ -135,7 +140,7 @@ def _first_word(name: str, text: str) -> str:
     return words.replace("_", " ").lower() if shouted else words
 
 
-def _groups_of_rows(
+def groups_of_rows(
     run: Run, facts: "pd.DataFrame", system: PooledSystem
 ) -> list[dict[str, NDArray[Any]]]:
     """For each repeat of a system, the group of each of its rows in every variable."""
