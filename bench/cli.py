@@ -10,6 +10,7 @@ from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
+from bench.commands.paper import paper
 from bench.commands.report import report
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command("features", cls=GroupedCommand)(with_options(features.features, feat
 app.command("init")(init)
 app.command()(report)
 app.command()(compare)
+app.command()(paper)
 app.command()(doctor)
 app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")

@@ -1,4 +1,4 @@
-"""The standard error of the AUC without resampling, by which the bootstrap over patients is checked.
+"""The standard error of the AUC by formula, by which the bootstrap over patients is checked.
 
 DeLong's form [1]_ takes crops as independent. Obuchowski's [2]_ adds up what the crops of a patient
 contribute, so that only patients have to be independent; with one crop a patient both are the same.

@@ -1,4 +1,4 @@
-"""Calibration in the large, slope and intercept with intervals that let crops of a patient be alike.
+"""Calibration in the large, slope and intercept, with intervals that let crops of one be alike.
 
 The models are those of `logistic_calibration`; the intervals come from the scatter of patients (the
 cluster-robust covariance) in place of 2,000 fits, which every system of a run can afford.

@@ -47,7 +47,7 @@ def calibration(systems: list[PooledSystem]) -> "pd.DataFrame":
     calibration error is the mean over BINS bins of equal width of the distance between the mean
     probability and the share of positive rows, weighted by rows (Naeini et al., AAAI 2015). Means
     and std over repeats; the interval of the Brier score is a bootstrap over patients, that of the
-    error `error_interval`. Calibration in the large, slope and intercept are `robust_calibration`'s.
+    error `error_interval`. In the large, slope and intercept are `robust_calibration`'s.
     """
     import pandas as pd
 

@@ -1,9 +1,8 @@
 """A reporting checklist with what the run can fill in filled in.
 
-Items of CLAIM (Mongan, Moy and Kahn, Radiology: Artificial Intelligence 2:e200029, 2020) and
-TRIPOD+AI (Collins et al., BMJ 385:e078378, 2024) by their numbers, in words of our own. The update
-of CLAIM (2024) numbers some items otherwise. An empty answer is one that only the authors can give;
-the guidelines' own text is what counts.
+Items of CLAIM in the update of 2024 (Tejani et al., Radiology: Artificial Intelligence 6:e240300)
+and TRIPOD+AI (Collins et al., BMJ 385:e078378, 2024) by their numbers, in words of our own. An
+empty answer is one that only the authors can give; the guidelines' own text is what counts.
 """
 
 from collections.abc import Iterable
@@ -26,7 +25,7 @@ from reports.values import short
 if TYPE_CHECKING:
     import pandas as pd
 
-_CLAIM, _TRIPOD = "CLAIM 2020", "TRIPOD+AI 2024"
+_CLAIM, _TRIPOD = "CLAIM 2024", "TRIPOD+AI 2024"
 CHECKLIST_COLUMNS = ("guideline", "item", "asks_for", "run_says", "where")
 
 
@@ -57,18 +56,18 @@ _ITEMS = (
     (_CLAIM, "1-4", "Title, abstract, background, aims", "", ""),
     (_CLAIM, "5", "Prospective or retrospective", "retrospective", "methods.txt"),
     (_CLAIM, "6", "Goal of the study", "", ""),
-    (_CLAIM, "7", "Data sources", "data", "data, source_tables"),
-    (_CLAIM, "8", "Which cases were eligible", "exclusions", "left_out"),
+    (_CLAIM, "7", "Where the data come from", "data", "data, source_tables"),
+    (_CLAIM, "8", "Which cases were taken and which not", "exclusions", "left_out"),
     (_CLAIM, "9", "Preprocessing", "preprocessing", "methods.txt"),
-    (_CLAIM, "10", "Selection of parts of the images", "region", "methods.txt"),
-    (_CLAIM, "11", "Definitions of the data's variables", "", ""),
-    (_CLAIM, "12", "De-identification", "", ""),
-    (_CLAIM, "13", "Missing data", "exclusions", "left_out"),
+    (_CLAIM, "10", "Parts of the data or the images that were used", "region", "methods.txt"),
+    (_CLAIM, "11", "De-identification", "", ""),
+    (_CLAIM, "12", "Missing data", "exclusions", "left_out"),
+    (_CLAIM, "13", "How the images were acquired", "", ""),
     (_CLAIM, "14", "Reference standard", "labels", "source_tables"),
-    (_CLAIM, "15-18", "Why that standard, who annotated, with what, how well they agree", "", ""),
-    (_CLAIM, "19", "Sample size", "sizes", "data"),
-    (_CLAIM, "20", "How cases were assigned to training and test", "split", "methods.txt"),
-    (_CLAIM, "21", "Level at which the parts are disjoint", "disjoint", "overlaps"),
+    (_CLAIM, "15-18", "Why that standard, who annotated, the test set's, how they agree", "", ""),
+    (_CLAIM, "19", "How cases were assigned to the parts", "split", "methods.txt"),
+    (_CLAIM, "20", "Level at which the parts are disjoint", "disjoint", "overlaps"),
+    (_CLAIM, "21", "Size of the test set", "sizes", "data"),
     (_CLAIM, "22", "The models", "models", "costs, recipes"),
     (_CLAIM, "23", "Software", "software", "provenance"),
     (_CLAIM, "24", "Initial weights", "weights", "costs"),
@@ -76,15 +75,20 @@ _ITEMS = (
     (_CLAIM, "26", "How the final model was chosen", "choice", "tuning, candidates"),
     (_CLAIM, "27", "Ensembles", "ensembles", "costs"),
     (_CLAIM, "28", "Measures", "measures", "summary, further_measures"),
-    (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary"),
+    (_CLAIM, "29", "Uncertainty and significance", "uncertainty", "summary, comparisons"),
     (_CLAIM, "30", "Robustness", "robustness", "subgroups, learning_curves"),
-    (_CLAIM, "31", "Explanation of single decisions", "", ""),
-    (_CLAIM, "32", "Test on data from elsewhere", "elsewhere", "external, external_sets"),
-    (_CLAIM, "33", "Flow of cases", "exclusions", "data, left_out"),
-    (_CLAIM, "34", "Characteristics of the cases in each part", "sizes", "data, source_tables"),
-    (_CLAIM, "35-36", "Performance with its precision", "measured", "summary"),
-    (_CLAIM, "37", "Cases that were classified wrongly", "errors", "errors, confusion"),
-    (_CLAIM, "38-42", "Limits, meaning, registration, protocol, funding", "", ""),
+    (_CLAIM, "31", "Explanation of decisions", "explained", "methods.txt"),
+    (_CLAIM, "32", "Test on data from the same source", "internal", "summary"),
+    (_CLAIM, "33", "Test on data from elsewhere", "elsewhere", "external, external_sets"),
+    (_CLAIM, "34", "Registration as a trial", "", ""),
+    (_CLAIM, "35", "Numbers of cases taken and left out", "exclusions", "data, left_out"),
+    (_CLAIM, "36", "Characteristics of the cases in each part", "sizes", "data, source_tables"),
+    (_CLAIM, "37-38", "Performance with its precision", "measured", "summary"),
+    (_CLAIM, "39", "Cases that were classified wrongly", "errors", "errors, confusion"),
+    (_CLAIM, "40-41", "Limits, and what it means for practice", "", ""),
+    (_CLAIM, "42", "Where the whole protocol is", "settings", "provenance"),
+    (_CLAIM, "43", "Where software, models and data are", "available", "provenance"),
+    (_CLAIM, "44", "Funding", "", ""),
     (_TRIPOD, "1-4", "Title, abstract, background, aims", "", ""),
     (_TRIPOD, "5a", "Sources of data", "data", "data, source_tables"),
     (_TRIPOD, "6b", "Eligibility", "exclusions", "left_out"),
@@ -158,6 +162,15 @@ def _known(run: Run, systems: list[PooledSystem], there: set[str]) -> dict[str, 
         + _distinct(row.get("title") for row in manifest_records(manifest, "external"))
         if "external" in there
         else "",
+        "internal": f"tested under {protocols}" if ran else "",
+        "explained": "maps of where scores come from (Grad-CAM)"
+        if any(manifest_records(row, "crops") for row in manifest_records(manifest, "saliency"))
+        else "",
+        "available": _joined(
+            _joined(suite.get("name"), suite.get("version"), sign=" "),
+            f"data: {data['licence']}" if data.get("licence") else "",
+            sign="; ",
+        ),
         "measured": f"{len(ran)} of {len(systems)} systems measured" if ran else "",
         "errors": f"confusion counts{' and the most confident mistakes' * ('errors' in there)}"
         if ran
@@ -271,10 +284,8 @@ CHECKLIST_TABLE = ReportTable(
     title="Reporting checklist",
     place="paper",
     intro=(
-        "Items of CLAIM (2020) and TRIPOD+AI (2024) in words of our own; the guidelines' text is "
-        "what counts. The update of CLAIM (2024) numbers some items otherwise: check the numbers "
-        "against the edition that your journal asks for. What stands empty only the authors can "
-        "say."
+        "Items of CLAIM (2024) and TRIPOD+AI (2024) in words of our own; the guidelines' text is "
+        "what counts. What stands empty only the authors can say."
     ),
     folded=True,
     kept_empty=True,

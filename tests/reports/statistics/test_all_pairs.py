@@ -43,7 +43,7 @@ def test_too_many_undefined_draws_give_nothing() -> None:
 
 
 def test_all_intervals_hold_together_in_most_samples() -> None:
-    """Six systems of known AUC that share what makes a patient hard; 150 patients, two crops each."""
+    """Six systems of known AUC that share what makes a patient hard; 150 patients, two crops."""
     held, repetitions, skill = 0, 150, np.array([0.4, 0.6, 0.8, 1.0, 1.0, 1.2])
     truth = stats.norm.cdf(skill / np.sqrt(2 * (1 + 0.5 + 0.5)))
     true = np.subtract.outer(truth, truth)

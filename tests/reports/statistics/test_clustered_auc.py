@@ -107,7 +107,7 @@ def test_what_is_undefined_is_nan() -> None:
 
 
 def test_intervals_of_the_analytic_form_hold_the_truth() -> None:
-    """Wald intervals by patient in 400 made samples of 100 patients; truth from the normal model."""
+    """Wald intervals by patient in 400 samples of 100 patients; truth from the normal model."""
     held = 0
     truth = stats.norm.cdf(1 / np.sqrt(2 * (1 + 0.5)))
     for seed in range(400):

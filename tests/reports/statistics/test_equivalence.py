@@ -27,7 +27,7 @@ def test_the_p_value_is_that_of_statsmodels(shift: float) -> None:
 
 
 def test_not_distinguishable_is_not_equivalent() -> None:
-    """A wide interval about 0 shows neither a difference nor equivalence; a narrow one the latter."""
+    """A wide interval about 0 shows neither difference nor equivalence, a narrow one the latter."""
     assert two_sided(0.0, np.inf) == 1
     assert equivalence_verdict(two_one_sided(0.0, 0.05, np.inf)) == NOT_SHOWN
     assert equivalence_verdict(two_one_sided(0.0, 0.02, np.inf)) == EQUIVALENT

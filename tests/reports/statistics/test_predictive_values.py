@@ -1,4 +1,4 @@
-"""Predictive values against Bayes' rule, the standard logit interval written out, and by simulation.
+"""Predictive values against Bayes' rule and the logit interval written out, and by simulation.
 
 The counts are those of Mercaldo et al. (2007), Table 8: 240 of 418 with the disease and 87 of 375
 without it are positive; assumed prevalence 3 %.

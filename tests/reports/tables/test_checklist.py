@@ -25,7 +25,7 @@ def answers(tmp_path: Path, make_run: Callable[..., Path]) -> Answers:
         failed: str | None = None,
         classifiers: tuple[str, ...] = ("linear",),
         labels: tuple[int, ...] = (),
-        guideline: str = "CLAIM 2020",
+        guideline: str = "CLAIM 2024",
         protocols: tuple[tuple[str, int, int], ...] = (("official", 1, 1),),
         synthetic: bool = False,
         data: dict[str, Any] | None = None,
@@ -52,9 +52,9 @@ def answers(tmp_path: Path, make_run: Callable[..., Path]) -> Answers:
 
 
 def test_without_patient_ids_nothing_is_disjoint_by_patient(answers: Answers) -> None:
-    assert answers()["21"] == "patients"
+    assert answers()["20"] == "patients"
     without = answers(data={"patient_ids": False})
-    assert without["21"] == "images: there are no patient ids"
+    assert without["20"] == "images: there are no patient ids"
     assert "over images" in without["29"]
     assert "over patients" in answers()["29"]
 
@@ -106,7 +106,7 @@ def test_the_level_of_the_parts_is_that_of_the_protocols_that_have_rows(
     answers: Answers, protocols: tuple[tuple[str, int, int], ...], disjoint: str
 ) -> None:
     said = answers(protocols=protocols, audits=["image-cv"])
-    assert said["21"] == disjoint
+    assert said["20"] == disjoint
     assert ("image-cv" in said["30"]) is (AUDIT in protocols)
 
 
@@ -152,10 +152,10 @@ def test_own_heads_are_excepted_where_there_are_some(
 def test_reference_points_and_mistakes_are_named_where_there_are_some(answers: Answers) -> None:
     said = answers()
     assert "1 reference point;" in said["22"]
-    assert said["37"] == "confusion counts"
+    assert said["39"] == "confusion counts"
     said = answers(("errors",), extractors=("torchvision:resnet18",))
     assert "reference point;" not in said["22"]
-    assert said["37"] == "confusion counts and the most confident mistakes"
+    assert said["39"] == "confusion counts and the most confident mistakes"
 
 
 def test_learning_curves_are_named_where_there_is_a_table(answers: Answers) -> None:
