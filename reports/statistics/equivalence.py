@@ -68,8 +68,7 @@ def equivalence_verdict(p: float, alpha: float = 1 - LEVEL) -> str:
 
 
 def probability_higher(differences: Floats) -> float:
-    """The share of bootstrap draws in which the first system is higher; draws without a difference
-    count half.
+    """The share of bootstrap draws in which the first system is higher; ties count half.
 
     Parameters
     ----------
