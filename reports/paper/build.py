@@ -11,7 +11,7 @@ import numpy as np
 
 from reports.evaluation import Evaluation
 from reports.figures.drawing import Drawing
-from reports.paper.figures import Shown, paper_figures
+from reports.paper.figures import PaperSystem, paper_figures
 from reports.paper.latex import RULES, latex_table
 from reports.paper.request import PaperRequest, chosen, place_of
 from reports.statistics.bootstrap import bootstrap, interval, observed, std_over_repeats
@@ -79,7 +79,7 @@ def build_paper(folder: Path, request: PaperRequest, out: Path) -> list[Path]:
 
 def _files(
     evaluation: Evaluation,
-    shown: Sequence[Shown],
+    shown: Sequence[PaperSystem],
     drawings: Sequence[Drawing],
     request: PaperRequest,
     caption: str,
@@ -136,11 +136,13 @@ def _configuration(run: Run) -> dict[str, Any]:
     return section(run.manifest, "configuration")
 
 
-def _shown(evaluation: Evaluation, request: PaperRequest) -> list[Shown]:
+def _shown(evaluation: Evaluation, request: PaperRequest) -> list[PaperSystem]:
     rows = rows_by_system(evaluation.systems, evaluation.tables["summary"])
     wanted = list(dict.fromkeys(request.systems))
     return [
-        Shown(_name(name, system, request), system, _row(system, dict(rows[id(system)]), request))
+        PaperSystem(
+            _name(name, system, request), system, _row(system, dict(rows[id(system)]), request)
+        )
         for name, system in zip(wanted, evaluation.systems, strict=True)
     ]
 
@@ -161,12 +163,13 @@ def _row(system: PooledSystem, row: dict[str, Any], request: PaperRequest) -> di
 
 def _name(wanted: str, system: PooledSystem, request: PaperRequest) -> str:
     """The name asked for, or extractor and classifier; drawn weights are said in either case."""
-    own = f"{system.identity['extractor']} + {system.identity['classifier']}".replace("_", " ")
+    classifier = str(system.identity["classifier"]).replace("_", " ")
+    own = f"{system.identity['extractor']} + {classifier}"
     named = request.names.get(wanted, own)
     return f"{named} (random weights)" if drawn(system) else named
 
 
-def _caption(shown: Sequence[Shown], subset: str, protocol: str, mark: str) -> str:
+def _caption(shown: Sequence[PaperSystem], subset: str, protocol: str, mark: str) -> str:
     rows = shown[0].row
     place = f"{subset}, {protocol}" + (f" ({mark})" if mark else "")
     repeats = max(int(one.row["n_runs"]) for one in shown)

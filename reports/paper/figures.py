@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 _COLOURS = ("#0173b2", "#d55e00", "#029e73", "#cc78bc", "#7f5b32", "#000000")
 _DASHES = ("-", "--", "-.", ":")
 _POINTS = 72
+# Width of a letter, as a share of its size.
+_LETTER = 0.56
 
 
-class Shown(NamedTuple):
+class PaperSystem(NamedTuple):
     """A system of a paper: what it is called, the system, and its estimates."""
 
     name: str
@@ -32,13 +34,13 @@ class Shown(NamedTuple):
 
 
 def paper_figures(
-    shown: Sequence[Shown], request: PaperRequest, title: str, mark: str, synthetic: bool
+    shown: Sequence[PaperSystem], request: PaperRequest, title: str, mark: str, synthetic: bool
 ) -> list[Drawing]:
     """The forest of the first measure, and the ROC curves.
 
     Parameters
     ----------
-    shown : Sequence[Shown]
+    shown : Sequence[PaperSystem]
         The systems from top to bottom.
     request : PaperRequest
         Width, size of letters, decimal separator.
@@ -80,16 +82,19 @@ def _sized(points: float) -> "AbstractContextManager[None]":
     return found
 
 
-def _forest(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
+def _forest(shown: Sequence[PaperSystem], request: PaperRequest) -> "Figure":
     """Names, intervals, and the figures themselves at the right."""
     from matplotlib.figure import Figure
 
     measure, size = request.measures[0], request.font_size / _POINTS
     texts = [" ".join(estimate_text(one.row, measure, request.decimal)).strip() for one in shown]
-    # A letter is a little over half as wide as its size.
-    left = min(0.56 * size * max(len(one.name) for one in shown) + 0.1, 0.42 * request.width)
-    right = min(0.56 * size * max(map(len, texts)) + 0.08, 0.42 * request.width)
-    below, step = 3.6 * size, 2.1 * size
+    letter = _LETTER * size
+    left = letter * max(len(one.name) for one in shown) + 0.1
+    right = min(letter * max(map(len, texts)) + 0.08, 0.6 * request.width)
+    # Names that would leave no room for the bars stand above them.
+    above = left > 0.3 * request.width
+    left = 0.1 if above else left
+    below, step = 3.6 * size, (3.2 if above else 2.1) * size
     height = below + step * len(shown) + 0.08
     figure = Figure(figsize=(request.width, height))
     axes = figure.add_axes(
@@ -112,10 +117,18 @@ def _forest(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
             textcoords="offset points",
             va="center",
         )
-    letters = max(int(left / (0.56 * size)), 6)
-    axes.set_yticks(range(len(shown)), [wrapped(one.name, letters) for one in shown])
+        if above:
+            axes.annotate(
+                one.name,
+                (0, place),
+                xycoords=("axes fraction", "data"),
+                xytext=(2, 0.7 * request.font_size),
+                textcoords="offset points",
+                va="bottom",
+            )
+    axes.set_yticks(range(len(shown)), ["" if above else one.name for one in shown])
     axes.tick_params(axis="y", length=0)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
+    axes.set_ylim(len(shown) - (0.6 if above else 0.5), -0.7 if above else -0.5)
     if measure == "auc":
         axes.axvline(0.5, color="#888888", linewidth=0.8, linestyle=":", zorder=0)
     axes.set_xlabel(f"{heading(measure)}, 95 % interval")
@@ -125,14 +138,16 @@ def _forest(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
     return figure
 
 
-def _roc(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
+def _roc(shown: Sequence[PaperSystem], request: PaperRequest) -> "Figure":
     """One square, a line a system, the names below it."""
     from matplotlib.figure import Figure
 
     size = request.font_size / _POINTS
     left, right, labels = 4.2 * size, 0.12, 3.4 * size
     side = request.width - left - right
-    legend = 1.55 * size * len(shown) + 0.1
+    letters = int((request.width - 3.2 * size) / (_LETTER * size))
+    labels_of = [_in_legend(one, request, letters) for one in shown]
+    legend = 1.55 * size * sum(label.count("\n") + 1 for label in labels_of) + 0.1
     # The lowest line is that of marks.
     height = 1.4 * size + legend + labels + side + 0.1
     figure = Figure(figsize=(request.width, height))
@@ -142,13 +157,12 @@ def _roc(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
     )
     axes.plot([0, 1], [0, 1], color="#bbbbbb", linewidth=0.8)
     for place, one in enumerate(shown):
-        above = estimate_text(one.row, "auc", request.decimal)[0] if "auc" in one.row else ""
         axes.plot(
             *mean_roc(one.system.repeats),
             color=_COLOURS[place % len(_COLOURS)],
             linestyle=_DASHES[(place + place // len(_COLOURS)) % len(_DASHES)],
             linewidth=1.2,
-            label=f"{one.name} (AUC {above})",
+            label=labels_of[place],
         )
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_xlabel("1 − specificity")
@@ -167,6 +181,13 @@ def _roc(shown: Sequence[Shown], request: PaperRequest) -> "Figure":
         labelspacing=0.3,
     )
     return figure
+
+
+def _in_legend(one: PaperSystem, request: PaperRequest, letters: int) -> str:
+    if "auc" not in one.row:
+        return wrapped(one.name, letters)
+    auc = estimate_text(one.row, "auc", request.decimal)[0]
+    return wrapped(f"{one.name} (AUC {auc})", letters)
 
 
 def _ticks(axes: "Axes", decimal: str, across: int | None = None) -> None:

@@ -3,9 +3,10 @@
 The distances of the bins are absolute, so the error of a system that is perfectly calibrated is
 above 0 on any sample, and that of a bootstrap draw is larger still. The percentile interval lies
 too high for both reasons (it held the truth in 55 to 97 % of simulated samples), and the draws
-turned about the estimate make it too short (83 to 97 %). The interval here spans both (94 to 98 %
-with 100 patients or more), and begins at 0 where a perfectly calibrated system would often have
-such an error (consistency resampling).
+turned about the estimate make it too short (83 to 97 %). The interval here spans both: it held the
+truth in 94 to 98 % of samples of 100 patients or more, in eight settings of 200 samples, by which
+it was also chosen. It begins at 0 where a perfectly calibrated system would often have such an
+error (consistency resampling).
 
 References
 ----------

@@ -105,4 +105,4 @@ def _unbiased(clusters: int) -> float:
 
 def _in_two_folds(rows: ScoredRows) -> bool:
     places = np.unique(np.stack([rows.patient, rows.fold]), axis=1)
-    return places.shape[1] > len(np.unique(rows.patient))
+    return bool(places.shape[1] > len(np.unique(rows.patient)))

@@ -24,7 +24,7 @@ class PredictiveValue(NamedTuple):
     high: float
 
 
-class Rates(NamedTuple):
+class PredictiveValues(NamedTuple):
     """Sensitivity and specificity with their variances and covariance.
 
     Attributes
@@ -42,7 +42,7 @@ class Rates(NamedTuple):
     together: float = 0.0
 
 
-def positive_predictive_value(rates: Rates, prevalence: float) -> PredictiveValue:
+def positive_predictive_value(rates: PredictiveValues, prevalence: float) -> PredictiveValue:
     """The share of positives among rows called positive, at this prevalence.
 
     Raises
@@ -53,7 +53,7 @@ def positive_predictive_value(rates: Rates, prevalence: float) -> PredictiveValu
     return _at_prevalence(rates, prevalence)
 
 
-def negative_predictive_value(rates: Rates, prevalence: float) -> PredictiveValue:
+def negative_predictive_value(rates: PredictiveValues, prevalence: float) -> PredictiveValue:
     """The share of negatives among rows called negative, at this prevalence.
 
     Raises
@@ -62,7 +62,7 @@ def negative_predictive_value(rates: Rates, prevalence: float) -> PredictiveValu
         For a prevalence that is not between 0 and 1.
     """
     # For the other class sensitivity and specificity change places.
-    other = Rates(
+    other = PredictiveValues(
         rates.specificity,
         rates.sensitivity,
         rates.of_specificity,
@@ -72,7 +72,7 @@ def negative_predictive_value(rates: Rates, prevalence: float) -> PredictiveValu
     return _at_prevalence(other, 1 - prevalence)
 
 
-def _at_prevalence(rates: Rates, prevalence: float) -> PredictiveValue:
+def _at_prevalence(rates: PredictiveValues, prevalence: float) -> PredictiveValue:
     """The log-odds of the value are those of the prevalence plus the log of the likelihood ratio.
 
     Where one of the rates is 0 or 1 the ratio has no variance that could be estimated: no interval.

@@ -96,7 +96,9 @@ def _benefit_interval(
     """Of the net benefit, which is a mean over crops: 1 for a true alarm, -odds for a false one."""
     odds = limit / (1 - limit)
     pairs = zip(repeats, found, strict=True)
-    gained = [(p >= limit) * np.where(rows.positive, 1.0, -odds) for rows, p in pairs]
+    gained: list[Floats] = [
+        np.where(p >= limit, np.where(rows.positive, 1.0, -odds), 0.0) for rows, p in pairs
+    ]
     return _interval_of_mean(repeats, gained)
 
 

@@ -71,7 +71,7 @@ def equivalence(headline: Mapping[GroupKey, Sequence[PooledSystem]]) -> "pd.Data
 def _adjusted(family: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows = []
     for row, p_holm in zip(family, holm([row["p"] for row in family]), strict=True):
-        made = {"p_holm": float(p_holm), "comparisons": len(family)}
+        made: dict[str, Any] = {"p_holm": float(p_holm), "comparisons": len(family)}
         made |= {"verdict": equivalence_verdict(float(p_holm))}
         rows.append(row | made | {"sentence": _sentence(row | made)})
     return rows

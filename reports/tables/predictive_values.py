@@ -7,7 +7,7 @@ import numpy as np
 from reports.statistics.bootstrap import bootstrap, interval, observed
 from reports.statistics.predictive_values import (
     PredictiveValue,
-    Rates,
+    PredictiveValues,
     negative_predictive_value,
     positive_predictive_value,
 )
@@ -48,12 +48,12 @@ def predictive_values(close: dict[GroupKey, list[PooledSystem]]) -> "pd.DataFram
                 continue
             defined = draws[:, ~np.isnan(draws).any(axis=0)]
             (of_one, together), (_, of_other) = np.cov(defined)
-            rates = Rates(*map(float, (*values, of_one, of_other, together)))
+            rates = PredictiveValues(*map(float, (*values, of_one, of_other, together)))
             rows += [{**system.identity, **_at(rates, prevalence)} for prevalence in PREVALENCES]
     return frame(rows, PREDICTIVE_COLUMNS)
 
 
-def _at(rates: Rates, prevalence: float) -> dict[str, float]:
+def _at(rates: PredictiveValues, prevalence: float) -> dict[str, float]:
     row = {
         "prevalence": prevalence,
         "sensitivity": rates.sensitivity,

@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from reports.statistics.predictive_values import (
-    Rates,
+    PredictiveValues,
     negative_predictive_value,
     positive_predictive_value,
 )
 
 
-def rates(found: int, cases: int, right: int, others: int) -> Rates:
+def rates(found: int, cases: int, right: int, others: int) -> PredictiveValues:
     se, sp = found / cases, right / others
-    return Rates(se, sp, se * (1 - se) / cases, sp * (1 - sp) / others)
+    return PredictiveValues(se, sp, se * (1 - se) / cases, sp * (1 - sp) / others)
 
 
 def test_the_published_counts_by_the_published_formula() -> None:
@@ -40,7 +40,7 @@ def test_at_the_prevalence_of_the_sample_it_is_the_share_of_the_counts() -> None
 
 @pytest.mark.parametrize("sensitivity", [0.0, 1.0])
 def test_a_rate_without_scatter_has_no_interval(sensitivity: float) -> None:
-    found = positive_predictive_value(Rates(sensitivity, 0.9, 0.0, 0.001), 0.1)
+    found = positive_predictive_value(PredictiveValues(sensitivity, 0.9, 0.0, 0.001), 0.1)
     assert np.isfinite(found.value)
     assert np.isnan([found.low, found.high]).all()
 
@@ -48,7 +48,7 @@ def test_a_rate_without_scatter_has_no_interval(sensitivity: float) -> None:
 @pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.1])
 def test_a_prevalence_lies_between_0_and_1(prevalence: float) -> None:
     with pytest.raises(ValueError, match="prevalence"):
-        positive_predictive_value(Rates(0.8, 0.9, 0.01, 0.01), prevalence)
+        positive_predictive_value(PredictiveValues(0.8, 0.9, 0.01, 0.01), prevalence)
 
 
 @pytest.mark.parametrize(("se", "sp", "n"), [(0.8, 0.9, 60), (0.9, 0.95, 200)])
