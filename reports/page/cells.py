@@ -1,14 +1,11 @@
 """What the cells of the page's tables say, and what they sort by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from reports.systems.entries import Entry, FigureGroup
-from reports.systems.kinds import drawn
-from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
-from reports.tables.headings import heading, headings_without_ids
+from reports.tables.headings import heading
 from reports.tables.report_table import ReportTable
 from reports.values import missing, number, short
 
@@ -22,10 +19,6 @@ MEASURE_TITLES = {
     "specificity": "Specificity",
     "mcc": "MCC",
 }
-# Settings that get a column only where they differ; otherwise the caption says them once.
-# A recipe stands below the weights that it led to.
-_SETTINGS = ("recipe", "C", "scale", "tuned", "seed", "dataset", "region", "size", "train_fraction")
-_SIZES = ("n_train", "n_test", "n_patients", "n_runs")
 
 
 class TableCell(NamedTuple):
@@ -56,96 +49,16 @@ class Column(NamedTuple):
     numeric: bool = False
 
 
-def comparison(group: FigureGroup) -> dict[str, Any]:
-    """The main table of one group: a row a system, in the order of the configuration."""
-    systems = [entry.system for entry in group.entries]
-    differing = [name for name in _SETTINGS if len(_values(systems, name)) > 1]
-    settings = [name for name in differing if name != "recipe"]
-    sizes = [name for name in _SIZES if len({short(e.row[name]) for e in group.ran}) > 1]
-    words = _words(group)
-    columns = [
-        Column("Extractor"),
-        Column("Weights, recipe" if "recipe" in differing else "Weights"),
-        Column("Classifier"),
-        *(Column(_capital(heading(name, words)), name in ("C", "seed")) for name in settings),
-        *(Column(title, numeric=True) for title in MEASURE_TITLES.values()),
-        *(Column(_capital(heading(name, words)), numeric=True) for name in sizes),
-        Column(_capital(heading("training_time_s")), numeric=True),
-        Column("Status"),
-    ]
-    return {
-        "group": group,
-        "columns": columns,
-        "rows": [_comparison_row(entry, differing, sizes) for entry in group.entries],
-        "starts": _starts(group),
-        "constant": _constant(group, differing, sizes),
-        "legend": _legend(group),
-    }
-
-
-def _words(group: FigureGroup) -> Mapping[str, str]:
-    """The headings of a group whose data do not say whose an image is; none for others."""
-    return headings_without_ids() if group.patients == "images" else {}
-
-
 def _capital(text: str) -> str:
     """With a capital in front, the rest as it is."""
     return text[:1].upper() + text[1:]
 
 
-def _starts(group: FigureGroup) -> list[bool]:
-    """Which rows open a new extractor."""
-    names = [short(entry.system.identity["extractor"]) for entry in group.entries]
-    return [place > 0 and names[place - 1] != name for place, name in enumerate(names)]
-
-
-def _values(systems: list[PooledSystem], name: str) -> list[str]:
-    """The distinct values of a setting, without the empty ones: a reference point has no recipe."""
-    return [text for text in dict.fromkeys(short(s.identity[name]) for s in systems) if text]
-
-
-def _legend(group: FigureGroup) -> str:
-    """What ± and [ ] mean here; with folds, the interval leaves out what refitting changes."""
-    repeated = any(len(entry.system.repeats) > 1 for entry in group.entries)
-    estimated = "Mean ± standard deviation over repeats" if repeated else "One repeat, so without ±"
-    text = f"{estimated}; [ ] 95 % interval of a bootstrap over {group.patients}"
-    if any(len(set(entry.system.units["fold"])) > 1 for entry in group.entries):
-        return (
-            f"{text}, given the trained models: what training again would change is not in it. "
-            "The AUC compares crops of one fold only."
-        )
-    trained = [e.system for e in group.entries if e.system.trained and len(e.system.repeats) > 1]
-    if trained and all(map(_on_the_same_rows, trained)):
-        return (
-            f"{text}. The split is fixed: the repeats of a trained network are trainings on the "
-            "same rows from different seeds, so ± is what the seed alone changes."
-        )
-    return f"{text}."
-
-
-def _on_the_same_rows(system: PooledSystem) -> bool:
-    """Whether all repeats of a system were tested on the same rows: nothing was drawn anew."""
-    first, *others = (rows.patient.tolist() for rows in system.repeats)
-    return all(rows == first for rows in others)
-
-
-def _comparison_row(entry: Entry, differing: list[str], sizes: list[str]) -> list[TableCell]:
-    identity, row = entry.system.identity, entry.row
-    weights = short(identity["weights"])
-    tag = "random" if drawn(entry.system) else ""
-    recipe = short(identity["recipe"]) if "recipe" in differing else ""
-    settings = [name for name in differing if name != "recipe"]
-    notes = "; ".join(filter(None, (row["status"] if not entry.system.ran else "", row["notes"])))
-    return [
-        TableCell(short(identity["extractor"]), kind="name"),
-        TableCell(weights, kind=tag, detail=recipe),
-        TableCell(short(identity["classifier"]).replace("_", " ")),
-        *(TableCell(short(identity[name]), short(identity[name])) for name in settings),
-        *(_estimate(row, name) for name in MEASURE_TITLES),
-        *(TableCell(short(row[name]), short(row[name])) for name in sizes),
-        _cost(entry),
-        TableCell(notes or "ok", kind="status" if entry.system.ran else "failed"),
-    ]
+def _seconds(value: Any) -> str:
+    """Three significant digits: a time is not known better."""
+    if missing(value):
+        return ""
+    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
 
 
 def _estimate(row: Any, name: str) -> TableCell:
@@ -160,41 +73,6 @@ def _estimate(row: Any, name: str) -> TableCell:
         kind="estimate",
         detail=f"[{low}, {high}]" if low else "",
     )
-
-
-def _cost(entry: Entry) -> TableCell:
-    """The time of training; features from a file have taken theirs elsewhere."""
-    value = entry.row["training_time_s"]
-    if entry.system.ran and missing(value):
-        return TableCell("not measured here")
-    return TableCell(_seconds(value), short(value))
-
-
-def _seconds(value: Any) -> str:
-    """Three significant digits: a time is not known better."""
-    if missing(value):
-        return ""
-    return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _constant(group: FigureGroup, settings: list[str], sizes: list[str]) -> str:
-    """The settings and sizes that all rows share, for the caption."""
-    systems, words = [entry.system for entry in group.entries], _words(group)
-    parts = [
-        f"{heading(name, words)} {value}"
-        for name in _SETTINGS
-        if name not in settings
-        for value in _values(systems, name)
-    ]
-    if group.ran:
-        row = group.ran[0].row
-        counted = {n: short(row[n]) for n in _SIZES if n not in sizes}
-        # All the words are plurals in s.
-        parts += [
-            f"{n} {heading(name, words).rstrip('s' if n == '1' else '')}"
-            for name, n in counted.items()
-        ]
-    return ", ".join(parts)
 
 
 def published_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
@@ -381,6 +259,8 @@ def _folded(table: "pd.DataFrame", name: str) -> list[TableCell]:
 
 def _text(column: str, value: Any, audits: Sequence[str]) -> str:
     text = short(value)
+    if column.endswith("classifier"):
+        return text.replace("_", " ")
     return f"{text} (audit)" if column == "protocol" and text in audits else text
 
 

@@ -6,6 +6,7 @@ page forbids itself all outside content: only its own styles, its own script and
 
 import base64
 import hashlib
+import json
 import re
 from collections.abc import Iterable
 from importlib.resources import files
@@ -13,24 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 from reports.evaluation import Evaluation
 from reports.figures.drawing import Drawing
-from reports.page.cells import (
-    audit_layout,
-    comparison,
-    plain_layout,
-    protocols_layout,
-    published_layout,
+from reports.page.cards import cards
+from reports.page.closed_tables import closed_tables, table_values
+from reports.page.lead import counted, data_line, lead
+from reports.page.overview import MEASURES, overview
+from reports.page.pictures import (
+    legend_of,
+    mistaken_crops,
+    slope_pictures,
+    split_pictures,
+    written_files,
 )
-from reports.page.external import external_layout
-from reports.page.saliency import FAINT, saliency_legend, shown
+from reports.page.saliency import saliency_legend, shown
+from reports.page.static_forest import references_of, static_forest, static_lines, static_rows
+from reports.page.uncertainty import untold
 from reports.systems.counted import classifiers_counted, extractors_counted
-from reports.systems.hosts import hosts_note, hosts_of, hosts_of_table
-from reports.systems.kinds import drawn, networks
+from reports.systems.hosts import hosts_of
+from reports.systems.kinds import networks
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run, listing, manifest_records, section
 from reports.tables.every_table import TABLES
 from reports.tables.published import SOURCES, of_published_data
 from reports.tables.report_table import ReportTable
-from reports.text.answers import answers
 from reports.text.leakage_audit import audit_text
 from reports.text.reading import kinds_of_probabilities, reading
 from reports.values import in_a_row, missing, short
@@ -49,14 +54,6 @@ AUDIT_WITHOUT_IDS = (
     "Their figures are no estimates of performance."
 )
 
-# What the page shows of some tables is not cell by cell what stands in them.
-_LAYOUTS = {
-    "published": published_layout,
-    "protocols_side_by_side": protocols_layout,
-    "leakage_audit": audit_layout,
-    "external": external_layout,
-}
-
 
 def render(
     evaluation: Evaluation, drawings: list[Drawing], paragraphs: list[str], bibtex: str
@@ -74,49 +71,117 @@ def render(
         lstrip_blocks=True,
     )
     environment.filters["breakable"] = breakable
-    script = _asset("report.js")
+    script = squeezed(_asset("forest.js") + _asset("report.js"))
+    closed = closed_tables(evaluation, TABLES)
+    values = overview(evaluation) | {"tables": table_values(closed)}
+    answered, lacking = cards(evaluation)
     page = environment.get_template("report.html.j2").render(
-        style=_asset("report.css"),
+        style=_asset("forest.css") + _asset("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        title=_title(run),
-        banners=_banners(run, systems),
+        values=as_json(values),
+        title=f"Benchmark report: {_name(run)}",
+        name=_name(run),
+        synthetic=SYNTHETIC if run.synthetic else "",
+        audit_banner=AUDIT if run.patient_ids else AUDIT_WITHOUT_IDS,
+        audits=any(group["audit"] for group in values["groups"]),
+        measures=MEASURES,
+        data_line=data_line(run),
+        failed=_distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran),
         facts=_facts(run, systems),
-        answers=answers(evaluation),
+        cards=answered,
         methods=paragraphs,
         references=bibtex,
         audit_text=audit_text(run, tables["leakage_audit"]) if "leakage_audit" in tables else None,
-        groups=[comparison(group) for group in evaluation.groups],
         some_ran=any(system.ran for system in systems),
         in_part=any(not system.whole for system in systems),
         sources=SOURCES,
-        measured_too=bool(tables["published"]["measured_extractor"].notna().any()),
         published_data=of_published_data(run, tables["summary"]),
         reading=reading(evaluation),
         patients=run.patients,
         by_patient=run.by_patient,
-        patient_ids=run.patient_ids,
-        trained=any(system.trained for system in systems),
         kinds_of_probabilities=kinds_of_probabilities(tables),
-        figures=_figures(drawings),
-        tables=_tables(evaluation),
+        tables=closed,
         places=_places(TABLES),
         filled=_places(declared for declared in TABLES if declared.name in tables),
+        n_rows=counted(len(systems), "row"),
         saliency=shown(run),
         saliency_most=in_a_row([f"{most} {verdict}s" for verdict, most in VERDICTS.items()]),
-        saliency_faint=f"{100 * FAINT:g}",
         saliency_legend=saliency_legend(),
-        data_kinds=[d.kind for d in drawings if d.kind.startswith("data-")],
+        mistakes=mistaken_crops(evaluation),
+        splits=split_pictures(run),
+        legends=_distinct(legend_of(group) for group in evaluation.groups),
+        slopes=slope_pictures(evaluation),
+        files=written_files(evaluation, drawings),
         data=section(run.manifest, "data"),
-        notices=[*listing(run.manifest, "notices")],
-        data_notices=listing(section(run.manifest, "data"), "notices"),
-        not_run=manifest_records(run.manifest, "not_run"),
+        notices=_distinct(
+            [*listing(run.manifest, "notices"), *listing(section(run.manifest, "data"), "notices")]
+        ),
+        not_run=_not_run(evaluation, lacking),
         command=section(run.manifest, "run").get("command", ""),
         suite=section(run.manifest, "suite"),
         created=section(run.manifest, "run").get("created", ""),
+        **_first(evaluation, values["groups"]),
     )
     # A lone surrogate in a file name cannot be written as UTF-8.
     return page.encode("utf-8", "replace").decode()
+
+
+def _first(evaluation: Evaluation, told: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first view without a script: of the first comparison that is no audit, if there is one."""
+    places = [place for place, one in enumerate(told) if not one["audit"]] or [*range(len(told))]
+    if not places:
+        return {"first": None, "first_lead": "", "still": "", "still_rows": []}
+    first, group = told[places[0]], evaluation.groups[places[0]]
+    chosen = [
+        place
+        for place, system in enumerate(first["systems"])
+        if system.get("d") and not system.get("random")
+    ]
+    values = {
+        place: first["systems"][place]["v"][0][0]
+        for place in chosen
+        if first["systems"][place].get("v") and first["systems"][place]["v"][0][0] is not None
+    }
+    apart = None if first["few"] else untold(first, values, "declared")
+    lines = static_lines(first, apart)
+    return {
+        "first": first,
+        "first_lead": lead(
+            group, [group.entries[p] for p in chosen], None if apart is None else len(apart)
+        ),
+        "still": static_forest(first["title"], lines, references_of(first)),
+        "still_rows": static_rows(first),
+    }
+
+
+def _not_run(evaluation: Evaluation, lacking: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Everything that a reader may miss, once each, with the command that runs it."""
+    rows = manifest_records(evaluation.run.manifest, "not_run")
+    found = [(str(row.get("what", "")), str(row.get("command") or "")) for row in rows]
+    commands = {command for _, command in found}
+    found += [(what, command) for what, command in lacking if command not in commands]
+    table = evaluation.tables.get("comparisons")
+    if table is not None and len(table) and not (table["status"] == "ok").any():
+        found.append(("none of the declared comparisons: the run lacks one side of each", ""))
+    return found
+
+
+def as_json(values: Any) -> "Markup":
+    """JSON that can stand in a script element: nothing in it opens or ends one."""
+    from markupsafe import Markup
+
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
+
+
+def squeezed(script: str) -> "Markup":
+    """The script without the space before its lines and without lines that are comments."""
+    from markupsafe import Markup
+
+    text = re.sub(r"/\*.*?\*/", "", script, flags=re.DOTALL)
+    lines = (line.strip() for line in text.splitlines())
+    return Markup("\n".join(line for line in lines if line and not line.startswith("//")))
 
 
 # Shorter names stand on one line.
@@ -140,26 +205,6 @@ def breakable(text: str) -> "Markup | str":
     return Markup(" ").join(pieces)
 
 
-def _tables(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """What the page shows of each table that it shows as one, by name."""
-    run, tables = evaluation.run, evaluation.tables
-    notes = {name: hosts_note(hosts_of_table(run, tables[name])) for name in tables}
-    return {
-        declared.name: {
-            "name": declared.name,
-            "title": declared.title,
-            "intro": f"{declared.intro} {notes[declared.name]}".strip(),
-            "folded": declared.is_folded(tables[declared.name]),
-            **_LAYOUTS.get(declared.name, plain_layout)(declared, tables[declared.name], run),
-        }
-        for declared in (
-            one.in_words_of(evaluation, tables[one.name])
-            for one in TABLES
-            if one.place and one.name in tables
-        )
-    }
-
-
 def _places(among: Iterable[ReportTable]) -> dict[str, list[str]]:
     """The names of tables by their place on the page."""
     found: dict[str, list[str]] = {}
@@ -175,33 +220,8 @@ def _asset(name: str) -> "Markup":
     return Markup((files("reports.page") / "templates" / name).read_text(encoding="utf-8"))
 
 
-def _title(run: Run) -> str:
-    name = section(run.manifest, "run").get("name") or run.folder.resolve().name
-    return f"Benchmark report: {name}"
-
-
-def _banners(run: Run, systems: list[PooledSystem]) -> list[dict[str, Any]]:
-    """What a reader has to know before any figure: made-up data, random weights, failures."""
-    banners = []
-    if run.synthetic:
-        banners.append({"kind": "warning", "text": SYNTHETIC, "items": []})
-    protocols = _distinct(s.identity["protocol"] for s in systems)
-    audits = [name for name in protocols if name in run.audits]
-    if audits:
-        text = AUDIT if run.patient_ids else AUDIT_WITHOUT_IDS
-        banners.append({"kind": "warning", "text": text, "items": audits})
-    random = _distinct(s.identity["extractor"] for s in systems if drawn(s))
-    if random:
-        text = (
-            "Random weights: these backbones had learnt nothing before this run; their figures say "
-            "nothing of them."
-        )
-        banners.append({"kind": "warning", "text": text, "items": random})
-    failed = _distinct(f"{s.identity['extractor']}: {s.status}" for s in systems if not s.ran)
-    if failed:
-        text = "Not every system ran; each keeps its row."
-        banners.append({"kind": "failure", "text": text, "items": failed})
-    return banners
+def _name(run: Run) -> str:
+    return str(section(run.manifest, "run").get("name") or run.folder.resolve().name)
 
 
 def _distinct(values: Iterable[Any]) -> list[str]:
@@ -239,34 +259,3 @@ def _facts(run: Run, systems: list[PooledSystem]) -> list[tuple[str, str]]:
         "Made": str(section(run.manifest, "run").get("created", ""))[:16].replace("T", " "),
     }
     return [(name, text) for name, text in facts.items() if text]
-
-
-def _figures(drawings: list[Drawing]) -> dict[str, list[dict[str, Any]]]:
-    """The figures by kind, each as inline SVG."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for drawing in drawings:
-        entry = {"drawing": drawing, "svg": _inline(drawing)}
-        found.setdefault(drawing.kind, []).append(entry)
-    return found
-
-
-def _inline(drawing: Drawing) -> "Markup":
-    """The SVG element alone, with identifiers that no other figure of the page has.
-
-    matplotlib escapes the text it writes into an SVG, so the element can stand as it is.
-    """
-    from markupsafe import Markup, escape
-
-    text = drawing.svg.decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    # A style element inside an inline figure would reach the whole page.
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)
-    text = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{drawing.slug}-", text)
-    # Thousandths of a point cannot be seen and are a third of the file.
-    # Only inside tags: in a label a figure would lose digits.
-    # Nor in an image's scale: over hundreds of pixels it would slide from under its grid.
-    text = re.sub(r"<(?!image)[^>]*>", lambda tag: re.sub(r"(\d+\.\d\d)\d+", r"\1", tag[0]), text)
-    name = escape(drawing.alt)
-    opening = f'<svg role="img" aria-label="{name}" class="figure"'
-    return Markup(text.replace("<svg", opening, 1))

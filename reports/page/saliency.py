@@ -154,10 +154,11 @@ def _figure(value: Any) -> str:
 def _embedded(folder: Path, name: Any) -> str | None:
     """A picture of the folder as a data address, encoded anew: nothing else of the file is kept."""
     picture = read_colour(folder, name)
-    return None if picture is None else _as_address(picture)
+    return None if picture is None else as_address(picture)
 
 
-def _as_address(picture: NDArray[np.uint8]) -> str:
+def as_address(picture: NDArray[np.uint8]) -> str:
+    """A grey or coloured picture as a data address of a small JPEG file."""
     from PIL import Image
 
     image = Image.fromarray(picture)
@@ -170,4 +171,4 @@ def _as_address(picture: NDArray[np.uint8]) -> str:
 def saliency_legend() -> str:
     """The colours from no saliency to the highest, over a middle grey, as a data address."""
     share = np.tile(np.arange(0, 256, 2, dtype=np.uint8), (10, 1))
-    return _as_address(overlay(np.full(share.shape, 110, np.uint8), share))
+    return as_address(overlay(np.full(share.shape, 110, np.uint8), share))

@@ -12,8 +12,6 @@ import pandas as pd
 import pytest
 
 from reports import RunFolderError, build_report
-from reports.figures.drawing import Drawing
-from reports.page.page import _inline
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -63,20 +61,11 @@ def test_figures_are_well_formed_and_say_synthetic(reported_run: Path) -> None:
         assert "script" not in {e.tag.split("}")[-1] for e in ElementTree.parse(path).iter()}
 
 
-def test_the_pages_copy_of_a_figure_keeps_every_digit_of_its_labels() -> None:
-    # It is made smaller than the file, which once cost the axes' labels a digit.
-    svg = b'<?xml version="1.0"?><svg><text x="12.34567" id="t">0.475</text></svg>'
-    drawing = Drawing("auc-mass", "auc", "mass", "AUC", "AUC of mass", svg, b"")
-    inline = str(_inline(drawing))
-    assert ">0.475</text>" in inline
-    assert 'x="12.34"' in inline
-
-
 def test_the_page_escapes_names_and_asks_nothing_of_the_network(reported_run: Path) -> None:
     page = (reported_run / "report.html").read_text()
     assert "<script>alert" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert page.count("<script") == 1
+    assert page.count("<script") == 2
     assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
     assert "default-src &#39;none&#39;" in page or "default-src 'none'" in page
 
@@ -102,7 +91,6 @@ def test_the_page_says_what_a_reader_must_know(reported_run: Path) -> None:
         "python -m bench all --preset full",
         "CC0-1.0",
         "file is missing",
-        "data:image/png;base64,",
     ):
         assert text in page
 

@@ -1,6 +1,7 @@
-"""The page works in a browser: it sorts, filters, asks for nothing, and has no barriers."""
+"""The page works in a browser: picture, facets, pairs, table, address, print, without a script."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ pytestmark = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("CI"),
     reason="no Chromium (set BENCH_CHROMIUM, or install chromium)",
 )
-TABLE = "#table-mass-official"
+ROWS = "#systems tbody tr"
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,9 @@ def browser() -> Iterator[Any]:
         browser.close()
 
 
-def opened(browser: Any, folder: Path, width: int = 1280, **options: Any) -> tuple[Any, list[str]]:
+def opened(
+    browser: Any, folder: Path, width: int = 1280, view: str = "", **options: Any
+) -> tuple[Any, list[str]]:
     """The page, and a list that fills with what went wrong or was asked of the network."""
     page = browser.new_page(viewport={"width": width, "height": 900}, **options)
     trouble: list[str] = []
@@ -39,168 +42,139 @@ def opened(browser: Any, folder: Path, width: int = 1280, **options: Any) -> tup
         "request",
         lambda request: (
             None
-            if request.url == address or request.url.startswith("data:")
+            if request.url.partition("#")[0] == address or request.url.startswith("data:")
             else trouble.append(request.url)
         ),
     )
-    page.goto(address)
+    page.goto(address + view)
     return page, trouble
 
 
-def shown(page: Any, column: int, rows: str = "tbody tr:not([hidden])") -> list[str]:
-    cells = page.locator(f"{TABLE} {rows} > :nth-child({column})")
-    return [text.split()[0] if text.split() else "" for text in cells.all_inner_texts()]
-
-
-def test_sorts_by_mouse_and_keyboard_with_empty_cells_last(
-    browser: Any, reported_run: Path
-) -> None:
-    page, trouble = opened(browser, reported_run)
-    heading = page.locator(f"{TABLE} thead th").nth(3)
-    assert heading.inner_text().startswith("AUC")
-    heading.get_by_role("button").click()
-    assert heading.get_attribute("aria-sort") == "descending"
-    values = shown(page, 4)
-    figures = [float(value) for value in values if value]
-    assert figures == sorted(figures, reverse=True)
-    assert values[-1] == ""
-    heading.get_by_role("button").press("Enter")
-    assert heading.get_attribute("aria-sort") == "ascending"
-    values = shown(page, 4)
-    assert [float(value) for value in values if value] == sorted(figures)
-    assert values[-1] == ""
-    page.locator(f"{TABLE} thead th").nth(0).get_by_role("button").press("Space")
-    assert heading.get_attribute("aria-sort") == "none"
-    assert trouble == []
-
-
-def test_filters_by_words_and_says_how_many(browser: Any, reported_run: Path) -> None:
-    page, trouble = opened(browser, reported_run)
-    field = page.locator("#filter-table-mass-official")
-    field.fill("random gaussian")
-    assert shown(page, 1) == ["random:resnet18"]
-    assert page.locator("#results .tools .shown").first.inner_text() == "1 of 12 rows"
-    field.fill("<script>")
-    assert len(shown(page, 1)) == 2
-    field.fill("")
-    assert len(shown(page, 1)) == 12
-    assert trouble == []
-
-
-def test_a_word_can_be_sought_in_one_column(browser: Any, reported_run: Path) -> None:
-    page, trouble = opened(browser, reported_run)
-    field = page.locator("#filter-table-mass-official")
-    field.fill("classifier:linear")
-    assert len(shown(page, 1)) == 6
-    field.fill("extractor:linear")
-    assert shown(page, 1) == []
-    # A name's own colon is no column.
-    field.fill("random:resnet18 weights:random")
-    assert set(shown(page, 1)) == {"random:resnet18"}
-    assert trouble == []
-
-
-def test_the_search_filters_every_table_and_leads_to_folded_ones(
-    browser: Any, reported_run: Path
-) -> None:
-    page, trouble = opened(browser, reported_run)
-    page.locator("#filter-table-mass-official").fill("gaussian")
-    page.locator("#search").fill("resnet18")
-    assert shown(page, 1) == ["random:resnet18"]
-    links = page.locator("#hits a").all_inner_texts()
-    assert "Results: mass, official (1)" in links
-    assert "Confusion counts (8)" in links
-    assert page.locator("#found").inner_text().endswith(f"in {len(links)} tables")
-    table = page.locator("#rows-confusion")
-    assert not table.is_visible()
-    page.get_by_role("link", name="Confusion counts (8)").click()
-    table.wait_for(state="visible")
-    page.locator("#search").fill("")
-    assert len(shown(page, 1)) == 6
-    assert page.locator("#hits a").count() == 0
-    assert trouble == []
-
-
-def test_anchors_and_skip_link(browser: Any, reported_run: Path) -> None:
-    page, trouble = opened(browser, reported_run)
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.className") == "skip"
-    page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "results"
-    page.get_by_role("navigation").get_by_role("link", name="Costs").click()
-    assert page.locator("#costs h2").is_visible()
-    assert page.url.endswith("#costs")
-    assert trouble == []
-
-
-def test_the_crops_in_figures_are_shown(browser: Any, reported_run: Path) -> None:
-    page, trouble = opened(browser, reported_run)
-    # The montage's crop, then a crop whole and in patches, by their pixels as decoded.
-    sizes = page.evaluate(
-        """Promise.all([...document.querySelectorAll("#data svg image")].map(async (image) => {
-            const picture = new Image();
-            picture.src = image.href.baseVal;
-            await picture.decode();
-            const box = image.getBoundingClientRect();
-            return [picture.naturalWidth, box.width > 50 && Math.abs(box.width - box.height) < 1];
-        }))"""
+def lines(page: Any) -> list[str]:
+    """What a screen reader is told of each line of the picture."""
+    found = page.locator("#forest [role=option]").evaluate_all(
+        "all => all.map(one => one.getAttribute('aria-label'))"
     )
-    assert sizes == [[1, True], [224, True], [14 * 20 - 4, True]]
+    return [str(text) for text in found]
+
+
+def test_the_picture_has_a_line_a_backbone_and_leaves_random_weights_out(
+    browser: Any, reported_run: Path
+) -> None:
+    page, trouble = opened(browser, reported_run)
+    told = lines(page)
+    assert any(text.startswith("vit_small_patch16_224, medium gaussian: AUC") for text in told)
+    assert not any("resnet18" in text for text in told)
+    # What failed stands at the end with its reason.
+    assert "weights not cached" in told[-1]
+    page.get_by_label("random weights (1)").check()
+    assert any("resnet18 (random)" in text for text in lines(page))
+    assert "r=1" in page.url
     assert trouble == []
+
+
+def test_the_address_brings_a_view_back(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    page.locator("#m").select_option("accuracy")
+    page.locator("#rule").select_option("linear")
+    page.locator("#o").select_option("name")
+    page.locator("#q").fill("vit")
+    told = lines(page)
+    assert told
+    assert all(", linear: Accuracy" in text for text in told)
+    again, _ = opened(browser, reported_run, view="#" + page.url.partition("#")[2])
+    assert lines(again) == told
+    assert again.locator("#q").input_value() == "vit"
+    assert trouble == []
+
+
+def test_figures_filter_the_table_and_the_number_of_rows_stays_in_view(
+    browser: Any, reported_run: Path
+) -> None:
+    page, trouble = opened(browser, reported_run)
+    page.locator("#all h2").scroll_into_view_if_needed()
+    page.locator("#all-groups").check()
+    page.locator("#q2").fill("auc>0.55 classifier:linear")
+    page.wait_for_function("document.querySelectorAll('#systems tbody tr').length > 0")
+    values = page.locator(f"{ROWS} td:nth-child(2)").all_inner_texts()
+    assert all(float(text.split()[0]) > 0.55 for text in values)
+    page.locator("#q2").fill("auc>2")
+    assert page.locator("#count").inner_text() == "0 of 48 rows"
+    page.locator("#clear").click()
+    assert page.locator("#count").inner_text() == "48 of 48 rows"
+    assert page.locator(ROWS).count() == 48
+    page.locator("#systems thead button").nth(1).click()
+    shown = [t.split()[0] for t in page.locator(f"{ROWS} td:nth-child(2)").all_inner_texts() if t]
+    assert [float(t) for t in shown] == sorted((float(t) for t in shown), reverse=True)
+    assert trouble == []
+
+
+def test_a_pair_shows_both_intervals_and_who_is_wrong(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    page.locator("#forest").focus()
+    page.keyboard.press("p")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("p")
+    text = page.locator("#pair").inner_text()
+    assert re.search(r"A − B: -?\d\.\d{3} \[.*\] alone, \[.*\] with all pairs in view", text)
+    cells = page.locator("#pair td.number").all_inner_texts()
+    assert sum(int(cell) for cell in cells) == 60
+    assert "a=" in page.url
+    assert "b=" in page.url
+    assert trouble == []
+
+
+def test_a_table_is_made_when_it_is_opened(browser: Any, reported_run: Path) -> None:
+    page, trouble = opened(browser, reported_run)
+    part = page.locator("details[data-table=confusion]")
+    assert part.locator("table").count() == 0
+    part.locator("summary").click()
+    part.locator("table").wait_for()
+    assert part.locator("caption").inner_text() == "Confusion counts"
+    part.locator("thead button").first.click()
+    assert part.locator("thead th").first.get_attribute("aria-sort") == "ascending"
+    assert trouble == []
+
+
+def test_without_a_script_there_is_a_picture_and_a_table(browser: Any, reported_run: Path) -> None:
+    context = browser.new_context(java_script_enabled=False, viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto((reported_run / "report.html").as_uri())
+    assert page.locator("svg.still").is_visible()
+    assert page.get_by_text("vit_small_patch16_224, medium gaussian").count() >= 1
+    context.close()
+
+
+def test_print_is_short_and_begins_with_the_picture(
+    browser: Any, reported_run: Path, tmp_path: Path
+) -> None:
+    page, _ = opened(browser, reported_run)
+    page.emulate_media(media="print")
+    path = tmp_path / "page.pdf"
+    page.pdf(path=path, format="A4")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", path.read_bytes())) <= 8
+    assert page.locator("#all .printed").first.is_visible()
+    assert not page.locator("#systems").is_visible()
 
 
 @pytest.mark.parametrize("kind", ["reported_run", "trained_run"])
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
 def test_fits_its_width_and_has_no_serious_barrier(
-    browser: Any,
-    request: pytest.FixtureRequest,
-    tmp_path: Path,
-    width: int,
-    scheme: str,
-    kind: str,
+    browser: Any, request: pytest.FixtureRequest, width: int, scheme: str, kind: str
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     # axe is injected as a script, which the page's own policy would refuse.
     folder = request.getfixturevalue(kind)
     page, trouble = opened(browser, folder, width, color_scheme=scheme, bypass_csp=True)
+    top = page.locator("#forest").bounding_box()["y"]
+    assert top <= (320 if width > 640 else 560)
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")
-    # What the page leaves for later has to fit, too.
-    page.add_style_tag(content="* { content-visibility: visible !important }")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.screenshot(path=tmp_path / f"report-{width}-{scheme}.png")
     violations = Axe().run(page).response["violations"]
     serious = [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
     assert serious == []
-    assert trouble == []
-
-
-def test_what_is_far_from_the_window_waits_and_is_there_when_reached(
-    browser: Any, reported_run: Path
-) -> None:
-    page, trouble = opened(browser, reported_run)
-    laid_out = "element => element.checkVisibility({contentVisibilityAuto: true})"
-    figure = page.locator("#costs figure svg").first
-    assert not figure.evaluate(laid_out)
-    page.get_by_role("navigation").get_by_role("link", name="Costs").click()
-    page.wait_for_timeout(200)
-    assert figure.evaluate(laid_out)
-    assert page.locator("#costs h2").bounding_box()["y"] < 450
-    assert trouble == []
-
-
-def test_the_name_of_a_row_stays_in_view_while_its_table_moves(
-    browser: Any, trained_run: Path
-) -> None:
-    page, trouble = opened(browser, trained_run, 800)
-    name = page.locator("#rows-trainings tbody th").first
-    frame = page.locator(".scroll:has(#rows-trainings)")
-    name.scroll_into_view_if_needed()
-    before = name.bounding_box()
-    frame.evaluate("element => { element.scrollLeft = 300 }")
-    assert frame.evaluate("element => element.scrollLeft") == 300
-    assert name.bounding_box()["x"] == before["x"]
     assert trouble == []
 
 
