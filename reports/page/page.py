@@ -128,7 +128,7 @@ def render(
 
 
 def _first(evaluation: Evaluation, told: list[dict[str, Any]]) -> dict[str, Any]:
-    """The first view without a script: of the first comparison that is no audit, if there is one."""
+    """The first view without a script, of the first comparison that is no audit."""
     places = [place for place, one in enumerate(told) if not one["audit"]] or [*range(len(told))]
     if not places:
         return {"first": None, "first_lead": "", "still": "", "still_rows": []}

@@ -63,7 +63,8 @@ def slopes(pairs: Sequence[tuple[float, float]], ends: tuple[str, str], label: s
         return bottom - (value - low) / (high - low) * (bottom - top)
 
     parts = [
-        f'<rect class="hatched" x="{right - 14}" y="{top - 4}" width="28" height="{bottom - top + 8}"/>',
+        f'<rect class="hatched" x="{right - 14}" y="{top - 4}" width="28" '
+        f'height="{bottom - top + 8}"/>',
         f'<text class="soft" text-anchor="middle" x="{left}" y="12">{escape(ends[0])}</text>',
         f'<text class="soft" text-anchor="middle" x="{right}" y="12">{escape(ends[1])}</text>',
     ]
@@ -88,7 +89,8 @@ def bars(counts: Sequence[int], ends: tuple[str, str], label: str) -> "Markup":
         height = 44 * count / most
         x, y = _PAD + place * wide, 48 - height
         parts.append(
-            f'<rect class="block" x="{x:.1f}" y="{y:.1f}" width="{wide * 0.8:.1f}" height="{height:.1f}"/>'
+            f'<rect class="block" x="{x:.1f}" y="{y:.1f}" width="{wide * 0.8:.1f}" '
+            f'height="{height:.1f}"/>'
         )
     parts.append(f'<text class="soft" x="{_PAD}" y="62">{escape(ends[0])}</text>')
     parts.append(

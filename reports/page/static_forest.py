@@ -75,7 +75,8 @@ def static_forest(
         )
     for tick in (round(low + part * (high - low) / 4, 2) for part in range(5)):
         parts.append(
-            f'<text class="soft" text-anchor="middle" x="{x(tick):.1f}" y="{foot + 16}">{tick:g}</text>'
+            f'<text class="soft" text-anchor="middle" x="{x(tick):.1f}" y="{foot + 16}">'
+            f"{tick:g}</text>"
         )
     for place, line in enumerate(lines):
         y = _ROW * place + 25
@@ -83,7 +84,8 @@ def static_forest(
         parts.append(f'<text x="{_LEFT}" y="{y - 11}">{escape(line.label)}</text>')
         if line.low is not None and line.high is not None:
             parts.append(
-                f'<line class="bar" {style} x1="{x(line.low):.1f}" x2="{x(line.high):.1f}" y1="{y}" y2="{y}"/>'
+                f'<line class="bar" {style} x1="{x(line.low):.1f}" '
+                f'x2="{x(line.high):.1f}" y1="{y}" y2="{y}"/>'
             )
         kind = "dot filled" if line.filled else "dot"
         parts.append(f'<circle class="{kind}" {style} cx="{x(line.value):.1f}" cy="{y}" r="4.5"/>')
@@ -93,12 +95,13 @@ def static_forest(
     label = escape(f"AUC of {len(lines)} backbones: {title}")
     body = "\n".join(parts)
     return Markup(
-        f'<svg class="forest still" role="img" aria-label="{label}" viewBox="0 0 {_WIDTH} {height}">{body}</svg>'
+        f'<svg class="forest still" role="img" aria-label="{label}" '
+        f'viewBox="0 0 {_WIDTH} {height}">{body}</svg>'
     )
 
 
 def static_rows(group: dict[str, Any]) -> list[list[str]]:
-    """The declared systems, reference points and `selected` as rows: name, measures, time, status."""
+    """The declared systems, reference points and `selected`: name, measures, time, status."""
     rows = []
     for system in group["systems"]:
         if not (system.get("d") or system.get("o")) or system.get("random"):

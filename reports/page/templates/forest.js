@@ -227,7 +227,7 @@ function drawCosts(target, points, lines, options) {
   let taken = -Infinity;
   for (const at of logTicks([low, high])) {
     parts.push(svg("line", { class: "grid", x1: x(at), x2: x(at), y1: top, y2: bottom }));
-    const text = seconds(at), half = text.length * LETTER / 2;
+    const text = `${Number(at.toPrecision(3)).toLocaleString("en")} s`, half = text.length * LETTER / 2;
     if (x(at) - half < taken + 4 || x(at) + half > width) continue;
     parts.push(svg("text", { class: "soft", x: x(at), y: bottom + 15, "text-anchor": "middle" }, text));
     taken = x(at) + half;

@@ -148,13 +148,15 @@ function untold(lines, of = group()) {
 /* ---- The first screen ---- */
 
 function lead(lines, filled) {
-  const of = group(), values = lines.map((line) => value(line.chosen)).filter((one) => one !== null);
+  // Random weights are in no sentence.
+  const of = group(), real = lines.map((line) => line.chosen).filter((one) => !one.random && value(one) !== null);
+  const values = real.map((one) => value(one)), told_n = filled ? real.filter((one) => filled.has(one)).length : 0;
   const title = MEASURES[measure()][1], parts = [];
   const rule = state.rule === "declared" ? `${capital(DATA.declared)} (declared)` : capital(state.rule);
   if (!values.length) parts.push("No backbone is in view.");
   else {
     const low = figure(Math.min(...values)), high = figure(Math.max(...values));
-    const told = filled && values.length > 1 ? `; ${filled.size} of them not told from the highest (filled)` : "";
+    const told = filled && values.length > 1 ? `; ${told_n} of them not told from the highest (filled)` : "";
     parts.push(`${rule} on ${counted(values.length, "backbone")}: ${title} ${low === high ? low : `${low} to ${high}`}${told}.`);
   }
   const selected = of.systems.find((one) => one.o === "selected" && value(one) !== null);

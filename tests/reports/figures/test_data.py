@@ -93,7 +93,7 @@ def test_the_tables_of_the_source_keep_their_columns(reported_run: Path) -> None
         "What the case tables hold",
         "Patients that two tables share",
         "Lesions whose views have different pathology",
-        "Benign &lt;&amp;&gt;",
+        "Benign \\u003c\\u0026>",
         "Full mammograms",
         "1,318",
     ):
@@ -178,8 +178,8 @@ def test_three_hundred_pathologies_are_put_together(small_run: Path) -> None:
 def test_every_figure_of_the_data_is_on_the_page_with_its_files(reported_run: Path) -> None:
     page = (reported_run / "report.html").read_text()
     for kind in ("pathology", "size", "view", "density", "montage", "patches"):
-        assert f'id="figure-data-{kind}"' in page
         for suffix in ("svg", "pdf"):
+            assert f'href="figures/data-{kind}.{suffix}"' in page
             assert (reported_run / "figures" / f"data-{kind}.{suffix}").is_file()
 
 
@@ -412,12 +412,10 @@ def audited(make_run: Callable[..., Path], tmp_path_factory: pytest.TempPathFact
 def test_an_audit_is_called_one_wherever_its_group_is_titled(audited: Path) -> None:
     page = (audited / "report.html").read_text()
     title = "all, pooled-official (audit: patients on both sides)"
-    assert f'<a href="#results-all-pooled-official">{title}</a>' in page
-    assert f'<h3 id="results-all-pooled-official">{title} ' in page
-    assert f"ROC curves: {title}. <a" in page
-    assert "no estimates of performance.</strong>\n<span>pooled-official</span>" in page
+    assert f'"title":"{title}","audit":true' in page
+    assert "Their figures are no estimates of performance." in page
     assert "official, pooled-official (audit)</dd>" in page
-    assert "<td>pooled-official (audit)</td>" in re.sub(r"<td [^>]*>", "<td>", page)
+    assert '"pooled-official (audit)"' in page
     assert not re.search(r"(?<!pooled-)official \(audit", page)
 
 
@@ -446,8 +444,8 @@ def test_what_is_no_list_of_names_is_no_audit(folder: Path, audits: Any) -> None
     path = folder / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"audits": audits}))
     page = build_report(folder).read_text()
-    assert "(audit" not in page
-    assert "Audits:" not in page
+    assert '"audit":true' not in page
+    assert 'id="audits"' not in page
 
 
 def test_regions_are_named_where_they_differ_and_else_once(folder: Path) -> None:
@@ -456,11 +454,11 @@ def test_regions_are_named_where_they_differ_and_else_once(folder: Path) -> None
     units.assign(region="context:1.5").to_parquet(path)
     page = build_report(folder).read_text()
     assert "<dt>Region</dt><dd>context:1.5</dd>" in page
-    assert ">mass, official <a" in page
+    assert '"title":"mass, official"' in page
     pd.concat([units, units.assign(region="full")]).to_parquet(path)
     page = build_report(folder).read_text()
-    assert ">mass, official, region crop <a" in page
-    assert ">mass, official, region full <a" in page
+    assert '"title":"mass, official, region crop"' in page
+    assert '"title":"mass, official, region full"' in page
     assert "<dt>Region</dt><dd>crop, full</dd>" in page
 
 

@@ -1,5 +1,6 @@
 """Headings are for people, names of columns for programs."""
 
+import json
 import re
 from pathlib import Path
 
@@ -32,7 +33,10 @@ def test_a_column_is_called_by_words_and_units(table: str, column: str, said: st
 
 def test_print_has_the_headings_of_the_page_and_the_csv_the_columns(trained_run: Path) -> None:
     page = (trained_run / "report.html").read_text()
-    shown = set(re.findall(r"<th scope=\"col\"[^>]*><button[^>]*>([^<]*)<", page))
+    found = re.search(r'<script id="data-of-page"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert found
+    tables = json.loads(found[1])["tables"].values()
+    shown = {title for table in tables for title, _ in table["columns"]}
     assert "Peak host memory (GiB)" in shown
     assert [text for text in shown if re.search(r"_|\bn \w|gib\b|gb\b| s$(?<!per s)", text)] == []
     assert r"peak host memory (GiB)" in (trained_run / "tables" / "trainings.tex").read_text()

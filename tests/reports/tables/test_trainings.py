@@ -290,7 +290,7 @@ def test_inner_validation_gets_its_line(own_copy: Path) -> None:
 def test_the_page_says_what_is_new(trained_run: Path) -> None:
     page = (trained_run / "report.html").read_text()
     for text in (
-        'id="training"',
+        'id="table-trainings"',
         'id="learning"',
         'id="published"',
         "what the seed alone changes",

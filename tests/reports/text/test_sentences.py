@@ -67,6 +67,8 @@ def said(folder: Path) -> str:
     """All that a report says, without names of protocols, columns of CSV files and commands."""
     build_report(folder)
     page = (folder / "report.html").read_text(encoding="utf-8")
+    # The values that the script draws are words of the page, too.
+    page = page.replace('<script id="data-of-page" type="application/json">', "<span>")
     page = re.sub(r"<(style|script|pre)\b.*?</\1>", " ", page, flags=re.DOTALL)
     labels = " ".join(re.findall(r'(?:aria-label|alt)="([^"]*)"', page))
     text = html.unescape(re.sub(r"<[^>]+>", " ", page) + labels)
