@@ -544,7 +544,7 @@ function start() {
   const plain = location.hash.slice(1);
   if (at || (plain && !plain.includes("="))) reach(at ?? decodeURIComponent(plain));
   const spy = new IntersectionObserver((seen) => {
-    for (const { target, isIntersecting } of seen) document.querySelector(`.rail a[href="#${target.id}"]`)?.classList.toggle("here", isIntersecting);
+    for (const { target, isIntersecting } of seen) document.querySelector(`.rail a[href$="#${target.id}"]`)?.classList.toggle("here", isIntersecting);
   }, { rootMargin: "-20% 0px -70% 0px" });
   for (const part of document.querySelectorAll("main > section")) spy.observe(part);
 }
