@@ -1,4 +1,4 @@
-"""Prints the budgets of a report's page: size, elements, time to load, place of the picture, facets.
+"""Prints the budgets of a report's page: size, elements, loading, place of the picture, facets.
 
     python tests/performance/page.py RUN/report.html
 
@@ -42,7 +42,8 @@ def main(path: Path) -> None:
             found = page.evaluate(_MEASURED)
             print(
                 f"{name}: {elements} elements (3,000), DOMContentLoaded {found['loaded']:.0f} ms "
-                f"(300), picture at {found['top']:.0f} px ({top}), facet {found['facet']:.0f} ms (50)"
+                f"(300), picture at {found['top']:.0f} px ({top}), "
+                f"facet {found['facet']:.0f} ms (50)"
             )
         browser.close()
 
