@@ -13,9 +13,9 @@ from reports.systems.kinds import (
     drawn,
     from_scratch,
     hybrid,
+    is_reference,
     own_head,
     pretrained,
-    reference_names,
     sees_images,
 )
 from reports.systems.pooling import PooledSystem
@@ -192,8 +192,11 @@ def audit_slopes(evaluation: Evaluation) -> Slopes:
     table = evaluation.tables.get("leakage_audit")
     if table is None:
         return []
-    random = {str(s.identity["extractor"]) for s in evaluation.systems if drawn(s)}
-    apart = random | reference_names(evaluation.run)
+    apart = {
+        str(one.identity["extractor"])
+        for one in evaluation.systems
+        if drawn(one) or is_reference(one)
+    }
     rows = table[~table["extractor"].astype(str).isin(apart)]
     found: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for row in rows.to_dict("records"):

@@ -95,7 +95,7 @@ def subgroups_of(
         if not drawn(entry.system)
     }
     rows: dict[tuple[str, str], int] = {}
-    values: dict[str, dict[tuple[str, str], list[float]]] = {}
+    values: dict[str, dict[tuple[str, str], list[float | None]]] = {}
     for row in _of_group(table, group).to_dict("records"):
         key = key_of.get(_identity(row))
         if key is None:
