@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from reports.statistics.logistic_calibration import NAMES as CALIBRATION
 from reports.systems.run_folder import Run
 from reports.systems.schema import SYSTEM_COLUMNS
+from reports.tables.external import MEASURES as EXTERNAL_MEASURES
 from reports.tables.headings import heading
 from reports.tables.report_table import ReportTable
 from reports.values import missing, number, short
@@ -278,3 +280,56 @@ def _figure(value: Any) -> str:
     if isinstance(value, int):  # which may be larger than any float
         return f"{value:,}"
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+_EXTERNAL_SETTINGS = (
+    "subset",
+    "region",
+    "size",
+    "weights",
+    "recipe",
+    "C",
+    "scale",
+    "tuned",
+    "seed",
+)
+
+
+def external_layout(declared: ReportTable, table: "pd.DataFrame", run: Run) -> dict[str, Any]:
+    """A row a system and set: external, internal, drop; then calibration, where anything has it."""
+    settings = [name for name in _EXTERNAL_SETTINGS if len(set(map(short, table[name])) - {""}) > 1]
+    calibration = [name for name in CALIBRATION if table[name].notna().any()]
+    columns = [Column("Extractor"), *(Column(heading(name)) for name in settings)]
+    columns += [Column("Classifier"), Column("Set"), Column("Internal test")]
+    for name in EXTERNAL_MEASURES:
+        title = MEASURE_TITLES[name]
+        columns += [Column(f"{title}{end}", numeric=True) for end in ("", ", internal", ", drop")]
+    columns += [Column(heading(name, declared.headings), numeric=True) for name in calibration]
+    columns += [
+        Column(title, numeric=True) for title in ("Training crops", "Test crops", run.patients)
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        cells = [TableCell(short(row["extractor"]), kind="name")]
+        cells += [TableCell(short(row[name])) for name in settings]
+        cells += [TableCell(short(row["classifier"]).replace("_", " "))]
+        cells += [TableCell(short(row[name])) for name in ("external", "internal")]
+        for name in EXTERNAL_MEASURES:
+            cells += [_bracketed(row, f"{side}{name}") for side in ("", "internal_")]
+            cells += [_bracketed(row, f"{name}_drop")]
+        cells += [_bracketed(row, name) for name in calibration]
+        cells += [_two_counts(row, name) for name in ("n_train", "n_test", "n_patients")]
+        rows.append(cells)
+    return {"columns": columns, "rows": rows}
+
+
+def _bracketed(row: Any, name: str) -> TableCell:
+    low, high = number(row[f"{name}_ci_low"]), number(row[f"{name}_ci_high"])
+    return TableCell(number(row[name]), short(row[name]), detail=f"[{low}, {high}]" if low else "")
+
+
+def _two_counts(row: Any, name: str) -> TableCell:
+    """External | internal."""
+    inside = row[f"internal_{name}"]
+    parts = [f"{int(value):,}" for value in (row[name], inside) if not missing(value)]
+    return TableCell(" | ".join(parts), short(row[name]))

@@ -7,11 +7,11 @@ from reports.evaluation import Evaluation
 from reports.page.cells import (
     TableCell,
     audit_layout,
+    external_layout,
     plain_layout,
     protocols_layout,
     published_layout,
 )
-from reports.page.external import external_layout
 from reports.page.lead import counted
 from reports.systems.hosts import hosts_note, hosts_of_table
 from reports.tables.every_table import TABLES
