@@ -29,7 +29,6 @@ from reports.figures.data_counts import (
 )
 from reports.figures.drawing import Drawing, lean
 from reports.figures.pictures import read_grey
-from reports.page.page import _inline
 from reports.systems.run_folder import Run, read_run
 
 
@@ -276,13 +275,6 @@ def test_pictures_in_a_figure_are_grey_data_and_unchanged(folder: Path) -> None:
     with Image.open(io.BytesIO(base64.b64decode(source))) as image:
         assert image.mode == "L"
         np.testing.assert_array_equal(np.asarray(image), read_grey(folder, "images/patches.png"))
-
-
-def test_the_pages_copy_of_a_picture_keeps_its_scale() -> None:
-    svg = b'<svg><image transform="matrix(0.804347 0 0)"/><path d="M 1.23456 2"/></svg>'
-    inline = str(_inline(Drawing("data-x", "data-x", "", "T", "A", svg, b"")))
-    assert "0.804347" in inline
-    assert "1.23 2" in inline
 
 
 def test_a_figure_without_a_picture_stays_as_it_is() -> None:

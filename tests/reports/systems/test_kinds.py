@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from reports.evaluation import Evaluation
-from reports.page.page import _banners
+from reports.page.overview import overview
 from reports.systems import kinds
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import PooledSystem, pool
@@ -132,9 +132,10 @@ def test_a_plugin_cites_no_paper_of_its_namesake(run: Run) -> None:
     assert not {"he2016deep", "wu2021cvt", "liu2021efficient", "touvron2021training"} & keys
 
 
-def test_drawn_parts_of_a_fusion_are_named_in_the_banner(run: Run) -> None:
-    banners = _banners(run, pool(run))
-    assert [b["items"] for b in banners if "Random weights" in b["text"]] == [["fusion:a+c"]]
+def test_a_fusion_with_drawn_parts_is_marked_on_the_page(run: Run) -> None:
+    groups = overview(Evaluation(run, pool(run)))["groups"]
+    marked = {one["x"] for group in groups for one in group["systems"] if one.get("random")}
+    assert marked == {"fusion:a+c"}
 
 
 def test_where_the_manifest_says_nothing_a_name_says_nothing(folder: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reports import RunFolderError, build_report
 from reports.evaluation import Evaluation
 from reports.figures.drawing import drawn
 from reports.figures.trainings import TRAINING_FIGURE
-from reports.page.cells import comparison
+from reports.page.pictures import legend_of
 from reports.systems.groups import by_network
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import is_whole, pool
@@ -307,7 +307,7 @@ def test_what_the_std_is_over_is_said_where_networks_trained_again(run: Run) -> 
         rows = [row | {"training": training} for row in run.manifest["extractors"]]
         told = replace(run, manifest=run.manifest | {"extractors": rows})
         groups = Evaluation(told, pool(told)).groups
-        legends = [comparison(group)["legend"] for group in groups]
+        legends = [legend_of(group) for group in groups]
         assert [said in legend for legend in legends] == [times == 1, False]
 
 
