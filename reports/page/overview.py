@@ -36,7 +36,7 @@ def overview(evaluation: Evaluation) -> dict[str, Any]:
         "measures": MEASURES,
         "families": [vars(family) for family in FAMILIES],
         "declared": RULE,
-        "words": {"unit": "crop", "units": "crops", "patients": run.patients},
+        "words": {"unit": "crop", "units": "crops", "drawn": run.patients},
         "hosts": hosts_note(hosts_of(run)),
         "groups": [_group(evaluation, group) for group in evaluation.groups],
     }

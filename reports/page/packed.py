@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.statistics.all_pairs import PairwiseDifferences
 from reports.statistics.roc import mean_roc
-from reports.statistics.simultaneous import PairwiseDifferences
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats
 

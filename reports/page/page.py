@@ -164,6 +164,10 @@ def _not_run(evaluation: Evaluation, lacking: list[tuple[str, str]]) -> list[tup
     table = evaluation.tables.get("comparisons")
     if table is not None and len(table) and not (table["status"] == "ok").any():
         found.append(("none of the declared comparisons: the run lacks one side of each", ""))
+    if not of_published_data(evaluation.run, evaluation.tables["summary"]):
+        found.append(
+            ("published figures: they are of the mass crops of CBIS-DDSM, these data are others", "")
+        )
     return found
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from reports.page.packed import SCALE, packed_pairs
-from reports.statistics.bootstrap import bootstrap
-from reports.statistics.simultaneous import critical_value, defined_draws, pairwise
+from reports.statistics.all_pairs import critical_value, defined_draws, pairwise
+from reports.statistics.bootstrap import bootstrap, observed
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats
 from reports.systems.schema import SUMMARY_MEASURES
@@ -38,14 +38,15 @@ def pair_figures(
         if len(places) < 2:
             continue
         drawn = bootstrap([systems[place].repeats for place in places], names)
-        for name, draws in zip(names, drawn.transpose(1, 0, 2), strict=True):
-            values = defined_draws(draws)
-            if values is None:
+        values = np.array([observed(systems[place].repeats, names) for place in places])
+        for name, draws, value in zip(names, drawn.transpose(1, 0, 2), values.T, strict=True):
+            defined = defined_draws(draws)
+            if defined is None:
                 continue
-            packed = packed_pairs(pairwise(values), limits=name == "auc")
+            packed = packed_pairs(pairwise(defined), limits=name == "auc")
             pairs[name] = {"at": list(places), "scale": SCALE, "data": packed}
             chosen = of_views or {"declared": views["declared"]}
-            critical[name] = _critical(values, places, chosen)
+            critical[name] = _critical(value, defined, places, chosen)
     return {"pairs": pairs, "critical": critical} if pairs else {}
 
 
@@ -66,15 +67,15 @@ def _among(places: Sequence[int], ran: Sequence[int]) -> list[int]:
     return [place for place in places if place in set(ran)]
 
 
-def _critical(values: Floats, places: Sequence[int], views: Views) -> dict[str, Any]:
+def _critical(
+    value: Floats, drawn: Floats, places: Sequence[int], views: Views
+) -> dict[str, Any]:
     """For each view how many standard errors a difference takes; `all` for every pair here."""
     at = {place: row for row, place in enumerate(places)}
-    found: dict[str, Any] = {"all": _rounded(critical_value(values))}
+    found: dict[str, Any] = {"all": _rounded(critical_value(value, drawn))}
     for rule, seen in views.items():
-        found[rule] = [
-            _rounded(critical_value(values[[at[place] for place in some if place in at]]))
-            for some in seen
-        ]
+        kept = [[at[place] for place in some if place in at] for some in seen]
+        found[rule] = [_rounded(critical_value(value[some], drawn[some])) for some in kept]
     return found
 
 

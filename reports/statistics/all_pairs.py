@@ -13,6 +13,7 @@ References
    bootstrap differences).
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,22 @@ from reports.systems.rows import Floats
 
 # Systems that agree in all draws but for rounding do not differ.
 _SMALLEST_ERROR = 1e-12
+
+
+class PairwiseDifferences(NamedTuple):
+    """The differences of all pairs (i, j), i < j, in the order (0, 1), (0, 2), …, (1, 2), ….
+
+    Attributes
+    ----------
+    low, high : Floats, shape (pairs,)
+        The 95 % percentile interval of a pair looked at alone.
+    error : Floats, shape (pairs,)
+        The standard deviation over the draws; 0 where two systems agree in every draw.
+    """
+
+    low: Floats
+    high: Floats
+    error: Floats
 
 
 class AllPairs(NamedTuple):
@@ -61,6 +78,87 @@ class AllPairs(NamedTuple):
         return apart
 
 
+def defined_draws(drawn: Floats) -> Floats | None:
+    """The draws in which every system has a value; None where these are too few.
+
+    Parameters
+    ----------
+    drawn : Floats, shape (k, draws)
+        A measure of each system in each draw.
+
+    Returns
+    -------
+    Floats | None, shape (k, defined)
+        The columns without NaN; None where more than `MAX_UNDEFINED` of all have one.
+    """
+    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
+    enough = defined.shape[1] >= max((1 - MAX_UNDEFINED) * drawn.shape[1], 2)
+    return defined if enough else None
+
+
+def pairwise(drawn: Floats) -> PairwiseDifferences:
+    """The intervals and standard errors of all pairs, each looked at alone.
+
+    Parameters
+    ----------
+    drawn : Floats, shape (k, draws)
+        From `defined_draws`.
+
+    Returns
+    -------
+    PairwiseDifferences
+        Of the k (k - 1) / 2 pairs.
+    """
+    levels = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
+    found = [
+        np.vstack([np.quantile(differences, levels, axis=1), _errors(differences)])
+        for differences in _against_those_after(drawn)
+    ]
+    return PairwiseDifferences(*(np.hstack(found) if found else np.empty((3, 0))))
+
+
+def critical_value(value: Floats, drawn: Floats, level: float = LEVEL) -> float:
+    """How many standard errors a difference must have where all pairs are looked at.
+
+    Parameters
+    ----------
+    value : Floats, shape (k,)
+        The measure of each system.
+    drawn : Floats, shape (k, draws)
+        From `defined_draws`.
+    level : float, default LEVEL
+        The share of draws in which no pair's difference is further from its value.
+
+    Returns
+    -------
+    float
+        The quantile of the largest standardised difference; 0 where no pair varies, NaN where there
+        is no pair or a value is undefined.
+    """
+    if len(value) < 2 or np.isnan(value).any():
+        return float("nan")
+    largest = np.zeros(drawn.shape[1])
+    for place, differences in enumerate(_against_those_after(drawn)):
+        error = _errors(differences)
+        varies = error > 0
+        if varies.any():
+            away = np.abs(differences - (value[place] - value[place + 1 :])[:, None])[varies]
+            largest = np.maximum(largest, (away / error[varies, None]).max(axis=0))
+    return float(np.quantile(largest, level))
+
+
+def _against_those_after(drawn: Floats) -> Iterator[Floats]:
+    """Each system less all that follow: all pairs at once would take gigabytes."""
+    for place in range(len(drawn) - 1):
+        yield drawn[place] - drawn[place + 1 :]
+
+
+def _errors(differences: Floats) -> Floats:
+    error: Floats = differences.std(axis=1, ddof=1)
+    error[error < _SMALLEST_ERROR] = 0
+    return error
+
+
 def all_pairs(value: Floats, drawn: Floats, level: float = LEVEL) -> AllPairs:
     """Simultaneous intervals on the differences of k systems.
 
@@ -79,22 +177,11 @@ def all_pairs(value: Floats, drawn: Floats, level: float = LEVEL) -> AllPairs:
     AllPairs
         All NaN where more than `MAX_UNDEFINED` of the draws are left out, or a value is undefined.
     """
-    defined = drawn[:, ~np.isnan(drawn).any(axis=0)]
     difference = np.subtract.outer(value, value)
-    error = np.zeros_like(difference)
-    enough = defined.shape[1] >= max((1 - MAX_UNDEFINED) * drawn.shape[1], 2)
-    if not enough or np.isnan(value).any():
+    defined = defined_draws(drawn)
+    if defined is None or np.isnan(value).any():
         nothing = np.full_like(difference, np.nan)
         return AllPairs(float("nan"), nothing, nothing)
-    largest = np.zeros(defined.shape[1])
-    for one in range(len(value) - 1):
-        # One system against all that follow: all pairs at once would take gigabytes.
-        of_draws = defined[one] - defined[one + 1 :]
-        spread = of_draws.std(axis=1, ddof=1)
-        spread[spread < _SMALLEST_ERROR] = 0
-        error[one, one + 1 :] = error[one + 1 :, one] = spread
-        differ = spread > 0
-        if differ.any():
-            away = np.abs(of_draws[differ] - difference[one, one + 1 :][differ, None])
-            largest = np.maximum(largest, (away / spread[differ, None]).max(axis=0))
-    return AllPairs(float(np.quantile(largest, level)), difference, error)
+    error = np.zeros_like(difference)
+    error[np.triu_indices(len(value), 1)] = pairwise(defined).error
+    return AllPairs(critical_value(value, defined, level), difference, error + error.T)

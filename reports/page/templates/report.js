@@ -153,7 +153,7 @@ function lead(lines, filled) {
   const values = real.map((one) => value(one)), told_n = filled ? real.filter((one) => filled.has(one)).length : 0;
   const title = MEASURES[measure()][1], parts = [];
   const rule = state.rule === "declared" ? `${capital(DATA.declared)} (declared)` : capital(state.rule);
-  if (!values.length) parts.push("No backbone is in view.");
+  if (!values.length) parts.push("No backbone is shown.");
   else {
     const low = figure(Math.min(...values)), high = figure(Math.max(...values));
     const told = filled && values.length > 1 ? `; ${told_n} of them not told from the highest (filled)` : "";
@@ -234,7 +234,7 @@ function drawFirst() {
   by("audit-note").hidden = !of.audit;
   by("facts").textContent = of.facts;
   const without = new Set(of.systems.filter((one) => !one.o && inFamilies(one)).map((one) => one.e)).size - lines.length;
-  by("without").textContent = without > 0 ? `${counted(without, "backbone")} not in view: another classifier, or filtered.` : "";
+  by("without").textContent = without > 0 ? `${counted(without, "backbone")} not shown: another classifier, or filtered.` : "";
   asTable("forest-table", ["System", title, "Low", "High"], () => all.filter((one) => !one.heading).map((one) => [one.label, figure(one.value), figure(one.low), figure(one.high)]));
   asTable("costs-table", ["System", "Time", title], () => timed.map(({ chosen }) => [named(chosen), seconds(chosen.t), figure(value(chosen))]));
 }
@@ -286,8 +286,8 @@ function drawPair() {
       const alone = apart.low === null ? [apart.value - NORMAL * apart.error, apart.value + NORMAL * apart.error] : [apart.low, apart.high];
       const together = [apart.value - inView * apart.error, apart.value + inView * apart.error];
       const told = together[0] > 0 || together[1] < 0;
-      parts.push(html("p", {}, `Difference of ${title}, A − B: `, html("strong", {}, figure(apart.value)), ` [${alone.map(figure).join(", ")}] alone, [${together.map(figure).join(", ")}] with all pairs in view.`));
-      say(told ? "Told apart with all pairs in view." : "Not told apart, which is no proof that they are equal.");
+      parts.push(html("p", {}, `Difference of ${title}, A − B: `, html("strong", {}, figure(apart.value)), ` [${alone.map(figure).join(", ")}] alone, [${together.map(figure).join(", ")}] with all pairs shown.`));
+      say(told ? "Told apart with all pairs shown." : "Not told apart, which is no proof that they are equal.");
       say(`A true difference of ${figure(POWER * apart.error)} would have been seen with a probability of 80 %, as a single comparison.`);
     }
     const declared = (of.declared ?? []).find((one) => state.m === "auc" && ((one.a === a.k && one.b === b.k) || (one.a === b.k && one.b === a.k)));

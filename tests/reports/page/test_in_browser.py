@@ -116,7 +116,7 @@ def test_a_pair_shows_both_intervals_and_who_is_wrong(browser: Any, reported_run
     page.keyboard.press("ArrowDown")
     page.keyboard.press("p")
     text = page.locator("#pair").inner_text()
-    assert re.search(r"A − B: -?\d\.\d{3} \[.*\] alone, \[.*\] with all pairs in view", text)
+    assert re.search(r"A − B: -?\d\.\d{3} \[.*\] alone, \[.*\] with all pairs shown", text)
     cells = page.locator("#pair td.number").all_inner_texts()
     assert sum(int(cell) for cell in cells) == 60
     assert "a=" in page.url

@@ -10,7 +10,7 @@ import pytest
 
 from reports.page.lead import counted
 from reports.page.page import as_json, squeezed
-from reports.statistics.simultaneous import critical_value, defined_draws, pairwise
+from reports.statistics.all_pairs import critical_value, defined_draws, pairwise
 
 
 def values(folder: Path) -> dict:
@@ -65,10 +65,12 @@ def test_one_row_is_one_row() -> None:
 def test_all_pairs_at_once_take_more_than_one_pair() -> None:
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(6, 4000))
-    assert 1.9 < critical_value(draws[:2]) < 2.05
+    value = np.zeros(6)
+    assert 1.9 < critical_value(value[:2], draws[:2]) < 2.05
     # 15 pairs of 6 independent means: the studentized range, 4.03 by table, over the root of 2.
-    assert critical_value(draws) == pytest.approx(4.03 / np.sqrt(2), abs=0.08)
-    assert np.isnan(critical_value(np.ones((2, 100))))
+    assert critical_value(value, draws) == pytest.approx(4.03 / np.sqrt(2), abs=0.08)
+    assert critical_value(value[:2], np.ones((2, 100))) == 0
+    assert np.isnan(critical_value(value[:1], draws[:1]))
 
 
 def test_pairs_are_the_differences_of_the_draws() -> None:

@@ -164,10 +164,10 @@ def test_a_declared_table_is_written_and_shown_in_its_place(
     assert (folder / "tables" / "sides.csv").read_text() == f"side,n\nleft,{rows}\n"
     assert "counted rows" in (folder / "tables" / "sides.tex").read_text()
     assert not (folder / "tables" / "nothing.csv").exists()
-    section = text[text.index('<section id="closer">') : text.index('<section id="mistakes">')]
-    assert '<h3 id="table-sides">Which side <a' in section
-    assert "<p>Counted by side. <a" in section
-    assert "Counted rows" in section
+    section = text[text.index('<section id="wrong">') : text.index('<section id="trust">')]
+    assert '<h3 id="table-sides">Which side</h3>' in section
+    assert "Counted by side." in section
+    assert '"sides":{"columns":[["Side",false],["Counted rows",true]]' in text
     assert "table-nothing" not in text
 
 

@@ -292,7 +292,6 @@ def test_the_page_says_what_is_new(trained_run: Path) -> None:
     for text in (
         'id="table-trainings"',
         'id="learning"',
-        'id="published"',
         "what the seed alone changes",
         "(estimated)",
         "scratch",
