@@ -25,7 +25,7 @@ from reports.page.pictures import (
     split_pictures,
     written_files,
 )
-from reports.page.saliency import saliency_legend, shown
+from reports.page.saliency import numbered, saliency_legend, shown
 from reports.page.static_forest import references_of, static_forest, static_lines, static_rows
 from reports.page.uncertainty import untold
 from reports.systems.counted import classifiers_counted, extractors_counted
@@ -73,7 +73,9 @@ def render(
     environment.filters["breakable"] = breakable
     script = squeezed(_asset("forest.js") + _asset("report.js"))
     closed = closed_tables(evaluation, TABLES)
-    values = overview(evaluation) | {"tables": table_values(closed)}
+    saliency = shown(run)
+    pictures = numbered(saliency)
+    values = overview(evaluation) | {"tables": table_values(closed), "pictures": list(pictures)}
     answered, lacking = cards(evaluation)
     page = environment.get_template("report.html.j2").render(
         style=_asset("forest.css") + _asset("report.css"),
@@ -105,7 +107,8 @@ def render(
         places=_places(TABLES),
         filled=_places(declared for declared in TABLES if declared.name in tables),
         n_rows=counted(len(systems), "row"),
-        saliency=shown(run),
+        saliency=saliency,
+        pictures=pictures,
         saliency_most=in_a_row([f"{most} {verdict}s" for verdict, most in VERDICTS.items()]),
         saliency_legend=saliency_legend(),
         mistakes=mistaken_crops(evaluation),

@@ -7,7 +7,7 @@ that look at no test row when they choose a system.
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,13 @@ def _strength(peak: float, highest: float, colour: bool) -> str:
     if peak < ROUNDING:
         return "No place raises the score"
     return f"Peak {peak / highest:.0%}" if colour else f"Peak below {FAINT:.0%}, not coloured"
+
+
+def numbered(systems: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Numbers of the pictures, from 0: systems show the same crops, and the page has each once."""
+    crops = [crop for system in systems for crop in system["crops"]]
+    addresses = dict.fromkeys(crop[name] for crop in crops for name in ("plain", "overlay"))
+    return {address: number for number, address in enumerate(addresses)}
 
 
 def _figure(value: Any) -> str:

@@ -492,6 +492,7 @@ document.addEventListener("toggle", (event) => {
   if (part.open && part.dataset.table) fill(part);
   const waiting = part.open && part.querySelector(":scope > template");
   if (waiting) waiting.replaceWith(waiting.content);
+  for (const one of part.querySelectorAll("img[data-picture]")) one.src = DATA.pictures[one.dataset.picture];
 }, true);
 
 function start() {

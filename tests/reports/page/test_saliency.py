@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from reports import build_report
-from reports.page.saliency import FAINT, coloured, overlay, shown
+from reports.page.saliency import FAINT, coloured, numbered, overlay, shown
 from reports.systems.pooling import pool
 from reports.systems.run_folder import read_run
 from reports.wanted import candidates_to_explain, choose, read_wanted
@@ -205,3 +205,9 @@ def test_a_map_is_coloured_exactly_where_its_words_say_so(folder, tmp_path, peak
         says_so = text.startswith("Peak") and "not coloured" not in text
         assert (crop["overlay"] != crop["plain"]) is crop["coloured"] is says_so
     assert coloured(peaks) == [text.startswith("Peak") and "not" not in text for text in words]
+
+
+def test_a_crop_that_several_systems_show_is_in_the_page_once():
+    of_one = {"crops": [{"plain": "a", "overlay": "b"}, {"plain": "c", "overlay": "c"}]}
+    of_two = {"crops": [{"plain": "a", "overlay": "d"}]}
+    assert numbered([of_one, of_two]) == {"a": 0, "b": 1, "c": 2, "d": 3}
