@@ -169,7 +169,10 @@ def _not_run(evaluation: Evaluation, lacking: list[tuple[str, str]]) -> list[tup
         found.append(("none of the declared comparisons: the run lacks one side of each", ""))
     if not of_published_data(evaluation.run, evaluation.tables["summary"]):
         found.append(
-            ("published figures: they are of the mass crops of CBIS-DDSM, these data are others", "")
+            (
+                "published figures: they are of the mass crops of CBIS-DDSM, these data are others",
+                "",
+            )
         )
     return found
 

@@ -67,9 +67,7 @@ def _among(places: Sequence[int], ran: Sequence[int]) -> list[int]:
     return [place for place in places if place in set(ran)]
 
 
-def _critical(
-    value: Floats, drawn: Floats, places: Sequence[int], views: Views
-) -> dict[str, Any]:
+def _critical(value: Floats, drawn: Floats, places: Sequence[int], views: Views) -> dict[str, Any]:
     """For each view how many standard errors a difference takes; `all` for every pair here."""
     at = {place: row for row, place in enumerate(places)}
     found: dict[str, Any] = {"all": _rounded(critical_value(value, drawn))}
