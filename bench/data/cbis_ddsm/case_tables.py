@@ -23,8 +23,14 @@ PUBLISHED_ROWS = {
     ("calc", "train"): 1546,
     ("calc", "test"): 326,
 }
-# Of all four together; images are full mammograms. Nobody gives the number of lesions.
-PUBLISHED = {"rows": sum(PUBLISHED_ROWS.values()), "patients": 1566, "images": 3103}
+# Of all four together; images are full mammograms. The paper gives no number of lesions: it is
+# counted in the four published tables (patient, side, type of abnormality and its number).
+PUBLISHED = {
+    "rows": sum(PUBLISHED_ROWS.values()),
+    "lesions": 2050,
+    "patients": 1566,
+    "images": 3103,
+}
 PATHOLOGIES = {"MALIGNANT": 1, "BENIGN": 0, "BENIGN_WITHOUT_CALLBACK": 0}
 # Names are compared in lower case, underscores as spaces: the density column has two spellings.
 _NEEDED = {
