@@ -84,7 +84,7 @@ conclude: little, and the tables say so.
 {commands}
 ```
 
-`python docs/mini_mias.py all-mias.tar.gz` (or `tox -e docs -- all-mias.tar.gz`) builds this
+`python docs/mini_mias.py all-mias.tar.gz` (or `tox -e examples -- all-mias.tar.gz`) builds this
 folder again. The networks are trained by the recipe of `--preset quick`, ten epochs: that shows
 that they run, not what they can do. It was made with one thread (`OMP_NUM_THREADS=1`). Figures
 are mean ± standard deviation over repeats (there is one: no ±) [95 % interval, bootstrap over
