@@ -6,6 +6,10 @@ import sys
 from bench.errors import UnusableInput, WorkStopped, is_disk_error, is_memory_error
 from bench.hiding import hiding_file, imported_hiding_file
 
+# A shell completes a command that stands on its path, and `python -m bench` is none.
+COMMAND = "bench"
+_COMPLETION = {"--install-completion", "--show-completion"}
+
 
 def main() -> None:
     """Run the command line; what cannot be used ends in one line and status 2."""
@@ -19,7 +23,7 @@ def main() -> None:
         # Not before: it imports what a file may hide.
         from bench.cli import app
 
-        app()
+        app(prog_name=COMMAND if _COMPLETION & set(sys.argv[1:2]) else None)
     except (UnusableInput, WorkStopped) as error:
         _stop(str(error), error.status)
     except OSError as error:

@@ -12,11 +12,20 @@ from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
 from bench.commands.paper import paper
 from bench.commands.report import report
+from bench.errors import INTERRUPTED
+
+# As lines of their own: help would make one paragraph of them.
+EXIT_STATUS = f"""\b
+Exit status:
+  0    done
+  1    something failed; what it was, and why, is said, and in a report too
+  2    wrong usage or unusable input, in one line
+  {INTERRUPTED}  interrupted; the same command goes on from what is done"""
 
 app = typer.Typer(
     help="Benchmark of hybrid ViT-plus-SVM classification for medical images with small data.",
+    epilog=EXIT_STATUS,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -42,7 +51,7 @@ def _options(
     """What can be asked without a command."""
 
 
-app.command("all", cls=GroupedCommand)(with_options(run_all, from_file=True))
+app.command("all", cls=GroupedCommand, epilog=EXIT_STATUS)(with_options(run_all, from_file=True))
 app.command("features", cls=GroupedCommand)(with_options(features.features, features.FIELDS))
 app.command("init")(init)
 app.command()(report)

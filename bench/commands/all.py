@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from bench.commands.printing import print_table, say
+from bench.commands.printing import print_table, say, say_wrapped
 from bench.errors import INTERRUPTED
 from bench.planning.config import Configuration
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bench.planning.extractor import Extractor
     from bench.planning.job import Job
     from bench.planning.plan import Plan
+
+# Where the second line of what a plan needs begins.
+_FURTHER = " " * 10
 
 
 def run_all(configuration: Configuration) -> None:
@@ -49,29 +52,41 @@ def print_plan(job: "Job") -> None:
     from bench.data.summary import left_out_notice
 
     plan = job.plan
-    say(f"data      {job.dataset.title}: {len(job.dataset.table)} crops")
-    say(f"device    {job.device}")
-    say(f"store     {job.cache}")
-    say(f"run       {job.out}")
+    say_wrapped(f"data      {job.dataset.title}: {len(job.dataset.table)} crops", _FURTHER)
+    say_wrapped(f"device    {job.device}", _FURTHER)
+    say_wrapped(f"store     {job.cache}", _FURTHER)
+    say_wrapped(f"run       {job.out}", _FURTHER)
     for one in job.externals:
-        say(f"external  {one.name}: {one.dataset.title}: {len(one.dataset.table)} crops")
+        say_wrapped(
+            f"external  {one.name}: {one.dataset.title}: {len(one.dataset.table)} crops", _FURTHER
+        )
     left_out = left_out_notice(job.dataset.left_out, len(job.dataset.table))
     others = [line for one in job.externals for line in one.notices]
     for notice in (*job.dataset.notices, *job.notices, *left_out, *others, *plan.notices):
-        say(f"note      {notice}")
+        say_wrapped(f"note      {notice}", _FURTHER)
     _print_needs(job)
     say("")
     _print_folds(plan)
     say("")
-    by_name = {extractor.name: extractor for extractor in job.extractors}
-    units = []
+    _print_systems(job)
+    say("")
+    say_wrapped(
+        f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason"
+    )
+
+
+def _print_systems(job: "Job") -> None:
+    """Each extractor with its units, and which classifiers go with it: most have the same."""
+    plan, by_name = job.plan, {extractor.name: extractor for extractor in job.extractors}
+    units, alike = [], dict[str, list[str]]()
     for name in plan.extractors():
         pairs = [system.classifier for _, systems in plan.work(name) for system in systems]
         weights, status = _weights_of(by_name.get(name))
-        units.append((name, weights, ", ".join(dict.fromkeys(pairs)), len(pairs), status))
-    print_table("", ("extractor", "weights", "classifiers", "units", "status"), units)
+        units.append((name, weights, len(pairs), status))
+        alike.setdefault(", ".join(dict.fromkeys(pairs)), []).append(name)
+    print_table("", ("extractor", "weights", "units", "status"), units)
     say("")
-    say(f"{plan.n_units()} units of work; crops that prove unreadable are left out, with a reason")
+    print_table("", ("classifiers", "of"), [(one, ", ".join(of)) for one, of in alike.items()])
 
 
 def _print_needs(job: "Job") -> None:
@@ -88,20 +103,23 @@ def _print_needs(job: "Job") -> None:
     workers = planned_workers(options.scheduler, rules.threads)
     need = disk_need(job, workers or 1)
     for line in lines_of(need):
-        say(f"disk      {line}")
+        say_wrapped(f"disk      {line}", _FURTHER)
     if notice := disk_notice(job, need):
-        say(f"note      {notice}")
+        say_wrapped(f"note      {notice}", _FURTHER)
     # A cluster may have GPUs that this machine lacks.
     own = is_on_this_machine(options.scheduler) or options.device != "auto"
     effort = effort_of(job, (rules,) if own else likely_rules(rules))
     if options.scheduler != LOCAL:
-        say(f"submits   {effort.tasks} tasks, {effort.gpu_tasks} of them with a network")
-        say(
+        say_wrapped(
+            f"submits   {effort.tasks} tasks, {effort.gpu_tasks} of them with a network", _FURTHER
+        )
+        say_wrapped(
             f"shares    {decimal(effort.stack_bytes + effort.site_bytes)} by way of the store: "
-            f"crops {decimal(effort.stack_bytes)}, plan {decimal(effort.site_bytes)}"
+            f"crops {decimal(effort.stack_bytes)}, plan {decimal(effort.site_bytes)}",
+            _FURTHER,
         )
     for line in time_lines(effort, workers):
-        say(f"time      {line}")
+        say_wrapped(f"time      {line}", _FURTHER)
 
 
 def _print_folds(plan: "Plan") -> None:

@@ -1,6 +1,5 @@
 """`bench cache`: what lies in the store, and removing what is no longer wanted."""
 
-import json
 import re
 import shutil
 from dataclasses import asdict
@@ -9,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.printing import print_table, say
+from bench.commands.printing import print_json, print_table, say
 from bench.errors import UnusableInput
 
 app = typer.Typer(help="The store: what lies in it, and removing some of it.", no_args_is_help=True)
@@ -34,16 +33,16 @@ def info(
         rows = [asdict(one) | dict(zip(names, one.by_age, strict=True)) for one in found]
         for row in rows:
             del row["by_age"]
-        typer.echo(json.dumps({"store": str(root), "free": _free(root), "kinds": rows}))
+        print_json({"store": str(root), "free": _free(root), "kinds": rows})
         return
     ages = [f"under {end} d" for end in AGES] + ["older"]
     told = {**KINDS, TEMPORARY: "left by writers that were killed"}
     table = [
-        (one.kind, told[one.kind], one.files, _size(one.size), *map(_size, one.by_age))
+        (one.kind, told[one.kind], one.files, _size(one.size), *map(_cell, one.by_age))
         for one in found
     ]
     sums = [sum(one.by_age[i] for one in found) for i in range(len(ages))]
-    table.append(("all", "", sum(one.files for one in found), _size(sum(sums)), *map(_size, sums)))
+    table.append(("all", "", sum(one.files for one in found), _size(sum(sums)), *map(_cell, sums)))
     print_table("", ("kind", "what it is", "files", "size", *ages), table)
     say(f"store {root}: {_size(_free(root))} free on its disk")
 
@@ -109,3 +108,8 @@ def _size(count: int) -> str:
     from rich.filesize import decimal
 
     return decimal(count)
+
+
+def _cell(count: int) -> str:
+    """A size as a cell of a table, which is narrow."""
+    return _size(count) if count else "0"

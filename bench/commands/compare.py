@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # Systems of one run only that are named; the others are counted.
 NAMED = 5
+# What a system is known by.
+COLUMNS = ("subset", "protocol", "extractor", "classifier")
 
 
 def compare(
@@ -57,7 +59,7 @@ def _show(found: "TwoRuns", measure: str) -> None:
         p = "" if missing(row["p_holm"]) else number(row["p_holm"])
         rows.append(
             (
-                *(row[name] for name in ("subset", "protocol", "extractor", "classifier")),
+                *(row[name] for name in COLUMNS),
                 *(number(row[name]) for name in ("first", "second")),
                 f"{number(row['difference'])}{limits}",
                 p,
@@ -66,7 +68,7 @@ def _show(found: "TwoRuns", measure: str) -> None:
                 row["differs"],
             )
         )
-    columns = ("subset", "protocol", "extractor", "classifier", f"{measure}, first", "second")
+    columns = (*COLUMNS, f"{measure}, first", "second")
     further = (
         "second - first [95 %]",
         "p, Holm",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.printing import print_table, say
+from bench.commands.printing import print_json, print_table, say, say_wrapped
 from bench.errors import INTERRUPTED
 from bench.planning.config import COLUMNS_HELP, Configuration, option_of
 
@@ -24,7 +24,9 @@ LISTED_ROWS = 20
 def info(
     path: Annotated[Path, typer.Argument(help="Folder, archive or manifest.")],
     dataset: Annotated[str, typer.Option(help=option_of("dataset").help)] = "auto",
-    tables: Annotated[Path | None, typer.Option(help="Folder of the case tables.")] = None,
+    tables: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Folder of the case tables.")
+    ] = None,
     positive: Annotated[
         str | None,
         typer.Option(help="The positive class of a folder or CSV; by default the names say it."),
@@ -43,7 +45,8 @@ def info(
         bool, typer.Option("--json", help="Print one JSON object in place of tables.")
     ] = False,
     plugin: Annotated[
-        list[Path] | None, typer.Option(help="Python file that registers data sets.")
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Python file that registers data sets."),
     ] = None,
 ) -> None:
     """Report what a folder holds and what is wrong with it; every crop is decoded once."""
@@ -74,7 +77,7 @@ def info(
         ):
             stack = build_stack(found, CropSettings(), place, decoded, compared)
     if as_json:
-        typer.echo(json.dumps(as_object(found, stack), ensure_ascii=False, indent=1))
+        print_json(as_object(found, stack))
     else:
         print_dataset(found, stack)
 
@@ -160,13 +163,13 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     tables = summarise(dataset, stack)
     synthetic = ", synthetic: its figures mean nothing for mammography" * dataset.synthetic
     crops = len((stack or dataset).table)
-    say(f"{dataset.title}: {crops} crops at {dataset.source.root}{synthetic}")
+    say_wrapped(f"{dataset.title}: {crops} crops at {dataset.source.root}{synthetic}", "  ")
     if dataset.licence:
-        say(f"licence: {dataset.licence}")
+        say_wrapped(f"licence: {dataset.licence}", "  ")
     if dataset.citation:
-        say(f"cite: {dataset.citation}")
+        say_wrapped(f"cite: {dataset.citation}", "  ")
     for notice in _notices(dataset, stack):
-        say(f"note: {notice}")
+        say_wrapped(f"note: {notice}", "  ")
     for title, name in (
         ("Totals (images: full mammograms, or files)", "totals"),
         ("Case tables (images: full mammograms)", "source_tables"),

@@ -1,6 +1,5 @@
 """`bench doctor`: looks at what a run needs and says what to do where something is missing."""
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from bench.commands.printing import say
+from bench.commands.printing import print_json, say_wrapped
 from bench.errors import UnusableInput
 
 if TYPE_CHECKING:
@@ -19,6 +18,8 @@ if TYPE_CHECKING:
 # What the default run on the phantom was measured to need, with room to spare.
 MEMORY_GIB = 4
 DISK_GIB = 2
+# Where the second line of a finding begins.
+_FURTHER = " " * 6
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def doctor(
     """Check device, memory, disk, weights and data, each with its remedy."""
     findings = examine(data, weights_dir, cache)
     if as_json:
-        typer.echo(json.dumps(described(findings), indent=1, ensure_ascii=False))
+        print_json(described(findings))
     else:
         print_checks(findings)
     if any(finding.state == "bad" for finding in findings):
@@ -222,31 +223,15 @@ def print_checks(findings: Iterable["Check"]) -> None:
     cached = [f.what for f in fine if f.backbone]
     for f in fine:
         if not f.backbone:
-            _print_wrapped(f"ok    {f.what}: {f.found}")
+            say_wrapped(f"ok    {f.what}: {f.found}", _FURTHER)
     if cached:
-        _print_wrapped(f"ok    weights cached: {', '.join(cached)}")
+        say_wrapped(f"ok    weights cached: {', '.join(cached)}", _FURTHER)
     # One hint may be that of many backbones.
     alike: dict[tuple[str, str, str], list[str]] = {}
     for f in findings:
         if f.state != "ok":
             alike.setdefault((f.state, f.found, f.hint), []).append(f.what)
     for (state, found, hint), names in alike.items():
-        _print_wrapped(f"{state:<5} {', '.join(names)}: {found}")
+        say_wrapped(f"{state:<5} {', '.join(names)}: {found}", _FURTHER)
         if hint:
-            _print_wrapped(f"      -> {hint}")
-
-
-# Columns of a terminal that nobody has widened.
-_WIDTH = 80
-
-
-def _print_wrapped(line: str) -> None:
-    """One paragraph within 80 columns, later lines further in; a name is never cut."""
-    import textwrap
-
-    further = " " * 9 if line.startswith("      -> ") else " " * 6
-    lines = textwrap.wrap(
-        line, _WIDTH, subsequent_indent=further, break_long_words=False, break_on_hyphens=False
-    )
-    for part in lines:
-        say(part)
+            say_wrapped(f"      -> {hint}", " " * 9)

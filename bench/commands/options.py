@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from typer.core import TyperCommand
 
+from bench.commands.completion import completes
 from bench.planning.config import Configuration, option_of
 
 
@@ -118,6 +119,7 @@ def _parameter(name: str) -> inspect.Parameter:
         help=option.help,
         metavar=option.shown or metavar,
         rich_help_panel=option.group,
+        autocompletion=completes(name),
     )
     return inspect.Parameter(
         name,

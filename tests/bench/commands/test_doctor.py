@@ -12,7 +12,10 @@ from bench.provenance import suite_version
 ADDRESS = "https://example.org/" + "a" * 90
 
 
-def test_findings_fit_80_columns_and_keep_names_whole(capsys: pytest.CaptureFixture[str]) -> None:
+def test_findings_fit_80_columns_and_keep_names_whole(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     fine = [Check("ok", f"timm:network_{i}", "cached", backbone=True) for i in range(30)]
     print_checks(
         [
