@@ -140,12 +140,15 @@ def _load_safetensors(path: Path) -> Mapping[str, Any]:
 
 
 def _load_torch(path: Path) -> object:
-    import argparse
+    import warnings
 
     import torch
 
-    # Training scripts like to leave their parsed arguments in a checkpoint; they are plain values.
-    with torch.serialization.safe_globals([argparse.Namespace]):
+    from extractors.pretrained.unread_values import UNREAD
+
+    with torch.serialization.safe_globals(UNREAD), warnings.catch_warnings():
+        # Of other pickle protocols, which fail or do not.
+        warnings.simplefilter("ignore")
         loaded: object = torch.load(path, map_location="cpu", weights_only=True)
     return loaded
 
@@ -165,6 +168,13 @@ def _reason(error: Exception) -> str:
             f"refused: it would run code when read{what}; only plain tensors are accepted; save "
             "the network's state_dict"
         )
+    if "Unsupported operand" in text:
+        return (
+            "not a readable checkpoint: it has a pickle protocol above 2, or is damaged; save it "
+            "again with torch.save and its usual protocol"
+        )
+    if found := re.search(r"WeightsUnpickler error: (.+?)(?: Check the documentation|$)", text):
+        text = found[1]
     return f"not a readable checkpoint, or cut short ({type(error).__name__}: {text[:120]})"
 
 
