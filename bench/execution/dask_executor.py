@@ -125,7 +125,8 @@ class DaskExecutor:
         self._check_store(store)
         sources = [plugin_sources(plugin) for plugin in options.plugin]
         threads = requested_threads(options)
-        found: Survey = self._call(survey, options, synthetic, threads, sources, imports)
+        asked = (options.from_any_folder(), synthetic, threads, sources, imports)
+        found: Survey = self._call(survey, *asked)
         self._cores, self._environment = found.cores, found.environment
         return found
 

@@ -323,6 +323,15 @@ class Configuration(BaseModel):
         """The files of features, by the names of their extractors."""
         return {f"{FEATURES}{name}": file for name, file in _named_paths(self.features).items()}
 
+    def from_any_folder(self) -> "Configuration":
+        """The same for a process that may stand in another folder: with absolute paths of weights.
+
+        Other files are opened where the command runs.
+        """
+        folder = None if self.weights_dir is None else self.weights_dir.expanduser().absolute()
+        checkpoints = tuple(str(read_declaration(text)) for text in self.checkpoint)
+        return self.model_copy(update={"weights_dir": folder, "checkpoint": checkpoints})
+
     def chosen_protocols(self) -> tuple[str, ...]:
         """The protocols requested, else the preset's; that of external sets goes with these."""
         chosen = self.protocols or PRESETS[self.preset].protocols
