@@ -118,9 +118,11 @@ def connected(text: str, threads: int) -> Iterator["Client"]:
     # What the engine says of connections that end is not for users; what matters is said by us.
     _silence_engine()
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(
-            tempfile.TemporaryDirectory(prefix="bench-dask-", ignore_cleanup_errors=True)
-        )
+        folder = ""
+        if not text.startswith(RUNNING):  # there nothing of the engine runs here
+            folder = stack.enter_context(
+                tempfile.TemporaryDirectory(prefix="bench-dask-", ignore_cleanup_errors=True)
+            )
         stack.enter_context(dask.config.set(_settings(threads, folder)))
         with _interrupts_held():
             cluster = _cluster(text, threads, folder)
@@ -147,7 +149,7 @@ def _silence_engine() -> None:
 
 
 def _settings(threads: int, folder: str) -> dict[str, Any]:
-    """Settings of the engine: threads of workers, patience, and quiet logs."""
+    """Settings of the engine: threads of workers, patience, quiet logs, a folder for its files."""
     environment = dict.fromkeys(
         ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)
     )
@@ -162,8 +164,8 @@ def _settings(threads: int, folder: str) -> dict[str, Any]:
         "distributed.worker.memory.spill": False,
         "distributed.worker.memory.pause": False,
         "distributed.worker.memory.terminate": False,
-        "temporary-directory": folder,
         "logging": {"distributed": "critical"},
+        **({"temporary-directory": folder} if folder else {}),
     }
 
 

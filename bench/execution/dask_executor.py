@@ -27,6 +27,7 @@ from bench.execution.remote import (
     close,
     ended_too_often,
     explain_at,
+    keep_plugins_below,
     perform_at,
     publish,
     shares_store,
@@ -362,11 +363,13 @@ def perform_on_worker(
 
 def on_worker(work: Callable[..., Any], *given: Any) -> Any:
     """What a function gives in a worker; where its machine is at fault, that is the answer."""
+    from distributed import get_worker
+
+    # The engine removes this folder, also where the worker is killed.
+    keep_plugins_below(Path(get_worker().local_directory))
     try:
         return work(*given)
     except (UnusableInput, OSError) as error:
-        from distributed import get_worker
-
         return UnfitWorker(get_worker().address, _reason(error))
 
 

@@ -48,6 +48,8 @@ _ONE_AT_A_TIME = threading.Lock()
 ATTEMPTS = 4
 _opened: dict[str, Site] = {}
 _plugin_files: list[Path] = []
+# Where their folders lie; None is the system's place for temporary files.
+_plugins_below: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -211,6 +213,12 @@ def _mapped(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         ) from error
 
 
+def keep_plugins_below(folder: Path) -> None:
+    """Write plugin files into new folders there; whoever owns it removes it in the end."""
+    global _plugins_below
+    _plugins_below = folder
+
+
 def _written(plugins: Sequence[Mapping[str, bytes]]) -> tuple[Path, ...]:
     """Plugin files with the content that they have where the driver runs.
 
@@ -222,11 +230,11 @@ def _written(plugins: Sequence[Mapping[str, bytes]]) -> tuple[Path, ...]:
         sys.path[:] = [folder for folder in sys.path if folder != str(file.parent)]
         shutil.rmtree(file.parent, ignore_errors=True)
     for sources in plugins:
-        folder = Path(tempfile.mkdtemp(prefix="bench-plugin-"))
-        for name, content in sources.items():
-            (folder / name).write_bytes(content)
+        folder = Path(tempfile.mkdtemp(prefix="bench-plugin-", dir=_plugins_below))
         first, *beside = sources
         _plugin_files.append(folder / first)
+        for name, content in sources.items():
+            (folder / name).write_bytes(content)
         for name in beside:
             # Another run's module may have the same name and other content.
             sys.modules.pop(Path(name).stem, None)

@@ -92,9 +92,14 @@ def statuses(run):
 
 def test_what_fails_or_ends_its_workers_is_a_status(bench, phantom, plugin, tmp_path):
     plugin.write_text(plugin.read_text() + FAULTY)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
     command = options(phantom, plugin, "killing,failing,tiny-a,tiny-b")
-    ended = bench(*command, "--out", tmp_path / "run", "--scheduler", "processes:2")
+    command = (*command, "--out", tmp_path / "run", "--scheduler", "processes:2")
+    ended = bench(*command, TMPDIR=str(temporary))
     assert ended.status == 1
+    # Neither the engine's folders nor the plugins of workers stay, though some were killed.
+    assert not list(temporary.iterdir())
     found = statuses(tmp_path / "run")
     assert found["tiny-a"] == found["tiny-b"] == "ok"
     assert "its worker ended 4 times without an answer" in found["killing"]
