@@ -22,10 +22,10 @@ from extractors.isolation import isolated
 from extractors.names import Family
 from extractors.networks.family import network_family
 from extractors.out_of_memory import first_line, is_out_of_memory
-from extractors.plugins import Plugin
 from extractors.pretrained.checkpoints import load_strictly, notes_of
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.pretrained.library import Published
+from extractors.registration.registry import Registered
 
 if TYPE_CHECKING:
     from torch import nn
@@ -288,10 +288,10 @@ def _build_plugin(resolved: FromPlugin, info: BackboneInfo) -> nn.Module:
     from torch import nn
 
     text, plugin = resolved.name.text, resolved.plugin
-    assert isinstance(plugin, Plugin)
+    assert isinstance(plugin, Registered)
     try:
         with isolated(text), unreachable_hub_fails_at_once():
-            network = plugin.build()
+            network = plugin.value.build()
     except BackboneError:
         raise
     except Exception as error:

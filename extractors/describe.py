@@ -14,7 +14,7 @@ from extractors.backbone import BackboneInfo, InputSpec, Origin, Triple
 from extractors.errors import BackboneError
 from extractors.names import FINETUNED, LOCALIZED, ExtractorName, parse, renamed
 from extractors.networks import NETWORKS, Network
-from extractors.plugins import BrokenPlugin, Plugin, find_plugin, plugins
+from extractors.plugins import BACKBONES, Plugin
 from extractors.pretrained import LIBRARIES, find_library, library_names
 from extractors.pretrained.library import Library, Published, unknown
 from extractors.pretrained.medical.checkpoint_files import MEDICAL
@@ -22,6 +22,7 @@ from extractors.pretrained.medical.registry import medical_models
 from extractors.pretrained.own import OwnCheckpoint, find_own
 from extractors.pretrained.provenance import is_published
 from extractors.pretrained.weights import checkpoint_digest, url_file_name
+from extractors.registration.registry import BrokenEntry, Registered
 
 HOW_TO_TRAIN = "it is trained, by `all`, or in a notebook by extractors.training.loop.train"
 
@@ -50,14 +51,14 @@ class FromPlugin:
     ----------
     name : ExtractorName
         The parts of the name.
-    plugin : Plugin | BrokenPlugin
+    plugin : Registered[Plugin] | BrokenEntry
         How it is built, or why it cannot be.
     own : Path | None
         A checkpoint of the user's own for it.
     """
 
     name: ExtractorName
-    plugin: Plugin | BrokenPlugin
+    plugin: Registered[Plugin] | BrokenEntry
     own: Path | None = None
 
 
@@ -108,9 +109,9 @@ def _resolve(name: ExtractorName, weights_dir: str | Path | None) -> Resolved:
         return published
     if network is not None:
         return FromScratch(name, network)
-    plugin = find_plugin(name.model)
+    plugin = BACKBONES.look_up(name.model)
     if plugin is None:
-        raise unknown(text, [*(known.name for known in plugins()), *library_names()])
+        raise unknown(text, [*(known.name for known in BACKBONES.everything()), *library_names()])
     return FromPlugin(name, plugin)
 
 
@@ -236,7 +237,7 @@ def available(names: Iterable[str], weights_dir: str | Path | None = None) -> li
         As `describe`.
     """
     infos = [describe(name, weights_dir) for name in names]
-    for plugin in plugins():
+    for plugin in BACKBONES.everything():
         # Not by its name, which may be why it cannot be used.
         name = ExtractorName(text=plugin.name, prefix="", model=plugin.name)
         infos.append(_describe_plugin(FromPlugin(name, plugin), "auto"))
@@ -348,7 +349,7 @@ def _describe_network(scratch: FromScratch, weights: str | Path, seed: int) -> B
 
 def _describe_plugin(resolved: FromPlugin, weights: str | Path) -> BackboneInfo:
     name, plugin = resolved.name, resolved.plugin
-    if isinstance(plugin, BrokenPlugin):
+    if isinstance(plugin, BrokenEntry):
         return BackboneInfo(
             name=name.text,
             kind="plugin",
@@ -374,10 +375,10 @@ def _describe_plugin(resolved: FromPlugin, weights: str | Path) -> BackboneInfo:
         architecture=plugin.name,
         weights=label,
         origin=origin,
-        family=plugin.family,
+        family=plugin.value.family,
         weights_path=path,
         weights_digest=digest,
         cached=True,
-        input=plugin.input,
+        input=plugin.value.input,
         source_digest=plugin.digest,
     )

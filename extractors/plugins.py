@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from extractors.backbone import IMAGENET_MEAN, IMAGENET_STD, InputSpec, Triple, square_input
@@ -21,9 +19,7 @@ from extractors.pretrained import LIBRARIES
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
 from extractors.recipes import Recipe
 from extractors.registration.registry import (
-    Saved,
-    distribution_of,
-    entry_point_digest,
+    Registry,
     forget_source,
     one_line,
     redigest_source,
@@ -31,23 +27,10 @@ from extractors.registration.registry import (
     restore,
     saved,
 )
-from extractors.registration.sources import (
-    TYPED,
-    PluginSource,
-    being_imported,
-    importing,
-    source_of,
-    with_neighbours,
-)
+from extractors.registration.sources import PluginSource, importing, with_neighbours
 
 if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
-
     import torch
-
-ENTRY_POINT_GROUP = "bench.extractors"
-# What the grammar of names, or a table, would take for something else.
-RESERVED = frozenset({*LIBRARIES, "random", "fusion", *NO_EXTRACTORS, *NETWORKS})
 
 Builder = Callable[[], "torch.nn.Module"]
 AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
@@ -55,59 +38,33 @@ AnyBuilder = TypeVar("AnyBuilder", bound=Callable[[], object])
 
 @dataclass(frozen=True)
 class Plugin:
-    """A registered builder.
+    """How a registered backbone is built, and trained.
 
     Attributes
     ----------
-    name : str
-        The id under which it was registered.
     build : Builder
         Returns the network, with its weights.
     input : InputSpec
         The image it wants.
-    origin : str
-        The file or distribution that registered it.
-    digest : str
-        SHA-256 (hexadecimal) of that source.
     recipe : Recipe | None
         How the suite trains it; None where its features are used as they come.
     family : Family | None
         As declared; None leaves it to the built network.
     """
 
-    name: str
     build: Builder
     input: InputSpec
-    origin: str
-    digest: str
     recipe: Recipe | None = None
     family: Family | None = None
 
 
-@dataclass(frozen=True)
-class BrokenPlugin:
-    """An entry point that could not be imported or registered.
-
-    Attributes
-    ----------
-    name : str
-        The entry point's name.
-    origin : str
-        The distribution that has it.
-    problem : str
-        Why, in one line.
-    """
-
-    name: str
-    origin: str
-    problem: str
-
-
-_PLUGIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
-
-_plugins: dict[str, Plugin] = {}
-_broken: dict[str, BrokenPlugin] = {}
-_entry_points_read = False
+BACKBONES: Registry[Plugin] = Registry(
+    "backbone",
+    "extractors.register",
+    "bench.extractors",
+    # What the grammar of names, or a table, would take for something else.
+    {*LIBRARIES, "random", "fusion", *NO_EXTRACTORS, *NETWORKS},
+)
 
 
 def register(
@@ -152,7 +109,7 @@ def register(
         replaces what it registered), reserved, or not a valid name, or if
         input_size, mean, std, recipe or family make no sense.
     """
-    check_plugin_id(name)
+    BACKBONES.check_name(name)
     spec = square_input(name, input_size, mean, std)
     if recipe is not None:
         _check_recipe(name, recipe)
@@ -160,58 +117,19 @@ def register(
         raise BackboneError(f"{name}: family is one of {', '.join(FAMILIES)}, not {family!r}")
 
     def add(build: AnyBuilder) -> AnyBuilder:
-        source = being_imported() or source_of(build)
-        taken = _plugins.get(name)
-        if taken is not None and not _is_run_again(taken, build, source):
+        if not callable(build):
             raise BackboneError(
-                f"{name}: registered by {taken.origin} already, so {source.origin} cannot take it"
+                f"{name}: register decorates a function or class that makes the network, not "
+                f"{type(build).__name__}"
             )
         # What it really returns is checked when it is built.
-        _plugins[name] = Plugin(
-            name,
-            build,  # type: ignore[arg-type]
-            spec,
-            source.origin,
-            source.digest,
-            recipe,
-            family,
-        )
+        BACKBONES.add(name, Plugin(build, spec, recipe, family), build)  # type: ignore[arg-type]
         return build
 
     return add
 
 
-def _is_run_again(taken: Plugin, build: object, source: PluginSource) -> bool:
-    """Whether a builder takes the place of an earlier one: a cell or a module that is run again.
-
-    Code that is typed into a session has no file, so that whatever it registers is replaced. Of a
-    file it is the same function or class. Inside a plugin file no name may occur twice.
-    """
-    if being_imported() is not None or taken.origin != source.origin:
-        return False
-    first, second = (getattr(one, "__qualname__", one) for one in (taken.build, build))
-    return source.origin == TYPED or bool(first == second)
-
-
-def check_plugin_id(name: str) -> None:
-    """Refuse a plugin id that the grammar of names could not tell from something else.
-
-    Raises
-    ------
-    BackboneError
-        If it is a reserved word or holds anything but letters, digits, `_` and `-`.
-    """
-    if not isinstance(name, str):
-        raise BackboneError(
-            f"register wants the plugin's name first, as in @register('mynet'), not {name!r}"
-        )
-    if name.casefold() in RESERVED or name.split(":", 1)[0].casefold() in RESERVED:
-        raise BackboneError(f"{name!r}: the name is reserved; a plugin needs another one")
-    if not _PLUGIN_ID.fullmatch(name):
-        raise BackboneError(
-            f"{name!r}: a plugin's name holds letters, digits, '_' and '-' only "
-            "(':', '@', '.', '+' and ',' belong to the grammar of names)"
-        )
+BACKBONES.by_default(register)  # type: ignore[arg-type]
 
 
 def _check_recipe(name: str, recipe: object) -> None:
@@ -221,18 +139,6 @@ def _check_recipe(name: str, recipe: object) -> None:
         raise BackboneError(f"{name}: the input size belongs into register, not into the recipe")
     if recipe.localization is not None:
         raise BackboneError(f"{name}: the localization loss is for the suite's own networks")
-
-
-def find_plugin(name: str) -> Plugin | BrokenPlugin | None:
-    """The plugin of that name, the reason why it cannot be used, or None."""
-    _read_entry_points()
-    return _plugins.get(name) or _broken.get(name)
-
-
-def plugins() -> list[Plugin | BrokenPlugin]:
-    """All plugins, sorted by name; those that could not be imported included."""
-    _read_entry_points()
-    return [_plugins.get(name) or _broken[name] for name in sorted({**_broken, **_plugins})]
 
 
 def load_plugin_file(path: str | Path) -> list[str]:
@@ -261,33 +167,28 @@ def load_plugin_file(path: str | Path) -> list[str]:
         digest = hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError as error:
         raise BackboneError(f"{path}: cannot be read ({error.strerror or error})") from error
-    before = _state()
+    before = saved()
     forget_plugin_file(file)
-    kept = set(_plugins)
     modules = set(sys.modules)
     try:
         source = PluginSource(str(file), digest)
         with isolated(str(path)), unreachable_hub_fails_at_once(), importing(source):
             _execute(file, f"bench_plugin_{file.stem}_{digest[:8]}")
     except KeyboardInterrupt:
-        _restore(before)
+        restore(before)
         raise
     except BaseException as error:
-        _restore(before)
+        restore(before)
         raise BackboneError(f"{path}: cannot be imported ({one_line(error)})") from error
-    names = [name for name in _plugins if name not in kept]
-    if not names and not registered_from(str(file)):
-        _restore(before)
+    if not registered_from(str(file)):
+        restore(before)
         raise BackboneError(
             f"{path}: registers no backbone (use extractors.register), and nothing else "
             "(bench.register_classifier, bench.register_dataset, "
             "bench.register_reference_point)"
         )
-    digest = with_neighbours(digest, file, set(sys.modules) - modules)
-    redigest_source(str(file), digest)
-    for name in names:
-        _plugins[name] = replace(_plugins[name], digest=digest)
-    return names
+    redigest_source(str(file), with_neighbours(digest, file, set(sys.modules) - modules))
+    return BACKBONES.names_from(str(file))
 
 
 def backbones_of_file(path: str | Path) -> list[str]:
@@ -299,8 +200,7 @@ def backbones_of_file(path: str | Path) -> list[str]:
         As `load_plugin_file`.
     """
     origin = str(Path(path).expanduser().resolve())
-    names = [name for name, plugin in _plugins.items() if plugin.origin == origin]
-    return names if names or registered_from(origin) else load_plugin_file(path)
+    return BACKBONES.names_from(origin) if registered_from(origin) else load_plugin_file(path)
 
 
 def import_unregistered(file: Path) -> None:
@@ -308,34 +208,18 @@ def import_unregistered(file: Path) -> None:
 
     Raises whatever the file raises.
     """
-    before = _state()
-    forget_plugin_file(file)
-    _plugins.clear()
+    before = saved()
+    restore({})  # a name that is taken does not matter
     try:
         with importing(PluginSource(str(file), "")):
             _execute(file, f"bench_plugin_{file.stem}_unregistered")
     finally:
-        _restore(before)
+        restore(before)
 
 
 def forget_plugin_file(path: str | Path) -> None:
     """Take back what a plugin file has registered; nothing where it was never loaded."""
-    file = Path(path).expanduser().resolve()
-    for name in [n for n, plugin in _plugins.items() if plugin.origin == str(file)]:
-        del _plugins[name]
-    forget_source(str(file))
-
-
-def _state() -> tuple[dict[str, Plugin], Saved]:
-    """What is registered of any kind."""
-    return dict(_plugins), saved()
-
-
-def _restore(before: tuple[dict[str, Plugin], Saved]) -> None:
-    backbones, others = before
-    _plugins.clear()
-    _plugins.update(backbones)
-    restore(others)
+    forget_source(str(Path(path).expanduser().resolve()))
 
 
 def _execute(file: Path, module_name: str) -> None:
@@ -349,34 +233,3 @@ def _execute(file: Path, module_name: str) -> None:
     except BaseException:
         del sys.modules[module_name]
         raise
-
-
-def _read_entry_points() -> None:
-    """Load every entry point once; one that fails is recorded and harms nothing else."""
-    global _entry_points_read
-    if _entry_points_read:
-        return
-    _entry_points_read = True
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=ENTRY_POINT_GROUP):
-        before = _state()
-        origin = distribution_of(point)
-        try:
-            _load_entry_point(point, origin)
-        except (Exception, SystemExit) as error:
-            _restore(before)
-            _broken[point.name] = BrokenPlugin(
-                point.name, origin, f"entry point {point.value} of {origin}: {one_line(error)}"
-            )
-
-
-def _load_entry_point(point: EntryPoint, origin: str) -> None:
-    check_plugin_id(point.name)
-    with importing(PluginSource(origin, entry_point_digest(point, origin))):
-        value = point.load()
-        if point.name in _plugins and _plugins[point.name].origin == origin:
-            return  # a module, or a function, that used the decorator
-        if isinstance(value, ModuleType) or not callable(value):
-            raise BackboneError(f"registers no backbone named {point.name}")
-        register(point.name)(value)

@@ -13,7 +13,7 @@ import typer
 from bench.atomic_files import write_atomically
 from bench.errors import UnusableInput
 from extractors.errors import BackboneError
-from extractors.plugins import check_plugin_id
+from extractors.plugins import BACKBONES
 
 if TYPE_CHECKING:
     from extractors.conformance.findings import Finding
@@ -121,7 +121,7 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
         is there already. Nothing is written then.
     """
     try:
-        check_plugin_id(name)
+        BACKBONES.check_name(name)
     except BackboneError as error:
         raise UnusableInput(str(error)) from error
     if len(name) > LONGEST_NAME:

@@ -248,14 +248,14 @@ def declare_own(declarations: Sequence[str]) -> list[str]:
         If one cannot be read, or takes a name that stands for something else.
     """
     from extractors import BackboneError, declare_checkpoints, read_declaration
-    from extractors.plugins import check_plugin_id, find_plugin
+    from extractors.plugins import BACKBONES
     from extractors.pretrained.weights import checkpoint_digest
 
     found = [read_declaration(text) for text in declarations]
     names = [one.name for one in found]
     for one in found:
-        check_plugin_id(one.name)
-        if names.count(one.name) > 1 or find_plugin(one.name) is not None:
+        BACKBONES.check_name(one.name)
+        if names.count(one.name) > 1 or BACKBONES.look_up(one.name) is not None:
             raise BackboneError(f"--checkpoint {one}: the name {one.name} is taken already")
         checkpoint_digest(one.path)
     declare_checkpoints(found)

@@ -33,7 +33,7 @@ def _shape(subject: Subject) -> str:
             widths.add(subject.features(subject.images[:count]).shape[1])
         except BackboneError as error:
             raise ContractBroken(
-                str(error).removeprefix(f"{subject.plugin.name}: "),
+                str(error).removeprefix(f"{subject.name}: "),
                 "return one row of features an image, e.g. with torch.flatten(x, 1)",
             ) from error
         except Exception as error:

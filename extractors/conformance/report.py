@@ -19,7 +19,7 @@ from extractors.conformance.subject import Subject
 from extractors.conformance.training import TRAINING_CHECKS
 from extractors.errors import BackboneError, UnknownBackbone
 from extractors.isolation import restoring_process
-from extractors.plugins import BrokenPlugin, find_plugin, import_unregistered, load_plugin_file
+from extractors.plugins import BACKBONES, import_unregistered, load_plugin_file
 
 
 def check_file(path: str | Path) -> Iterator[Finding]:
@@ -48,11 +48,9 @@ def check_backbone(name: str) -> Iterator[Finding]:
     BackboneError
         If no plugin has that name, or its entry point is broken.
     """
-    plugin = find_plugin(name)
+    plugin = BACKBONES.find(name)
     if plugin is None:
         raise UnknownBackbone(f"{name}: no plugin of that name is registered")
-    if isinstance(plugin, BrokenPlugin):
-        raise BackboneError(f"{name}: {plugin.problem}")
     subject = Subject(plugin)
     for what, check in FEATURE_CHECKS.items():
         finding = judge(name, what, lambda check=check: check(subject))  # type: ignore[misc]
@@ -60,7 +58,7 @@ def check_backbone(name: str) -> Iterator[Finding]:
         if finding.state == "bad" and what in ("builds", "shape"):
             yield Finding(name, "note", "all else", "not checked", "correct the line above first")
             return
-    if plugin.recipe is not None:
+    if plugin.value.recipe is not None:
         for what, trained in TRAINING_CHECKS.items():
             yield judge(name, what, lambda trained=trained: trained(subject))  # type: ignore[misc]
     yield judge(name, "process", lambda: _leaves_process(subject.changed))

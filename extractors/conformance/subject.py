@@ -15,6 +15,7 @@ from extractors.extraction import probe_images
 from extractors.isolation import TORCH_GENERATOR, restoring_process
 from extractors.plugins import Plugin
 from extractors.pretrained.connectivity import unreachable_hub_fails_at_once
+from extractors.registration.registry import Registered
 
 BATCHES = (1, 2, 5)
 # Names of tensors that a line may list.
@@ -50,14 +51,14 @@ class Subject:
 
     Parameters
     ----------
-    plugin : Plugin
+    plugin : Registered[Plugin]
         What was registered.
     """
 
-    def __init__(self, plugin: Plugin) -> None:
-        self.plugin = plugin
+    def __init__(self, plugin: Registered[Plugin]) -> None:
+        self.name, self.plugin = plugin.name, plugin.value
         self.backbone: Backbone
-        self.images = resize(probe_images()[: max(BATCHES)], plugin.input)
+        self.images = resize(probe_images()[: max(BATCHES)], self.plugin.input)
         self.changed: dict[str, set[str]] = {}
         self._builds = 0
 
@@ -77,7 +78,7 @@ class Subject:
             )
         network = network.eval().to(memory_format=torch.channels_last)
         return Backbone(
-            name=self.plugin.name,
+            name=self.name,
             module=Watched(network),
             input=self.plugin.input,
             weights="plugin",

@@ -96,7 +96,7 @@ def _learns(subject: Subject) -> str:
         augmentation=None,
         inner_validation=0.0,
     )
-    rows, trainable = synthetic_rows(), create_trainable(subject.plugin.name, recipe)
+    rows, trainable = synthetic_rows(), create_trainable(subject.name, recipe)
     with torch.no_grad():
         before = float(_loss(trainable.network, rows, trainable.input))
     after = train(trainable, rows, recipe, held_out=rows).history[-1]
@@ -118,7 +118,7 @@ def _repeatable(subject: Subject) -> str:
     )
     digests = set()
     for number in range(2):
-        trainable = create_trainable(subject.plugin.name, recipe)
+        trainable = create_trainable(subject.name, recipe)
         reseed_others(number)
         train(trainable, synthetic_rows(), recipe)
         digests.add(state_digest(trainable.network))

@@ -103,13 +103,14 @@ class Registry(Generic[T]):
             raise RegistrationError(
                 f"{where} wants the {self.kind}'s name first, as in @{where}('mine'), not {name!r}"
             )
-        if not _NAME.fullmatch(name):
-            raise RegistrationError(
-                f"{name!r}: a {self.kind}'s name holds letters, digits, '_' and '-' only"
-            )
-        if name.casefold() in self.reserved:
+        if name.partition(":")[0].casefold() in self.reserved:
             raise RegistrationError(
                 f"{name!r}: the name is reserved; the {self.kind} needs another one"
+            )
+        if not _NAME.fullmatch(name):
+            raise RegistrationError(
+                f"{name!r}: a {self.kind}'s name holds letters, digits, '_' and '-' only "
+                "(':', '@', '.', '+' and ',' belong to the grammar of names)"
             )
 
     def add(self, name: str, value: T, code: object) -> None:
@@ -165,6 +166,10 @@ class Registry(Generic[T]):
         """All that can be used, sorted by name."""
         self.read_entry_points()
         return [self._entries[name] for name in sorted(self._entries)]
+
+    def everything(self) -> list[Registered[T] | BrokenEntry]:
+        """What can be used and what cannot, sorted by name."""
+        return sorted([*self.all(), *self.broken()], key=lambda entry: entry.name)
 
     def broken(self) -> list[BrokenEntry]:
         """The entry points that cannot be used, sorted by name."""

@@ -26,9 +26,9 @@ from extractors.errors import BackboneError
 from extractors.layers import find_classifier
 from extractors.networks import Network
 from extractors.networks.token_grid import TokenGrid
-from extractors.plugins import Plugin
 from extractors.pretrained.library import Published
 from extractors.recipes import RECIPES, THESIS_AUGMENTATION, Localization, LocalizationForm, Recipe
+from extractors.registration.registry import Registered
 
 N_CLASSES = 2
 
@@ -183,7 +183,7 @@ def _is_trained(resolved: Resolved) -> bool:
 
 def _recipe_of(resolved: FromPlugin) -> Recipe | None:
     """The recipe that a plugin brings, if it does."""
-    return resolved.plugin.recipe if isinstance(resolved.plugin, Plugin) else None
+    return resolved.plugin.value.recipe if isinstance(resolved.plugin, Registered) else None
 
 
 def recipe_for(name: str, preset: str) -> Recipe:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from extractors import plugins
+from extractors.plugins import BACKBONES
 from extractors.pretrained import connectivity
 
 NO_NETWORK = {
@@ -19,9 +19,9 @@ NO_NETWORK = {
 def _own_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    monkeypatch.setattr(plugins, "_plugins", {})
-    monkeypatch.setattr(plugins, "_broken", {})
-    monkeypatch.setattr(plugins, "_entry_points_read", True)
+    monkeypatch.setattr(BACKBONES, "_entries", {})
+    monkeypatch.setattr(BACKBONES, "_broken", {})
+    monkeypatch.setattr(BACKBONES, "_entry_points_read", True)
     monkeypatch.setattr(connectivity, "_answers", dict(NO_NETWORK))
 
 

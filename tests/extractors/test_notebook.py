@@ -22,7 +22,7 @@ from extractors import (
     saliency,
     train,
 )
-from extractors.plugins import find_plugin
+from extractors.plugins import BACKBONES
 
 RECIPE = Recipe("short", epochs=1, batch_size=8, learning_rate=1e-3, weight_decay=0.0)
 
@@ -95,10 +95,10 @@ def test_a_cell_can_be_run_again_and_edited(cell, crops, monkeypatch) -> None:
     run_cell(cell.format(width=4), 1)
     run_cell(cell.format(width=4), 1)
     assert extract(create_backbone("cell"), crops).shape == (6, 4)
-    first = find_plugin("cell")
+    first = BACKBONES.look_up("cell")
     run_cell(cell.format(width=7), 2)
     assert extract(create_backbone("cell"), crops).shape == (6, 7)
-    assert find_plugin("cell").digest != first.digest
+    assert BACKBONES.look_up("cell").digest != first.digest
     run_cell(CELL.replace("def build", "def build_it").format(width=2), 3)
     assert extract(create_backbone("cell"), crops).shape[1] == 2
 

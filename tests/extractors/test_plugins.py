@@ -16,11 +16,11 @@ from extractors import (
     create_backbone,
     describe,
     extract,
-    plugins,
     register,
 )
 from extractors.create import draws_weights
-from extractors.plugins import load_plugin_file
+from extractors.plugins import BACKBONES, load_plugin_file
+from extractors.registration.registry import Registered
 
 GOOD = """
 import torch
@@ -100,7 +100,7 @@ def test_a_missing_file_is_named(tmp_path) -> None:
 def test_a_file_that_fails_halfway_leaves_nothing(tmp_path) -> None:
     with pytest.raises(BackboneError, match="ZeroDivisionError"):
         load_plugin_file(write(tmp_path, GOOD + "1 / 0\n"))
-    assert plugins.find_plugin("means") is None
+    assert BACKBONES.look_up("means") is None
 
 
 def test_a_second_registration_names_both_sources(tmp_path) -> None:
@@ -111,8 +111,8 @@ def test_a_second_registration_names_both_sources(tmp_path) -> None:
         load_plugin_file(second)
     assert "first.py" in str(caught.value)
     assert "second.py" in str(caught.value)
-    plugin = plugins.find_plugin("means")
-    assert isinstance(plugin, plugins.Plugin)
+    plugin = BACKBONES.look_up("means")
+    assert isinstance(plugin, Registered)
     assert plugin.origin == str(first)
 
 
@@ -170,13 +170,13 @@ def entry_points(tmp_path, monkeypatch):
             write(tmp_path, text, f"installed_{name}.py")
             monkeypatch.delitem(sys.modules, f"installed_{name}", raising=False)
             value = f"installed_{name}:build" if "def build" in text else f"installed_{name}"
-            points.append(importlib.metadata.EntryPoint(name, value, plugins.ENTRY_POINT_GROUP))
+            points.append(importlib.metadata.EntryPoint(name, value, BACKBONES.group))
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(plugins, "_entry_points_read", False)
+        monkeypatch.setattr(BACKBONES, "_entry_points_read", False)
         monkeypatch.setattr(
             importlib.metadata,
             "entry_points",
-            lambda group: points if group == plugins.ENTRY_POINT_GROUP else [],
+            lambda group: points if group == BACKBONES.group else [],
         )
 
     return install
@@ -206,7 +206,7 @@ def test_an_entry_point_under_a_reserved_name_is_listed_with_the_reason(entry_po
 def test_an_entry_point_is_identified_by_its_modules_source(entry_points, monkeypatch) -> None:
     entry_points(means=GOOD)
     before = describe("means").source_digest
-    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(BACKBONES, "_entries", {})
     entry_points(means=GOOD + "# changed\n")
     assert describe("means").source_digest != before
 

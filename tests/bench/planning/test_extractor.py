@@ -5,7 +5,7 @@ import pytest
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
 from bench.planning.extractor import choose_extractors
-from extractors import plugins
+from extractors.plugins import BACKBONES
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_layer_that_is_there_is_no_error():
 
 
 def test_a_plugin_is_built_to_look_for_its_layer(tmp_path, monkeypatch):
-    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(BACKBONES, "_entries", {})
     file = tmp_path / "mine.py"
     file.write_text(
         "from collections import OrderedDict\n"

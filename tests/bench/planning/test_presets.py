@@ -6,9 +6,9 @@ from extractors.networks import NETWORKS
 
 
 def test_the_default_comparison_lists_its_thirteen_with_weights_and_input(tmp_path, monkeypatch):
-    from extractors import plugins
+    from extractors.plugins import BACKBONES
 
-    monkeypatch.setattr(plugins, "_plugins", {})
+    monkeypatch.setattr(BACKBONES, "_entries", {})
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hf" / "hub"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     everything = available((*DEFAULT_EXTRACTORS, *NETWORKS))
