@@ -23,12 +23,14 @@ ID_COLUMNS = (
     *("crop_id", "id", "ids", "path", "file", "filename", "file_name", "file_path", "filepath"),
     *("image", "image_id", "image_path", "image_name", "name", "key"),
 )
+# What pandas calls an index without a name, in CSV and in Parquet.
+_INDEX = ("", "__index_level_0__")
 # Columns that say what a crop is, or only where its row stands.
 _NO_FEATURES = {
     *(*ID_COLUMNS, *REQUIRED_COLUMNS, *CLINICAL_COLUMNS),
     *("labels", "target", "targets", "class", "y", "diagnosis", "malignant", "malignancy"),
     *("outcome", "ground_truth", "gt", "birads", "bi_rads", "fold", "set", "partition", "phase"),
-    *("", "index", "level_0", "__index_level_0__"),
+    *(*_INDEX, "index", "level_0"),
     # Of published sets.
     *("prediction_id", "difficult_negative_case", "subtype", "finding_categories"),
 }
@@ -83,6 +85,8 @@ def csv_columns(path: Path, only_ids: bool = False) -> FileColumns:
     header = [cell.strip() for cell in lines[0]]
     if only_ids and len(header) == 1 and _plain(header[0]) not in ID_COLUMNS:
         return FileColumns([cells[0] for cells in lines], None)
+    if _is_row(header):
+        raise unusable(path, "has no header: its first line is a row of numbers")
     rows = lines[1:]
     place = _id_place(path, header, [_is_text(rows, place) for place in range(len(header))])
     ids = [cells[place].strip() if place < len(cells) else "" for cells in rows]
@@ -99,6 +103,13 @@ def csv_columns(path: Path, only_ids: bool = False) -> FileColumns:
         )
     if only_ids:
         return FileColumns(ids, None)
+    commas = [name for one, name in enumerate(header) if _has_decimal_commas(rows, one)]
+    if commas:
+        raise unusable(
+            path,
+            f"{len(commas)} columns have numbers with a decimal comma ({few(commas)}): write them "
+            "with a point",
+        )
     places, remarks = _feature_places(path, header, place, lambda one: not _is_text(rows, one))
     return FileColumns(ids, _numbers(path, header, ids, rows, places), remarks)
 
@@ -162,13 +173,16 @@ def _plain(name: str) -> str:
 
 
 def _id_place(path: Path, header: Sequence[str], text: Sequence[bool]) -> int:
-    """Where the ids stand: a column of a known name, else the only one of text."""
+    """Where the ids stand: a column of a known name, else pandas' index, else the only text."""
     names = [_plain(name) for name in header]
     for wanted in ID_COLUMNS:
         if names.count(wanted) > 1:
             raise unusable(path, f"has several columns {wanted!r}")
         if wanted in names:
             return names.index(wanted)
+    for unnamed in _INDEX:
+        if names.count(unnamed) == 1 and text[names.index(unnamed)]:
+            return names.index(unnamed)
     of_text = [
         place
         for place, is_text in enumerate(text)
@@ -219,6 +233,22 @@ def _is_text(rows: Sequence[Sequence[str]], place: int) -> bool:
     """Whether none of the first cells of a column is a number."""
     cells = [cells[place] for cells in rows[:50] if place < len(cells)]
     return bool(cells) and not any(_is_number(cell) for cell in cells)
+
+
+def _has_decimal_commas(rows: Sequence[Sequence[str]], place: int) -> bool:
+    """Whether the first cells of a column are numbers as 0,5 is one."""
+    cells = [cells[place].strip() for cells in rows[:50]]
+    return (
+        bool(cells)
+        and any("," in cell for cell in cells)
+        and all(_is_number(cell.replace(",", ".", 1)) for cell in cells if cell)
+    )
+
+
+def _is_row(header: Sequence[str]) -> bool:
+    """Whether a first line is no header: numbers behind a name, which are no mere counting."""
+    numbers = [cell for cell in header if _is_number(cell)]
+    return len(numbers) >= max(1, len(header) - 1) and not all(map(str.isdigit, numbers))
 
 
 def _is_number(cell: str) -> bool:

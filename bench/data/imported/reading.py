@@ -114,7 +114,9 @@ def _load(path: Path) -> Any:
 def _of_numpy(path: Path, error: Exception) -> str:
     if "object arrays" in str(error).lower():
         return "holds Python objects, which are not read: save ids as text, X as numbers"
-    return f"is no {path.suffix[1:].upper()} file of numbers ({str(error)[:100]})"
+    # What numpy says of pickles is no advice to follow.
+    reason = "" if "pickle" in str(error).lower() else f" ({str(error)[:100]})"
+    return f"is no {path.suffix[1:].upper()} file of numbers{reason}"
 
 
 def _npz(path: Path) -> _Raw:

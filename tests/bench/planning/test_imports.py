@@ -84,6 +84,38 @@ def test_what_says_what_a_crop_is_is_no_feature(tmp_path):
         assert "'label', 'Target'" in found.remarks[0]
 
 
+def test_an_index_without_a_name_holds_the_ids(tmp_path):
+    table = pd.DataFrame(X, index=IDS, columns=["f0", "f1", "f2"])
+    table.to_parquet(tmp_path / "a.parquet")
+    table.to_csv(tmp_path / "a.csv")
+    pd.DataFrame(X, index=IDS).to_csv(tmp_path / "counted.csv")
+    for name in ("a.parquet", "a.csv", "counted.csv"):
+        found = read_features(tmp_path / name)
+        assert found.ids == tuple(IDS)
+        np.testing.assert_array_equal(found.matrix, X)
+        assert not [one for one in found.remarks if "no features" in one]
+
+
+def test_groups_of_hdf5(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "group.h5", "w") as file:
+        file["train/ids"], file["train/X"], file["made/when"] = IDS, X, "2026"
+    with h5py.File(tmp_path / "each.h5", "w") as file:
+        for name, row in zip(IDS, X, strict=True):
+            file[f"{name}/features"] = row
+    for name in ("group.h5", "each.h5"):
+        found = read_features(tmp_path / name)
+        assert found.ids == tuple(IDS)
+        np.testing.assert_array_equal(found.matrix, X)
+    with h5py.File(tmp_path / "group.h5", "a") as file:
+        file["test/ids"], file["test/X"] = IDS, X
+    assert "ids and X in 2 groups (/test, /train): keep one" in refused(tmp_path / "group.h5")
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["names"], file["features"] = IDS, X
+    message = refused(tmp_path / "other.h5")
+    assert "names is of type object, not real numbers: wants ids and X" in message
+
+
 def refused(path):
     with pytest.raises(UnusableInput) as caught:
         read_features(path)
@@ -144,6 +176,9 @@ def test_rows_of_other_widths_are_named(tmp_path):
         ("empty.csv", b"", "is empty"),
         ("no.csv", b"f0,f1\n1,2\n", "has no column of ids (crop_id, id, ids, path, ...)"),
         ("bare.csv", b"id,label\na,1\n", "has no column of features beside id"),
+        ("comma.csv", b"id;f0;f1\na;0,5;1\nb;-1,5;2\n", "numbers with a decimal comma (f0)"),
+        ("bare.csv", b"a,0.5,1.5\nb,2.5,1e-3\n", "has no header: its first line is a row"),
+        ("bare.csv", b"0.5,1.5\n2.5,1e-3\n", "has no header: its first line is a row"),
     ],
 )
 def test_what_is_no_file_of_features_is_said(tmp_path, name, content, reason):
