@@ -205,8 +205,12 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         try:
             size = operator.index(self.size)
             settings = CropSettings(size, self.square, window=self.window)
-        except (UnusableInput, TypeError) as error:
+        except TypeError as error:
+            raise ValueError(f"FeatureExtractor: size {self.size!r:.60} is no number") from error
+        except UnusableInput as error:
             raise ValueError(f"FeatureExtractor: {error}") from error
+        _check_number("batch_size", self.batch_size, 1, None)
+        _check_number("seed", self.seed, 0)
         if self.precision not in _PRECISIONS:
             known = ", ".join(_PRECISIONS)
             raise ValueError(
@@ -218,9 +222,15 @@ class FeatureExtractor(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """The networks, of a fusion one after the other."""
         if not isinstance(self.name, str):
             raise ValueError(f"FeatureExtractor: name is a text, not {self.name!r:.80}")
+        if not isinstance(self.device, str):
+            raise ValueError(f"FeatureExtractor: device is a text, not {self.device!r:.80}")
+        if not isinstance(self.weights, str | Path):
+            raise ValueError(
+                f"FeatureExtractor: weights is a text or path, not {self.weights!r:.80}"
+            )
         try:
             device = choose_device(self.device)
-        except (UnusableInput, AttributeError) as error:
+        except UnusableInput as error:
             raise ValueError(f"FeatureExtractor: {error}") from error
         folder = None if self.weights_dir is None else str(self.weights_dir)
         found = []
@@ -237,6 +247,20 @@ def _built(
     name: str, weights: str, folder: str | None, device: str, seed: int, state: tuple[Any, ...]
 ) -> "Backbone":
     return create_backbone(name, weights=weights, weights_dir=folder, device=device, seed=seed)
+
+
+def _check_number(name: str, value: Any, least: int, *others: Any) -> None:
+    """Raise ValueError unless a value is a whole number, `least` or more, or one of the others."""
+    if any(value is other for other in others):
+        return
+    try:
+        if operator.index(value) >= least:
+            return
+    except TypeError:
+        pass
+    raise ValueError(
+        f"FeatureExtractor: {name} is a whole number from {least} on, not {value!r:.60}"
+    )
 
 
 def _checked_values(values: Any) -> Values:

@@ -207,6 +207,8 @@ def describe_resolved(
     seed: int = 0,
 ) -> BackboneInfo:
     """`describe` for a name that has been looked up."""
+    if resolved.name.random and weights not in ("auto", "random"):
+        raise BackboneError(f"{resolved.name.text}: its weights are drawn; it takes no checkpoint")
     match resolved:
         case FromScratch():
             return _describe_network(resolved, weights, seed)

@@ -196,12 +196,18 @@ def test_images_of_several_sizes_stand_in_a_list():
         (torch.from_numpy(GREY).float() / 255, (0, 1), "16 images of float32"),
         (GREY.astype(np.int64), (0, 255), "16 images of int64"),
         (GREY.astype(">i4"), (0, 255), "16 images of int32"),
+        (np.ma.masked_array(GREY.astype(np.uint16), False), (0, 255), "16 images of uint16"),
     ],
 )
 def test_what_has_a_range_is_converted_exactly_and_said(images, values, said, expected):
     with pytest.warns(ConvertedImages, match=said):
         found = transformer(values=values).fit_transform(images)
     np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_masks_are_said_by_their_own_type(expected):
+    with pytest.warns(ConvertedImages, match="16 images of bool are scaled"):
+        transformer().fit_transform(GREY > 128)
 
 
 def test_wide_values_are_scaled_as_a_run_scales_the_same_file(tmp_path):
@@ -243,6 +249,8 @@ def test_colours_are_made_grey_as_those_of_the_same_file(tmp_path):
         (np.full((2, 8, 8), np.nan), "64 pixels are not finite"),
         (np.array([[[0.0, 1e308], [-1e308, 0]]]), "too far apart"),
         (np.zeros((2, 8, 8), complex), "is no image: complex128"),
+        (np.ma.masked_array(GREY, GREY > 200), "masked pixels"),
+        ({"a": GREY[0]}, "a mapping, not images"),
         (["a", 3, None], "image 1"),
         ("one.png", "give a list of paths"),
         (3, "not int"),
@@ -287,7 +295,13 @@ def test_values_outside_of_the_range_are_refused_and_files_are_named(tmp_path):
         ({"values": "all"}, "neither 'own' nor"),
         ({"values": (0, np.inf)}, "neither 'own' nor"),
         ({"device": "tpu"}, "tpu"),
-        ({"batch_size": 0}, "batch_size"),
+        ({"device": None}, "device is a text"),
+        ({"batch_size": 0}, "batch_size is a whole number from 1 on"),
+        ({"batch_size": "8"}, "batch_size is a whole number from 1 on"),
+        ({"seed": "x"}, "seed is a whole number from 0 on"),
+        ({"size": "256"}, "size '256' is no number"),
+        ({"weights": None}, "weights is a text or path"),
+        ({"weights": "mine.pth"}, "its weights are drawn; it takes no checkpoint"),
     ],
 )
 def test_a_parameter_that_makes_no_sense_is_refused_in_a_line(parameters, said):

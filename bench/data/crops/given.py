@@ -111,6 +111,8 @@ def _items(images: Any) -> Iterator[Any]:
     if hasattr(images, "to_numpy") and getattr(images, "ndim", 0) == 1:  # a Series of paths
         yield from images.to_numpy()
         return
+    if isinstance(images, Mapping):
+        raise UnusableImages(f"a mapping, not images: give the images of {list(images)[:3]}")
     if hasattr(images, "columns"):
         raise UnusableImages("a table of features, not images; give the column of paths")
     if hasattr(images, "__len__") and hasattr(images, "__getitem__"):
@@ -212,6 +214,8 @@ def _read(file: str, settings: CropSettings, done: Conversions) -> NDArray[np.ui
 def _as_array(image: Any) -> NDArray[Any]:
     if hasattr(image, "detach"):
         image = image.detach().cpu().numpy()
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise UnusableImages("has masked pixels: fill them first (numpy.ma.filled)")
     try:
         return np.asarray(image)
     except (ValueError, TypeError) as error:
@@ -250,6 +254,7 @@ def _one_channel(pixels: NDArray[Any], done: Conversions) -> NDArray[Any]:
 def _eight_bit(pixels: NDArray[Any], values: Values, done: Conversions) -> NDArray[np.uint8]:
     if pixels.dtype == np.uint8:
         return pixels
+    kind = pixels.dtype
     if pixels.dtype == np.bool_:
         pixels = pixels.astype(np.uint16)
     pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
@@ -257,7 +262,7 @@ def _eight_bit(pixels: NDArray[Any], values: Values, done: Conversions) -> NDArr
     if values == "own":
         if not np.isfinite((most - least) * 255.0):
             raise UnusableImages(f"values of {least:g} to {most:g} are too far apart to be scaled")
-        done.note(f"of {pixels.dtype} are scaled to 8 bits by their own minimum and maximum")
+        done.note(f"of {kind.name} are scaled to 8 bits by their own minimum and maximum")
         if pixels.dtype.kind == "f":
             # As wide a type as the scaling's, so that no difference overflows.
             pixels = pixels.astype(np.float64)
@@ -265,5 +270,5 @@ def _eight_bit(pixels: NDArray[Any], values: Values, done: Conversions) -> NDArr
     low, high = values
     if least < low or most > high:
         raise UnusableImages(f"values of {least:g} to {most:g} lie outside of {low:g} to {high:g}")
-    done.note(f"of {pixels.dtype} are scaled to 8 bits from {low:g} to {high:g}")
+    done.note(f"of {kind.name} are scaled to 8 bits from {low:g} to {high:g}")
     return np.rint((pixels.astype(np.float64) - low) * (255.0 / (high - low))).astype(np.uint8)
