@@ -3,6 +3,7 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _SIDES = {
 }
 
 
+@cache
 def known() -> dict[str, Any]:
     """What is written of columns."""
     return tomllib.loads((HERE / "columns.toml").read_text("utf-8"))
