@@ -127,7 +127,7 @@ function drawForest(target, rows, lines, marks, options) {
   const texts = shown.map((line) => ({ x: x(line.value), text: `${line.label} ${figure(line.value)}` }));
   const places = tiers(texts, width);
   const top = 8 + 13 * (1 + Math.max(-1, ...places.map((place) => place.tier)));
-  const heights = rows.map((row) => (row.heading ? 22 : high));
+  const heights = rows.map((row) => (row.heading && !(narrow && known(row)) ? 22 : high));
   const bottom = top + heights.reduce((sum, one) => sum + one, 0) + 4;
   const whole = bottom + 34 + (marks.length ? 16 : 0);
   const parts = [];
@@ -163,16 +163,18 @@ function drawForest(target, rows, lines, marks, options) {
   target.replaceChildren(...parts);
 }
 
+const known = (row) => row.value !== undefined && row.value !== null;
+
 function drawRow(row, y, height, { x, width, left, right, narrow, from, to }) {
-  const middle = narrow && !row.heading ? y + 25 : y + height / 2;
+  const middle = narrow ? y + 25 : y + height / 2;
   if (row.heading) {
     const group = svg("g", { role: "presentation", class: "heading" },
       svg("text", { x: narrow ? 6 : 0, y: y + 16, class: "head" }, row.label));
-    if (row.value === undefined || row.value === null) return group;
+    if (!known(row)) return group;
     group.append(
       svg("line", { class: "bar", x1: x(row.low ?? row.value), x2: x(row.high ?? row.value), y1: middle, y2: middle, style: `--c:var(${row.colour})` }),
       svg("path", { d: SHAPES[3](5), transform: `translate(${x(row.value)} ${middle})`, class: "dot filled", style: "--c:var(--ink)" }, svg("title", {}, row.said)),
-      svg("text", { x: narrow ? width - 2 : width - right + 8, y: middle + 4, class: "value", "text-anchor": narrow ? "end" : "start" }, `${narrow ? "" : "◆ "}${figure(row.value)}`),
+      svg("text", { x: narrow ? width - 2 : width - right + 8, y: narrow ? y + 16 : middle + 4, class: "value", "text-anchor": narrow ? "end" : "start" }, `${narrow ? "" : "◆ "}${figure(row.value)}`),
     );
     return group;
   }
