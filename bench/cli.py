@@ -6,12 +6,15 @@ import typer
 
 from bench.commands import cache, data, features, listing, plugin, weights
 from bench.commands.all import run_all
+from bench.commands.board import board
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
 from bench.commands.paper import paper
 from bench.commands.report import report
+from bench.commands.submit import submit
+from bench.commands.verify import verify
 from bench.errors import INTERRUPTED
 
 # As lines of their own: help would make one paragraph of them.
@@ -57,6 +60,9 @@ app.command("init")(init)
 app.command()(report)
 app.command()(compare)
 app.command()(paper)
+app.command()(board)
+app.command()(submit)
+app.command()(verify)
 app.command()(doctor)
 app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")

@@ -257,7 +257,7 @@ def _check_rows(key: Key, one: _Side, other: _Side) -> None:
     except NotComparable as error:
         raise NotComparable(f"{where}: {error}") from None
     for place, old_place in zip(places, old_places, strict=False):
-        reason = _other_crops(_tested(old, old_place, one), _tested(new, place, other))
+        reason = other_crops(_tested(old, old_place, one), _tested(new, place, other))
         if reason:
             raise NotComparable(f"{where}: {reason}")
     trained = old.units.merge(new.units, on=["repeat", "fold"])
@@ -273,7 +273,7 @@ def _tested(system: PooledSystem, place: int, side: _Side) -> NDArray[np.int64]:
     return rows[:, np.argsort(rows[0], kind="stable")]
 
 
-def _other_crops(old: NDArray[np.int64], new: NDArray[np.int64]) -> str:
+def other_crops(old: NDArray[np.int64], new: NDArray[np.int64]) -> str:
     """How the test rows differ; empty where they do not."""
     if not np.array_equal(old[0], new[0]):
         both = len(np.intersect1d(old[0], new[0]))

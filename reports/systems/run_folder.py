@@ -168,6 +168,41 @@ def read_run(folder: Path) -> Run:
     )
 
 
+def read_scores(folder: Path) -> Run:
+    """Read what every measure is computed from, and no more.
+
+    Parameters
+    ----------
+    folder : Path
+        A run folder, or what is kept or shared of one: manifest.json, units.parquet and
+        predictions.parquet.
+
+    Returns
+    -------
+    Run
+        Its contents; the other tables have no rows.
+
+    Raises
+    ------
+    RunFolderError
+        As `read_run` does.
+    """
+    import pandas as pd
+
+    folder = Path(folder)
+    if not (folder / "manifest.json").is_file():
+        raise RunFolderError(f"{folder}: not a run folder (it holds no manifest.json)")
+    return Run(
+        folder=folder,
+        manifest=_read_manifest(folder / "manifest.json"),
+        units=_read_checked(folder / "units.parquet", UNIT_COLUMNS, newer=_NEWER),
+        predictions=_read_checked(folder / "predictions.parquet", PREDICTION_COLUMNS),
+        lesions=_no_lesions(),
+        trainings=pd.DataFrame(columns=list(TRAINING_COLUMNS)),
+        history=pd.DataFrame(columns=list(HISTORY_COLUMNS)),
+    )
+
+
 def section(manifest: dict[str, Any], name: str) -> dict[str, Any]:
     """A value of the manifest that should be a mapping; empty where it is not one."""
     value = manifest.get(name)

@@ -1,0 +1,234 @@
+"""Bundles hold no path, no user and no id that is not public, and damage to them is found."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from reports.board.bundle import FILES, NotShareable, make_bundle, sealed
+from reports.board.cleaning import without_paths
+from reports.board.verification import Verdict, verify_bundle
+from reports.systems.run_folder import read_scores
+
+AUDITS = frozenset({"image-cv"})
+Damage = Callable[[Path], None]
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory, make_run: Callable[..., Path]) -> Path:
+    """A bundle of a small run. Read only."""
+    folder = tmp_path_factory.mktemp("bundle")
+    # The made-up runs draw other folds for each system, so one system it is.
+    run = make_run(
+        folder / "run",
+        extractors=("torchvision:alexnet",),
+        classifiers=("linear",),
+        failed=None,
+        synthetic=False,
+    )
+    write(folder / "bundle", make_bundle(read_scores(run)).files)
+    return folder / "bundle"
+
+
+def write(folder: Path, files: dict[str, bytes]) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            "python -m bench all --data /home/ann/x --out runs/a",
+            "python -m bench all --data DATA --out OUT",
+        ),
+        ("read '/mnt/my data/x.png' twice", "read PATH twice"),
+        (r"C:\Users\ann\x and \\host\share", "PATH and PATH"),
+        ("~ann/data, ../up and file:///srv/x", "PATH, PATH and PATH"),
+        (
+            "hf-hub:timm/resnet, https://doi.org/10.1/x",
+            "hf-hub:timm/resnet, https://doi.org/10.1/x",
+        ),
+    ],
+)
+def test_paths_are_taken_out(text: str, wanted: str) -> None:
+    assert without_paths(text, {"ann"}) == wanted
+
+
+def test_private_ids_are_drawn_for_each_bundle(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = read_scores(make_run(tmp_path / "run", synthetic=False))
+    run.manifest["run"]["command"] = "bench all --data '/home/ann lee/scans'"
+    one, other = (make_bundle(run) for _ in range(2))
+    write(tmp_path / "one", one.files)
+    write(tmp_path / "other", other.files)
+    tables = [pd.read_parquet(tmp_path / name / "predictions.parquet") for name in ("one", "other")]
+    for column in ("unit", "crop_id", "lesion_id", "patient_id"):
+        sets = [set(table[column]) for table in (*tables, run.predictions)]
+        assert not sets[0] & sets[1]
+        assert not sets[0] & sets[2]
+    assert "ann" not in one.files["manifest.json"].decode()
+    assert str(run.manifest["data"].get("fingerprint")) not in one.files["manifest.json"].decode()
+
+
+def test_a_synthetic_run_is_refused(made_run: Path) -> None:
+    with pytest.raises(NotShareable, match="synthetic"):
+        make_bundle(read_scores(made_run))
+
+
+def test_a_whole_bundle_has_no_fault(bundle: Path) -> None:
+    verdict = verify_bundle(bundle, AUDITS)
+    assert verdict.faults == []
+    assert any("scikit-learn" in line for line in verdict.checked)
+    assert any("forger" in line for line in verdict.unchecked)
+
+
+def manifest_damage(change: Callable[[dict[str, Any]], Any]) -> Damage:
+    def damage(folder: Path) -> None:
+        path = folder / "manifest.json"
+        manifest = json.loads(path.read_text())
+        change(manifest)
+        path.write_text(json.dumps(manifest))
+
+    return damage
+
+
+def table_damage(name: str, change: Callable[[pd.DataFrame], pd.DataFrame]) -> Damage:
+    """Damage to a table, under new digests, so that the rows themselves have to show it."""
+
+    def damage(folder: Path) -> None:
+        manifest = json.loads((folder / "manifest.json").read_text())
+        tables = {
+            one: pd.read_parquet(folder / f"{one}.parquet") for one in ("units", "predictions")
+        }
+        tables[name] = change(tables[name].copy())
+        write(folder, sealed(manifest, tables["units"], tables["predictions"]))
+
+    return damage
+
+
+def put(column: str, value: Any, row: int = 0) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(table: pd.DataFrame) -> pd.DataFrame:
+        table.loc[table.index[row], column] = value
+        return table
+
+    return change
+
+
+def flipped(table: pd.DataFrame) -> pd.DataFrame:
+    table.loc[0, "label"] = 1 - table.loc[0, "label"]
+    return table
+
+
+def whole_text(folder: Path, name: str, text: bytes) -> None:
+    (folder / name).write_bytes(text)
+
+
+def linked(folder: Path) -> None:
+    (folder / "manifest.json").rename(folder.parent / "elsewhere.json")
+    (folder / "manifest.json").symlink_to(folder.parent / "elsewhere.json")
+
+
+def huge(folder: Path) -> None:
+    with (folder / "manifest.json").open("r+b") as stream:
+        stream.truncate(64 << 20)
+
+
+def moved_patient(folder: Path) -> None:
+    """Two folds of one repeat change the names of a patient each, consistently everywhere."""
+    manifest = json.loads((folder / "manifest.json").read_text())
+    units, scores = (
+        pd.read_parquet(folder / f"{name}.parquet") for name in ("units", "predictions")
+    )
+    protocol = scores["unit"].map(units.set_index("unit")["protocol"])
+    cv = scores[(protocol == "patient-cv") & (scores["repeat"] == 0)]
+    first, second = (cv.loc[cv["fold"] == fold, "patient_id"].iloc[0] for fold in (0, 1))
+    scores.loc[scores["patient_id"] == second, "patient_id"] = first
+    counts = scores.groupby("unit")["patient_id"].nunique()
+    units["n_test_patients"] = units["unit"].map(counts).fillna(units["n_test_patients"])
+    write(folder, sealed(manifest, units, scores))
+
+
+def as_audit(table: pd.DataFrame) -> pd.DataFrame:
+    return table.assign(protocol=table["protocol"].replace("official", "image-cv"))
+
+
+def changed_figure(manifest: dict[str, Any]) -> None:
+    manifest["bundle"]["figures"][0]["auc"] += 2e-6
+
+
+DAMAGE: dict[str, tuple[Damage, str]] = {
+    "no manifest": (lambda f: (f / "manifest.json").unlink(), "is missing"),
+    "no JSON": (lambda f: whole_text(f, "manifest.json", b"{"), "cannot be read as JSON"),
+    "deep JSON": (lambda f: whole_text(f, "manifest.json", b"[" * 99999), "cannot be read as JSON"),
+    "a list": (lambda f: whole_text(f, "manifest.json", b"[]"), "one JSON object"),
+    "huge": (huge, "more than"),
+    "a link": (linked, "not a plain file"),
+    "an image": (lambda f: whole_text(f, "x.png", b"x"), "does not belong"),
+    "a pickle": (lambda f: whole_text(f, "x.pkl", b"x"), "does not belong"),
+    "other schema": (manifest_damage(lambda m: m.update(schema=99)), "schema is not"),
+    "no figures": (manifest_damage(lambda m: m["bundle"].pop("figures")), "lacks its figures"),
+    "no data": (manifest_damage(lambda m: m.update(data=[])), "lacks data"),
+    "synthetic": (manifest_damage(lambda m: m["data"].update(synthetic=True)), "synthetic"),
+    "a path": (manifest_damage(lambda m: m["run"].update(name="/home/ann/x")), "holds a path"),
+    "a figure": (manifest_damage(changed_figure), "is stated as"),
+    "a figure as text": (
+        manifest_damage(lambda m: m["bundle"]["figures"][0].update(auc="0.9")),
+        "is stated as",
+    ),
+    "a system less": (manifest_damage(lambda m: m["bundle"]["figures"].pop()), "states no figures"),
+    "truncated": (
+        lambda f: whole_text(f, "units.parquet", (f / "units.parquet").read_bytes()[:99]),
+        "digest",
+    ),
+    "no column": (
+        table_damage("predictions", lambda t: t.drop(columns="score")),
+        "lacks the column",
+    ),
+    "text": (
+        table_damage("predictions", lambda t: t.assign(score=t["score"].astype(str))),
+        "must hold numbers",
+    ),
+    "lists": (
+        table_damage("units", lambda t: t.assign(notes=[[1]] * len(t))),
+        "holds list",
+    ),
+    "not finite": (table_damage("predictions", put("score", float("inf"))), "not finite"),
+    "label 2": (table_damage("predictions", put("label", 2)), "0 and 1 only"),
+    "a label": (table_damage("predictions", flipped), "two values of label"),
+    "a score": (table_damage("predictions", put("score", 99.0)), "is stated as"),
+    "a row less": (table_damage("predictions", lambda t: t.iloc[1:]), "n_test is not"),
+    "a row twice": (
+        table_damage("predictions", lambda t: pd.concat([t, t.iloc[:1]])),
+        "stands twice",
+    ),
+    "unknown unit": (table_damage("predictions", put("unit", "other")), "not in units.parquet"),
+    "no threshold": (table_damage("units", put("threshold", None)), "no threshold"),
+    "fold": (table_damage("predictions", put("fold", 4)), "fold is not that"),
+    "unit twice": (table_damage("units", lambda t: pd.concat([t, t.iloc[:1]])), "stands twice"),
+    "failed": (table_damage("units", put("status", "failed")), "did not run have rows"),
+    "no rows": (table_damage("predictions", lambda t: t.iloc[:0]), "has no rows"),
+    "patient": (moved_patient, "in two folds"),
+    "hidden audit": (table_damage("units", as_audit), "is an audit"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_found(name: str, bundle: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle, folder)
+    damage, wanted = DAMAGE[name]
+    damage(folder)
+    verdict: Verdict = verify_bundle(folder, AUDITS)
+    assert any(wanted in line for line in verdict.faults), verdict.faults
+    assert all("\n" not in line for line in verdict.faults)
+
+
+def test_there_are_three_files(bundle: Path) -> None:
+    assert {one.name for one in bundle.iterdir()} == set(FILES)
