@@ -6,15 +6,15 @@ import typer
 
 from bench.commands import cache, data, features, listing, plugin, weights
 from bench.commands.all import run_all
-from bench.commands.board import board
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
 from bench.commands.paper import paper
 from bench.commands.report import report
-from bench.commands.submit import submit
-from bench.commands.verify import verify
+from bench.commands.sharing.board import board
+from bench.commands.sharing.submit import submit
+from bench.commands.sharing.verify import verify
 from bench.errors import INTERRUPTED
 
 # As lines of their own: help would make one paragraph of them.

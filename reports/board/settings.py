@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ _WORDS = {
 }
 SIZE_ALONE = "shortcut:size"
 # The crop, its label and patient, and its fold, sorted by crop.
-Tested = pd.DataFrame
+Tested: TypeAlias = pd.DataFrame
 
 
 @dataclass(frozen=True)

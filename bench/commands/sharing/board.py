@@ -49,8 +49,5 @@ def _address(folder: Path, out: Path) -> str:
         return ""
     relative = os.path.relpath(page.resolve(), out.resolve().parent)
     # A page with the way through somebody's folders is not one to share.
-    return (
-        ""
-        if relative.startswith(os.path.join("..", "..", ".."))
-        else quote(Path(relative).as_posix())
-    )
+    far = Path(relative).parts[:3] == ("..", "..", "..")
+    return "" if far else quote(Path(relative).as_posix())

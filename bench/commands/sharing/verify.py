@@ -49,8 +49,8 @@ def verify(
 
 
 def _check_against_data(verdict: "Verdict", data: Path | None) -> None:
+    from bench.commands.sharing.published_rows import rows_that_differ
     from bench.data import load_lesions
-    from bench.planning.published_rows import rows_that_differ
 
     ids = verdict.manifest["bundle"]["ids"]
     name = str(verdict.manifest["data"].get("dataset"))
