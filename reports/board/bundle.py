@@ -32,10 +32,12 @@ FILES = ("manifest.json", "units.parquet", "predictions.parquet")
 PUBLIC, RANDOM = "public", "random"
 
 # Published sets by the names of their loaders, with what all their patients and crops are called.
-# A set whose ids look otherwise is somebody's own in the layout of a published one.
+# A set whose ids look otherwise is somebody's own in the layout of a published one. Sets whose ids
+# are bare numbers or digests are not here: those of any hospital look like them.
 PUBLIC_IDS = {
     "cbis-ddsm": (r"P_\d{5}", r"(?:Mass|Calc)-(?:Training|Test)_P_\d{5}_(?:LEFT|RIGHT)_\w+"),
-    "mias": (r"(?:pair )?(?:mdb)?\d{1,3}(?:[-_/]\d{1,3}|[-_/]mdb\d{3})?", r"mdb\d{3}\w*(?:-\w+)*"),
+    "mias": (r"P\d{3}", r"mdb\d{3}(?:_\d{1,2})?"),
+    "cmmd": (r"D[12]-\d{4}", r"D[12]-\d{4}_(?:LEFT|RIGHT)_\d{1,2}"),
 }
 
 _MANIFEST = ("schema", "suite", "configuration", "extractors", "protocols", "audits", "recipes")
@@ -74,7 +76,7 @@ class Bundle:
     systems: int
 
 
-def make_bundle(run: Run, users: Collection[str] = ()) -> Bundle:
+def make_bundle(run: Run, users: Collection[str] = (), submitter: str = "") -> Bundle:
     """Make the bundle of a run.
 
     Parameters
@@ -83,6 +85,8 @@ def make_bundle(run: Run, users: Collection[str] = ()) -> Bundle:
         As from `read_scores`.
     users : Collection[str]
         Names of users and machines to be taken out besides those that its paths show.
+    submitter : str
+        Who submits it, as the board shows it.
 
     Returns
     -------
@@ -117,7 +121,12 @@ def make_bundle(run: Run, users: Collection[str] = ()) -> Bundle:
             place["fingerprint"] = secrets.token_hex(32)
     shared = Run(run.folder, manifest, units, scores, run.lesions, run.trainings, run.history)
     figures = stated_figures(shared)
-    manifest["bundle"] = {"version": VERSION, "ids": ids, "figures": figures}
+    manifest["bundle"] = {
+        "version": VERSION,
+        "ids": ids,
+        "figures": figures,
+        "submitter": " ".join(submitter.split())[:80],
+    }
     return Bundle(sealed(manifest, units, scores), ids, len(figures))
 
 

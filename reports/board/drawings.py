@@ -1,23 +1,30 @@
 """The small pictures of the board: interval bars, and time against value."""
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from reports.board.matrix import BoardCell, Matrix
+from reports.board.matrix import SELECTED, BoardCell, Matrix, RowKey
 from reports.board.settings import facts_of
-from reports.systems.kinds import is_reference
+from reports.page.families import FAMILIES
 from reports.values import number
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-_WIDTH, _HEIGHT = 96, 14
-_PANEL, _TALL, _LEFT = 260, 150, 34
+_WIDTH, _HEIGHT = 112, 14
+_PANEL, _TALL, _LEFT = 300, 190, 34
+# So many marks of a panel have their names beside them; of more, names would cover marks.
+_NAMED, _LONGEST = 6, 24
 Scale = tuple[float, float]
+# A mark, as the page draws them: a circle for what sees images, a diamond for what does not.
+_DIAMOND = "M0 -4.4L4.4 0L0 4.4L-4.4 0z"
+COLOURS = {one.name: one.colour for one in FAMILIES} | {SELECTED: "--ink"}
+REFERENCE = next(one.name for one in FAMILIES if one.key == "reference")
 
 
-def bar(cell: BoardCell, scale: Scale) -> "Markup":
-    """The interval with its value, filled or hollow; older runs are ticks, chance is a line."""
+def bar(cell: BoardCell, family: str, scale: Scale) -> "Markup":
+    """The interval with its value, filled or hollow; other runs are ticks, chance is a line."""
     from markupsafe import Markup
 
     if cell.value != cell.value:
@@ -25,27 +32,38 @@ def bar(cell: BoardCell, scale: Scale) -> "Markup":
 
     def at(value: float) -> str:
         share = (value - scale[0]) / (scale[1] - scale[0])
-        return f"{4 + (_WIDTH - 8) * min(max(share, 0.0), 1.0):.1f}"
+        return f"{5 + (_WIDTH - 10) * min(max(share, 0.0), 1.0):.1f}"
 
-    parts = [f'<path class="chance" d="M{at(0.5)} 0v{_HEIGHT}"/>']
+    parts = [f'<path class="reference" d="M{at(0.5)} 0v{_HEIGHT}"/>']
     if cell.low == cell.low:
-        parts.append(f'<path class="interval" d="M{at(cell.low)} 7H{at(cell.high)}"/>')
-    parts += [f'<path class="older" d="M{at(one)} 2v10"/>' for one in cell.older if one == one]
-    kind = "filled" if cell.filled else "hollow"
-    parts.append(f'<circle class="{kind}" cx="{at(cell.value)}" cy="7" r="3"/>')
+        parts.append(f'<path class="bar" d="M{at(cell.low)} 7H{at(cell.high)}"/>')
+    parts += [f'<path class="other" d="M{at(one)} 1v12"/>' for one in cell.older if one == one]
+    parts.append(_mark(cell, family, at(cell.value), "7", 3.4))
     return Markup(
-        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" aria-hidden="true" '
+        f'style="--c:var({COLOURS[family]})">{"".join(parts)}</svg>'
     )
 
 
+def _mark(cell: BoardCell, family: str, x: str, y: str, radius: float) -> str:
+    kind = "dot filled" if cell.filled else "dot"
+    if family == REFERENCE:
+        return f'<path class="{kind}" d="{_DIAMOND}" transform="translate({x} {y})"/>'
+    return f'<circle class="{kind}" cx="{x}" cy="{y}" r="{radius}"/>'
+
+
 def cost_panels(matrix: Matrix, scale: Scale) -> list[dict[str, Any]]:
-    """Time against value, a panel for each setting and device; both axes are the same in all."""
-    groups: dict[tuple[int, str], list[tuple[str, float, BoardCell]]] = {}
+    """Time against value of two backbones and more that ran in one setting on one device.
+
+    Both axes are the same in all panels.
+    """
+    groups: dict[tuple[int, str], list[tuple[RowKey, float, BoardCell]]] = {}
     for (row, place), cell in matrix.cells.items():
         seconds = _seconds(cell)
-        if not is_reference(cell.entry.system) and seconds > 0 and cell.value == cell.value:
+        if row in matrix.backbones and seconds > 0 and cell.value == cell.value:
             device = facts_of(cell.entry.run)["device"] or "a device that is not named"
-            groups.setdefault((place, device), []).append((row[0], seconds, cell))
+            groups.setdefault((place, device), []).append((row, seconds, cell))
+    groups = {key: members for key, members in groups.items() if len(members) > 1}
     times = [math.log10(one[1]) for members in groups.values() for one in members]
     if not times:
         return []
@@ -54,9 +72,9 @@ def cost_panels(matrix: Matrix, scale: Scale) -> list[dict[str, Any]]:
         {
             "place": place,
             "device": device,
-            "svg": _panel(members, scale, span),
+            "svg": _panel(members, matrix.families, scale, span),
             "rows": [
-                (name, f"{seconds:.3g}", number(cell.value)) for name, seconds, cell in members
+                (row[0], f"{seconds:.3g}", number(cell.value)) for row, seconds, cell in members
             ],
         }
         for (place, device), members in sorted(groups.items(), key=lambda pair: pair[0])
@@ -69,40 +87,70 @@ def _seconds(cell: BoardCell) -> float:
 
 
 def _panel(
-    members: list[tuple[str, float, BoardCell]], scale: Scale, span: tuple[int, int]
+    members: Sequence[tuple[RowKey, float, BoardCell]],
+    families: dict[RowKey, str],
+    scale: Scale,
+    span: tuple[int, int],
 ) -> "Markup":
     from markupsafe import Markup, escape
 
-    right, bottom = _PANEL - 8, _TALL - 24
+    right, top, bottom = _PANEL - 16, 10, _TALL - 24
 
     def across(seconds: float) -> float:
         share = (math.log10(seconds) - span[0]) / (span[1] - span[0])
         return _LEFT + (right - _LEFT) * share
 
     def down(value: float) -> float:
-        return bottom - (bottom - 10) * (value - scale[0]) / (scale[1] - scale[0])
+        return bottom - (bottom - top) * (value - scale[0]) / (scale[1] - scale[0])
 
-    parts = [f'<path class="axis" d="M{_LEFT} 8V{bottom}H{right}"/>']
+    parts = []
     for power in range(span[0], span[1] + 1):
         x = across(10.0**power)
-        parts.append(f'<text class="tick" x="{x:.0f}" y="{bottom + 14}">{10.0**power:g} s</text>')
-    for value in scale:
+        parts.append(f'<path class="grid" d="M{x:.0f} {top}V{bottom}"/>')
         parts.append(
-            f'<text class="side" x="{_LEFT - 4}" y="{down(value) + 4:.0f}">{value:.1f}</text>'
+            f'<text class="soft" text-anchor="middle" x="{x:.0f}" y="{bottom + 15}">'
+            f"{10.0**power:,g} s</text>"
         )
-    for name, seconds, cell in members:
-        x, kind = across(seconds), "filled" if cell.filled else "hollow"
-        title = escape(f"{name}: {number(cell.value)}, {seconds:.3g} s")
-        line = (
-            f'<path class="interval" d="M{x:.1f} {down(cell.low):.1f}V{down(cell.high):.1f}"/>'
-            if cell.low == cell.low
-            else ""
-        )
+    for tenth in range(round(scale[0] * 10), round(scale[1] * 10) + 1):
+        y = down(tenth / 10)
+        parts.append(f'<path class="grid" d="M{_LEFT} {y:.0f}H{right}"/>')
         parts.append(
-            f"<g><title>{title}</title>{line}"
-            f'<circle class="{kind}" cx="{x:.1f}" cy="{down(cell.value):.1f}" r="4"/></g>'
+            f'<text class="soft" text-anchor="end" x="{_LEFT - 5}" y="{y + 4:.0f}">'
+            f"{tenth / 10:.1f}</text>"
         )
+    points = [(across(seconds), down(cell.value)) for _, seconds, cell in members]
+    for (row, seconds, cell), (x, y) in zip(members, points, strict=True):
+        title = escape(f"{', '.join(filter(None, row[:2]))}: {number(cell.value)}, {seconds:.3g} s")
+        family = families[row]
+        line = f'<path class="bar" d="M{x:.1f} {down(cell.low):.1f}V{down(cell.high):.1f}"/>'
+        parts.append(
+            f'<g style="--c:var({COLOURS[family]})"><title>{title}</title>'
+            f"{line if cell.low == cell.low else ''}"
+            f"{_mark(cell, family, f'{x:.1f}', f'{y:.1f}', 4.4)}</g>"
+        )
+    if len(members) <= _NAMED:
+        parts += _names([row[0] for row, _, _ in members], points, right)
     return Markup(
         f'<svg viewBox="0 0 {_PANEL} {_TALL}" role="img" aria-label="AUC against training time">'
         f"{''.join(parts)}</svg>"
     )
+
+
+def _names(names: Sequence[str], points: Sequence[tuple[float, float]], right: float) -> list[str]:
+    """A name beside each mark, on the side that has room, none on another."""
+    from markupsafe import escape
+
+    parts = []
+    taken: list[float] = []
+    for place in sorted(range(len(names)), key=lambda one: points[one][1]):
+        x, y = points[place]
+        while any(abs(y - other) < 12 for other in taken):
+            y += 3
+        taken.append(y)
+        on_left = x > (_LEFT + right) / 2
+        side, at = ("end", x - 8) if on_left else ("start", x + 8)
+        name = names[place] if len(names[place]) <= _LONGEST else f"{names[place][: _LONGEST - 1]}…"
+        parts.append(
+            f'<text text-anchor="{side}" x="{at:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
+        )
+    return parts

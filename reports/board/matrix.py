@@ -6,12 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reports.board.settings import SIZE_ALONE, BoardEntry, Setting
+from reports.page.families import FAMILIES, PLACES, family_key
 from reports.statistics.bootstrap import bootstrap, interval, observed
 from reports.statistics.ranks import FEWEST_SETTINGS, MeanRanks, as_high_as_the_highest, mean_ranks
-from reports.systems.kinds import is_reference
+from reports.systems.kinds import is_reference, is_selected
+from reports.systems.pooling import PooledSystem
 
 MEASURE = "auc"
 RowKey = tuple[str, str, str]
+# The heading of rows that may stand for a different system in each fold.
+SELECTED = "chosen inside training"
 
 
 @dataclass(frozen=True)
@@ -49,8 +53,10 @@ class Matrix:
     ----------
     settings : list[Setting]
         The columns.
-    backbones, references : list[RowKey]
-        The rows: what sees images, and what does not.
+    families : dict[RowKey, str]
+        What each row is: the name of a family of the page, or SELECTED.
+    backbones : list[RowKey]
+        The rows that are backbones, in the order of families and names.
     cells : dict[tuple[RowKey, int], BoardCell]
         By row and number of the column.
     ranks : MeanRanks | None
@@ -60,30 +66,36 @@ class Matrix:
     """
 
     settings: list[Setting]
+    families: dict[RowKey, str] = field(default_factory=dict)
     backbones: list[RowKey] = field(default_factory=list)
-    references: list[RowKey] = field(default_factory=list)
     cells: dict[tuple[RowKey, int], BoardCell] = field(default_factory=dict)
     ranks: MeanRanks | None = None
     ranked: list[RowKey] = field(default_factory=list)
 
 
 def matrix_of(settings: list[Setting]) -> Matrix:
-    """The matrix of these columns, rows in alphabetical order of their families and names."""
+    """The matrix of these columns, rows in the order of their families and names."""
     found = Matrix(settings)
-    kinds: dict[RowKey, bool] = {}
+    systems: dict[RowKey, PooledSystem] = {}
     for number, setting in enumerate(settings):
         for row, cell in _column(setting).items():
             found.cells[row, number] = cell
-            kinds[row] = is_reference(cell.entry.system)
-    families = {
-        row: str(cell.entry.system.extractor.get("family") or "~")
-        for (row, _), cell in found.cells.items()
-    }
-    order = sorted(kinds, key=lambda row: (families[row], row))
-    found.backbones = [row for row in order if not kinds[row]]
-    found.references = [row for row in order if kinds[row]]
+            systems.setdefault(row, cell.entry.system)
+    order = sorted(systems, key=lambda row: (_order(systems[row]), row))
+    found.families = {row: _family(systems[row]) for row in order}
+    others = (SELECTED, FAMILIES[PLACES["reference"]].name)
+    found.backbones = [row for row in order if found.families[row] not in others]
     _rank(found)
     return found
+
+
+def _family(system: PooledSystem) -> str:
+    return SELECTED if is_selected(system) else FAMILIES[PLACES[family_key(system)]].name
+
+
+def _order(system: PooledSystem) -> float:
+    """The place of its family; what is selected stands before the reference points."""
+    return PLACES["reference"] - 0.5 if is_selected(system) else PLACES[family_key(system)]
 
 
 def _column(setting: Setting) -> dict[RowKey, BoardCell]:

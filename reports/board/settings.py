@@ -79,13 +79,21 @@ class Setting:
     entries : dict[tuple[str, str, str], list[BoardEntry]]
         By row, the newest run first.
     reasons : list[str]
-        Why it is no column with those that look like it.
+        Why it is no column with one that looks like it; empty for the first of its kind.
+    beside : str
+        Which that is, by its region and size.
     """
 
     key: dict[str, str]
     tested: dict[int, Tested] = field(default_factory=dict)
     entries: dict[tuple[str, str, str], list[BoardEntry]] = field(default_factory=dict)
     reasons: list[str] = field(default_factory=list)
+    beside: str = ""
+
+    @property
+    def region(self) -> str:
+        """Its region and size, as its heading says them."""
+        return f"{self.key['region']}, {self.key['size']} px"
 
     def newest(self) -> list[BoardEntry]:
         """The entry that is drawn of each row."""
@@ -217,6 +225,7 @@ def _explain(ordered: Sequence[Setting]) -> None:
         other = first.setdefault(name, setting)
         if other is setting:
             continue
+        setting.beside = other.region
         setting.reasons = [
             f"other {words}"
             + (f": {setting.key[part]}, not {other.key[part]}" * (len(setting.key[part]) < 30))
@@ -249,6 +258,7 @@ def facts_of(run: Run) -> dict[str, Any]:
     return {
         "name": str(made.get("name") or run.folder.resolve().name),
         "created": str(made.get("created") or "")[:10],
+        "submitter": str(section(run.manifest, "bundle").get("submitter") or ""),
         "version": str(section(run.manifest, "suite").get("version") or ""),
         "data": str(data.get("title") or data.get("dataset") or ""),
         "licence": str(data.get("licence") or ""),

@@ -52,9 +52,15 @@ def references_of(group: dict[str, Any]) -> list[tuple[str, float]]:
 
 
 def static_forest(
-    title: str, lines: Sequence[StaticLine], points: Sequence[tuple[str, float]]
+    title: str,
+    lines: Sequence[StaticLine],
+    points: Sequence[tuple[str, float]],
+    of: str = "backbones",
 ) -> "Markup":
-    """The picture: a name above each line, reference points dashed and named at the foot."""
+    """The picture: a name above each line, reference points dashed and named at the foot.
+
+    `of` says what its lines are.
+    """
     from markupsafe import Markup, escape
 
     ends = [end for line in lines for end in (line.value, line.low, line.high) if end is not None]
@@ -92,7 +98,7 @@ def static_forest(
         parts.append(
             f'<text class="value" x="{_WIDTH - _RIGHT + 8}" y="{y + 4}">{number(line.value)}</text>'
         )
-    label = escape(f"AUC of {len(lines)} backbones: {title}")
+    label = escape(f"AUC of {len(lines)} {of}: {title}")
     body = "\n".join(parts)
     return Markup(
         f'<svg class="forest still" role="img" aria-label="{label}" '

@@ -2,14 +2,20 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 import typer
 
 from bench.atomic_files import write_atomically
 from bench.commands.printing import say
-from bench.errors import UnusableInput
+from bench.errors import UnusableInput, WorkStopped
+
+if TYPE_CHECKING:
+    from reports.systems.run_folder import Run
+
+# What the board says of a run's figures.
+RECOMPUTED, OWN_FOLDER = "recomputed", "from the run's folder"
 
 
 def board(
@@ -20,26 +26,66 @@ def board(
 ) -> None:
     """Put many runs on one page: settings as columns, backbones as rows.
 
-    Synthetic runs are refused, audits are left out. Without a run the page says how to submit one.
+    Bundles are verified first. What is synthetic, damaged or of another version is left out with
+    its reason, and audits are. Without a run the page says how to submit one.
     """
     from reports.board.page import render_board
-    from reports.systems.run_folder import Run, RunFolderError, read_scores
+    from reports.systems.run_folder import RunFolderError
 
-    found: list[Run] = []
-    for folder in runs or []:
+    found: list[tuple[Run, str]] = []
+    refused: list[str] = []
+    for folder in dict.fromkeys(runs or []):
         try:
-            run = read_scores(folder)
-        except RunFolderError as error:
-            raise UnusableInput(str(error)) from error
-        if run.synthetic:
-            raise UnusableInput(f"{folder}: its data are synthetic; such a run has no place here")
-        found.append(run)
+            found.append(_usable(folder))
+        except (RunFolderError, UnusableInput) as error:
+            refused.append(str(error))
+    if refused and not found:
+        for line in refused[:-1]:
+            say(f"left out: {line}")
+        raise UnusableInput(refused[-1])
+    kept = [run for run, _ in found]
     try:
-        page = render_board(found, [_address(run.folder, out) for run in found])
+        page = render_board(
+            kept,
+            [_address(run.folder, out) for run in kept],
+            [check for _, check in found],
+            # The page is shared: a folder is told by its last name.
+            [_without_parents(line, runs or []) for line in refused],
+        )
     except RunFolderError as error:
         raise UnusableInput(str(error)) from error
     write_atomically(out, page)
-    say(f"board: {out} ({len(page.encode()) / 1e6:.2f} MB, {len(found)} runs)")
+    for line in refused:
+        say(f"left out: {line}")
+    count = f"{len(found)} run{'' if len(found) == 1 else 's'}"
+    say(f"board: {out} ({len(page.encode()) / 1e6:.2f} MB, {count})")
+    if refused:
+        raise WorkStopped(f"{len(refused)} of {len(refused) + len(found)} runs are left out")
+
+
+def _usable(folder: Path) -> tuple["Run", str]:
+    """A run with what is known of its figures; raises where it has no place on the board."""
+    from bench.planning.protocols import PROTOCOLS
+    from reports.board.verification import verify_bundle
+    from reports.systems.run_folder import read_scores
+
+    run = read_scores(folder)
+    if run.synthetic:
+        raise UnusableInput(f"{folder}: its data are synthetic; such a run has no place here")
+    if "bundle" not in run.manifest:
+        return run, OWN_FOLDER
+    audits = frozenset(name for name, protocol in PROTOCOLS.items() if protocol.audit)
+    faults = verify_bundle(folder, audits).faults
+    if faults:
+        more = f" (and {len(faults) - 1} more, see `bench verify`)" * (len(faults) > 1)
+        raise UnusableInput(f"{folder}: {faults[0]}{more}")
+    return run, RECOMPUTED
+
+
+def _without_parents(line: str, runs: list[Path]) -> str:
+    for folder in sorted(runs, key=lambda one: len(str(one)), reverse=True):
+        line = line.replace(str(folder), folder.resolve().name)
+    return line
 
 
 def _address(folder: Path, out: Path) -> str:

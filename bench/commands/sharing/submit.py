@@ -15,6 +15,9 @@ from bench.errors import UnusableInput
 def submit(
     run: Annotated[Path, typer.Argument(help="A run's folder.")],
     out: Annotated[Path, typer.Option(help="Folder in which runs/NAME is made.")],
+    submitter: Annotated[
+        str, typer.Option(help="Who submits it, as the board shows it; nobody is named by default.")
+    ] = "",
 ) -> None:
     """Write the bundle of a run: manifest, units and predictions; no image, no path, no user.
 
@@ -25,7 +28,7 @@ def submit(
 
     try:
         found = read_scores(run)
-        bundle = make_bundle(found, _names_of_this_machine())
+        bundle = make_bundle(found, _names_of_this_machine(), submitter)
     except RunFolderError as error:
         raise UnusableInput(str(error)) from error
     except NotShareable as error:
