@@ -30,6 +30,8 @@ from bench.record.extractor_totals import ExtractorTotals
 from bench.record.folder import ARTIFACTS, RunFolder, artifacts_of
 from bench.record.manifest import make_manifest
 from bench.record.pictures import (
+    remove_images,
+    without_images,
     write_explanation,
     write_mistakes,
     write_patch_example,
@@ -271,8 +273,9 @@ def _write_tables(
     if stacks.others:
         folder.write_table("external", external_lesions(job, stacks))
     path, stack = folder.path, stacks.own
-    manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
-    manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
+    if job.configuration.images:
+        manifest["data"]["thumbnails"] = write_thumbnails(path, stack, job.subsets)
+        manifest["data"]["patches"] = write_patch_example(path, stack, job.subsets[0])
     manifest["units"] = [{"unit": u["unit"], "state": u["status"]} for u in results.units]
 
 
@@ -287,6 +290,11 @@ def _write_pictures(
     from reports.wanted import read_wanted
 
     path = folder.path
+    if not manifest["images"]:
+        manifest |= without_images(manifest)
+        folder.write_manifest(manifest)
+        remove_images(path)
+        return
     # What a report asks for is read from the folder, where an earlier run's manifest may stand.
     folder.write_manifest(manifest)
     wanted = read_wanted(path)

@@ -1,8 +1,9 @@
 """Makes the report of a run folder: tables, figures and the page, from that folder only."""
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from reports.systems.run_folder import read_run
@@ -40,7 +41,7 @@ def build_report(run: Path) -> Path:
     from reports.page.page import render
     from reports.text.methods import methods
     from reports.text.references import references, to_bibtex
-    from reports.unchanged import PAGE, RECORD, inputs, keep_record
+    from reports.unchanged import PAGE, RECORD, inputs, keep_record, recorded_files
     from reports.whole_files import write_whole
 
     evaluation = Evaluation.of(read_run(run))
@@ -58,17 +59,39 @@ def build_report(run: Path) -> Path:
         written[f"figures/{drawing.slug}.pdf"] = drawing.pdf
     written["paper/methods.txt"] = _text(paragraphs)
     written["paper/references.bib"] = bibtex.encode()
+    earlier = recorded_files(folder)
     (folder / RECORD).unlink(missing_ok=True)
     # Most of the time of a small file is spent waiting for the disk.
     with ThreadPoolExecutor(_WRITERS) as writers:
         list(writers.map(lambda item: write_whole(folder / item[0], item[1]), written.items()))
     written[PAGE] = page.encode()
     write_whole(folder / PAGE, written[PAGE])
+    _remove_others(folder, earlier, written)
     keep_record(folder, made_from, written)
     return folder / PAGE
 
 
 _WRITERS = 8
+
+
+def _remove_others(folder: Path, earlier: set[str], written: Mapping[str, bytes]) -> None:
+    """Remove the figures and tables of an earlier report that this one does not have.
+
+    Figures of crops go though no record names them: a report that is said to have no image is
+    shared as a folder.
+    """
+    from reports.figures.crops import ERRORS_FIGURE, OF_CROPS
+
+    pictures = (
+        f"figures/{file.name}"
+        for kind in (*OF_CROPS, f"{ERRORS_FIGURE.name}-*")
+        for file in (folder / "figures").glob(f"{kind}.*")
+        if file.suffix in (".svg", ".pdf")
+    )
+    for name in {*earlier, *pictures} - set(written):
+        path = PurePosixPath(name)
+        if len(path.parts) == 2 and path.parts[0] in ("tables", "figures"):
+            (folder / path).unlink(missing_ok=True)
 
 
 def _tables(evaluation: "Evaluation") -> dict[str, bytes]:

@@ -43,6 +43,15 @@ def keep_record(folder: Path, made_from: Mapping[str, Any], written: Mapping[str
     write_whole(folder / RECORD, (json.dumps(record, indent=1) + "\n").encode())
 
 
+def recorded_files(folder: Path) -> set[str]:
+    """The files of the report that was last written here; none where there is no record of it."""
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {name for name in record["written"] if isinstance(name, str)}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
 def report_stands(folder: Path, manifest: Mapping[str, Any]) -> bool:
     """Whether the folder's report is what would be written with this manifest.
 

@@ -224,6 +224,10 @@ class Configuration(BaseModel):
     out: Annotated[
         Path | None, Option("Run folder; by default runs/<dataset>-<preset>.", OUTPUT)
     ] = None
+    images: Annotated[
+        bool,
+        Option("Pictures of crops and saliency maps in the run folder and on its page.", OUTPUT),
+    ] = True
     dry_run: Annotated[bool, Option("Print the plan and stop.", OUTPUT)] = False
 
     @field_validator(

@@ -84,6 +84,7 @@ def make_manifest(
             **{name: _records(table) for name, table in dataset.source_tables.items()},
             "thumbnails": [],
         },
+        "images": job.configuration.images,
         "audits": [name for name in job.configuration.chosen_protocols() if PROTOCOLS[name].audit],
         # What takes the place of the official split was not chosen.
         "protocols": manifest_rows(

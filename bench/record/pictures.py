@@ -1,6 +1,7 @@
 """The pictures of a run folder; what each function returns goes into the manifest for the page."""
 
-from collections.abc import Iterable
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -137,3 +138,19 @@ def _write_png(file: Path, pixels: NDArray[np.uint8], side: int = 128) -> None:
         image = Image.fromarray(pixels)
         image.thumbnail((side, side))
         image.save(temporary, format="PNG")
+
+
+def without_images(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a run folder that has no pictures."""
+    data = {**manifest["data"], "thumbnails": [], "mistakes": []}
+    data.pop("patches", None)
+    return {**manifest, "data": data, "saliency": [], "images": False}
+
+
+def remove_images(folder: Path) -> None:
+    """Remove the pictures of a run folder, which an earlier run has written."""
+    images = folder / "images"
+    if images.is_symlink():
+        images.unlink()
+    elif images.is_dir():
+        shutil.rmtree(images)

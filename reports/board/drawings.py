@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 _WIDTH, _HEIGHT = 112, 14
 _PANEL, _TALL, _LEFT = 300, 190, 34
-# So many marks of a panel have their names beside them; of more, names would cover marks.
-_NAMED, _LONGEST = 6, 24
 Scale = tuple[float, float]
 # A mark, as the page draws them: a circle for what sees images, a diamond for what does not.
 _DIAMOND = "M0 -4.4L4.4 0L0 4.4L-4.4 0z"
@@ -94,7 +92,7 @@ def _panel(
 ) -> "Markup":
     from markupsafe import Markup, escape
 
-    right, top, bottom = _PANEL - 16, 10, _TALL - 24
+    right, top, bottom = _PANEL - 30, 10, _TALL - 24
 
     def across(seconds: float) -> float:
         share = (math.log10(seconds) - span[0]) / (span[1] - span[0])
@@ -128,29 +126,21 @@ def _panel(
             f"{line if cell.low == cell.low else ''}"
             f"{_mark(cell, family, f'{x:.1f}', f'{y:.1f}', 4.4)}</g>"
         )
-    if len(members) <= _NAMED:
-        parts += _names([row[0] for row, _, _ in members], points, right)
+    parts += _numbers(points)
     return Markup(
         f'<svg viewBox="0 0 {_PANEL} {_TALL}" role="img" aria-label="AUC against training time">'
         f"{''.join(parts)}</svg>"
     )
 
 
-def _names(names: Sequence[str], points: Sequence[tuple[float, float]], right: float) -> list[str]:
-    """A name beside each mark, on the side that has room, none on another."""
-    from markupsafe import escape
-
+def _numbers(points: Sequence[tuple[float, float]]) -> list[str]:
+    """A number above each mark, as in the table below the panel; none on another."""
     parts = []
-    taken: list[float] = []
-    for place in sorted(range(len(names)), key=lambda one: points[one][1]):
-        x, y = points[place]
-        while any(abs(y - other) < 12 for other in taken):
-            y += 3
-        taken.append(y)
-        on_left = x > (_LEFT + right) / 2
-        side, at = ("end", x - 8) if on_left else ("start", x + 8)
-        name = names[place] if len(names[place]) <= _LONGEST else f"{names[place][: _LONGEST - 1]}…"
-        parts.append(
-            f'<text text-anchor="{side}" x="{at:.1f}" y="{y + 4:.1f}">{escape(name)}</text>'
-        )
+    taken: list[tuple[float, float]] = []
+    for place, (x, y) in enumerate(points, start=1):
+        right, above = x + 5, y - 5
+        while any(abs(right - a) < 14 and abs(above - b) < 11 for a, b in taken):
+            right += 7
+        taken.append((right, above))
+        parts.append(f'<text class="soft" x="{right:.1f}" y="{above:.1f}">{place}</text>')
     return parts

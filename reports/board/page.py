@@ -177,11 +177,11 @@ def _over_settings(row: RowKey, matrix: Matrix) -> Any:
     for place, setting in enumerate(matrix.settings):
         cell = matrix.cells.get((row, place))
         if cell is not None and cell.value == cell.value:
-            limits = (cell.low, cell.high) if cell.low == cell.low else (None, None)
+            low, high = (cell.low, cell.high) if cell.low == cell.low else (None, None)
             subset = f"{setting.key['subset']}, " * several
             label = f"{subset}{setting.key['protocol']}, {setting.region}"
             colour = COLOURS[matrix.families[row]]
-            lines.append(StaticLine(label, cell.value, *limits, colour, cell.filled))
+            lines.append(StaticLine(label, cell.value, low, high, colour, cell.filled))
     return static_forest(row[0], lines, [], "settings") if lines else ""
 
 

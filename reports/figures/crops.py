@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# The figures of the data section that show crops; ERRORS_FIGURE does besides.
+OF_CROPS = MONTAGE, PATCHES = "data-montage", "data-patches"
+
 _MOST_THUMBNAILS = 24
 _A_ROW = 6
 _THUMBNAIL = 128  # pixels

@@ -7,7 +7,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from reports.figures import data_counts
-from reports.figures.crops import crops_by_class, cut_into_patches, patch_cut
+from reports.figures.crops import (
+    MONTAGE,
+    PATCHES,
+    crops_by_class,
+    cut_into_patches,
+    patch_cut,
+)
 from reports.figures.data_counts import (
     NEGATIVE,
     POSITIVE,
@@ -60,12 +66,12 @@ def draw_data(run: Run) -> list[Drawing]:
             f"Horizontal bars: share of each {density} in the crops of a class, by subset",
             _densities,
         ),
-        "data-montage": (
+        MONTAGE: (
             "Crops by class",
             "A few crops of each class, a row a class of a subset",
             crops_by_class,
         ),
-        "data-patches": (
+        PATCHES: (
             "A crop as a vision transformer sees it",
             "A crop under the grid of its patches, and beside it the patches set apart",
             cut_into_patches,

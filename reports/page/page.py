@@ -54,6 +54,10 @@ AUDIT_WITHOUT_IDS = (
     "Their figures are no estimates of performance."
 )
 
+WITHOUT_IMAGES = (
+    "Images and saliency maps are left out of this report and its folder (--no-images)."
+)
+
 
 def render(
     evaluation: Evaluation, drawings: list[Drawing], paragraphs: list[str], bibtex: str
@@ -109,6 +113,7 @@ def render(
         n_rows=counted(len(systems), "row"),
         saliency=saliency,
         pictures=pictures,
+        without_images=WITHOUT_IMAGES if run.manifest.get("images") is False else "",
         saliency_most=in_a_row([f"{most} {verdict}s" for verdict, most in VERDICTS.items()]),
         saliency_legend=saliency_legend(),
         mistakes=mistaken_crops(evaluation),
