@@ -149,9 +149,11 @@ def _modality(run: Run) -> str:
 
 def _command(setting: Setting, lacking: list[str]) -> str:
     key = setting.key
+    region, _, margin = key["region"].partition(":")
     return (
-        f"python -m bench all --data PATH --subset {key['subset']} --region {key['region']} "
-        f"--size {key['size']} --protocols {key['protocol']} --seed {key['seed']} "
+        f"python -m bench all --data PATH --subset {key['subset']} --region {region} "
+        f"{f'--margin {margin} ' * bool(margin)}--size {key['size']} "
+        f"--protocols {key['protocol']} --seed {key['seed']} "
         f"--extractors {','.join(dict.fromkeys(lacking))}"
     )
 

@@ -9,9 +9,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.commands.sharing.submit import submit
+from bench.commands.sharing.verify import verify
+from bench.errors import UnusableInput, WorkStopped
 from reports.board.bundle import FILES, NotShareable, make_bundle, sealed
 from reports.board.cleaning import without_paths
-from reports.board.verification import Verdict, verify_bundle
+from reports.board.verification import verify_bundle
 from reports.systems.run_folder import read_scores
 
 AUDITS = frozenset({"image-cv"})
@@ -220,14 +223,43 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_found(name: str, bundle: Path, tmp_path: Path) -> None:
+def test_damage_is_refused_in_a_line(
+    name: str, bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "bundle"
     shutil.copytree(bundle, folder)
     damage, wanted = DAMAGE[name]
     damage(folder)
-    verdict: Verdict = verify_bundle(folder, AUDITS)
-    assert any(wanted in line for line in verdict.faults), verdict.faults
-    assert all("\n" not in line for line in verdict.faults)
+    with pytest.raises(WorkStopped, match=r"\d+ faults?, see above"):
+        verify(folder)
+    wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("wrong: ")]
+    assert any(wanted in line for line in wrong), wrong
+    # What a changed value moves are the figures of its system, and each is a line.
+    assert len(wrong) == 1 or all("is stated as" in line for line in wrong)
+
+
+def test_a_bundle_is_made_and_verified_by_command(
+    make_run: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(
+        tmp_path / "my run",
+        extractors=("torchvision:alexnet",),
+        subsets=("mass",),
+        protocols=(("official", 1, 1),),
+        failed=None,
+        synthetic=False,
+    )
+    submit(run, tmp_path / "out", submitter="A. Nobody,  Nowhere")
+    (made,) = (tmp_path / "out" / "runs").iterdir()
+    assert "/" not in made.name
+    assert str(tmp_path) not in (made / "manifest.json").read_text()
+    assert read_scores(made).manifest["bundle"]["submitter"] == "A. Nobody, Nowhere"
+    verify(made)
+    told = capsys.readouterr().out
+    assert "nothing wrong was found" in told
+    assert "cannot detect a forger" in told
+    with pytest.raises(UnusableInput, match="is there already"):
+        submit(run, tmp_path / "out")
 
 
 def test_there_are_three_files(bundle: Path) -> None:
