@@ -7,8 +7,9 @@ import numpy as np
 
 from reports.board.settings import SIZE_ALONE, BoardEntry, Setting
 from reports.page.families import FAMILIES, PLACES, family_key
+from reports.statistics.all_pairs import all_pairs
 from reports.statistics.bootstrap import bootstrap, interval, observed
-from reports.statistics.ranks import FEWEST_SETTINGS, MeanRanks, as_high_as_the_highest, mean_ranks
+from reports.statistics.ranks import FEWEST_SETTINGS, MeanRanks, mean_ranks
 from reports.systems.kinds import is_reference, is_selected
 from reports.systems.pooling import PooledSystem
 
@@ -109,7 +110,9 @@ def _column(setting: Setting) -> dict[RowKey, BoardCell]:
     ]
     filled = np.zeros(len(newest), dtype=bool)
     if seeing:
-        filled[seeing] = as_high_as_the_highest(np.array(values)[seeing], drawn[seeing])
+        seen = np.array(values)[seeing]
+        # Where too few draws are defined nothing can be told apart.
+        filled[seeing] = ~all_pairs(seen, drawn[seeing]).told_apart[int(np.argmax(seen))]
     size = next((v for v, e in zip(values, newest, strict=True) if e.row[0] == SIZE_ALONE), np.nan)
     return {
         entry.row: BoardCell(

@@ -1,16 +1,15 @@
-"""Which systems cannot be told from the highest, and mean ranks over settings.
+"""Mean ranks of systems over settings.
 
 References
 ----------
-.. [1] P. H. Westfall and S. S. Young, Resampling-Based Multiple Testing, 1993 (the maximum of |t|).
-.. [2] J. Demšar, "Statistical comparisons of classifiers over multiple data sets", Journal of
+.. [1] J. Demšar, "Statistical comparisons of classifiers over multiple data sets", Journal of
    Machine Learning Research 7, 2006 (mean ranks, Nemenyi's critical difference).
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from reports.statistics.bootstrap import DRAWS, LEVEL, interval
 from reports.systems.rows import Floats
@@ -37,41 +36,6 @@ class MeanRanks(NamedTuple):
     high: Floats
     critical: float
     settings: int
-
-
-def as_high_as_the_highest(value: Floats, drawn: Floats) -> NDArray[np.bool_]:
-    """Which systems cannot be told from the one with the highest value.
-
-    Parameters
-    ----------
-    value : Floats, shape (k,)
-        The measured values.
-    drawn : Floats, shape (k, draws)
-        Bootstrap values of the same systems from the same draws.
-
-    Returns
-    -------
-    NDArray[np.bool_], shape (k,)
-        True where the simultaneous interval of the difference to the highest, over all pairs of
-        the systems, contains zero.
-    """
-    kept = drawn[:, np.isfinite(drawn).all(axis=0)]
-    if len(value) == 1 or kept.shape[1] < 2:
-        return np.ones(len(value), dtype=bool)
-    first, second = np.triu_indices(len(value), 1)
-    differences = kept[first] - kept[second]
-    observed = value[first] - value[second]
-    error = differences.std(axis=1, ddof=1)
-    equal = error == 0
-    scaled = np.abs(differences - observed[:, None])[~equal] / error[~equal, None]
-    limit = np.quantile(scaled.max(axis=0), LEVEL) if len(scaled) else 0.0
-    apart = np.where(equal, observed != 0, np.abs(observed) > limit * error)
-    highest = int(np.argmax(value))
-    told = np.zeros(len(value), dtype=bool)
-    for i, j, is_apart in zip(first, second, apart, strict=True):
-        if highest in (i, j):
-            told[j if i == highest else i] = is_apart
-    return ~told
 
 
 def critical_difference(systems: int, settings: int, level: float = LEVEL) -> float:

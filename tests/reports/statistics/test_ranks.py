@@ -1,9 +1,9 @@
-"""Mean ranks over settings, and which systems cannot be told from the highest."""
+"""Mean ranks over settings."""
 
 import numpy as np
 import pytest
 
-from reports.statistics.ranks import as_high_as_the_highest, critical_difference, mean_ranks
+from reports.statistics.ranks import critical_difference, mean_ranks
 
 
 def test_the_critical_difference_is_that_of_the_published_example() -> None:
@@ -22,9 +22,3 @@ def test_mean_ranks_need_five_settings() -> None:
     assert (found.mean <= found.high).all()
     with pytest.raises(ValueError, match="finite"):
         mean_ranks([*values, [0.9, np.nan, 0.7]])
-
-
-def test_what_is_far_below_can_be_told_from_the_highest() -> None:
-    drawn = np.random.default_rng(0).normal([[0.80], [0.79], [0.60]], 0.02, (3, 2000))
-    found = as_high_as_the_highest(np.array([0.80, 0.79, 0.60]), drawn)
-    assert found.tolist() == [True, True, False]
