@@ -38,6 +38,7 @@ from reports.systems.names import names_svm
 from reports.systems.pooling import PooledSystem
 from reports.systems.run_folder import Run
 from reports.systems.schema import HOST
+from reports.text.declared import declared
 from reports.text.external_sets import drops
 from reports.text.leakage_audit import differences, limits
 from reports.text.proposed import command_for, proposed
@@ -135,7 +136,7 @@ def _scratch_or_pretrained(run: Run, groups: list[AnswerGroup], tables: Tables) 
                 )
                 lines.append(f"{group.title}: {'; '.join(both)}; {_times(vits, cnns)}.")
                 lines += _hosts([*vits, *cnns])
-    counted, sentences = _declared(tables, of_hybrids=False)
+    counted, sentences = declared(tables, of_hybrids=False)
     pair = f"own heads of networks from scratch beside {_SVMS} of pretrained features"
     lacking = [] if whole else [(pair, "--preset thesis")]
     return _answer(
@@ -198,34 +199,6 @@ def _limits(row: Row) -> str:
     return "" if missing(low) else f" [{number(low)}, {number(high)}]"
 
 
-# What a declared comparison is about if its question says so; the others are about features.
-_ABOUT_HYBRIDS = ("hybrid", "localization")
-
-
-def _declared(tables: Tables, of_hybrids: bool) -> tuple[list[str], list[str]]:
-    """What the declared comparisons say: their verdicts counted, and each one's sentence."""
-    table = tables.get("comparisons")
-    if table is None:
-        return [], []
-    about = [any(w in str(text).lower() for w in _ABOUT_HYBRIDS) for text in table["question"]]
-    rows = table[[found is of_hybrids for found in about]]
-    made = rows[rows["verdict"].notna() & (rows["verdict"].astype(str) != "")]
-    counted = []
-    for (subset, protocol, question), group in made.groupby(
-        ["subset", "protocol", "question"], sort=False
-    ):
-        verdicts = group["verdict"].value_counts().sort_index().items()
-        low, high = number(group["difference"].min()), number(group["difference"].max())
-        listed = ", ".join(f"{count} {verdict}" for verdict, count in verdicts)
-        spread = (
-            f"difference of AUC {low}" if len(group) == 1 else f"differences of AUC {low} to {high}"
-        )
-        counted.append(
-            f"{subset}, {protocol}: {question} Declared comparisons: {listed}; {spread}."
-        )
-    return counted, [str(text) for text in made["sentence"] if not missing(text) and str(text)]
-
-
 def _spread(name: str, members: Sequence[tuple[PooledSystem, Row]]) -> str:
     """'3 networks …: AUC 0.55 to 0.61, median 0.58 (95 % intervals about ±0.05)'."""
     values = _known(row["auc"] for _, row in members)
@@ -285,7 +258,7 @@ def _hybrids(run: Run, groups: list[AnswerGroup], tables: Tables) -> AnsweredQue
         lines.append(f"{group.title}: {'; '.join(filter(None, parts))}.")
     wanted = "--extractors cnn_baseline,cvt_13,cvt_13+drloc,swin_t,swin_t+drloc"
     lacking = [] if lines and with_loss else [("hybrids with and without the loss", wanted)]
-    counted, sentences = _declared(tables, of_hybrids=True)
+    counted, sentences = declared(tables, of_hybrids=True)
     lines = [*counted, *lines, *sentences]
     question = "Do small-data hybrids and the localization loss close the gap?"
     return _answer(run, question, lines, lacking, [("Trained networks", "training")])

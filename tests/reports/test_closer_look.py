@@ -301,6 +301,26 @@ def test_declared_comparisons_open_their_answers(run: Run, systems: list[PooledS
     assert hybrids.lines[-1] == "three."
 
 
+def test_a_question_of_a_match_is_answered_by_equivalence(
+    run: Run, systems: list[PooledSystem]
+) -> None:
+    asked = "Do ViT features match CNN features?"
+    beat = "Do features beat a CNN?"
+    place = {"subset": "mass", "protocol": "official"}
+    made = [{**place, "question": text, "verdict": "not distinguishable"} for text in (asked, beat)]
+    verdicts = ("equivalent", "not shown", "not shown", "")
+    tested = [{**place, "question": asked, "verdict": verdict} for verdict in verdicts]
+    given = {
+        "comparisons": pd.DataFrame(made).assign(difference=0.0, sentence=""),
+        "equivalence": pd.DataFrame([*tested, tested[0] | {"question": beat}]),
+    }
+    evaluation = Evaluation(run, systems)
+    features, *_ = answers(with_tables(evaluation, {**evaluation.tables, **given}))
+    of_match, of_beat = sorted(features.lines[:2], key=lambda line: beat in line)
+    assert of_match.endswith(" Shown to be equivalent within 0.05 of AUC: 1 of 3.")
+    assert "equivalent" not in of_beat
+
+
 def test_an_audit_is_set_beside_its_twin(tmp_path: Path, make_run: Callable[..., Path]) -> None:
     protocols = (("patient-cv", 1, 2), ("image-cv", 1, 2))
     folder = make_run(tmp_path / "run", (NAME,), ("linear",), ("mass",), protocols, failed=None)
