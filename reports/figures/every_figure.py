@@ -13,6 +13,7 @@ from reports.figures.performance import (
     AUDIT_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
+    PRECISION_FIGURE,
     ROC_FIGURE,
     drop_figure,
 )
@@ -26,6 +27,7 @@ from reports.systems.pooled_run import PooledRun
 _COMPARED = (
     AUC_FIGURE,
     ROC_FIGURE,
+    PRECISION_FIGURE,
     CONFUSION_FIGURE,
     COST_FIGURE,
     RELIABILITY_FIGURE,

@@ -5,6 +5,7 @@ and dash in every figure of every report, so that it is recognised without the l
 colour vision.
 """
 
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,10 @@ from reports.figures.layout import (
     wrapped,
 )
 from reports.figures.panels import Line, Sheet
+from reports.statistics.precision_recall import (
+    average_precision_of_chance,
+    mean_precision_recall,
+)
 from reports.statistics.roc import mean_roc
 from reports.systems.hosts import hosts_note
 from reports.systems.pairs import WITHOUT_PROTOCOL
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from reports.systems.entries import Entry, FigureGroup
+    from reports.systems.pooled_run import PooledRun
+    from reports.systems.rows import Floats, ScoredRows
 
 # The classifier that ranks nothing.
 CONSTANT = "majority"
@@ -44,10 +51,44 @@ def roc_panels(group: "FigureGroup") -> "Figure | None":
 
     The majority class has no curve but the diagonal, which every panel shows.
     """
-    ranking = [e for e in group.ran if e.system.identity["classifier"] != CONSTANT]
+    ranking = _ranking(group.ran)
     if not ranking:
         return None
     group = group._replace(entries=ranking)
+    return _curve_panels(group, mean_roc, ("1 − specificity", "sensitivity"), lambda _: [0, 1])
+
+
+def precision_panels(pooled: "PooledRun", group: "FigureGroup") -> "Figure | None":
+    """Precision against recall of the systems in tables/precision_recall; grey is the prevalence.
+
+    Fewer than in the ROC curves: these two figures show the same order of the same crops.
+    """
+    close = pooled.close.get(group.entries[0].system.group, [])
+    members = {id(system) for system in close}
+    entries = [entry for entry in _ranking(group.ran) if id(entry.system) in members]
+    entries = [entry for entry in entries if mean_precision_recall(entry.system.repeats)[0].size]
+    if not entries:
+        return None
+
+    def prevalence(entry: "Entry") -> list[float]:
+        repeats = entry.system.repeats
+        return [float(np.mean([average_precision_of_chance(rows) for rows in repeats]))] * 2
+
+    labels = ("recall (sensitivity)", "precision (PPV)")
+    return _curve_panels(group._replace(entries=entries), mean_precision_recall, labels, prevalence)
+
+
+def _ranking(entries: "Sequence[Entry]") -> "list[Entry]":
+    return [entry for entry in entries if entry.system.identity["classifier"] != CONSTANT]
+
+
+def _curve_panels(
+    group: "FigureGroup",
+    curve: "Callable[[Sequence[ScoredRows]], tuple[Floats, Floats]]",
+    labels: tuple[str, str],
+    chance: "Callable[[Entry], Sequence[float]]",
+) -> "Figure":
+    """A panel an extractor, a line a classifier; chance is a grey line from left to right."""
     panels = group.by_extractor()
     look = looks(group)
     sheet = Sheet(len(panels), 4, (1.8,), look, wide=1.8)
@@ -56,10 +97,14 @@ def roc_panels(group: "FigureGroup") -> "Figure | None":
     boxes = [box._replace(across=limits, up=limits) for (box,) in sheet.boxes]
     for box, entries in zip(boxes, panels.values(), strict=True):
         for entry in entries:
-            curves[entry.name.classifier].append(box.line(*mean_roc(entry.system.repeats)))
-    sheet.name_panels(boxes, panels, (ticks, "1 − specificity"), (ticks, "sensitivity"), 33)
+            curves[entry.name.classifier].append(box.line(*curve(entry.system.repeats)))
+    sheet.name_panels(boxes, panels, (ticks, labels[0]), (ticks, labels[1]), 33)
     sheet.grid([(box, ticks, ticks) for box in boxes])
-    sheet.plot([box.line([0, 1], [0, 1]) for box in boxes], color="#bbbbbb", linewidth=0.7)
+    level = [
+        box.line([0, 1], chance(entries[0]))
+        for box, entries in zip(boxes, panels.values(), strict=True)
+    ]
+    sheet.plot(level, color="#bbbbbb", linewidth=0.7)
     for name, (colour, _, dash) in look.items():
         sheet.plot(curves[name], color=colour, linestyle=dash, linewidth=1.1)
     sheet.frame(boxes)
@@ -304,6 +349,14 @@ ROC_FIGURE = FigureKind(
     "ROC curves",
     "ROC curves, a panel an extractor and a line a classifier: sensitivity against 1 − specificity",
     lambda _, group: roc_panels(group),
+)
+
+PRECISION_FIGURE = FigureKind(
+    "precision_recall",
+    "Precision and recall",
+    "Precision-recall curves, a panel an extractor and a line a classifier, of the systems looked "
+    "at closely; grey is the prevalence, which is chance",
+    precision_panels,
 )
 
 CONFUSION_FIGURE = FigureKind(

@@ -52,6 +52,10 @@ def test_the_report_has_its_files_and_no_leftovers(reported_run: Path) -> None:
     for kind in ("auc", "roc", "confusion", "cost"):
         for suffix in ("svg", "pdf"):
             assert f"figures/{kind}-mass-patient-cv.{suffix}" in names
+    # Of each subset the first protocol is looked at closely.
+    drawn = {name for name in names if "precision_recall-" in name and name.endswith(".svg")}
+    assert "figures/precision_recall-mass-official.svg" in drawn
+    assert not any("patient-cv" in name for name in drawn)
     assert not [name for name in names if ".tmp" in name]
 
 
