@@ -1,11 +1,19 @@
 """What a worker that stands in another folder than the driver finds of checkpoints."""
 
+import pytest
 import timm
 import torch
 
 from bench.execution.dask_executor import DaskExecutor
 from bench.execution.progress import Progress
 from bench.planning.config import Configuration
+from extractors import declare_checkpoints
+
+
+@pytest.fixture(autouse=True)
+def _no_checkpoints_stay():
+    yield
+    declare_checkpoints(())
 
 
 def test_relative_paths_are_the_drivers(tmp_path, monkeypatch):
