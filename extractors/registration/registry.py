@@ -169,7 +169,8 @@ class Registry(Generic[T]):
 
     def everything(self) -> list[Registered[T] | BrokenEntry]:
         """What can be used and what cannot, sorted by name."""
-        return sorted([*self.all(), *self.broken()], key=lambda entry: entry.name)
+        found: list[Registered[T] | BrokenEntry] = [*self.all(), *self.broken()]
+        return sorted(found, key=lambda entry: entry.name)
 
     def broken(self) -> list[BrokenEntry]:
         """The entry points that cannot be used, sorted by name."""

@@ -346,7 +346,7 @@ def test_an_input_may_be_given_in_numpys_numbers() -> None:
 
 
 def test_a_decorator_without_its_name_says_what_is_missing() -> None:
-    with pytest.raises(BackboneError, match="plugin's name first"):
+    with pytest.raises(BackboneError, match="backbone's name first"):
         register(lambda: nn.Identity())  # type: ignore[arg-type]
 
 
