@@ -48,14 +48,18 @@ def hdf5_rows(path: Path) -> tuple[list[object], Any]:
     for name, row in rows.items():
         if row.dtype.kind not in "fiub":
             raise unusable(path, f"{name} is of type {row.dtype}, not real numbers: {wanted}")
-    return list(_ids_of(list(rows))), list(rows.values())
+    return [*_ids_of(list(rows))], list(rows.values())
 
 
 def _with_ids_and_x(path: Path, file: Any, h5py: Any) -> Any:
     """The file, or its one group, that has ids and X; None where there is none."""
-    found = [file]
-    file.visititems(lambda _, item: found.append(item) if isinstance(item, h5py.Group) else None)
-    pairs = [group for group in found if "ids" in group and "X" in group]
+    pairs = [file] if "ids" in file and "X" in file else []
+
+    def keep(_: str, item: Any) -> None:
+        if isinstance(item, h5py.Group) and "ids" in item and "X" in item:
+            pairs.append(item)
+
+    file.visititems(keep)
     if len(pairs) > 1:
         names = few(group.name for group in pairs)
         raise unusable(path, f"has ids and X in {len(pairs)} groups ({names}): keep one")
