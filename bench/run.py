@@ -37,6 +37,7 @@ from bench.record.pictures import (
     write_patch_example,
     write_thumbnails,
 )
+from bench.record.repeated_run import RepeatedRun
 from bench.record.run_tables import APPROXIMATE, Results
 from bench.store import Store, noting_use
 
@@ -67,7 +68,9 @@ class RunOutcome:
     failed: Sequence[tuple[str, str]] = field(default=())
 
 
-def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
+def run(
+    job: Job, progress: Progress, command: Sequence[str], repeated: RepeatedRun | None = None
+) -> RunOutcome:
     """Do the work and write the run folder.
 
     Parameters
@@ -78,6 +81,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         Where what is going on is shown.
     command : Sequence[str]
         The command line, for the manifest.
+    repeated : RepeatedRun | None
+        The run whose options these are.
 
     Returns
     -------
@@ -107,6 +112,8 @@ def run(job: Job, progress: Progress, command: Sequence[str]) -> RunOutcome:
         made = make_manifest(job, stacks.own, plan, rules, environment, command)
         manifest = folder.claim(made | external_parts(made, job, stacks))
         progress.log_to(folder.path / "log.txt")
+        if repeated is not None and (change := repeated.change(manifest["configuration"])):
+            progress.say(change, style="yellow")
         for notice in manifest["notices"]:
             progress.say(notice)
         used = rotated(stacks.whole) if plan.rotates else stacks.whole

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
     from bench.planning.extractor import Extractor
     from bench.planning.job import Job
     from bench.planning.plan import Plan
+    from bench.record.repeated_run import RepeatedRun
 
 # Where the second line of what a plan needs begins.
 _FURTHER = " " * 10
 
 
-def run_all(configuration: Configuration) -> None:
+def run_all(configuration: Configuration, repeated: "RepeatedRun | None" = None) -> None:
     """Run everything, to the report."""
     from bench.execution.clusters import check_scheduler
     from bench.execution.progress import Progress
@@ -36,7 +37,7 @@ def run_all(configuration: Configuration) -> None:
         return
     with Progress() as progress:
         try:
-            outcome = run(job, progress, ["python", "-m", "bench", *sys.argv[1:]])
+            outcome = run(job, progress, ["python", "-m", "bench", *sys.argv[1:]], repeated)
         except KeyboardInterrupt:
             progress.say("interrupted; all finished work is kept: the same command goes on from it")
             raise typer.Exit(INTERRUPTED) from None

@@ -12,6 +12,9 @@ from typer.core import TyperCommand
 from bench.commands.completion import completes
 from bench.planning.config import Configuration, option_of
 
+# The argument of a command's function that is no option: the run that is repeated, if any.
+REPEATED = "repeated"
+
 
 class GroupedCommand(TyperCommand):
     """A command whose `--help` lists the options under the headings of `rich_help_panel`."""
@@ -45,7 +48,8 @@ def with_options(
     fields : Sequence[str]
         Those that the command takes; the others have their defaults.
     from_file : bool
-        Whether they may stand in a file, named by `--config`.
+        Whether they may stand in a file, named by `--config`. Where that is the manifest of a run,
+        `work` has it as `repeated`.
 
     Returns
     -------
@@ -55,6 +59,7 @@ def with_options(
     """
 
     _, *own = inspect.signature(work).parameters.values()
+    own = [one for one in own if one.name != REPEATED]
 
     def command(context: typer.Context | None = None, **options: Any) -> None:
         of_command = {one.name: options.pop(one.name, one.default) for one in own}
@@ -66,8 +71,11 @@ def with_options(
         }
         if in_file is not None:
             from bench.planning.config_file import read_options
+            from bench.record.repeated_run import find_repeated
 
-            given = read_options(in_file) | given
+            in_file_too = read_options(in_file)
+            of_command[REPEATED] = find_repeated(in_file, given)
+            given = in_file_too | given
         work(Configuration.checked(given), **of_command)
 
     parameters = [

@@ -56,13 +56,13 @@ def read_options(path: Path) -> dict[str, Any]:
         used.
     """
     path = path.expanduser()
-    file = path / MANIFEST if path.is_dir() else path
+    manifest = manifest_of(path)
+    file = manifest or path
     try:
         content = file.read_bytes()
     except OSError as error:
         raise UnusableInput(f"--config {path}: {error.strerror or error}") from error
-    is_manifest = file.suffix.lower() == ".json"
-    found = _of_manifest(file, content) if is_manifest else _of_toml(file, content)
+    found = _of_manifest(file, content) if manifest is not None else _of_toml(file, content)
     options: dict[str, Any] = {}
     for key, value in found.items():
         name = _field(file, key)
@@ -71,6 +71,13 @@ def read_options(path: Path) -> dict[str, Any]:
         options[name] = _value(file, key, name, value)
     Configuration.checked(options, f"{file}: ")
     return options
+
+
+def manifest_of(path: Path) -> Path | None:
+    """The manifest that a path names, itself or by its run's folder; None for another file."""
+    path = path.expanduser()
+    file = path / MANIFEST if path.is_dir() else path
+    return file if file.suffix.lower() == ".json" else None
 
 
 def commented_file() -> str:

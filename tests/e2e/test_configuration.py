@@ -35,6 +35,7 @@ def test_a_manifest_repeats_its_run_byte_for_byte(bench, command, tmp_path, same
     options = first["options"]
     assert {"threads", "memory", "precision", "device"} <= set(options)
     assert {**options, "out": ""} == {**second["options"], "out": ""}
+    assert "changed since" not in again.err
 
 
 def test_the_command_line_wins_over_the_file(bench, command, tmp_path, many_patients, plugin):
@@ -67,3 +68,25 @@ def test_a_file_to_begin_with_is_written_once(bench, tmp_path):
     again = bench("init")
     assert again.status == 2
     assert "run.toml: is there already, and is not replaced" in again.err
+
+
+def test_data_that_have_changed_since_are_said(bench, plugin, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    for name in ("benign", "malignant"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(10):
+            grey = rng.integers(0, 256, (24, 24)).astype(np.uint8)
+            Image.fromarray(grey).save(tmp_path / "data" / name / f"{number}.png")
+    command = ("all", "--data", "data", "--plugin", plugin, "--extractors", "tiny-a")
+    chosen = ("--classifiers", "linear", "--protocols", "patient-cv", "--repeats", "1")
+    assert bench(*command, *chosen, "--out", "one").status == 0
+    Image.fromarray(grey.T).save(tmp_path / "data/benign/3.png")
+    again = bench("all", "--config", "one", "--out", "two")
+    assert again.status == 0
+    assert "one/manifest.json: the data changed since that run" in " ".join(again.err.split())
+    again = bench("all", "--config", "one")
+    assert again.status == 2
+    assert "holds a run on other crops" in again.err
