@@ -37,16 +37,19 @@ def rows_that_differ(
         what = f"{len(unknown)} crops are not in the data, as {unknown[0]!a}"
         return [f"predictions.parquet: {what}"], [], []
     table = table.loc[rows.index]
-    faults = [*_other_values(table, rows), *_other_patients(table, rows)]
+    everybody = set(groups_of(dataset.table).astype(str))
+    faults = [*_other_values(table, rows), *_other_patients(table, rows, everybody)]
     if faults:
         return faults, [], []
     checked = ["labels, patients and lesions against the data set's tables"]
     names = rows["patient_id"].astype(str)
     joint = sorted(set(groups_of(table).astype(str)) - set(names))
-    unchecked = [
-        f"that {len(joint)} patients count as one with others, as {joint[0]} does: only pictures "
-        "that are the same can tell"
-    ] * bool(joint)
+    unchecked = []
+    if joint:
+        unchecked.append(
+            f"patients that count as one with others: {len(joint)}, as {joint[0]}; only pictures "
+            "that are the same can tell"
+        )
     for lines, place in _folds(dataset, units, scores, dict(names)):
         (faults, checked, unchecked)[place].append(lines)
     return faults, checked, unchecked
@@ -62,23 +65,27 @@ def _other_values(table: "pd.DataFrame", rows: "pd.DataFrame") -> list[str]:
     return faults
 
 
-def _other_patients(table: "pd.DataFrame", rows: "pd.DataFrame") -> list[str]:
+def _other_patients(table: "pd.DataFrame", rows: "pd.DataFrame", everybody: set[str]) -> list[str]:
     """Who is not called as in the tables; patients may be joined, as copies of pictures join them.
 
-    A joined group has the name of one of its patients, and none of them stands apart from it.
+    A joined group has the name of one of its patients, who may be among the training rows alone,
+    and none of them stands apart from it.
     """
     both = table.assign(own=groups_of(table).astype(str), given=rows["patient_id"].astype(str))
-    faults = []
     apart = both[["own", "given"]].drop_duplicates()
     if apart["own"].duplicated().any():
         patient = apart.loc[apart["own"].duplicated(), "own"].iloc[0]
-        faults.append(f"predictions.parquet: the patient {patient} of the data is two here")
+        return [f"predictions.parquet: the patient {patient} of the data is two here"]
     given = both["given"]
     named = {*zip(given, both["own"], strict=True)}
-    foreign = sorted(name for name in set(given) if (name, name) not in named)
-    if foreign:
-        faults.append(f"predictions.parquet: {foreign[0]!a} is not the patient of its crops")
-    return faults
+    tested = set(both["own"])
+    foreign = sorted(
+        name
+        for name in set(given)
+        if (name in tested and (name, name) not in named) or name not in everybody
+    )
+    what = [f"predictions.parquet: {name!a} is not the patient of its crops" for name in foreign]
+    return what[:1]
 
 
 def _folds(

@@ -99,6 +99,13 @@ def other(scores: pd.DataFrame, column: str, value: Any) -> pd.DataFrame:
         (lambda u, s: (u, other(s, "crop_id", "c999")), "not in the data, as 'c999'"),
         (lambda u, s: (u, other(s, "patient_id", "P_00099")), "is two here"),
         (lambda u, s: (u, s.replace({"patient_id": {"P_00003": "P_00099"}})), "not the patient"),
+        (
+            lambda u, s: (
+                u,
+                s.replace({"patient_id": {"P_00003": "P_00005", "P_00005": "P_00003"}}),
+            ),
+            "not the patient",
+        ),
         (lambda u, s: (u.assign(seed=4), s), "not those of the protocol"),
         (lambda u, s: (u.assign(n_train=u["n_train"] + 1), s), "more training crops"),
     ],
