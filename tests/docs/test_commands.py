@@ -211,6 +211,9 @@ def done(command: str, place: int) -> list[str]:
         words[words.index("info") + 1] = "ours"
     if "list.csv" in words:
         words += ["--positive", "ill"]
+    if words[0] == "paper":
+        words[words.index("--systems") + 1] = "bundled:efficientnet_lite0"
+        words = [word for word in words if word != "--names" and "=" not in word]
     # What these write is there already, from the first run or another page.
     if words[:2] in (["data", "phantom"], ["plugin", "new"]):
         words[2] = f"anew{place}"
