@@ -51,7 +51,7 @@ def commands_of(page: Path) -> list[str]:
     if page.suffix == ".ipynb":
         cells = json.loads(page.read_text("utf-8"))["cells"]
         text = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-        blocks, within = [text.replace("!{sys.executable} -m bench", "python -m bench")], []
+        blocks, within = [text.replace("!{python} -m bench", "python -m bench")], []
     else:
         text = page.read_text("utf-8")
         blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

@@ -30,11 +30,15 @@ def cells_of(file: Path, kind: str = "code") -> list[str]:
 
 
 def as_python(cell: str) -> str:
-    """A cell without what only Jupyter understands; a file that it writes is read as it is."""
+    """A cell without what only Jupyter understands; a file that it writes is read as it is.
+
+    A command becomes a text with its values in braces, which are names of the notebook.
+    """
     if cell.startswith("%%writefile"):
         return ""
-    # A command with its continued lines.
-    return re.sub(r"^(\s*)[!%](?:[^\n]*\\\n)*[^\n]*", r"\1pass", cell, flags=re.MULTILINE)
+    # With its continued lines.
+    command = re.compile(r"^( *)[!%]((?:[^\n]*\\\n)*[^\n]*)", re.MULTILINE)
+    return command.sub(lambda match: f"{match[1]}f{match[2]!r}", cell)
 
 
 def files_written(file: Path) -> list[str]:
