@@ -37,8 +37,10 @@ STANDS_FOR = {
     **{"{RUN}": "runs/mass", "{RUN}-first": "runs/mass", "kaggle|nbia|uid|png": "png"},
     "path=FILE,label=CLASS,patient_id=PID": "path=file,label=class,patient_id=pid",
 }
-# Words of commands that need what no test has: the network, weights of 100 MB, GPUs, a cluster.
+# Words of commands that need what no test has: the network, weights of 100 MB, GPUs, a cluster; and
+# of those that refuse synthetic runs, which have tests of their own.
 EXEMPT = (
+    *("submit ", "verify ", "board "),
     "data download", "weights download", "hf:", "best.pth", "tcp://", "jobqueue:", "gpus",
     "--scheduler processes", "--dataset mias", "--weights-dir", "--medical",
 )  # fmt: skip

@@ -9,6 +9,7 @@ from PIL import Image
 
 from bench.data import load_lesions
 from bench.errors import UnusableInput
+from bench.planning.external import match
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = (ROOT / "docs/own_pictures.md").read_text("utf-8")
@@ -114,11 +115,12 @@ CASES = {
     "none of its … files can be used; the first, …": unreadable,
 }
 # Of several published sets in one folder: loaders/test_several_sets.py.
-ELSEWHERE = {"holds several data sets"}
+SEVERAL = "holds several data sets"
+OF_EXTERNAL_SETS = ("is the data set that is trained on", "its positive class is")
 
 
 def test_each_refusal_of_the_page_has_its_case() -> None:
-    assert set(refusals()) == set(CASES) | ELSEWHERE
+    assert set(refusals()) == {*CASES, SEVERAL, *OF_EXTERNAL_SETS}
 
 
 @pytest.mark.parametrize("said", CASES)
@@ -151,3 +153,14 @@ def test_the_notices_of_the_page_come(tmp_path: Path, make, said: str) -> None:
     make(folder)
     notices = load_lesions(folder, cache=tmp_path / "cache").notices
     assert any(said in notice for notice in notices), notices
+
+
+def test_the_lines_on_external_sets_are_those_of_the_page(tmp_path: Path) -> None:
+    sets = {}
+    for name, classes in (("own", ("benign", "malignant")), ("other", ("healthy", "covid"))):
+        pictures(tmp_path / name, *classes)
+        sets[name] = load_lesions(tmp_path / name, cache=tmp_path / "cache")
+    for external, said in zip(("own", "other"), OF_EXTERNAL_SETS, strict=True):
+        with pytest.raises(UnusableInput, match=said):
+            match("B", sets[external], sets["own"], ["all"], None)
+    assert match("B", sets["other"], sets["own"], ["all"], "covid").parts
