@@ -11,6 +11,7 @@ from bench.commands.doctor import doctor
 from bench.commands.init import init
 from bench.commands.options import GroupedCommand, with_options
 from bench.commands.paper import paper
+from bench.commands.predictions import predictions
 from bench.commands.report import report
 from bench.commands.sharing.board import board
 from bench.commands.sharing.submit import submit
@@ -58,6 +59,7 @@ app.command("all", cls=GroupedCommand, epilog=EXIT_STATUS)(with_options(run_all,
 app.command("features", cls=GroupedCommand)(with_options(features.features, features.FIELDS))
 app.command("init")(init)
 app.command()(report)
+app.command()(predictions)
 app.command()(compare)
 app.command()(paper)
 app.command()(board)

@@ -13,6 +13,8 @@ from bench.data.crops.rotated import rotated
 from bench.data.lesions import Dataset, unusable
 from bench.data.summary import lost_classes
 from bench.estimates.disk import disk_need, disk_notice, lines_of
+from bench.estimates.effort import effort_of
+from bench.estimates.time_left import TimeLeft
 from bench.execution.clusters import LOCAL, planned_workers
 from bench.execution.executors import Executor, LocalExecutor
 from bench.execution.progress import Progress
@@ -129,7 +131,9 @@ def run(
         )
         results = Results(job.dataset.name, used, job.configuration.seed)
         folder.note_artifacts(used_by_stack)
-        described = _carry_out(site, executor, results, progress, folder)
+        expected = effort_of(job, (rules,)).expected
+        left = TimeLeft(expected, [one.name for one in job.extractors if one.trained])
+        described = _carry_out(site, executor, results, progress, folder, left)
         _write_tables(job, stacks, folder, manifest, results)
         manifest["extractors"] = described
         standing = folder.standing(manifest)
@@ -212,29 +216,36 @@ def executing(job: Job, progress: Progress) -> Iterator[tuple[Executor, Job, Rul
 
 
 def _carry_out(
-    site: Site, executor: Executor, results: Results, progress: Progress, folder: RunFolder
+    site: Site,
+    executor: Executor,
+    results: Results,
+    progress: Progress,
+    folder: RunFolder,
+    left: TimeLeft,
 ) -> list[dict[str, Any]]:
     """All units, extractor by extractor; what the manifest says of each extractor."""
     plan, selection, described = site.plan, Selection(), []
     tasks = list(tasks_of(plan, site.extractors))
-    progress.expect(len(plan.extractors()), timed=len(site.extractors))
-    started = time.perf_counter()
+    progress.expect(len(plan.extractors()))
+    began, started = time.time(), time.perf_counter()
     answers = in_order(tasks, executor.run(tasks, site))
     for name, own in itertools.groupby(tasks, lambda task: task.extractor):
         extractor = site.extractor(name)
-        totals = ExtractorTotals(extractor)
+        totals, computed = ExtractorTotals(extractor), False
         for task in own:
             # One by one: the next extractor's work begins when this one's line has been said.
             answer = next(answers)
             totals.add(answer)
             folder.note_artifacts(answer.artifacts)
+            computed = computed or site.store.holds_newer(answer.artifacts, began)
             if task.fold is not None:
                 fold = plan.folds[task.fold]
                 fitted = selection.add(answer, fold, extractor)
                 results.add_answer(answer, fold, extractor, fitted)
         _say_approximate(name, results, progress)
         described.append(totals.row())
-        progress.finished(totals.line(time.perf_counter() - started))
+        seconds = time.perf_counter() - started
+        progress.finished(totals.line(seconds), left.after(name, seconds, computed))
         started = time.perf_counter()
     if SELECTED in plan.extractors():
         progress.finished(_choose(plan, selection, results))

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,6 +189,14 @@ class Store:
             return None
         note_use(kind, key)
         return Artifact(arrays, json.loads(header["meta"]))
+
+    def holds_newer(self, addresses: Iterable[Address], moment: float) -> bool:
+        """Whether any of these was written after a moment, in seconds since 1970."""
+        for address in addresses:
+            with contextlib.suppress(OSError):
+                if self.path(*address).stat().st_mtime >= moment:
+                    return True
+        return False
 
     def entries(self, kind: str) -> Iterator[StoredFile]:
         """The files of all artifacts of a kind; what comes or goes meanwhile may be missing.

@@ -1,11 +1,13 @@
 """`bench all`: the whole run, or its plan."""
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import typer
 
 from bench.commands.printing import print_table, say, say_wrapped
+from bench.commands.results import print_results
 from bench.errors import INTERRUPTED
 from bench.planning.config import Configuration
 
@@ -22,11 +24,12 @@ _FURTHER = " " * 10
 def run_all(configuration: Configuration, repeated: "RepeatedRun | None" = None) -> None:
     """Run everything, to the report."""
     from bench.execution.clusters import check_scheduler
-    from bench.execution.progress import Progress
+    from bench.execution.progress import Progress, duration
     from bench.planning.extractor import check_strict
     from bench.planning.job import prepare_job
     from bench.run import run
 
+    started = time.monotonic()
     check_scheduler(configuration.scheduler)
     with Progress() as progress, progress.step("image files", None, "headers read") as step:
         job = prepare_job(configuration, step)
@@ -43,7 +46,9 @@ def run_all(configuration: Configuration, repeated: "RepeatedRun | None" = None)
             raise typer.Exit(INTERRUPTED) from None
         for name, reason in outcome.failed:
             progress.say(f"did not run: {name}: {reason}", style="yellow")
-    typer.echo(f"{outcome.n_units} units; report: {outcome.report}")
+    print_results(outcome.report.parent)
+    took = duration(time.monotonic() - started)
+    typer.echo(f"{outcome.n_units} units in {took}; report: {outcome.report}")
     if outcome.failed:
         raise typer.Exit(1)
 

@@ -20,6 +20,9 @@ from classifiers import KERNELS
 DIGEST = 70
 # Names of one kind that a line holds.
 NAMED = 3
+# Guesses where nothing was measured: seconds for the features of one crop, how much more a crop
+# takes in training (forward and backward), and seconds of a fit for each squared training row.
+CROP_S, TRAINING_FACTOR, ROW_S = 0.02, 3, 1e-7
 
 
 @dataclass
@@ -36,6 +39,9 @@ class Effort:
         The sum over what has been measured before.
     unknown : dict[str, dict[str, None]]
         Names of what has not, by kind of work.
+    expected : dict[str, float]
+        Seconds of each extractor, with a rough guess where nothing was measured: they say which
+        take longest.
     """
 
     tasks: int = 0
@@ -44,13 +50,35 @@ class Effort:
     site_bytes: int = 0
     seconds: float = 0.0
     unknown: dict[str, dict[str, None]] = field(default_factory=dict)
+    expected: dict[str, float] = field(default_factory=dict)
 
-    def add(self, kind: str, name: str, seconds: float | None, times: float = 1.0) -> None:
-        """Count a piece of work."""
+    def add(self, work: "Work", extractor: str, seconds: float | None, times: float = 1.0) -> None:
+        """Count a piece of work of an extractor; seconds and a guess are of one time."""
         if seconds is None:
-            self.unknown.setdefault(kind, {})[name] = None
+            self.unknown.setdefault(work.kind, {})[work.name] = None
         else:
             self.seconds += seconds * times
+        each = work.guess if seconds is None else seconds
+        self.expected[extractor] = self.expected.get(extractor, 0.0) + each * times
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a measured speed is of.
+
+    Attributes
+    ----------
+    kind : str
+        In words, followed by a name.
+    name : str
+        Of an extractor or a classifier.
+    guess : float
+        Seconds, where nothing was measured: the order of what processors take.
+    """
+
+    kind: str
+    name: str
+    guess: float
 
 
 def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
@@ -84,7 +112,8 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
         assert recipe is not None
         found = _first(rate.training(name, recipe) for rate in rates)
         rows, _ = one.fold.network_rows
-        effort.add("training of", name, found, len(rows) * recipe.epochs)
+        work = Work("training of", name, CROP_S * TRAINING_FACTOR)
+        effort.add(work, one.of, found, len(rows) * recipe.epochs)
     selects = SELECTED in job.plan.extractors()
     extracted = set[str]()
     for task in tasks:
@@ -118,7 +147,7 @@ def _add_extraction(
             fold = job.plan.folds[task.fold]
             rows = len(fold.train) + len(fold.test)
         found = _first(rate.extraction(part.name) for rate in rates)
-        effort.add("features of", part.name, found, rows)
+        effort.add(Work("features of", part.name, CROP_S), task.extractor, found, rows)
 
 
 def _add_fits(effort: Effort, rates: Rates, job: Job, task: Task, selects: bool) -> None:
@@ -131,9 +160,11 @@ def _add_fits(effort: Effort, rates: Rates, job: Job, task: Task, selects: bool)
         if system.classifier == SOFTMAX:
             continue
         name = system.classifier
-        effort.add("fits of", name, rates.fit(system.classifier, rows))
+        guess, extractor = ROW_S * rows**2, task.extractor
+        effort.add(Work("fits of", name, guess), extractor, rates.fit(name, rows))
         if judged and may_be_selected(system, KERNELS, ()):
-            effort.add("fits of", inner(name), rates.fit(inner(name), rows))
+            work = Work("fits of", inner(name), guess)
+            effort.add(work, extractor, rates.fit(inner(name), rows))
 
 
 def _first(found: Iterator[float | None]) -> float | None:

@@ -21,10 +21,13 @@ class PlannedTraining:
         What is trained; a part of a fusion stands for itself.
     fold : Fold
         The first of the folds that it serves.
+    of : str
+        The extractor in the plan for which it is trained first.
     """
 
     extractor: Extractor
     fold: Fold
+    of: str
 
 
 def able(extractors: Mapping[str, Extractor], name: str) -> Extractor | None:
@@ -61,7 +64,7 @@ def planned_trainings(plan: Plan, extractors: Mapping[str, Extractor]) -> Iterat
                 training = (part.name, fold.repeat, rows)
                 if training not in seen:
                     seen.add(training)
-                    yield PlannedTraining(part, fold)
+                    yield PlannedTraining(part, fold, name)
 
 
 def stored_size(store: Store, extractor: Extractor) -> NetworkSize | None:

@@ -8,6 +8,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+from rich.progress import Task, TimeRemainingColumn
+from rich.text import Text
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -46,19 +49,11 @@ class Progress:
         self._whole: TaskID | None = None
         self._log: Path | None = None
         self._total = 0
-        self._timed = 0
         self._done = 0
-        self._started = time.monotonic()
 
     def __enter__(self) -> Self:
         if self.console.is_terminal:
-            from rich.progress import (
-                BarColumn,
-                MofNCompleteColumn,
-                TextColumn,
-                TimeElapsedColumn,
-                TimeRemainingColumn,
-            )
+            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
             from rich.progress import Progress as Bars
 
             self._bars = Bars(
@@ -67,7 +62,7 @@ class Progress:
                 MofNCompleteColumn(),
                 TimeElapsedColumn(),
                 TextColumn("left"),
-                TimeRemainingColumn(compact=True),
+                RemainingColumn(compact=True),
                 console=self.console,
                 transient=True,
             )
@@ -96,12 +91,11 @@ class Progress:
             with self._log.open("a", encoding="utf-8") as stream:
                 stream.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')}  {line}\n")
 
-    def expect(self, steps: int, timed: int) -> None:
-        """Announce the steps of the whole run: so many, of which the first `timed` take time."""
-        self._total, self._timed, self._done = steps, timed, 0
-        self._started = time.monotonic()
+    def expect(self, steps: int) -> None:
+        """Announce the steps of the whole run."""
+        self._total, self._done = steps, 0
         if self._bars is not None:
-            self._whole = self._bars.add_task("whole run", total=steps)
+            self._whole = self._bars.add_task("whole run", total=steps, ends=None)
 
     @contextmanager
     def step(
@@ -150,16 +144,33 @@ class Progress:
 
         return advance
 
-    def finished(self, line: str) -> None:
-        """One step of the whole run is done: its line, with the time that is likely left."""
+    def finished(self, line: str, left: float | None = None) -> None:
+        """One step of the whole run is done: its line, with the seconds that are likely left."""
         self._done += 1
         if self._bars is not None and self._whole is not None:
-            self._bars.advance(self._whole)
-        spent = time.monotonic() - self._started
-        left = spent / self._done * (self._timed - self._done)
-        # A run that takes its results from the store has nothing to wait for.
-        ending = f"; about {duration(left)} left" if left >= 5 else ""
+            ends = None if left is None else time.monotonic() + left
+            self._bars.update(self._whole, advance=1, ends=ends)
+        ending = f"; about {duration(left)} left" if left is not None and left >= 5 else ""
         self.say(f"[{self._done}/{self._total}] {line}{ending}")
+
+
+class RemainingColumn(TimeRemainingColumn):
+    """As rich has it for steps alike; those of a whole run are not: its task is told when it ends.
+
+    Such a task has a field `ends`, in seconds of `time.monotonic`, or None where nobody knows.
+    """
+
+    def render(self, task: Task) -> Text:
+        """The time that is left."""
+        if "ends" not in task.fields:
+            return super().render(task)
+        ends = task.fields["ends"]
+        if ends is None or task.finished:
+            return Text("-:--" if not task.finished else "", style="progress.remaining")
+        minutes, seconds = divmod(max(round(ends - time.monotonic()), 0), 60)
+        hours, minutes = divmod(minutes, 60)
+        text = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes:02}:{seconds:02}"
+        return Text(text, style="progress.remaining")
 
 
 def duration(seconds: float) -> str:

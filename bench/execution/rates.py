@@ -5,7 +5,7 @@ import math
 import socket
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ _last: dict[tuple[Path, str], float] = {}
 
 @dataclass(frozen=True)
 class Rates:
-    """Seconds that pieces of work took.
+    """Seconds that pieces of work took; what has been read once is not read again.
 
     Attributes
     ----------
@@ -38,6 +38,7 @@ class Rates:
 
     store: Store
     rules: Rules
+    _read: dict[str, Mapping[str, Any] | None] = field(default_factory=dict, compare=False)
 
     def note_training(self, name: str, recipe: "Recipe", crops: int, seconds: float) -> None:
         """Keep what a training of a network on so many crops took."""
@@ -64,10 +65,10 @@ class Rates:
         """Seconds of a fit; from one with other rows where they are half to twice as many."""
         middle = _size_class(rows)
         for near in (0, 1, -1, 2, -2):
-            found = self.store.get("rates", rate_key(_fit(classifier, middle + near)))
+            found = self._kept(_fit(classifier, middle + near))
             if found is not None:
                 # Gram matrices grow with the square of the rows.
-                return float(found.meta["seconds"] * (rows / found.meta["rows"]) ** 2)
+                return float(found["seconds"] * (rows / found["rows"]) ** 2)
         return None
 
     def _training(self, name: str, recipe: "Recipe") -> dict[str, Any]:
@@ -95,8 +96,16 @@ class Rates:
             self.store.put("rates", key, {}, meta)
 
     def _found(self, what: Mapping[str, Any]) -> float | None:
-        found = self.store.get("rates", rate_key(what))
-        return None if found is None else float(found.meta["seconds"])
+        found = self._kept(what)
+        return None if found is None else float(found["seconds"])
+
+    def _kept(self, what: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """A measurement; a plan asks for the same ones again and again."""
+        key = rate_key(what)
+        if key not in self._read:
+            found = self.store.get("rates", key)
+            self._read[key] = None if found is None else found.meta
+        return self._read[key]
 
 
 def rates_of(site: Site) -> Rates:

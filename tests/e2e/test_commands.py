@@ -17,6 +17,8 @@ def test_all_writes_what_the_contract_names(bench, phantom, plugin, tmp_path):
     ended = run_tiny(bench, phantom, plugin)
     assert ended.status == 0, ended.err
     assert "report: run/report.html" in ended.out
+    assert "AUC [95 %]" in ended.out
+    assert "tiny-a linear" in ended.out
     run = tmp_path / "run"
     for name in (
         "report.html",
@@ -67,6 +69,8 @@ def test_summary_agrees_with_the_predictions(bench, phantom, plugin, tmp_path):
     row = pd.read_csv(tmp_path / "run/tables/summary.csv").iloc[0]
     units = pd.read_parquet(tmp_path / "run/units.parquet")
     predictions = pd.read_parquet(tmp_path / "run/predictions.parquet")
+    assert bench("predictions", "run", "scores.csv").out == f"{len(predictions)} rows: scores.csv\n"
+    assert bench("predictions", "run", ".").status == 2
     of_row = predictions[predictions["unit"] == units["unit"].iloc[0]]
     assert row["n_test"] == len(of_row)
     assert row["auc"] == pytest.approx(roc_auc_score(of_row["label"], of_row["score"]), abs=1e-5)

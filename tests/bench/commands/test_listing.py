@@ -103,6 +103,8 @@ def test_the_shell_asks_the_command_itself(
 ) -> None:
     """As `bench` is called by the script that `--show-completion bash` prints."""
     monkeypatch.setattr(module.sys, "argv", ["bench"])
+    # As a script that an installation has made, and no module that runs.
+    monkeypatch.setattr(module.sys.modules["__main__"], "__package__", None, raising=False)
     monkeypatch.setitem(os.environ, "_BENCH_COMPLETE", "complete_bash")
     monkeypatch.setitem(os.environ, "COMP_WORDS", "bench\nall\n--protocols\npat")
     monkeypatch.setitem(os.environ, "COMP_CWORD", "3")
