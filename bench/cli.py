@@ -6,6 +6,7 @@ import typer
 
 from bench.commands import cache, data, features, listing, plugin, weights
 from bench.commands.all import run_all
+from bench.commands.cite import cite
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.init import init
@@ -60,6 +61,7 @@ app.command("features", cls=GroupedCommand)(with_options(features.features, feat
 app.command("init")(init)
 app.command()(report)
 app.command()(predictions)
+app.command()(cite)
 app.command()(compare)
 app.command()(paper)
 app.command()(board)

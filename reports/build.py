@@ -1,5 +1,6 @@
 """Makes the report of a run folder: tables, figures and the page, from that folder only."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def build_report(run: Path) -> Path:
-    """Write tables/, figures/, paper/ and report.html into a run folder.
+    """Write tables/, figures/, paper/, two cards and report.html into a run folder.
 
     Their contents depend only on the folder's manifest.json, units.parquet, predictions.parquet,
     lesions.parquet, trainings.parquet, history.parquet and images/: a second call writes the same
@@ -39,6 +40,14 @@ def build_report(run: Path) -> Path:
     from reports.evaluation import Evaluation
     from reports.figures.every_figure import draw_all
     from reports.page.page import render
+    from reports.text.cards import (
+        DATA_CARD,
+        LESIONS,
+        RESULTS_CARD,
+        data_card,
+        results_card,
+        to_json_ld,
+    )
     from reports.text.methods import methods
     from reports.text.references import references, to_bibtex
     from reports.unchanged import PAGE, RECORD, inputs, keep_record, recorded_files
@@ -57,6 +66,9 @@ def build_report(run: Path) -> Path:
     for drawing in drawings:
         written[f"figures/{drawing.slug}.svg"] = drawing.svg
         written[f"figures/{drawing.slug}.pdf"] = drawing.pdf
+    lesions = hashlib.sha256((folder / LESIONS).read_bytes()).hexdigest()
+    written[DATA_CARD] = to_json_ld(data_card(evaluation.run, lesions))
+    written[RESULTS_CARD] = to_json_ld(results_card(evaluation))
     written["paper/methods.txt"] = _text(paragraphs)
     written["paper/references.bib"] = bibtex.encode()
     earlier = recorded_files(folder)

@@ -18,7 +18,7 @@ from extractors import BackboneInfo
 from extractors.names import FEATURES, FUSION, RANDOM, parse, split_fusion
 from extractors.networks import NETWORKS
 from extractors.pretrained.medical.checkpoint_files import MEDICAL
-from extractors.pretrained.medical.pretraining import UNKNOWN, pretraining
+from extractors.pretrained.medical.pretraining import UNKNOWN, how_to_cite, pretraining
 from extractors.recipes import Recipe
 from reports.systems import schema
 
@@ -173,6 +173,7 @@ class Extractor:
             "small_data": network is not None and network.section == "B",
             "localized": self.recipe is not None and self.recipe.localization is not None,
             "pretrained_on": pretraining(self.info),
+            "cite": how_to_cite(self.info),
         }
 
     @property

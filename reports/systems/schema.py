@@ -30,6 +30,7 @@ EXTRACTOR_FACTS = (
     "small_data",  # whether it is a network for small data, trained from scratch or drawn
     "localized",  # whether it is trained with the dense relative localization loss
     "pretrained_on",  # images that its weights were trained on before; "nothing", "not known"
+    "cite",  # a citation, of what no architecture's paper stands for; empty without
 )
 
 # Identity of one row of the comparison: two units of work with the same values in all of these

@@ -9,6 +9,7 @@ from reports.statistics.difference import BY_BOOTSTRAP, BY_FOLDS
 from reports.systems.kinds import parts
 from reports.systems.names import names_svm
 from reports.systems.run_folder import Run, manifest_records, section
+from reports.tables.formats import escape_latex
 from reports.text.bibliography import (
     DATA_SETS,
     IMAGENET,
@@ -61,6 +62,7 @@ def references(evaluation: Evaluation) -> list[Reference]:
     svm = any(map(names_svm, kernels))
     keys = [
         *DATA_SETS.get(dataset, ()),
+        *(key for name in _external_kinds(run) for key in DATA_SETS.get(name, ())),
         *networks,
         *([LOCALIZATION] if any(part.get("localized") for part in used) else []),
         *([IMAGENET] if imagenet else []),
@@ -69,7 +71,44 @@ def references(evaluation: Evaluation) -> list[Reference]:
         *(key for name in statistics(evaluation) for key in STATISTICS[name]),
         *(SALIENCY if any(manifest_records(row, "crops") for row in explained) else ()),
     ]
-    return [*(bibliography()[key] for key in dict.fromkeys(keys)), _suite(run)]
+    listed = [bibliography()[key] for key in dict.fromkeys(keys)]
+    return [*_other_data(run), *listed, *_other_backbones(used), _suite(run)]
+
+
+def _external_kinds(run: Run) -> list[str]:
+    """The names of the external sets that are real."""
+    sets = manifest_records(run.manifest, "external")
+    return [str(one.get("dataset")) for one in sets if not one.get("synthetic")]
+
+
+def _other_data(run: Run) -> list[Reference]:
+    """Data sets that say themselves how they are cited, and have no entry in the file."""
+    own = section(run.manifest, "data")
+    sets = [own, *manifest_records(run.manifest, "external")]
+    return [
+        _quoted(f"data_{number}", str(one.get("title") or one.get("dataset")), str(one["citation"]))
+        for number, one in enumerate(sets, 1)
+        if one.get("citation")
+        and not one.get("synthetic")
+        and str(one.get("dataset")) not in DATA_SETS
+    ]
+
+
+def _other_backbones(used: Iterable[dict[str, Any]]) -> list[Reference]:
+    """Models that are published with a citation of their own, or on the Hub only."""
+    cited = {str(part["cite"]): str(part.get("name")) for part in used if part.get("cite")}
+    return [
+        _quoted(f"backbone_{number}", f"Model {name}", text)
+        for number, (text, name) in enumerate(cited.items(), 1)
+    ]
+
+
+def _quoted(key: str, title: str, text: str) -> Reference:
+    """An entry whose citation stands in it as somebody has written it."""
+    address = re.search(r"https?://[^\s{}\\]+", text)
+    url = f"  url = {{{address[0].rstrip('.,;')}}},\n" if address else ""
+    lines = f"  title = {{{{{escape_latex(title)}}}}},\n  note = {{{escape_latex(text)}}},\n{url}"
+    return Reference(key, f"@misc{{{key},\n{lines}}}\n")
 
 
 def _suite(run: Run) -> Reference:
@@ -78,7 +117,7 @@ def _suite(run: Run) -> Reference:
     version, made = str(suite.get("version", "")), section(run.manifest, "run").get("created", "")
     year = str(made)[:4]
     fields = {
-        "author": f"{{The authors of {name}}}",
+        "author": f"{{{name} contributors}}",
         "title": f"{{{name}}}",
         **({"version": _plain(version)} if version else {}),
         **({"year": year} if year.isdigit() else {}),

@@ -1,9 +1,9 @@
-"""What weights were pretrained on, and whether that may hold the images that are tested on."""
+"""What weights were pretrained on, whether that may hold tested images, and how they are cited."""
 
 from collections.abc import Collection, Iterable, Mapping
 
 from extractors.backbone import BackboneInfo
-from extractors.pretrained.medical.registry import Corpus, pretrained_on
+from extractors.pretrained.medical.registry import Corpus, model_of, pretrained_on
 
 NOTHING, UNKNOWN = "nothing", "not known"
 
@@ -74,3 +74,26 @@ def _titles(corpora: Iterable[Corpus]) -> str:
 
 def _known(corpora: Iterable[Corpus]) -> bool:
     return all(corpus.known for corpus in corpora)
+
+
+def how_to_cite(info: BackboneInfo) -> str:
+    """What a paper cites a backbone by, besides its architecture's paper.
+
+    Parameters
+    ----------
+    info : BackboneInfo
+        From `describe`.
+
+    Returns
+    -------
+    str
+        The citation of a model of the registry, else the repository of a model on the Hub; empty
+        for what a library publishes, which is cited by its name, and for what nobody has published.
+    """
+    if info.origin != "pretrained":
+        return ""
+    if (model := model_of(info)) is not None:
+        return f"{model.citation}; {model.page}"
+    # Only models on the Hub need files besides their weights.
+    on_hub = info.source if info.config_files and info.source else ""
+    return f"{on_hub}, Hugging Face Hub; https://huggingface.co/{on_hub}" if on_hub else ""

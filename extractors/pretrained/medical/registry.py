@@ -175,11 +175,18 @@ def pretrained_on(info: BackboneInfo) -> tuple[Corpus, ...] | None:
         return ()
     if info.origin != "pretrained":
         return None
-    for model in medical_models().values():
-        same = info.source is not None and info.source == model.repository
-        if same and (model.file is None or model.file.name in info.download_files):
-            return model.pretrained_on
+    if (model := model_of(info)) is not None:
+        return model.pretrained_on
     # Of a repository the name says it, with timm's tag behind its last dot; else the tag does.
     text = (f"{info.source} " if info.config_files else "") + info.weights
     found = [row["corpus"] for row in _data()["weights"] if re.search(row["pattern"], text, re.I)]
     return tuple(corpora()[name] for name in found) or None
+
+
+def model_of(info: BackboneInfo) -> MedicalModel | None:
+    """The model of the registry whose published weights a backbone has; None for all others."""
+    for model in medical_models().values():
+        same = info.source is not None and info.source == model.repository
+        if same and (model.file is None or model.file.name in info.download_files):
+            return model
+    return None
