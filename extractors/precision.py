@@ -24,7 +24,8 @@ def computes_bfloat16(device: str) -> bool:
 def _cpu_flags() -> set[str]:
     """The processor's features, where the system lists them (Linux); empty elsewhere."""
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
             if line.startswith("flags"):
                 return set(line.partition(":")[2].split())
     return set()

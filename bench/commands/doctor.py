@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 # What the default run on the phantom was measured to need, with room to spare.
 MEMORY_GIB = 4
 DISK_GIB = 2
+# Letters from which on Windows refuses a path, and those of the longest kind in the store.
+WINDOWS_PATH, _LONGEST_KIND = 260, 12
 # Where the second line of a finding begins.
 _FURTHER = " " * 6
 
@@ -69,6 +72,7 @@ def examine(data: Path | None, weights_dir: Path | None, cache: Path | None) -> 
         *_device(),
         _memory(),
         *_disk(cache),
+        *_long_paths(cache),
         *_network(),
         *_weights(weights_dir),
         *_data(data, cache),
@@ -133,6 +137,34 @@ def _disk(requested: Path | None) -> Iterator[Check]:
             yield Check("bad", what, found, f"a run wants {DISK_GIB} GiB: {hint}")
         else:
             yield Check("ok", what, found)
+
+
+def _long_paths(requested: Path | None) -> Iterator[Check]:
+    """Where Windows has a limit of 260 letters, whether the files of the store stay below it."""
+    from bench.store import Store, cache_folder
+
+    if sys.platform != "win32" or _has_long_paths():
+        return
+    cache = cache_folder(requested)
+    longest = len(str(Store(cache.absolute()).path("x" * _LONGEST_KIND, "0" * 64)))
+    if longest < WINDOWS_PATH:
+        yield Check("ok", "long paths", f"the longest of the store has {longest} letters")
+        return
+    hint = "name a shorter folder with --cache, or switch long paths on (LongPathsEnabled)"
+    found = f"the longest of the store has {longest} letters, Windows takes {WINDOWS_PATH - 1}"
+    yield Check("bad", "long paths", found, hint)
+
+
+def _has_long_paths() -> bool:
+    """Whether Windows has been told to take paths of any length."""
+    import winreg
+
+    place = r"SYSTEM\CurrentControlSet\Control\FileSystem"
+    try:
+        with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as key:  # type: ignore[attr-defined,unused-ignore]
+            return bool(winreg.QueryValueEx(key, "LongPathsEnabled")[0])  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
 
 
 def _network() -> Iterator[Check]:

@@ -12,6 +12,7 @@ import typer
 
 from bench.atomic_files import write_atomically
 from bench.errors import UnusableInput
+from bench.file_names import is_reserved
 from extractors.errors import BackboneError
 from extractors.plugins import BACKBONES
 
@@ -127,9 +128,13 @@ def write_skeleton(name: str, folder: Path) -> list[Path]:
     if len(name) > LONGEST_NAME:
         raise UnusableInput(f"{name[:20]}...: a name has at most {LONGEST_NAME} characters")
     stem = name.replace("-", "_")
+    if is_reserved(stem):
+        raise UnusableInput(f"{name}: no file can be called so on Windows; take another name")
     contents = {
         folder / file.name.replace("mynet", stem): re.sub(
-            r"mynet(\.py)?", lambda found: f"{stem}.py" if found[1] else name, file.read_text()
+            r"mynet(\.py)?",
+            lambda found: f"{stem}.py" if found[1] else name,
+            file.read_text(encoding="utf-8"),
         )
         for file in (SKELETON / "mynet.py", SKELETON / "test_mynet.py")
     }

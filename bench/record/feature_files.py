@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,6 +19,7 @@ from bench.execution.features import Extraction, FeatureRecord
 from bench.execution.progress import Reporter
 from bench.execution.site import Site
 from bench.execution.tasks import attempt
+from bench.file_names import clashes, portable
 from bench.planning.extractor import Extractor
 from bench.store import file_digest
 from reports.whole_files import whole_path
@@ -46,9 +46,10 @@ def check_place(out: Path, names: Sequence[str], kind: str) -> dict[str, Path]:
     if out.exists() and not out.is_dir():
         raise unusable(out, "is a file, not a folder for features")
     places: dict[str, Path] = {}
+    taken = set[str]()
     for name in names:
-        file = out / f"{re.sub('[^A-Za-z0-9_.-]+', '_', name)}.{kind}"
-        if file in places.values():
+        file = out / f"{portable(name)}.{kind}"
+        if clashes(file.name, taken):
             raise unusable(file, "two extractors would have this file; name a folder for each")
         for one in (file, facts_file(file)):
             if one.exists() and not _is_ours(facts_file(file)):

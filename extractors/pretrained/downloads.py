@@ -79,7 +79,7 @@ def copy_weights(info: BackboneInfo, into: Path) -> Path:
     for name in (checkpoint, *_present(info, snapshot)):
         _copy_of_snapshot(snapshot, name, home)
     for ref in (snapshot.parent.parent / "refs").glob("*"):
-        if ref.is_file() and ref.read_text() == snapshot.name:
+        if ref.is_file() and ref.read_text(encoding="utf-8") == snapshot.name:
             _copied(ref, home / "refs" / ref.name)
     return home / "snapshots" / snapshot.name / checkpoint
 

@@ -10,6 +10,9 @@ from reports.values import clean
 
 GroupKey = tuple[str, ...]
 
+# Letters of a group's part of a file's name, which may have 255 bytes; Windows takes paths of 259.
+_LONGEST_SLUG = 80
+
 
 def groups(systems: Iterable[PooledSystem]) -> dict[GroupKey, list[PooledSystem]]:
     """Systems that may be compared, by the values of GROUP_COLUMNS, in order of appearance."""
@@ -65,7 +68,8 @@ def slugs(keys: Iterable[GroupKey]) -> dict[GroupKey, str]:
         text = "-".join(
             value for name, value in zip(GROUP_COLUMNS, key, strict=True) if shown(name)
         )
-        slug = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-") or "group"
+        # As a name of a file it has others before and behind it.
+        slug = re.sub(r"[^a-z0-9]+", "-", text.lower())[:_LONGEST_SLUG].strip("-") or "group"
         taken, unique, number = set(found.values()), slug, 2
         while unique in taken:
             unique, number = f"{slug}-{number}", number + 1

@@ -207,7 +207,7 @@ class ImageIndex:
 def _kept_facts(file: Path, files: Iterable[IndexedFile]) -> dict[str, Facts]:
     """The cached facts of the files that have not changed; none where the cache is damaged."""
     try:
-        content = json.loads(file.read_text())
+        content = json.loads(file.read_text(encoding="utf-8"))
         body = content["facts"]
         if digest(body) != content["sha256"]:
             return {}

@@ -101,7 +101,7 @@ def open_stack(file: Path, rows: int, size: int) -> tuple[NDArray[np.uint8], lis
     """
     sidecar = file.with_suffix(".json")
     try:
-        content = json.loads(sidecar.read_text())
+        content = json.loads(sidecar.read_text(encoding="utf-8"))
         body = content["body"]
         records: list[Record] = body["records"]
         kept = sum("digest" in record for record in records)

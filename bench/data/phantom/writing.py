@@ -152,7 +152,8 @@ def _write_all(folder: Path, settings: PhantomSettings) -> None:
     for name, text in tables.texts().items():
         (folder / "csv" / name).write_bytes(text.encode())
     layout.write_listing(folder, written)
-    (folder / MARKER).write_text(json.dumps(asdict(settings), indent=1) + "\n")
+    text = json.dumps(asdict(settings), indent=1) + "\n"
+    (folder / MARKER).write_text(text, encoding="utf-8")
 
 
 def _pictures(settings: PhantomSettings, tables: "PhantomTables") -> "Iterator[Picture]":
