@@ -90,6 +90,7 @@ def _of_each_unit(table: "pd.DataFrame", scores: "pd.DataFrame") -> Iterator[str
             yield f"predictions.parquet: {name} is not that of units.parquet"
     if scores.duplicated(["unit", "crop_id", "rotation"]).any():
         yield "predictions.parquet: a crop stands twice in one unit"
+        return
     grouped = scores.groupby("unit")
     counted = {"n_test": grouped.size(), "n_test_patients": grouped["patient_id"].nunique()}
     for name, counts in counted.items():

@@ -48,18 +48,18 @@ def test_all_writes_what_the_contract_names(bench, phantom, plugin, tmp_path):
     assert "ynthetic" in (run / "report.html").read_text()
 
 
-def test_a_run_without_images_writes_none_and_a_later_one_does(bench, phantom, plugin, tmp_path):
-    assert run_tiny(bench, phantom, plugin, "--no-images").status == 0
+def test_a_run_without_images_writes_none_and_removes_those_of_an_earlier_one(
+    bench, phantom, plugin, tmp_path
+):
+    assert run_tiny(bench, phantom, plugin).status == 0
     run = tmp_path / "run"
+    assert list(run.glob("images/*.png"))
+    assert run_tiny(bench, phantom, plugin, "--no-images").status == 0
     assert not list(run.rglob("*.png"))
     assert not list(run.glob("figures/data-montage.*"))
     page = (run / "report.html").read_text()
     assert "data:image" not in page
     assert "Images and saliency maps are left out" in page
-    assert run_tiny(bench, phantom, plugin).status == 0
-    assert list(run.glob("images/*.png"))
-    assert run_tiny(bench, phantom, plugin, "--no-images").status == 0
-    assert not list(run.rglob("*.png"))
 
 
 def test_summary_agrees_with_the_predictions(bench, phantom, plugin, tmp_path):

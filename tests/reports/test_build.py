@@ -201,32 +201,24 @@ def test_importing_the_package_stays_light() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_a_report_without_images_has_none_in_page_or_folder(own_copy: Path) -> None:
-    build_report(own_copy)
-    assert "data:image" in (own_copy / "report.html").read_text()
-    assert (own_copy / "figures" / "data-patches.svg").exists()
+def test_a_report_without_images_has_none_and_leaves_nothing_of_an_earlier_one(
+    own_copy: Path,
+) -> None:
+    """Neither pictures nor figures of crops stay, and nothing is removed but what a report wrote."""
+    (own_copy / "figures").mkdir()
+    gone = [own_copy / "figures" / name for name in ("old.svg", "data-patches.svg")]
+    kept = [own_copy.parent / "kept.txt", own_copy / "log.txt", own_copy / "figures" / "own.svg"]
+    for file in (*gone, *kept):
+        file.write_text("x")
+    written = {"figures/old.svg": "0", "../kept.txt": "0", "log.txt": "0"}
+    (own_copy / "report.json").write_text(json.dumps({"made_from": {}, "written": written}))
     report(own_copy, images=False)
     page = (own_copy / "report.html").read_text()
     assert "data:image" not in page
     assert "Images and saliency maps are left out" in page
     assert not (own_copy / "images").exists()
     assert not [name for name in contents(own_copy) if name.endswith((".png", ".jpg"))]
-    assert not list((own_copy / "figures").glob("data-patches.*"))
-    # No later report of the folder can bring them back, and what it is made from says so.
-    assert json.loads((own_copy / "manifest.json").read_text())["images"] is False
-    before = contents(own_copy)
-    report(own_copy)
-    assert contents(own_copy) == before
-
-
-def test_figures_of_an_earlier_report_do_not_stay(own_copy: Path) -> None:
-    build_report(own_copy)
-    record = json.loads((own_copy / "report.json").read_text())
-    record["written"] |= {"figures/old.svg": "0", "../kept.txt": "0", "log.txt": "0"}
-    (own_copy / "report.json").write_text(json.dumps(record))
-    kept = [own_copy.parent / "kept.txt", own_copy / "log.txt"]
-    for file in (*kept, own_copy / "figures" / "old.svg"):
-        file.write_text("x")
-    build_report(own_copy)
-    assert not (own_copy / "figures" / "old.svg").exists()
+    assert not [file for file in gone if file.exists()]
     assert all(file.exists() for file in kept)
+    # A later report of the folder says the same: its manifest does.
+    assert json.loads((own_copy / "manifest.json").read_text())["images"] is False

@@ -1,6 +1,7 @@
 """`bench board`: one page over many runs."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -72,9 +73,11 @@ def _usable(folder: Path) -> tuple["Run", str]:
     run = read_scores(folder)
     if run.synthetic:
         raise UnusableInput(f"{folder}: its data are synthetic; such a run has no place here")
-    if "bundle" not in run.manifest:
-        return run, OWN_FOLDER
     audits = frozenset(name for name, protocol in PROTOCOLS.items() if protocol.audit)
+    if "bundle" not in run.manifest:
+        # An audit is one whatever the folder says of it.
+        named = sorted({*run.audits, *audits})
+        return replace(run, manifest=run.manifest | {"audits": named}), OWN_FOLDER
     faults = verify_bundle(folder, audits).faults
     if faults:
         more = f" (and {len(faults) - 1} more, see `bench verify`)" * (len(faults) > 1)

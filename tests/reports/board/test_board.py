@@ -25,7 +25,7 @@ Runs = Callable[..., Path]
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, make_run: Runs) -> Path:
     """A run with an audit. Read only."""
-    return make_run(
+    folder = make_run(
         tmp_path_factory.mktemp("board") / "first",
         extractors=SYSTEMS,
         classifiers=("medium_gaussian",),
@@ -34,6 +34,9 @@ def run(tmp_path_factory: pytest.TempPathFactory, make_run: Runs) -> Path:
         failed=None,
         synthetic=False,
     )
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"audits": ["image-cv"]}))
+    return folder
 
 
 def changed(run: Path, to: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
@@ -86,13 +89,11 @@ def test_other_test_rows_are_another_setting(run: Path) -> None:
     assert "patients" in settings[1].reasons[0]
 
 
-def test_nothing_is_averaged_over_fewer_than_five_settings(run: Path, tmp_path: Path) -> None:
+def test_nothing_is_averaged_over_fewer_than_five_settings(run: Path) -> None:
     runs = [read_scores(run)]
     for number in range(4):
-        other = changed(
-            run, tmp_path / str(number), lambda m, n=number: m["data"].update(fingerprint=str(n))
-        )
-        runs.append(read_scores(other))
+        data = {**runs[0].manifest["data"], "fingerprint": str(number)}
+        runs.append(replace(runs[0], manifest=runs[0].manifest | {"data": data}))
     assert matrix_of(settings_of(runs[:4])[0]).ranks is None
     found = matrix_of(settings_of(runs)[0])
     assert found.ranks is not None
@@ -129,6 +130,14 @@ def test_what_has_no_place_on_the_board_is_told_in_a_line(
     assert "written with schema 2" in told
     assert "older/manifest.json: written with schema 2" in out.read_text()
     assert str(tmp_path) not in out.read_text()
+
+
+def test_an_audit_is_left_out_whatever_its_run_says_of_it(run: Path, tmp_path: Path) -> None:
+    hidden = changed(run, tmp_path / "hidden", lambda m: m.update(audits=[]))
+    board([hidden], tmp_path / "board.html")
+    page = (tmp_path / "board.html").read_text()
+    assert "image-cv is an audit" in page
+    assert 'scope="colgroup" data-over="0" colspan="1">image-cv' not in page
 
 
 def test_an_empty_board_says_how_to_submit(tmp_path: Path) -> None:
