@@ -72,7 +72,7 @@ def cost_panels(matrix: Matrix, scale: Scale) -> list[dict[str, Any]]:
             "device": device,
             "svg": _panel(members, matrix.families, scale, span),
             "rows": [
-                (row[0], f"{seconds:.3g}", number(cell.value)) for row, seconds, cell in members
+                (row[0], _plain(seconds), number(cell.value)) for row, seconds, cell in members
             ],
         }
         for (place, device), members in sorted(groups.items(), key=lambda pair: pair[0])
@@ -82,6 +82,11 @@ def cost_panels(matrix: Matrix, scale: Scale) -> list[dict[str, Any]]:
 def _seconds(cell: BoardCell) -> float:
     times = cell.entry.system.units["training_time_s"].astype("float64")
     return float(times.mean()) if times.notna().all() else math.nan
+
+
+def _plain(seconds: float) -> str:
+    """Three digits, never as a power of ten."""
+    return f"{float(f'{seconds:.3g}'):,.10g}"
 
 
 def _panel(
@@ -118,7 +123,9 @@ def _panel(
         )
     points = [(across(seconds), down(cell.value)) for _, seconds, cell in members]
     for (row, seconds, cell), (x, y) in zip(members, points, strict=True):
-        title = escape(f"{', '.join(filter(None, row[:2]))}: {number(cell.value)}, {seconds:.3g} s")
+        title = escape(
+            f"{', '.join(filter(None, row[:2]))}: {number(cell.value)}, {_plain(seconds)} s"
+        )
         family = families[row]
         line = f'<path class="bar" d="M{x:.1f} {down(cell.low):.1f}V{down(cell.high):.1f}"/>'
         parts.append(
@@ -140,7 +147,7 @@ def _numbers(points: Sequence[tuple[float, float]]) -> list[str]:
     for place, (x, y) in enumerate(points, start=1):
         right, above = x + 5, y - 5
         while any(abs(right - a) < 14 and abs(above - b) < 11 for a, b in taken):
-            right += 7
+            above -= 4
         taken.append((right, above))
         parts.append(f'<text class="soft" x="{right:.1f}" y="{above:.1f}">{place}</text>')
     return parts

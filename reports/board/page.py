@@ -8,7 +8,7 @@ from typing import Any
 
 from reports.board.drawings import COLOURS, REFERENCE, bar, cost_panels
 from reports.board.matrix import SELECTED, BoardCell, Matrix, RowKey, matrix_of, scale_of
-from reports.board.settings import Setting, facts_of, settings_of
+from reports.board.settings import Setting, facts_of, labels_of, settings_of
 from reports.page.static_forest import StaticLine, static_forest
 from reports.statistics.ranks import FEWEST_SETTINGS
 from reports.systems.run_folder import Run, section
@@ -59,9 +59,8 @@ def render_board(
     environment.filters["groupby_run"] = _side_by_side
     script = _asset("reports.board", "board.js")
     columns = [_column(setting, place, matrix) for place, setting in enumerate(settings)]
-    several = len({column["name"] for column in columns}) > 1
-    for column in columns:
-        column["label"] = f"{column['name']}, " * several + column["facts"]
+    for column, label in zip(columns, labels_of(settings), strict=True):
+        column["label"] = label
     page = environment.get_template("board.html.j2").render(
         # Colours, marks and bars as on the page of a run.
         style=Markup(_asset("reports.page", "forest.css") + _asset("reports.board", "board.css")),
@@ -174,16 +173,14 @@ def _row(row: RowKey, matrix: Matrix, scale: tuple[float, float]) -> dict[str, A
 
 def _over_settings(row: RowKey, matrix: Matrix) -> Any:
     """A line for each setting of one row, in the order of the columns."""
-    several = len({setting.key["subset"] for setting in matrix.settings}) > 1
+    labels = labels_of(matrix.settings)
     lines = []
-    for place, setting in enumerate(matrix.settings):
+    for place in range(len(matrix.settings)):
         cell = matrix.cells.get((row, place))
         if cell is not None and cell.value == cell.value:
             low, high = (cell.low, cell.high) if cell.low == cell.low else (None, None)
-            subset = f"{setting.key['subset']}, " * several
-            label = f"{subset}{setting.key['protocol']}, {setting.region}"
             colour = COLOURS[matrix.families[row]]
-            lines.append(StaticLine(label, cell.value, low, high, colour, cell.filled))
+            lines.append(StaticLine(labels[place], cell.value, low, high, colour, cell.filled))
     return static_forest(row[0], lines, [], "settings") if lines else ""
 
 

@@ -251,6 +251,15 @@ def _other_rows(one: Mapping[int, Tested], other: Mapping[int, Tested]) -> str:
     return ""
 
 
+def labels_of(settings: Sequence[Setting]) -> list[str]:
+    """A short name of each column: of data set and subset what is not the same in all."""
+    names = [name for name in ("dataset", "subset") if len({one.key[name] for one in settings}) > 1]
+    return [
+        ", ".join([*(one.key[name] for name in names), one.key["protocol"], one.region])
+        for one in settings
+    ]
+
+
 def facts_of(run: Run) -> dict[str, Any]:
     """What the board says of a run."""
     data, made = section(run.manifest, "data"), section(run.manifest, "run")

@@ -204,7 +204,7 @@ def test_importing_the_package_stays_light() -> None:
 def test_a_report_without_images_has_none_and_leaves_nothing_of_an_earlier_one(
     own_copy: Path,
 ) -> None:
-    """Neither pictures nor figures of crops stay, and nothing is removed but what a report wrote."""
+    """No picture and no figure of crops stays; only what a report wrote is removed."""
     (own_copy / "figures").mkdir()
     gone = [own_copy / "figures" / name for name in ("old.svg", "data-patches.svg")]
     kept = [own_copy.parent / "kept.txt", own_copy / "log.txt", own_copy / "figures" / "own.svg"]
