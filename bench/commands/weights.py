@@ -1,5 +1,6 @@
 """`bench weights`: gets weights for machines without a network."""
 
+import contextlib
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -35,6 +36,7 @@ def download(
 
     use_caches_only(offline)
     folder = to.expanduser()
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -42,6 +44,9 @@ def download(
     wanted = single_names(names)
     failed = [name for name in wanted if not fetch_into(name, folder)]
     if failed:
+        if is_new:
+            with contextlib.suppress(OSError):  # unless something has come
+                folder.rmdir()
         say(f"{len(failed)} of {len(wanted)} are not in {folder}: {', '.join(failed)}")
         raise typer.Exit(1)
     chosen = ("--weights-dir", str(to), "--offline", "--extractors", ",".join(names))

@@ -88,6 +88,7 @@ def test_what_is_not_there_keeps_its_place_and_says_why(bench, phantom, tmp_path
     ended = bench("weights", "download", "hf:some/vit", "--to", "weights", "--offline")
     assert ended.status == 1
     assert "hf:some/vit: --offline looks at caches only" in ended.out
+    assert not (tmp_path / "weights").exists()
     ended = bench(
         *("all", "--data", phantom, "--offline", "--out", "run", "--subset", "mass"),
         *("--classifiers", "linear", "--extractors", "bundled:efficientnet_lite0,hf:some/vit"),
