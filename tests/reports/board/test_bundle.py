@@ -205,7 +205,8 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "not finite": (table_damage("predictions", put("score", float("inf"))), "not finite"),
     "label 2": (table_damage("predictions", put("label", 2)), "0 and 1 only"),
     "a label": (table_damage("predictions", flipped), "two values of label"),
-    "a score": (table_damage("predictions", put("score", 99.0)), "is stated as"),
+    # One score of a row that is drawn by its id may move no figure.
+    "scores": (table_damage("predictions", lambda t: t.assign(score=-t["score"])), "is stated as"),
     "a row less": (table_damage("predictions", lambda t: t.iloc[1:]), "n_test is not"),
     "a row twice": (
         table_damage("predictions", lambda t: pd.concat([t, t.iloc[:1]])),
