@@ -22,7 +22,7 @@ def test_too_little_memory_is_said_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def run() -> None:
+    def run(**_: object) -> None:
         raise error
 
     monkeypatch.setattr(cli, "app", run)
@@ -34,7 +34,7 @@ def test_too_little_memory_is_said_in_one_line(
 
 
 def test_no_module_of_pythons_own_is_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run() -> None:
+    def run(**_: object) -> None:
         raise AttributeError("a mistake of the program")
 
     monkeypatch.setattr(cli, "app", run)
@@ -44,7 +44,7 @@ def test_no_module_of_pythons_own_is_blamed(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run() -> None:
+    def run(**_: object) -> None:
         raise ImportError("no module named x")
 
     monkeypatch.setattr(cli, "app", run)

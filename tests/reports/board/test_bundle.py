@@ -124,6 +124,12 @@ def put(column: str, value: Any, row: int = 0) -> Callable[[pd.DataFrame], pd.Da
     return change
 
 
+def lowest_is_highest(table: pd.DataFrame) -> pd.DataFrame:
+    """Which row is the first depends on ids that are drawn, and may have the highest score."""
+    table.loc[table["score"].idxmin(), "score"] = 99.0
+    return table
+
+
 def flipped(table: pd.DataFrame) -> pd.DataFrame:
     table.loc[0, "label"] = 1 - table.loc[0, "label"]
     return table
@@ -205,8 +211,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     "not finite": (table_damage("predictions", put("score", float("inf"))), "not finite"),
     "label 2": (table_damage("predictions", put("label", 2)), "0 and 1 only"),
     "a label": (table_damage("predictions", flipped), "two values of label"),
-    # One score of a row that is drawn by its id may move no figure.
-    "scores": (table_damage("predictions", lambda t: t.assign(score=-t["score"])), "is stated as"),
+    "a score": (table_damage("predictions", lowest_is_highest), "is stated as"),
     "a row less": (table_damage("predictions", lambda t: t.iloc[1:]), "n_test is not"),
     "a row twice": (
         table_damage("predictions", lambda t: pd.concat([t, t.iloc[:1]])),
@@ -214,7 +219,7 @@ DAMAGE: dict[str, tuple[Damage, str]] = {
     ),
     "unknown unit": (table_damage("predictions", put("unit", "other")), "not in units.parquet"),
     "no threshold": (table_damage("units", put("threshold", None)), "no threshold"),
-    "fold": (table_damage("predictions", put("fold", 4)), "fold is not that"),
+    "fold": (table_damage("predictions", put("fold", 9)), "fold is not that"),
     "unit twice": (table_damage("units", lambda t: pd.concat([t, t.iloc[:1]])), "stands twice"),
     "failed": (table_damage("units", put("status", "failed")), "did not run have rows"),
     "no rows": (table_damage("predictions", lambda t: t.iloc[:0]), "has no rows"),
