@@ -4,7 +4,7 @@ import pandas as pd
 
 
 def test_the_registry_is_listed(bench):
-    ended = bench("list", "extractors", "--medical")
+    ended = bench("list", "extractors", "--medical", "--long")
     assert ended.status == 0
     for word in ("medical:rad-dino", "hf:microsoft/rad-dino", "gated", "PMC-15M", "not checked:"):
         assert word in ended.out
