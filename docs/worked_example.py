@@ -106,6 +106,11 @@ class Kept:
         """A measure of a system with its interval."""
         return estimate(self.summary_of(system), measure)
 
+    def training_minutes(self, extractor: str) -> float:
+        """How long the networks of an extractor were trained."""
+        units = self.run.units
+        return float(units.loc[units["extractor"] == extractor, "network_time_s"].max()) / 60
+
     def systems(self, protocol: str) -> str:
         """The measures of every system on all training patients under a protocol."""
         found = self.summary[
