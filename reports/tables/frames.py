@@ -13,11 +13,12 @@ def frame(
     """Exactly these columns, None where a row lacks one; `whole` are counts that may be missing."""
     import pandas as pd
 
-    columns = list(columns)
-    data = [[row.get(name) for name in columns] for row in rows]
+    columns, rows, whole = list(columns), list(rows), set(whole)
+    # A count may be larger than any float: pandas sees it as a whole number of 64 bits, or not.
+    data = [[None if name in whole else row.get(name) for name in columns] for row in rows]
     frame = pd.DataFrame(data, columns=columns)
     for name in whole:
-        frame[name] = pd.array([_whole_number(value) for value in frame[name]], dtype="Int64")
+        frame[name] = pd.array([_whole_number(row.get(name)) for row in rows], dtype="Int64")
     return frame
 
 

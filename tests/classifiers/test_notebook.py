@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 import torch
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
@@ -327,4 +328,10 @@ def test_labels_that_are_not_two_classes_are_named(labels, message):
     ids=str,
 )
 def test_the_estimator_contract_holds_for_every_kind(svm):
-    check_estimator(svm)
+    # Versions before 1.7 compare two draws of labels there; scikit-learn's own SVC fails too.
+    flawed = ("check_sample_weight_equivalence_on_dense_data",)
+    old = sklearn.__version__.startswith("1.6.")
+    check_estimator(
+        svm,
+        expected_failed_checks=dict.fromkeys(flawed, "a fault of the check") if old else None,
+    )

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
@@ -223,5 +224,11 @@ def test_unusable_input_is_named(change, message):
 
 @pytest.mark.filterwarnings("ignore")  # skipped checks warn of themselves
 def test_kernel_svc_keeps_the_estimator_contract():
-    check_estimator(KernelSVC())
+    # Versions before 1.7 compare two draws of labels there; scikit-learn's own SVC fails too.
+    flawed = ("check_sample_weight_equivalence_on_dense_data",)
+    old = sklearn.__version__.startswith("1.6.")
+    check_estimator(
+        KernelSVC(),
+        expected_failed_checks=dict.fromkeys(flawed, "a fault of the check") if old else None,
+    )
     assert clone(KernelSVC("cubic", C=3, scale=2.0)).get_params()["scale"] == 2.0

@@ -139,7 +139,7 @@ def test_levels_are_means_of_views_and_maxima_of_lesions(
         patient=("patient_id", "first"),
         side=("laterality", "first"),
     )
-    breasts = lesions.groupby(["patient", "side"]).agg(
+    breasts = lesions.groupby(["patient", "side"], observed=True).agg(
         label=("label", "max"), score=("score", "max")
     )
     for level, expected in (("crop", rows), ("lesion", lesions), ("breast", breasts)):

@@ -61,6 +61,8 @@ def resized(name: str) -> bool:
 
 @pytest.mark.parametrize("name", DOZEN)
 def test_features_are_what_enters_timms_classifier(name: str) -> None:
+    if name not in timm.list_models():
+        pytest.skip(f"timm {timm.__version__} has no {name}")
     check_features(name)
 
 
