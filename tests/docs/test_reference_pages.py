@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from reports.systems.schema import EXTRACTOR_FACTS
 from reports.tables.every_table import TABLES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,6 +41,12 @@ def test_every_key_of_the_manifests_of_the_results_is_told(site) -> None:
     for file in files:
         for key in pages.keys_of(json.loads(file.read_text("utf-8"))):
             assert any(re.fullmatch(one, key) for one in patterns), (file, key)
+
+
+def test_every_fact_of_an_extractor_is_told(site) -> None:
+    patterns = site("filled_from_tables").manifest_keys()
+    for fact in EXTRACTOR_FACTS:
+        assert any(re.fullmatch(one, f"extractors[].{fact}") for one in patterns), fact
 
 
 def test_a_column_that_nothing_is_written_of_is_named(site) -> None:
