@@ -1,5 +1,6 @@
 """What is written of tables, keys and messages is written of all, and of none that is gone."""
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -41,6 +42,22 @@ def test_every_key_of_the_manifests_of_the_results_is_told(site) -> None:
     for file in files:
         for key in pages.keys_of(json.loads(file.read_text("utf-8"))):
             assert any(re.fullmatch(one, key) for one in patterns), (file, key)
+
+
+def test_every_key_that_a_run_writes_is_told(site) -> None:
+    patterns = site("filled_from_tables").manifest_keys()
+    told = {re.split(r"\\[.\[]", one)[0] for one in patterns}
+    code = ast.parse((ROOT / "bench/record/manifest.py").read_text("utf-8"))
+    first = next(
+        node.value
+        for function in code.body
+        if isinstance(function, ast.FunctionDef) and function.name == "make_manifest"
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)
+    )
+    written = {key.value for key in first.keys if isinstance(key, ast.Constant)}
+    assert len(written) > 10
+    assert not written - told
 
 
 def test_every_fact_of_an_extractor_is_told(site) -> None:
