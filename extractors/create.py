@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from extractors.backbone import Backbone, BackboneInfo, place, state_digest
+from extractors.costs import forward_flops
 from extractors.describe import (
     HOW_TO_TRAIN,
     FromPlugin,
@@ -209,10 +210,13 @@ class NetworkSize:
         Their number, without the classifier that is removed.
     width : int
         The number of features.
+    flops : int | None
+        Floating-point operations of one image's forward pass; None where torch cannot count them.
     """
 
     parameters: int
     width: int
+    flops: int | None = None
 
 
 def size_of(
@@ -244,17 +248,18 @@ def size_of(
     info = replace(describe_resolved(resolved, weights="random"), weights_path=None)
     if info.input is None:
         return None
-    side = (input_size,) * 2 if input_size else (info.input.height, info.input.width)
+    spec = replace(info.input, height=input_size, width=input_size) if input_size else info.input
     # Some networks read values when they are built, for which there must be some.
     for device in ("meta", "cpu"):
         try:
             with seeded(0), torch.device(device), torch.no_grad():
                 network = _feature_network(resolved, info).eval()
-                width = network(torch.zeros(1, 3, *side)).shape[1]
+                width = network(torch.zeros(1, 3, spec.height, spec.width)).shape[1]
         except Exception:
             # A library's builder may raise anything; whoever needs the network is told.
             continue
-        return NetworkSize(sum(p.numel() for p in network.parameters()), int(width))
+        parameters = sum(p.numel() for p in network.parameters())
+        return NetworkSize(parameters, int(width), forward_flops(network, spec, device))
     return None
 
 

@@ -100,6 +100,7 @@ def _print_needs(job: "Job") -> None:
     from rich.filesize import decimal
 
     from bench.estimates.disk import disk_need, disk_notice, lines_of
+    from bench.estimates.downloads import download_lines
     from bench.estimates.effort import effort_of, time_lines
     from bench.execution.clusters import LOCAL, is_on_this_machine, planned_workers
     from bench.planning.rules import decide_rules, likely_rules
@@ -107,6 +108,8 @@ def _print_needs(job: "Job") -> None:
     options = job.configuration
     rules = decide_rules(job.device, options)
     workers = planned_workers(options.scheduler, rules.threads)
+    for line in download_lines(job):
+        say_wrapped(f"download  {line}", _FURTHER)
     need = disk_need(job, workers or 1)
     for line in lines_of(need):
         say_wrapped(f"disk      {line}", _FURTHER)
@@ -114,7 +117,7 @@ def _print_needs(job: "Job") -> None:
         say_wrapped(f"note      {notice}", _FURTHER)
     # A cluster may have GPUs that this machine lacks.
     own = is_on_this_machine(options.scheduler) or options.device != "auto"
-    effort = effort_of(job, (rules,) if own else likely_rules(rules))
+    effort = effort_of(job, (rules,) if own else likely_rules(rules), own)
     if options.scheduler != LOCAL:
         say_wrapped(
             f"submits   {effort.tasks} tasks, {effort.gpu_tasks} of them with a network", _FURTHER

@@ -1,10 +1,12 @@
 """The tasks of a plan, and the time that they take as far as it has been measured."""
 
 import pickle
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from bench.estimates.networks import able, parts_of, planned_trainings
+from bench.estimates.speed import CROP_S, TRAINING_FACTOR, Speed, product_speed
 from bench.execution.progress import duration
 from bench.execution.rates import Rates, inner
 from bench.execution.tasks import Task, tasks_of
@@ -20,9 +22,8 @@ from classifiers import KERNELS
 DIGEST = 70
 # Names of one kind that a line holds.
 NAMED = 3
-# Guesses where nothing was measured: seconds for the features of one crop, how much more a crop
-# takes in training (forward and backward), and seconds of a fit for each squared training row.
-CROP_S, TRAINING_FACTOR, ROW_S = 0.02, 3, 1e-7
+# A guess where nothing was measured: seconds of a fit for each squared training row.
+ROW_S = 1e-7
 
 
 @dataclass
@@ -37,11 +38,12 @@ class Effort:
         What workers read before they begin: decoded crops; the plan and the lesion table.
     seconds : float
         The sum over what has been measured before.
-    unknown : dict[str, dict[str, None]]
-        Names of what has not, by kind of work.
+    guessed : float
+        The sum over what has not, where its floating-point operations or its rows tell something.
+    guesses, unknown : dict[str, dict[str, None]]
+        Names of what `guessed` is of, and of what nothing tells, by kind of work.
     expected : dict[str, float]
-        Seconds of each extractor, with a rough guess where nothing was measured: they say which
-        take longest.
+        Seconds of each extractor, guesses among them: they say which take longest.
     """
 
     tasks: int = 0
@@ -49,16 +51,21 @@ class Effort:
     stack_bytes: int = 0
     site_bytes: int = 0
     seconds: float = 0.0
+    guessed: float = 0.0
+    guesses: dict[str, dict[str, None]] = field(default_factory=dict)
     unknown: dict[str, dict[str, None]] = field(default_factory=dict)
     expected: dict[str, float] = field(default_factory=dict)
 
     def add(self, work: "Work", extractor: str, seconds: float | None, times: float = 1.0) -> None:
         """Count a piece of work of an extractor; seconds and a guess are of one time."""
-        if seconds is None:
-            self.unknown.setdefault(work.kind, {})[work.name] = None
-        else:
+        if seconds is not None:
             self.seconds += seconds * times
-        each = work.guess if seconds is None else seconds
+        elif work.guess is not None:
+            self.guessed += work.guess * times
+            self.guesses.setdefault(work.kind, {})[work.name] = None
+        else:
+            self.unknown.setdefault(work.kind, {})[work.name] = None
+        each = next(s for s in (seconds, work.guess, CROP_S) if s is not None)
         self.expected[extractor] = self.expected.get(extractor, 0.0) + each * times
 
 
@@ -72,16 +79,16 @@ class Work:
         In words, followed by a name.
     name : str
         Of an extractor or a classifier.
-    guess : float
-        Seconds, where nothing was measured: the order of what processors take.
+    guess : float | None
+        Seconds, where nothing was measured; None where nothing tells.
     """
 
     kind: str
     name: str
-    guess: float
+    guess: float | None
 
 
-def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
+def effort_of(job: Job, candidates: Sequence[Rules], here: bool = True) -> Effort:
     """Count the tasks of a job and sum up what they take, whatever the store has already.
 
     Parameters
@@ -90,6 +97,8 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
         From `prepare_job`.
     candidates : Sequence[Rules]
         Under which the work may be done, the likeliest first: measurements under them are used.
+    here : bool
+        Whether the work is done on this machine, whose speed can then be measured.
 
     Returns
     -------
@@ -106,14 +115,19 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
         crops * side * side,
         len(shared) + DIGEST * crops,
     )
-    rates = [Rates(Store(job.cache), rules) for rules in candidates]
-    for one in planned_trainings(job.plan, extractors):
-        name, recipe = one.extractor.name, one.extractor.recipe
+    store = Store(job.cache)
+    rates = [Rates(store, rules) for rules in candidates]
+    timed = partial(product_speed, job.device, candidates[0]) if here else None
+    parts = [one for one in map(partial(able, extractors), job.plan.extractors()) if one]
+    speed = Speed(store, rates, parts, timed)
+    for training in planned_trainings(job.plan, extractors):
+        name, recipe = training.extractor.name, training.extractor.recipe
         assert recipe is not None
         found = _first(rate.training(name, recipe) for rate in rates)
-        rows, _ = one.fold.network_rows
-        work = Work("training of", name, CROP_S * TRAINING_FACTOR)
-        effort.add(work, one.of, found, len(rows) * recipe.epochs)
+        rows, _ = training.fold.network_rows
+        each = speed.of_crop(training.extractor) if found is None else None
+        work = Work("training of", name, None if each is None else TRAINING_FACTOR * each)
+        effort.add(work, training.of, found, len(rows) * recipe.epochs)
     selects = SELECTED in job.plan.extractors()
     extracted = set[str]()
     for task in tasks:
@@ -121,7 +135,7 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
         if extractor is None and task.extractor in extractors:
             continue  # it ends at once, with its reason
         if extractor is not None:
-            _add_extraction(effort, rates, job, task, extractor, extracted)
+            _add_extraction(effort, rates, speed, job, task, extractor, extracted)
         if task.fold is not None:
             _add_fits(effort, rates[0], job, task, selects)
     return effort
@@ -130,6 +144,7 @@ def effort_of(job: Job, candidates: Sequence[Rules]) -> Effort:
 def _add_extraction(
     effort: Effort,
     rates: Sequence[Rates],
+    speed: Speed,
     job: Job,
     task: Task,
     extractor: Extractor,
@@ -147,7 +162,9 @@ def _add_extraction(
             fold = job.plan.folds[task.fold]
             rows = len(fold.train) + len(fold.test)
         found = _first(rate.extraction(part.name) for rate in rates)
-        effort.add(Work("features of", part.name, CROP_S), task.extractor, found, rows)
+        guess = speed.of_crop(part) if found is None else None
+        work = Work("features of", part.name, guess)
+        effort.add(work, task.extractor, found, rows)
 
 
 def _add_fits(effort: Effort, rates: Rates, job: Job, task: Task, selects: bool) -> None:
@@ -185,16 +202,39 @@ def time_lines(effort: Effort, workers: int | None) -> Iterator[str]:
     Yields
     ------
     str
-        What is known, then what is not.
+        What is known, then what is guessed, then what is not known.
     """
     if effort.seconds:
         line = f"about {duration(effort.seconds)} of work, as measured before"
-        if workers is not None and workers > 1:
-            line += f"; {duration(effort.seconds / workers)} for {workers} workers at best"
-        yield line + "; what the store has is not taken off"
+        yield line + _shared(effort.seconds, workers) + "; what the store has is not taken off"
+    if effort.guessed:
+        line = f"roughly {_rounded(effort.guessed)} {'more' if effort.seconds else 'of work'}"
+        line += _shared(effort.guessed, workers)
+        told = _told(effort.guesses)
+        yield f"{line}, guessed within a factor of three or so; never measured: {told}"
     if effort.unknown:
-        told = "; ".join(f"{kind} {_named(names)}" for kind, names in effort.unknown.items())
-        yield f"{'further time ' * bool(effort.seconds)}unknown, never measured: {told}"
+        before = "further time " * bool(effort.seconds or effort.guessed)
+        yield f"{before}unknown, never measured: {_told(effort.unknown)}"
+
+
+def _shared(seconds: float, workers: int | None) -> str:
+    """What several workers make of it."""
+    if workers is None or workers < 2:
+        return ""
+    return f"; {duration(seconds / workers)} for {workers} workers at best"
+
+
+def _rounded(seconds: float) -> str:
+    """A guess, in whole minutes, hours or days of one or two digits."""
+    for unit, size in (("days", 86_400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            number = seconds / size
+            return f"{round(number, -1 if number >= 20 else 0):.0f} {unit}"
+    return "2 min or less"
+
+
+def _told(names: Mapping[str, Collection[str]]) -> str:
+    return "; ".join(f"{kind} {_named(found)}" for kind, found in names.items())
 
 
 def _named(names: Collection[str]) -> str:

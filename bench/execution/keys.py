@@ -34,7 +34,7 @@ PROFILE_VERSION = 6
 TRAINING_VERSION = 6
 UNIT_VERSION = 4
 SALIENCY_VERSION = 1
-SIZE_VERSION = 1
+SIZE_VERSION = 2
 RATE_VERSION = 1
 
 # Libraries whose versions can change features, and what a training ends with.

@@ -5,11 +5,13 @@ from dataclasses import replace
 import pytest
 
 from bench.estimates.effort import effort_of, time_lines
+from bench.estimates.speed import SHARE, product_speed
 from bench.execution.rates import Rates, inner
 from bench.planning.config import Configuration
 from bench.planning.job import prepare_job
 from bench.planning.rules import Rules, likely_rules
 from bench.store import Store
+from extractors.create import size_of
 
 NETWORK, FROZEN = "vit_128_p16", "random:timm:vit_tiny_patch16_224"
 RULES = Rules(threads=2)
@@ -42,8 +44,8 @@ def measured(rates, job):
             rates.note_fit(name, rows, 1.0)
 
 
-def test_tasks_are_counted_and_nothing_is_known_of_their_time(job):
-    effort = effort_of(job, (RULES,))
+def test_tasks_are_counted_and_nothing_is_known_of_their_time_elsewhere(job):
+    effort = effort_of(job, (RULES,), here=False)
     # Features, and a fold a seed of the network; the frozen one has one fold.
     assert effort.gpu_tasks == 3
     assert effort.tasks > effort.gpu_tasks
@@ -51,9 +53,51 @@ def test_tasks_are_counted_and_nothing_is_known_of_their_time(job):
     assert 0 < effort.site_bytes < effort.stack_bytes
     assert effort.seconds == 0
     assert effort.unknown["training of"] == {NETWORK: None}
+    fits, networks = time_lines(effort, 2)
+    assert "fits of" in fits
+    assert "further time unknown, never measured" in networks
+    assert NETWORK in networks
+    assert "about" not in networks
+
+
+def test_what_was_never_measured_is_guessed_from_operations(job, monkeypatch):
+    """Twice the speed takes half the time, and a measured network tells more than products."""
+    seconds = []
+    for per_second in (1e9, 2e9):
+        monkeypatch.setattr("bench.estimates.effort.product_speed", lambda *_, s=per_second: s)
+        effort = effort_of(job, (RULES,))
+        assert not effort.unknown
+        assert effort.guesses["training of"] == {NETWORK: None}
+        seconds.append(effort.expected[NETWORK])
+    slow, fast = seconds
+    assert fast == pytest.approx(slow / 2, rel=0.2)  # fits are the same
     (line,) = time_lines(effort, 2)
-    assert "unknown, never measured" in line
-    assert "about" not in line
+    assert line.startswith("roughly ")
+    assert "within a factor" in line
+    assert "2 workers" in line
+    Rates(Store(job.cache), RULES).note_extraction(FROZEN, 3600.0)
+    monkeypatch.setattr("bench.estimates.effort.product_speed", lambda *_: pytest.fail("timed"))
+    assert effort_of(job, (RULES,)).expected[NETWORK] > 100 * slow
+
+
+def test_the_speed_of_products_is_that_of_the_machine():
+    import torch
+
+    before = torch.get_num_threads()
+    found = product_speed("cpu", Rules(threads=1))
+    assert torch.get_num_threads() == before
+    # The slowest processor of ten years and the fastest core that is sold.
+    assert 1e8 < found < 1e13
+
+
+def test_a_training_takes_three_forward_passes_a_crop_and_epoch(job, monkeypatch):
+    monkeypatch.setattr("bench.estimates.effort.product_speed", lambda *_: 1e9)
+    flops = size_of(NETWORK, job.extractors[1].recipe.input_size).flops
+    effort = effort_of(job, (RULES,))
+    fold, recipe = job.plan.folds[0], job.extractors[1].recipe
+    passes = 3 * recipe.epochs * len(fold.network_rows[0]) + len(fold.train) + len(fold.test)
+    expected = 2 * passes * flops / (SHARE * 1e9)  # two repeats
+    assert expected < effort.expected[NETWORK] < 1.1 * expected
 
 
 def test_what_was_measured_is_summed_over_the_tasks(job, rates):
@@ -76,7 +120,7 @@ def test_a_rate_holds_under_its_rules_only(job, rates):
     others = (replace(RULES, threads=1), replace(RULES, bfloat16=True))
     for rules in others:
         effort = effort_of(job, (rules,))
-        assert set(effort.unknown) == {"training of", "features of"}
+        assert set(effort.guesses) == {"training of", "features of"}
     # A GPU elsewhere is likelier than what this machine has.
     gpu = Rates(rates.store, likely_rules(RULES)[0])
     gpu.note_extraction(FROZEN, 1000.0)
