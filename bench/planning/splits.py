@@ -195,6 +195,12 @@ def patient_cv(table: "pd.DataFrame", repeats: int, seed: int) -> Split:
         raise UnusableInput(
             f"it needs at least {N_FOLDS} patients, one a fold; there are {n_patients}"
         )
+    counts = np.bincount(table["label"].to_numpy(), minlength=2)
+    if counts.max() < N_FOLDS:
+        raise UnusableInput(
+            f"it needs at least {N_FOLDS} crops of a class, one a fold; there are "
+            f"{counts[0]} negative and {counts[1]} positive ones"
+        )
     folds = _drawn_folds(StratifiedGroupKFold, table, repeats, seed, patients)
     return Split(tuple(folds), _one_class_tests(table, folds))
 

@@ -24,6 +24,7 @@ def roots(tmp_path_factory):
     return {layout: folder / layout for layout in LAYOUTS}
 
 
+@pytest.mark.slow
 def test_every_layout_runs_to_the_same_lesions(bench, roots, tmp_path):
     """With the bundled network; the three lossless layouts give the same crops, and figures."""
     lesions, summaries, fingerprints = {}, {}, {}

@@ -1,4 +1,6 @@
-"""Test rows that hold one class only give no AUC: that is said, wherever it happens."""
+"""Test rows of one class give no AUC, and too few rows no split: both are said."""
+
+import contextlib
 
 import numpy as np
 import pandas as pd
@@ -7,6 +9,7 @@ from PIL import Image
 
 from bench.data import CropSettings, build_stack, load_lesions
 from bench.data.summary import one_class_notices
+from bench.errors import UnusableInput
 from bench.planning.config import Configuration
 from bench.planning.job import prepare_job
 from bench.planning.protocols import PROTOCOLS
@@ -61,3 +64,17 @@ def test_data_info_and_the_run_say_it_first(tmp_path):
     manifest = make_manifest(job, stack, job.plan_over(stack.table), Rules(), {}, ["bench"])
     assert "hold one class only" in manifest["notices"][0]
     assert manifest["data"]["copies"] == []
+
+
+@pytest.mark.parametrize("positive", range(1, 7))
+@pytest.mark.parametrize("name", [name for name in PROTOCOLS if name != "external"])
+def test_any_few_crops_are_split_or_refused_in_a_line(name, positive):
+    """A splitter of a library may refuse what this package's own checks have let through."""
+    for negative in range(1, 7):
+        rows = table([0] * negative + [1] * positive, "none")
+        rows.loc[::3, "split"] = "test"
+        rows.loc[1::3, "split"] = "train"
+        with contextlib.suppress(UnusableInput):
+            for fold in PROTOCOLS[name].split(rows, 2, 0).folds:
+                assert len(fold.train)
+                assert len(fold.test)
