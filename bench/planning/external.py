@@ -9,7 +9,7 @@ from bench.data.class_words import UnknownClass, normalised
 from bench.data.crops.joined import external_name
 from bench.data.lesions import Dataset, SubsetInfo, unusable
 from bench.errors import UnusableInput
-from reports.statistics.bootstrap import MAX_UNDEFINED
+from reports.statistics.intervals import MAX_UNDEFINED
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,8 @@ import numpy as np
 from reports.board.settings import SIZE_ALONE, BoardEntry, Setting
 from reports.page.families import FAMILIES, PLACES, family_key
 from reports.statistics.all_pairs import all_pairs
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import bounded_interval
 from reports.statistics.ranks import FEWEST_SETTINGS, MeanRanks, mean_ranks
 from reports.systems.kinds import is_reference, is_selected
 from reports.systems.pooling import PooledSystem
@@ -118,7 +119,7 @@ def _column(setting: Setting) -> dict[RowKey, BoardCell]:
         entry.row: BoardCell(
             entry,
             values[place],
-            *interval(drawn[place]),
+            *bounded_interval(drawn[place], MEASURE, setting.rows_of(entry)),
             beyond_size=values[place] - size,
             filled=bool(filled[place]),
             older=tuple(_value(one) for one in setting.entries[entry.row][1:]),

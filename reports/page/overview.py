@@ -10,7 +10,8 @@ from reports.page.lead import RULE, facts_of, few_rows, reference_word
 from reports.page.packed import often_wrong, packed_roc
 from reports.page.uncertainty import MOST_SYSTEMS, pair_figures
 from reports.page.within_family import selected_rows
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import bounded_interval
 from reports.systems.entries import Entry, FigureGroup
 from reports.systems.hosts import hosts_note, hosts_of
 from reports.systems.kinds import KERNEL, OWN_HEAD, drawn, is_reference, is_selected
@@ -184,8 +185,8 @@ def _measured(repeats: tuple[ScoredRows, ...]) -> list[list[float | None]]:
     values = observed(repeats, _NAMES)
     drawn_values = bootstrap([repeats], _NAMES)[0]
     return [
-        [plain(float(value)), *(plain(end) for end in interval(draws))]
-        for value, draws in zip(values, drawn_values, strict=True)
+        [plain(float(value)), *map(plain, bounded_interval(draws, name, repeats))]
+        for name, value, draws in zip(_NAMES, values, drawn_values, strict=True)
     ]
 
 

@@ -14,7 +14,8 @@ from reports.figures.drawing import Drawing
 from reports.paper.figures import PaperSystem, paper_figures
 from reports.paper.latex import RULES, latex_table
 from reports.paper.request import PaperRequest, chosen, place_of
-from reports.statistics.bootstrap import bootstrap, interval, observed, std_over_repeats
+from reports.statistics.bootstrap import bootstrap, observed, std_over_repeats
+from reports.statistics.intervals import bounded_interval
 from reports.systems.kinds import drawn
 from reports.systems.pooled_run import PooledRun
 from reports.systems.pooling import PooledSystem
@@ -155,7 +156,7 @@ def _row(system: PooledSystem, row: dict[str, Any], request: PaperRequest) -> di
     drawn_values = bootstrap([system.repeats], more)[0]
     of_repeats = np.array([observed([rows], more) for rows in system.repeats])
     for name, values, draws in zip(more, of_repeats.T, drawn_values, strict=True):
-        low, high = interval(draws)
+        low, high = bounded_interval(draws, name, system.repeats)
         row |= {name: float(values.mean()), f"{name}_std": std_over_repeats(values)}
         row |= {f"{name}_ci_low": low, f"{name}_ci_high": high}
     return row

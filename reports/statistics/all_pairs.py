@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics.bootstrap import LEVEL, MAX_UNDEFINED
+from reports.statistics.intervals import LEVEL, MAX_UNDEFINED
 from reports.systems.rows import Floats
 
 # Systems that agree in all draws but for rounding do not differ.

@@ -20,15 +20,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from reports.statistics.intervals import bounded_interval
 from reports.statistics.measures import MEASURES, calls, check_folds, check_rows, from_counts
 from reports.systems.rows import Floats, ScoredRows
 
 DRAWS = 2000
-
-LEVEL = 0.95
-
-# Leaving out draws narrows an interval; above this undefined share there is none.
-MAX_UNDEFINED = 0.05
 
 # Of the running sums of the draws computed at once: 1 MB, which stays in the cache.
 _CHUNK_VALUES = 2**17
@@ -77,6 +73,7 @@ def patient_bootstrap(
     tuple[float, float]
         Lower and upper limit. Draws in which the measure is undefined are left out; both limits are
         NaN where these are more than `MAX_UNDEFINED` of all draws, or where there are no rows.
+        A measure that is 0 or 1 in all draws has the interval of `bounded_interval`.
 
     Raises
     ------
@@ -101,7 +98,7 @@ def patient_bootstrap(
     numbered = np.unique(patients.astype(str), return_inverse=True)[1]
     folds = check_folds(fold, scores)
     rows = ScoredRows(positive, scores, calls(scores, threshold), numbered, folds)
-    return interval(bootstrap([[rows]], [measure], draws, seed)[0, 0])
+    return bounded_interval(bootstrap([[rows]], [measure], draws, seed)[0, 0], measure, [rows])
 
 
 def bootstrap(
@@ -171,26 +168,6 @@ def draw_patients(n_patients: int, draws: int, seed: int) -> Floats:
     drawn = np.ascontiguousarray(counts.T, dtype=np.float64)
     drawn.flags.writeable = False
     return drawn
-
-
-def interval(values: Floats, level: float = LEVEL) -> tuple[float, float]:
-    """The percentile interval of (draws,) values; NaN where too many of them are undefined."""
-    defined = values[~np.isnan(values)]
-    if len(defined) < (1 - MAX_UNDEFINED) * len(values):
-        return float("nan"), float("nan")
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def intervals(values: Floats) -> Floats:
-    """The percentile interval of each row of (n, draws) values: (n, 2); see `interval`."""
-    found = np.empty((len(values), 2))
-    whole = ~np.isnan(values).any(axis=1)
-    if whole.any():
-        limits = [(1 - LEVEL) / 2, (1 + LEVEL) / 2]
-        found[whole] = np.quantile(values[whole], limits, axis=1).T
-    found[~whole] = [interval(row) for row in values[~whole]] or np.empty((0, 2))
-    return found
 
 
 def std_over_repeats(values: Floats | Sequence[float]) -> float:
@@ -280,8 +257,8 @@ def sizes(rows: ScoredRows) -> dict[str, int]:
 def _estimate(repeats: Sequence[ScoredRows], drawn: NDArray[np.float64]) -> dict[str, float]:
     measured = np.array([observed([rows], MEASURED) for rows in repeats])
     found = {}
-    limits = intervals(drawn).tolist()
-    for name, values, (low, high) in zip(MEASURED, measured.T, limits, strict=True):
+    for name, values, of_draws in zip(MEASURED, measured.T, drawn, strict=True):
+        low, high = bounded_interval(of_draws, name, repeats)
         found[name] = float(values.mean())
         found[f"{name}_std"] = std_over_repeats(values)
         # Where the measure itself is undefined, so is its interval.

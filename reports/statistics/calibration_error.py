@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics.bootstrap import DRAWS, LEVEL, draw_patients
+from reports.statistics.bootstrap import DRAWS, draw_patients
+from reports.statistics.intervals import LEVEL
 from reports.statistics.probabilities import BINS, calibration_error
 from reports.systems.rows import Floats, ScoredRows
 

@@ -22,8 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, interval, observed
+from reports.statistics.bootstrap import DRAWS, bootstrap, observed
 from reports.statistics.equivalence import LEVEL_OF_TWO, probability_higher
+from reports.statistics.intervals import LEVEL, interval
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import Floats, ScoredRows
 from reports.values import missing

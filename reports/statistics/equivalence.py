@@ -13,7 +13,7 @@ References
 
 import numpy as np
 
-from reports.statistics.bootstrap import LEVEL, MAX_UNDEFINED
+from reports.statistics.intervals import LEVEL, MAX_UNDEFINED
 from reports.systems.rows import Floats
 
 # Declared before any figure is known: a difference of AUC that would not change a choice.

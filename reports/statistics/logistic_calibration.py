@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics.bootstrap import DRAWS, draw_patients, interval
+from reports.statistics.bootstrap import DRAWS, draw_patients
+from reports.statistics.intervals import interval
 from reports.systems.rows import Floats, ScoredRows
 
 NAMES = ("calibration_in_the_large", "calibration_slope", "calibration_intercept")

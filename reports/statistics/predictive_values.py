@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reports.statistics.bootstrap import LEVEL
+from reports.statistics.intervals import LEVEL
 
 
 class PredictiveValue(NamedTuple):

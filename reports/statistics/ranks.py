@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reports.statistics.bootstrap import DRAWS, LEVEL, interval
+from reports.statistics.bootstrap import DRAWS
+from reports.statistics.intervals import LEVEL, interval
 from reports.systems.rows import Floats
 
 # Below this number of settings nothing is averaged over them.

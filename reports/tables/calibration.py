@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
+from reports.statistics.bootstrap import DRAWS, draw_patients, std_over_repeats
 from reports.statistics.calibration_error import error_interval
+from reports.statistics.intervals import interval
 from reports.statistics.logistic_calibration import NAMES
 from reports.statistics.probabilities import calibration_error, net_benefit, probabilities
 from reports.statistics.robust_calibration import robust_calibration

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import bounded_interval, interval
 from reports.statistics.logistic_calibration import NAMES, calibrated
 from reports.statistics.probabilities import probabilities
 from reports.systems.groups import any_protocol
@@ -121,14 +122,14 @@ def _row(
     }
     values, draws = observed(system.repeats, MEASURES), drawn[id(system)]
     enough = _enough(system)
-    _put(row, MEASURES, values, draws, enough)
+    _put(row, MEASURES, values, draws, enough, system)
     if inside is not None:
         others, other_draws = observed(inside.repeats, MEASURES), drawn_inside[id(inside)]
         row |= {"internal": inside.identity["protocol"]}
         row |= {f"internal_{size}": value for size, value in _sizes(inside).items()}
         names = [f"internal_{measure}" for measure in MEASURES]
         both = enough and _enough(inside)
-        _put(row, names, others, other_draws, _enough(inside))
+        _put(row, names, others, other_draws, _enough(inside), inside)
         drops = [f"{measure}_drop" for measure in MEASURES]
         _put(row, drops, others - values, other_draws - draws, both)
     found = probabilities(system)
@@ -150,10 +151,22 @@ def _enough(system: PooledSystem) -> bool:
     )
 
 
-def _put(row: dict[str, Any], names: Sequence[str], values: Any, draws: Any, enough: bool) -> None:
-    for name, value, of_draws in zip(names, values, draws, strict=True):
-        known = enough and np.isfinite(value)
-        low, high = interval(of_draws) if known else (np.nan, np.nan)
+def _put(
+    row: dict[str, Any],
+    names: Sequence[str],
+    values: Any,
+    draws: Any,
+    enough: bool,
+    system: PooledSystem | None = None,
+) -> None:
+    """Put measures with their intervals into a row; without a system they are differences."""
+    for name, measure, value, of_draws in zip(names, MEASURES, values, draws, strict=True):
+        low, high = np.nan, np.nan
+        if enough and np.isfinite(value):
+            if system is None:
+                low, high = interval(of_draws)
+            else:
+                low, high = bounded_interval(of_draws, measure, system.repeats)
         row |= {name: float(value), f"{name}_ci_low": low, f"{name}_ci_high": high}
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import interval
 from reports.systems.pairs import WITHOUT_PROTOCOL, Pair
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows

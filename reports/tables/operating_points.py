@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
+from reports.statistics.bootstrap import DRAWS, draw_patients, std_over_repeats
+from reports.statistics.intervals import bounded_interval
 from reports.statistics.roc import rate_at
 from reports.systems.groups import GroupKey
 from reports.systems.pooling import PooledSystem
@@ -61,7 +62,9 @@ def _points(system: PooledSystem) -> dict[str, float]:
             )
         found[name] = float(np.mean(values))
         found[f"{name}_std"] = std_over_repeats(values)
-        found[f"{name}_ci_low"], found[f"{name}_ci_high"] = interval(np.mean(draws, axis=0))
+        found[f"{name}_ci_low"], found[f"{name}_ci_high"] = bounded_interval(
+            np.mean(draws, axis=0), name.partition("_")[0], repeats
+        )
     return found
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.statistics.bootstrap import DRAWS, draw_patients, interval, std_over_repeats
+from reports.statistics.bootstrap import DRAWS, draw_patients, std_over_repeats
+from reports.statistics.intervals import bounded_interval
 from reports.statistics.precision_recall import average_precision, average_precision_of_chance
 from reports.systems.groups import GroupKey
 from reports.systems.pooling import PooledSystem
@@ -46,7 +47,8 @@ def _measured(repeats: tuple[ScoredRows, ...]) -> dict[str, float]:
     everyone = np.unique(np.concatenate([rows.patient for rows in repeats]))
     multiplicity = draw_patients(len(everyone), DRAWS, seed=0)
     values = [float(average_precision(r, np.ones((len(r.score), 1)))[0]) for r in repeats]
-    low, high = interval(np.mean([_drawn(r, everyone, multiplicity) for r in repeats], axis=0))
+    drawn = np.mean([_drawn(r, everyone, multiplicity) for r in repeats], axis=0)
+    low, high = bounded_interval(drawn, "average_precision", repeats)
     return {
         "average_precision": float(np.mean(values)),
         "average_precision_std": std_over_repeats(values),

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import interval
 from reports.statistics.predictive_values import (
     PredictiveValue,
     PredictiveValues,

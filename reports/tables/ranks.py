@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from reports.statistics.bootstrap import DRAWS, LEVEL, bootstrap, observed
+from reports.statistics.bootstrap import DRAWS, bootstrap, observed
+from reports.statistics.intervals import LEVEL
 from reports.systems.groups import GroupKey
 from reports.systems.kinds import is_selected
 from reports.systems.pooling import PooledSystem

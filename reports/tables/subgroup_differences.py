@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
+from reports.statistics.intervals import interval
 from reports.systems.groups import GroupKey
 from reports.systems.kinds import drawn
 from reports.systems.pooling import PooledSystem

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from reports.statistics.bootstrap import bootstrap, intervals, std_over_repeats
+from reports.statistics.bootstrap import bootstrap, std_over_repeats
+from reports.statistics.intervals import bounded_interval
 from reports.statistics.measures import MEASURES, auc, from_counts
 from reports.statistics.roc import rate_at
 from reports.systems.kinds import is_reading
@@ -108,16 +109,14 @@ def _intervals(systems: list[PooledSystem]) -> dict[int, dict[str, float]]:
         if system.ran:
             patients = np.unique(np.concatenate([rows.patient for rows in system.repeats]))
             by_patients.setdefault(patients.tobytes(), []).append(index)
-    found = {}
+    found: dict[int, dict[str, float]] = {}
     for members in by_patients.values():
         drawn = bootstrap([systems[index].repeats for index in members], SUMMARY_MEASURES)
         for index, values in zip(members, drawn, strict=True):
-            limits = intervals(values).tolist()
-            found[index] = {
-                f"{name}_ci_{end}": limit[place]
-                for name, limit in zip(SUMMARY_MEASURES, limits, strict=True)
-                for place, end in enumerate(("low", "high"))
-            }
+            repeats = systems[index].repeats
+            for name, of_draws in zip(SUMMARY_MEASURES, values, strict=True):
+                low, high = bounded_interval(of_draws, name, repeats)
+                found.setdefault(index, {}).update({f"{name}_ci_low": low, f"{name}_ci_high": high})
     return found
 
 

@@ -271,7 +271,8 @@ def _statistics(run: Run, systems: list[PooledSystem], keys: Mapping[str, str]) 
         "Measures: accuracy, AUC, sensitivity, specificity and Matthews correlation"
         f"{pooled if folds else ''}.",
         f"95 % intervals are percentile intervals of {DRAWS:,} bootstrap draws of {of}, the same "
-        f"draws for all systems on the same {of} [{keys['bootstrap']}].",
+        f"draws for all systems on the same {of} [{keys['bootstrap']}]; where a share is 0 or 1, "
+        f"Wilson's intervals for as many trials as there are {of} behind it.",
     ]
     if folds:
         sentences.append(

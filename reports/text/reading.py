@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from reports.evaluation import Evaluation
-from reports.statistics.bootstrap import DRAWS, MAX_UNDEFINED
+from reports.statistics.bootstrap import DRAWS
+from reports.statistics.intervals import MAX_UNDEFINED
 from reports.systems.kinds import OWN_HEAD, is_reference, is_selected, steps
 from reports.systems.names import names_svm
 from reports.systems.pooling import FROZEN
@@ -83,8 +84,9 @@ def _figures(evaluation: Evaluation) -> str:
         f"Each figure is the mean over repeats{pooled}. ± is the standard deviation over repeats "
         "and is missing where there is one. [ ] is the 95 % percentile interval of "
         f"{DRAWS:,} bootstrap draws that {drawn}; it is missing where the measure is undefined in "
-        f"more than {100 * MAX_UNDEFINED:g} % of them. An empty cell is a measure that is "
-        "undefined, or belongs to a system that did not run. Rows stand in the order of the "
+        f"more than {100 * MAX_UNDEFINED:g} % of them. Where an AUC, an accuracy or a rate is 0 or "
+        f"1 it is Wilson's interval, of as many trials as there are {run.patients} behind it. An "
+        "empty cell is a measure that is undefined, or belongs to a system that did not run. Rows stand in the order of the "
         "configuration, not of merit; a heading sorts them."
     )
 

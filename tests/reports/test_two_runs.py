@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.statistics.bootstrap import bootstrap, interval
+from reports.statistics.bootstrap import bootstrap
 from reports.statistics.difference import ALIKE, HIGHER, NotComparable
+from reports.statistics.intervals import interval
 from reports.systems.rows import ScoredRows
 from reports.systems.run_folder import read_run
 from reports.two_runs import COLUMNS, TwoRuns, compare_runs

@@ -7,7 +7,8 @@ import pytest
 from sklearn import metrics
 
 from reports import measures, patient_bootstrap
-from reports.statistics.bootstrap import bootstrap, draw_patients, interval, observed
+from reports.statistics.bootstrap import bootstrap, draw_patients, observed
+from reports.statistics.intervals import interval
 from reports.statistics.measures import MEASURES
 from reports.systems.rows import ScoredRows
 

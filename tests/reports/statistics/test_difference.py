@@ -7,7 +7,7 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 from statsmodels.stats import power
 
-from reports.statistics.bootstrap import bootstrap, interval, observed
+from reports.statistics.bootstrap import bootstrap, observed
 from reports.statistics.difference import (
     BY_BOOTSTRAP,
     BY_FOLDS,
@@ -18,6 +18,7 @@ from reports.statistics.difference import (
     smallest_difference,
     two_sided,
 )
+from reports.statistics.intervals import interval
 from reports.systems.pooling import PooledSystem
 from reports.systems.rows import ScoredRows
 from reports.tables.ranks import rank_intervals
