@@ -27,8 +27,7 @@ def main() -> None:
     except (UnusableInput, WorkStopped) as error:
         _stop(str(error), error.status)
     except OSError as error:
-        ending = "; nothing half-written is left" if is_disk_error(error) else ""
-        _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
+        _stop(_disk_reason(error))
     except (MemoryError, ImportError, AttributeError, RuntimeError) as error:
         if is_memory_error(error):
             message = " ".join(str(error).split()) or type(error).__name__
@@ -39,6 +38,14 @@ def main() -> None:
         if "home directory" not in str(error):
             raise
         _stop(f"a path begins with ~ and a name that is no user's: {error}")
+
+
+def _disk_reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        # Making a folder says "File exists" of what is in its place.
+        return f"{error.filename}: is there already, and is no folder"
+    ending = "; nothing half-written is left" if is_disk_error(error) else ""
+    return f"{error.filename or 'disk'}: {error.strerror or error}{ending}"
 
 
 def _stop(reason: str, status: int = 2) -> None:

@@ -13,10 +13,11 @@ from bench import cli
     [
         (MemoryError(), "too little memory: MemoryError"),
         (ImportError("libx.so: failed to map segment from shared object"), "libx.so"),
+        (FileExistsError(17, "File exists", "out"), "out: is there already, and is no folder"),
         (RuntimeError("can't start new thread"), "too little memory: can't start new thread"),
     ],
 )
-def test_too_little_memory_is_said_in_one_line(
+def test_what_the_machine_lacks_is_said_in_one_line(
     error: Exception,
     said: str,
     monkeypatch: pytest.MonkeyPatch,
