@@ -131,13 +131,17 @@ class RunFolder:
         """
         file = self.path / ARTIFACTS
         if self._noted is None:
-            self._noted = artifacts_of(self.path) if file.exists() else set()
+            self._noted = _listed(file) if file.exists() else set()
         new = sorted(set(used) - self._noted)
         if new:
             # A line that was cut short ends before the next one begins.
             lines = "".join(f"\n{kind} {key}" for kind, key in new)
-            with file.open("a", encoding="ascii") as stream:
-                stream.write(lines)
+            try:
+                with file.open("a", encoding="ascii") as stream:
+                    stream.write(lines)
+            except OSError as error:
+                # What a full disk raises names no file.
+                raise OSError(error.errno, error.strerror or str(error), str(file)) from error
             self._noted.update(new)
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
@@ -184,7 +188,7 @@ def artifacts_of(run: Path) -> set[Address]:
     """
     file = run / ARTIFACTS
     try:
-        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
+        found = _listed(file)
     except OSError as error:
         reason = error.strerror or error
         if not (run / MANIFEST).is_file():
@@ -193,10 +197,21 @@ def artifacts_of(run: Path) -> set[Address]:
             f"{file}: does not say what the run needs of the store ({reason}); the command that "
             "made the run writes it"
         ) from error
+    if not found:
+        raise UnusableInput(
+            f"{file}: names nothing, as a full disk leaves it; the command that made the run "
+            "writes it"
+        )
+    return found
+
+
+def _listed(file: Path) -> set[Address]:
+    """The artifacts that a list names; a line that was cut short names none."""
     found = set[Address]()
-    for line in lines:
+    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
         kind, _, key = line.partition(" ")
-        found.add((kind, key))
+        if key:
+            found.add((kind, key))
         # A report is made without the network, saliency maps and a lost chunk of features are not.
         if kind == "trainings":
             found |= {("networks", key), ("checkpoints", key)}
