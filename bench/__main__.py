@@ -3,7 +3,7 @@
 import io
 import sys
 
-from bench.errors import UnusableInput, WorkStopped, is_disk_error, is_memory_error
+from bench.errors import INTERRUPTED, UnusableInput, WorkStopped, is_disk_error, is_memory_error
 from bench.hiding import hiding_file, imported_hiding_file
 
 # A shell completes a command that stands on its path, and `python -m bench` is none.
@@ -27,18 +27,36 @@ def main() -> None:
     except (UnusableInput, WorkStopped) as error:
         _stop(str(error), error.status)
     except OSError as error:
-        ending = "; nothing half-written is left" if is_disk_error(error) else ""
-        _stop(f"{error.filename or 'disk'}: {error.strerror or error}{ending}")
+        _stop(_disk_reason(error))
     except (MemoryError, ImportError, AttributeError, RuntimeError) as error:
-        if is_memory_error(error):
-            message = " ".join(str(error).split()) or type(error).__name__
-            _stop(f"too little memory: {message}; nothing half-written is left")
-        if isinstance(error, ImportError | AttributeError) and (hiding := imported_hiding_file()):
-            _stop(hiding)
-        # What a path such as ~nobody/x ends in.
-        if "home directory" not in str(error):
+        reason = _other_reason(error)
+        if reason is None:
             raise
-        _stop(f"a path begins with ~ and a name that is no user's: {error}")
+        _stop(reason)
+    except KeyboardInterrupt:
+        # Where no command has begun yet, or none says more of it.
+        _stop("interrupted", INTERRUPTED)
+
+
+def _other_reason(error: Exception) -> str | None:
+    """What an error is that is no mistake of the program; None for any other."""
+    if is_memory_error(error):
+        message = " ".join(str(error).split()) or type(error).__name__
+        return f"too little memory: {message}; nothing half-written is left"
+    if isinstance(error, ImportError | AttributeError) and (hiding := imported_hiding_file()):
+        return hiding
+    # What a path such as ~nobody/x ends in.
+    if "home directory" in str(error):
+        return f"a path begins with ~ and a name that is no user's: {error}"
+    return None
+
+
+def _disk_reason(error: OSError) -> str:
+    if isinstance(error, FileExistsError):
+        # Making a folder says "File exists" of what is in its place.
+        return f"{error.filename}: is there already, and is no folder"
+    ending = "; nothing half-written is left" if is_disk_error(error) else ""
+    return f"{error.filename or 'disk'}: {error.strerror or error}{ending}"
 
 
 def _stop(reason: str, status: int = 2) -> None:

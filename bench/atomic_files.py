@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import time
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,6 +39,41 @@ def write_atomically(path: Path, content: str | bytes) -> None:
     """Write a file whole or not at all."""
     with whole_path(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def whole_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder beside `folder` that takes its place when the block ends well.
+
+    Parameters
+    ----------
+    folder : Path
+        Must not exist, or hold nothing; the folder it lies in is made.
+
+    Yields
+    ------
+    Path
+        Where the files are to be written.
+
+    Raises
+    ------
+    OSError
+        With the name of `folder`, where the disk is full or cannot be written.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = folder.parent / f"{WRITING}{uuid.uuid4().hex}"
+    try:
+        temporary.mkdir()
+        yield temporary
+        if folder.is_dir():
+            # Windows renames onto no folder, not even onto an empty one.
+            remove_empty(folder)
+        temporary.replace(folder)
+    except OSError as error:
+        # What a full disk raises names no file, or one below the temporary folder.
+        raise OSError(error.errno, error.strerror or str(error), str(folder)) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def holds_nothing(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Writes files whole or not at all: those of a report, and what `bench` writes."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
@@ -29,8 +30,14 @@ def whole_path(path: Path) -> Iterator[Path]:
     Raises
     ------
     OSError
-        With the file's name, where the disk is full or cannot be written.
+        With the file's name, where the disk is full or cannot be written, and where the name is
+        that of a folder, a device or a pipe, in whose place a file would stand.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder", str(path))
+    # Renaming would remove /dev/null for the whole machine, where one may.
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is a device or a pipe, and no file", str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{WRITING}{uuid.uuid4().hex}{path.suffix}")
     try:

@@ -30,6 +30,7 @@ def compare(
 
     Runs that were tested on other crops or under other splits are refused.
     """
+    from bench.record.folder import output_file
     from reports.statistics.difference import NotComparable
     from reports.statistics.measures import MEASURES
     from reports.systems.run_folder import RunFolderError, read_run
@@ -38,6 +39,7 @@ def compare(
 
     if measure not in MEASURES:
         raise UnusableInput(f"--measure {measure!r} is unknown; known are {', '.join(MEASURES)}")
+    out = out and output_file(out)
     try:
         found = compare_runs(read_run(first), read_run(second), measure)
     except NotComparable as error:

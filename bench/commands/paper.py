@@ -43,7 +43,7 @@ def paper(
             _parts(systems), subset, protocol, _parts(measures), _named(names or []),
             width, font_size, decimal,
         )  # fmt: skip
-        files = build_paper(run, request, out or run / "paper" / "systems")
+        files = build_paper(run, request, out.expanduser() if out else run / "paper" / "systems")
     except (NotInRun, RunFolderError) as error:
         raise UnusableInput(str(error)) from error
     typer.echo(f"paper: {files[0].parent} ({', '.join(file.name for file in files)})")

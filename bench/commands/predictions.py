@@ -25,9 +25,10 @@ def predictions(
     A row has the system, subset, protocol, repeat and fold, the ids of crop, lesion and patient,
     score and threshold, the label (1 is positive) and whether it was called positive.
     """
+    from bench.record.folder import output_file
     from reports.systems.run_folder import RunFolderError, read_run
 
-    file = file.expanduser()
+    file = output_file(file)
     if file.is_dir():
         raise UnusableInput(f"{file}: is a folder; name the CSV file to write")
     try:

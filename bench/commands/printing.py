@@ -11,15 +11,18 @@ from rich.table import Table
 LONGEST_WORD = 36
 # Characters between two columns.
 BETWEEN = 2
+# A narrower terminal breaks lines itself: cells of no width would be lost.
+NARROWEST = 16
 
 
 def width_of_output() -> int | None:
     """Columns of the terminal, or what $COLUMNS says; None in a pipe, which has no width."""
     console = Console()
     if console.is_terminal:
-        return console.width
+        return max(console.width, NARROWEST)
     wanted = os.environ.get("COLUMNS", "")
-    return int(wanted) if wanted.isdigit() and int(wanted) > 0 else None
+    known = wanted.isascii() and wanted.isdigit() and int(wanted) > 0
+    return max(int(wanted), NARROWEST) if known else None
 
 
 def _console() -> Console:

@@ -34,14 +34,18 @@ def download(
     """
     from extractors import use_caches_only
 
+    wanted = single_names(names)
+    if not wanted:
+        raise UnusableInput("no extractor is named, as for --extractors of `all`")
     use_caches_only(offline)
     folder = to.expanduser()
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UnusableInput(f"--to {to}: {error.strerror or error}") from error
-    wanted = single_names(names)
+        taken = isinstance(error, FileExistsError)
+        reason = "is there already, and is no folder" if taken else error.strerror or error
+        raise UnusableInput(f"--to {to}: {reason}") from error
     failed = [name for name in wanted if not fetch_into(name, folder)]
     if failed:
         if is_new:

@@ -44,6 +44,10 @@ def first_record(file: Path) -> list[str]:
 def _decode(data: bytes) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace")
+    # Without a mark at its begin: letters of a header, each with an empty byte beside it.
+    for begin, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if len(data) >= 4 and not any(data[begin:4:2]) and all(data[1 - begin : 4 : 2]):
+            return data.decode(encoding, errors="replace")
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -20,9 +20,17 @@ LOCAL = "local"
 PROCESSES = "processes"
 GPUS = "gpus"
 JOBQUEUE = "jobqueue"
+# More is a slip of the finger.
+MOST_PROCESSES = 1024
 RUNNING = ("tcp://", "tls://")
 # Seconds to wait for the first worker; a batch system may let a job wait for hours.
 FIRST_WORKER_S = 60
+
+
+def _number(name: str, rest: str) -> bool:
+    """Whether it is a number of processes that can be meant."""
+    few = rest.isascii() and rest.isdigit() and len(rest) <= len(str(MOST_PROCESSES))
+    return name == PROCESSES and few and 0 < int(rest) <= MOST_PROCESSES
 
 
 def check_scheduler(text: str) -> None:
@@ -36,14 +44,14 @@ def check_scheduler(text: str) -> None:
     name, _, rest = text.partition(":")
     known = (
         text in (LOCAL, GPUS)
-        or (name == PROCESSES and (not rest or (rest.isdigit() and 0 < int(rest) <= 1024)))
-        or text.startswith(RUNNING)
+        or (text == PROCESSES or _number(name, rest))
+        or (text.startswith(RUNNING) and text not in RUNNING)
         or (name == JOBQUEUE and rest)
     )
     if not known:
         raise UnusableInput(
             f"--scheduler {text!r} is not one of {LOCAL}, {PROCESSES}[:N], {GPUS}, "
-            f"tcp://HOST:PORT, {JOBQUEUE}:FILE.yaml"
+            f"tcp://HOST:PORT, {JOBQUEUE}:FILE.yaml; N is 1 to {MOST_PROCESSES}"
         )
     if text == LOCAL:
         return

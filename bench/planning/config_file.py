@@ -61,7 +61,10 @@ def read_options(path: Path) -> dict[str, Any]:
     try:
         content = file.read_bytes()
     except OSError as error:
-        raise UnusableInput(f"--config {path}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        if path.is_dir() and not file.exists():
+            reason = f"is a folder without {MANIFEST}; name the folder of a run, or a TOML file"
+        raise UnusableInput(f"--config {path}: {reason}") from error
     found = _of_manifest(file, content) if manifest is not None else _of_toml(file, content)
     options: dict[str, Any] = {}
     for key, value in found.items():

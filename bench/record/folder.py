@@ -5,6 +5,7 @@ not at all, the manifest last.
 """
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,16 @@ if TYPE_CHECKING:
 
 # The store's artifacts that a run has used, a line each: kind and key.
 ARTIFACTS = "artifacts.txt"
+MANIFEST = "manifest.json"
+# What stands in a run folder itself, beside its folders.
+RUN_FILES = frozenset(
+    {MANIFEST, "report.html", "report.json", "results.json", "croissant.json"}
+    | {ARTIFACTS, "log.txt"}
+    | {
+        f"{table}.parquet"
+        for table in ("units", "predictions", "lesions", "external", "trainings", "history")
+    }
+)
 
 
 class RunFolder:
@@ -27,7 +38,7 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.manifest_file = path / "manifest.json"
+        self.manifest_file = path / MANIFEST
         self._noted: set[Address] | None = None
 
     def claim(self, manifest: dict[str, Any]) -> dict[str, Any]:
@@ -120,19 +131,51 @@ class RunFolder:
         """
         file = self.path / ARTIFACTS
         if self._noted is None:
-            self._noted = artifacts_of(self.path) if file.exists() else set()
+            self._noted = _listed(file) if file.exists() else set()
         new = sorted(set(used) - self._noted)
         if new:
             # A line that was cut short ends before the next one begins.
             lines = "".join(f"\n{kind} {key}" for kind, key in new)
-            with file.open("a", encoding="ascii") as stream:
-                stream.write(lines)
+            try:
+                with file.open("a", encoding="ascii") as stream:
+                    stream.write(lines)
+            except OSError as error:
+                # What a full disk raises names no file.
+                raise OSError(error.errno, error.strerror or str(error), str(file)) from error
             self._noted.update(new)
 
     def write_table(self, name: str, table: "pd.DataFrame") -> None:
         """Write one Parquet file."""
         with whole_path(self.path / f"{name}.parquet") as temporary:
             table.to_parquet(temporary, index=False)
+
+
+def output_file(named: Path) -> Path:
+    """The file that a person has named to be written and replaced.
+
+    Parameters
+    ----------
+    named : Path
+        It may begin with `~`, and may be a link to the file.
+
+    Returns
+    -------
+    Path
+        The file itself, so that a link to it stays one.
+
+    Raises
+    ------
+    UnusableInput
+        If it is a file of a run, which cannot be had again or would no longer be what it is called.
+    """
+    file = named.expanduser()
+    # A link that leads in a circle stays one, and is told as what it is.
+    file = Path(os.path.realpath(file)) if file.is_symlink() else file
+    if file.is_symlink():
+        raise UnusableInput(f"{named}: is a link that leads to itself")
+    if file.name in RUN_FILES and (file.parent / MANIFEST).is_file():
+        raise UnusableInput(f"{named}: is a file of a run; name another file to write")
+    return file
 
 
 def artifacts_of(run: Path) -> set[Address]:
@@ -145,19 +188,30 @@ def artifacts_of(run: Path) -> set[Address]:
     """
     file = run / ARTIFACTS
     try:
-        lines = file.read_text(encoding="ascii", errors="replace").splitlines()
+        found = _listed(file)
     except OSError as error:
         reason = error.strerror or error
-        if not (run / "manifest.json").is_file():
+        if not (run / MANIFEST).is_file():
             raise UnusableInput(f"{run}: holds no run") from error
         raise UnusableInput(
             f"{file}: does not say what the run needs of the store ({reason}); the command that "
             "made the run writes it"
         ) from error
+    if not found:
+        raise UnusableInput(
+            f"{file}: names nothing, as a full disk leaves it; the command that made the run "
+            "writes it"
+        )
+    return found
+
+
+def _listed(file: Path) -> set[Address]:
+    """The artifacts that a list names; a line that was cut short names none."""
     found = set[Address]()
-    for line in lines:
+    for line in file.read_text(encoding="ascii", errors="replace").splitlines():
         kind, _, key = line.partition(" ")
-        found.add((kind, key))
+        if key:
+            found.add((kind, key))
         # A report is made without the network, saliency maps and a lost chunk of features are not.
         if kind == "trainings":
             found |= {("networks", key), ("checkpoints", key)}

@@ -54,6 +54,8 @@ class PaperRequest:
             raise NotInRun("--systems names no system")
         for name in self.measures:
             _known(name, MEASURES, "--measures")
+            if self.measures.count(name) > 1:
+                raise NotInRun(f"--measures names {name} twice")
         if not self.measures:
             raise NotInRun("--measures names no measure")
         for name in self.names:

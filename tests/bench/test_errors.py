@@ -13,10 +13,11 @@ from bench import cli
     [
         (MemoryError(), "too little memory: MemoryError"),
         (ImportError("libx.so: failed to map segment from shared object"), "libx.so"),
+        (FileExistsError(17, "File exists", "out"), "out: is there already, and is no folder"),
         (RuntimeError("can't start new thread"), "too little memory: can't start new thread"),
     ],
 )
-def test_too_little_memory_is_said_in_one_line(
+def test_what_the_machine_lacks_is_said_in_one_line(
     error: Exception,
     said: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -50,3 +51,16 @@ def test_any_other_error_stays_what_it_is(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cli, "app", run)
     with pytest.raises(ImportError, match="no module named x"):
         command_line.main()
+
+
+def test_an_interrupt_before_any_command_shows_no_traceback(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "app", run)
+    with pytest.raises(SystemExit) as ended:
+        command_line.main()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "bench: interrupted\n"

@@ -111,6 +111,9 @@ def test_a_lost_scheduler_is_one_line_and_nothing_is_lost(
     [
         ("remote", "'remote' is not one of local, processes[:N], gpus"),
         ("processes:0", "is not one of"),
+        ("processes:2000", "N is 1 to 1024"),
+        ("processes:", "is not one of"),
+        ("tcp://", "is not one of"),
         ("tcp://127.0.0.1:9", "no scheduler answers there"),
         ("jobqueue:missing.yaml", "missing.yaml: No such file"),
         ("jobqueue:odd.yaml", "odd.yaml: needs a line `system: NAME`, one of"),

@@ -75,6 +75,7 @@ def test_methods_and_references_are_of_these_systems(run: Path, tmp_path: Path) 
         (PaperRequest(SYSTEMS, subset="calcs"), "--subset: unknown 'calcs'"),
         (PaperRequest(SYSTEMS, measures=("auk",)), "the nearest is auc"),
         (PaperRequest(SYSTEMS, names={"other": "A"}), "--names: unknown 'other'"),
+        (PaperRequest(SYSTEMS, measures=("auc", "auc")), "--measures names auc twice"),
         (PaperRequest(()), "names no system"),
         (PaperRequest(SYSTEMS, width=0.0), "--width"),
         (PaperRequest(SYSTEMS, decimal=";"), "--decimal"),

@@ -30,9 +30,11 @@ def board(
     Bundles are verified first. What is synthetic, damaged or of another version is left out with
     its reason, and audits are. Without a run the page says how to submit one.
     """
+    from bench.record.folder import output_file
     from reports.board.page import render_board
     from reports.systems.run_folder import RunFolderError
 
+    out = output_file(out)
     found: list[tuple[Run, str]] = []
     refused: list[str] = []
     for folder in dict.fromkeys(runs or []):

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from bench.atomic_files import write_atomically
+from bench.atomic_files import whole_folder, write_atomically
 from bench.errors import UnusableInput
 
 
@@ -24,8 +24,15 @@ def submit(
     Published data sets keep their public ids. Everything else gets ids drawn for this bundle.
     """
     from reports.board.bundle import PUBLIC, NotShareable, make_bundle
+    from reports.board.cleaning import has_path
     from reports.systems.run_folder import RunFolderError, read_scores, section
 
+    # Before any work: `verify` would refuse the bundle for it.
+    if has_path(" ".join(submitter.split())):
+        raise UnusableInput(
+            f"--submitter {submitter!a}: a word begins with / or reads like a path otherwise, "
+            "which no bundle may hold; write it in another way"
+        )
     try:
         found = read_scores(run)
         bundle = make_bundle(found, _names_of_this_machine(), submitter)
@@ -35,11 +42,13 @@ def submit(
         raise UnusableInput(f"{run}: {error}") from error
     named = str(section(found.manifest, "run").get("name") or run.resolve().name)
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", named).strip("-.") or "run"
-    folder = out / "runs" / name
+    folder = out.expanduser() / "runs" / name
     if folder.exists():
         raise UnusableInput(f"{folder}: is there already; name another --out, or remove it")
-    for file, content in bundle.files.items():
-        write_atomically(folder / file, content)
+    # Whole or not at all: what is there already is refused the next time.
+    with whole_folder(folder) as temporary:
+        for file, content in bundle.files.items():
+            write_atomically(temporary / file, content)
     size = sum(map(len, bundle.files.values())) / 1e6
     ids = "public ids" if bundle.ids == PUBLIC else "ids drawn for this bundle"
     typer.echo(f"bundle: {folder} ({bundle.systems} systems, {size:.1f} MB, {ids})")

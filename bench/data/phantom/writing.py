@@ -5,19 +5,16 @@ Results on them mean nothing for mammography. Tables and files have the quirks o
 """
 
 import json
-import shutil
-import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.atomic_files import holds_nothing, remove_empty
+from bench.atomic_files import holds_nothing, whole_folder
 from bench.data.lesions import unusable
 from bench.data.phantom.cases import MARKER
 from bench.errors import UnusableInput
 from bench.store import digest
-from reports.whole_files import WRITING
 
 if TYPE_CHECKING:
     import numpy as np
@@ -79,17 +76,8 @@ def write_phantom(
     settings = PhantomSettings(VERSION, patients, seed, float(difficulty), layout)
     _check_arguments(settings, folder)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = folder.parent / f"{WRITING}{uuid.uuid4().hex}"
-        temporary.mkdir()
-        try:
+        with whole_folder(folder) as temporary:
             _write_all(temporary, settings)
-            if folder.is_dir():
-                # Windows renames onto no folder, not even onto an empty one.
-                remove_empty(folder)
-            temporary.replace(folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
         raise unusable(folder, f"the phantom cannot be written ({error.strerror})") from error
 

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,6 +136,38 @@ def test_what_a_run_needs_stays(cache, store, tmp_path):
     assert ("networks", TRAINED) in store
     assert ("units", OLD) not in store
     assert (store.root / "crops" / OLD[:2] / f"{OLD}.stack").exists()
+
+
+def test_a_list_that_a_full_disk_left_empty_keeps_nothing_and_is_refused(cache, store, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text("{}")
+    (run / ARTIFACTS).touch()
+    with pytest.raises(UnusableInput, match=r"artifacts\.txt: names nothing"):
+        cache("prune", "--older-than", "0d", "--keep", run, "--yes")
+    assert ("features", OLD) in store
+    RunFolder(run).note_artifacts({("features", OLD)})
+    assert artifacts_of(run) == {("features", OLD)}
+
+
+def test_a_list_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / ARTIFACTS).touch()
+    full = OSError(28, "No space left on device")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", unwritable(full))
+        with pytest.raises(OSError, match=r"No space left.*artifacts\.txt"):
+            RunFolder(tmp_path).note_artifacts({("features", OLD)})
+
+
+def unwritable(error):
+    opened = Path.open
+
+    def instead(path, mode="r", *more, **rest):
+        if "a" in mode:
+            raise error
+        return opened(path, mode, *more, **rest)
+
+    return instead
 
 
 def test_a_folder_that_does_not_say_what_it_needs_is_refused(cache, store, tmp_path):

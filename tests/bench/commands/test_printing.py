@@ -68,3 +68,14 @@ def test_a_pipe_has_no_width(
     monkeypatch.delenv("COLUMNS", raising=False)
     print_table("", ("name", "what"), [("one", LONG), ("two", LONG)])
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+@pytest.mark.parametrize("width", ["1", "7"])
+def test_cells_have_room_on_the_narrowest_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, width: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", width)
+    print_table("", ("preset", "what for"), [("quick", "minutes on the phantom")])
+    printed = "".join(capsys.readouterr().out.split())
+    assert "quick" in printed
+    assert all(printed.count(letter) for letter in "minutesonthephantom")

@@ -65,7 +65,7 @@ columns = st.sampled_from(
     header=st.lists(columns, max_size=6),
     rows=st.lists(st.lists(cells, max_size=6), max_size=4),
     separator=st.sampled_from([",", ";", "\t", "|"]),
-    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]),
+    encoding=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "latin-1"]),
     ending=st.sampled_from(["\n", "\r\n", "\r"]),
 )
 def test_any_table(

@@ -117,7 +117,9 @@ def test_a_manifest_from_its_file_or_its_folder(manifest: Write) -> None:
         assert dataset.notices == ()
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be"]
+)
 @pytest.mark.parametrize("separator", [",", ";"])
 def test_encodings_and_separators(manifest: Write, encoding: str, separator: str) -> None:
     text = "Path,Label,lesion_id,Notes\r\nü.png,Malignant,7,x\r\n\r\na.png,benign,8,y\r\n"

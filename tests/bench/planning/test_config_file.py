@@ -87,6 +87,8 @@ def test_a_manifest_without_options_is_refused(tmp_path, content, reason):
 def test_a_file_that_cannot_be_read_is_named(tmp_path):
     with pytest.raises(UnusableInput, match=r"--config .*none.toml: No such file"):
         read_options(tmp_path / "none.toml")
+    with pytest.raises(UnusableInput, match=r"is a folder without manifest\.json"):
+        read_options(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"data = '\xe9'")
     with pytest.raises(UnusableInput, match="is no text in UTF-8"):
         read_options(tmp_path / "latin.toml")

@@ -11,9 +11,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.commands.predictions import predictions
 from bench.commands.sharing.submit import submit
 from bench.commands.sharing.verify import verify
 from bench.errors import UnusableInput, WorkStopped
+from bench.record.folder import RUN_FILES, output_file
 from reports.board.bundle import FILES, NotShareable, make_bundle, sealed
 from reports.board.cleaning import without_paths
 from reports.board.verification import verify_bundle
@@ -277,3 +279,53 @@ def test_a_bundle_is_made_and_verified_by_command(
 
 def test_there_are_three_files(bundle: Path) -> None:
     assert {one.name for one in bundle.iterdir()} == set(FILES)
+
+
+def test_no_file_of_a_run_is_replaced(reported_run: Path, tmp_path: Path) -> None:
+    there = {one.name for one in reported_run.iterdir() if one.is_file()}
+    assert there <= RUN_FILES, "a new file of a run has to stand in RUN_FILES"
+    for name in there:
+        with pytest.raises(UnusableInput, match="is a file of a run"):
+            output_file(reported_run / name)
+    assert output_file(reported_run / "scores.csv") == reported_run / "scores.csv"
+    assert output_file(tmp_path / "report.html") == tmp_path / "report.html"
+
+
+def test_the_scores_of_a_run_are_not_replaced_by_a_table_of_them(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run")
+    before = (run / "predictions.parquet").read_bytes()
+    with pytest.raises(UnusableInput, match=r"predictions\.parquet: is a file of a run"):
+        predictions(run, run / "predictions.parquet")
+    assert (run / "predictions.parquet").read_bytes() == before
+
+
+def test_a_bundle_that_did_not_fit_is_not_in_the_way(
+    make_run: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path / "run", failed=None, synthetic=False)
+    written = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if len(list(path.parent.iterdir())) > 1:
+            raise OSError(28, "No space left on device")
+        return written(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OSError, match="No space left"):
+            submit(run, tmp_path / "out")
+    assert list((tmp_path / "out" / "runs").iterdir()) == []
+    submit(run, tmp_path / "out")
+    (made,) = (tmp_path / "out" / "runs").iterdir()
+    assert {one.name for one in made.iterdir()} == set(FILES)
+
+
+def test_no_bundle_is_made_that_would_be_refused_for_its_submitter(
+    make_run: Callable[..., Path], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "run", failed=None, synthetic=False)
+    with pytest.raises(UnusableInput, match=r"--submitter 'Ann /home/ann'.*path"):
+        submit(run, tmp_path / "out", submitter="Ann /home/ann")
+    assert not (tmp_path / "out").exists()
