@@ -270,6 +270,9 @@ def test_without_patient_ids_images_of_a_lesion_stay_together(
         ("benign/P12/left.png", "benign/P12/right.png"),
         ("NORMAL/IMG-12-0001.png", "NORMAL/IMG-12-0002.png"),
         ("person12_bacteria_1.png", "person12_bacteria_2.png"),
+        ("P_00012_LEFT_CC.png", "P_00012_RIGHT_MLO.png"),
+        ("P12_LEFT_CC_7.png", "P12_LEFT_MLO_8.png"),
+        ("Pat 12 links CC.PNG", "Pat 12 rechts MLO Übersicht.JPG"),
     ],
 )
 def test_names_that_may_hold_patient_ids(one: str, other: str) -> None:
@@ -292,6 +295,12 @@ def test_names_that_may_hold_patient_ids(one: str, other: str) -> None:
 )
 def test_numbered_names_hold_no_patient_ids(name: str) -> None:
     assert named_alike([name.format(number) for number in range(40)]) == []
+
+
+@pytest.mark.parametrize("date", ["{}-03-04", "film {}0304", "{}"])
+def test_years_in_names_are_no_patients(date: str) -> None:
+    days = [date.format(2000 + n // 3) for n in range(40)]
+    assert named_alike([f"{day}_x{n:02d}y.png" for n, day in enumerate(days)]) == []
 
 
 @pytest.mark.parametrize("manifest", [False, True])
