@@ -11,6 +11,10 @@ from bench.errors import INTERRUPTED
 from bench.planning.config import COLUMNS_HELP, Configuration, option_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
     from bench.data.crops.stack import CropStack
     from bench.data.lesions import Dataset
 
@@ -153,6 +157,18 @@ def _notices(dataset: "Dataset", stack: "CropStack | None") -> list[str]:
     return notices
 
 
+def _says_more(name: str, tables: "Mapping[str, pd.DataFrame]") -> bool:
+    """Whether a table of a data set says what the counts of its crops do not."""
+    counts = tables["counts"]
+    if name == "shared_patients":
+        return {"train", "test"} <= set(counts["split"])
+    if name == "pathology":
+        columns = ["subset", "split", "class", "crops"]
+        rows = tables[name].itertuples(index=False, name=None)
+        return set(rows) != set(counts[columns].itertuples(index=False, name=None))
+    return True
+
+
 def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     """Print what a data set holds, what was left out of it and why.
 
@@ -182,8 +198,8 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         ("Copies of one picture", "copies"),
         ("Left out", "left_out"),
     ):
-        table = tables.get(name, ())
-        if len(table):
+        if name in tables and len(tables[name]) and _says_more(name, tables):
+            table = tables[name].dropna(axis="columns", how="all")
             say("")
             print_table(title, list(table.columns), table.itertuples(index=False))
     left_out = (stack or dataset).left_out

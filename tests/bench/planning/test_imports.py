@@ -313,7 +313,7 @@ def test_a_name_without_a_neighbour_says_where_names_are_listed() -> None:
     given = [ImportedFeatures("features:mine", "", "", 3, "")]
     with pytest.raises(UnknownBackbone, match=r"mine: .*of that file are features:mine$"):
         described("mine", None, given)
-    with pytest.raises(UnknownBackbone, match="bench list extractors.* --plugin FILE"):
+    with pytest.raises(UnknownBackbone, match=r"bench list extractors.* --plugin FILE"):
         described("zzqqjj", None, given)
     with pytest.raises(UnknownBackbone, match=r"did you mean [^`]*\?$"):
         described("timm:resnet19", None, given)
