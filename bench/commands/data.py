@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.options import WholeSentences
 from bench.commands.printing import print_json, print_table, say, say_wrapped
 from bench.errors import INTERRUPTED
 from bench.planning.config import COLUMNS_HELP, Configuration, option_of
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from bench.data.crops.stack import CropStack
     from bench.data.lesions import Dataset
 
-app = typer.Typer(help="Look at a data set, or write a synthetic one.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences, help="Look at a data set, or write a synthetic one.", no_args_is_help=True
+)
 
 # Left-out rows that are printed one by one; the report lists all of them.
 LISTED_ROWS = 20
