@@ -10,6 +10,7 @@ from bench.data import csv_manifest
 from bench.data.class_folders import (
     NO_PATIENTS,
     class_folders,
+    dicom_patient_notices,
     doubtful_notices,
     from_class_folders,
     named_alike_notices,
@@ -103,9 +104,11 @@ def _from_manifest(
     import pandas as pd
 
     manifest = csv_manifest.read(file, positive, columns)
+    source = FolderSource(file.parent, follow_links)
     notices = [*manifest.class_notices]
     if not manifest.has_patients:
         notices += [NO_PATIENTS, *named_alike_notices(manifest.rows)]
+        notices += dicom_patient_notices(source, manifest.rows)
     notices += manifest.patient_notices
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
@@ -116,10 +119,8 @@ def _from_manifest(
             file,
             f"none of its {len(manifest.left_out)} files is there; the first, "
             f"{manifest.left_out[0].path}, was looked for in {file.parent.absolute()}, where the "
-            "CSV lies: paths are relative to it"
-            + _instead(FolderSource(file.parent), manifest.left_out[0].path),
+            "CSV lies: paths are relative to it" + _instead(source, manifest.left_out[0].path),
         )
-    source = FolderSource(file.parent, follow_links)
     kept, masks, doubtful = without_masks(source, manifest.rows)
     notices += doubtful_notices(doubtful)
     left_out = [*manifest.left_out, *masks]

@@ -318,3 +318,27 @@ def test_ids_in_names_alone_are_pointed_out(
     notice = load_lesions(tmp_path).notices[1]
     assert "36 images" in notice
     assert "benign/P0_1.png and benign/P0_2.png" in notice
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [("SECRET1 SECRET1 SECRET2 SECRET3", True), ("A B C D", False), ("A A A A", False)],
+)
+def test_ids_in_dicom_headers_are_pointed_out_and_not_named(
+    tmp_path: Path, dicom_file: Callable[..., bytes], manifest: bool, ids: str, told: bool
+) -> None:
+    lines = ["path,label"]
+    for n, one in enumerate(ids.split()):
+        name = ("benign", "malignant")[n % 2]
+        file = tmp_path / name / ("x.dcm" if n < 2 else "IM1")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(dicom_file(PatientID=one))
+        lines.append(f"{name}/{file.name},{name}")
+    (tmp_path / "benign" / "damaged.dcm").write_bytes(b"x" * 300)
+    if manifest:
+        (tmp_path / "set.csv").write_text("\n".join(lines))
+    notices = load_lesions(tmp_path).notices
+    found = [one for one in notices if "headers of 4 DICOM files have 3 patient ids" in one]
+    assert len(found) == told
+    assert not any("SECRET" in notice for notice in notices)
