@@ -10,7 +10,7 @@ from bench.commands.cite import cite
 from bench.commands.compare import compare
 from bench.commands.doctor import doctor
 from bench.commands.init import init
-from bench.commands.options import GroupedCommand, with_options
+from bench.commands.options import GroupedCommand, WholeSentences, with_options
 from bench.commands.paper import paper
 from bench.commands.predictions import predictions
 from bench.commands.report import report
@@ -28,6 +28,7 @@ Exit status:
   {INTERRUPTED}  interrupted; the same command goes on from what is done"""
 
 app = typer.Typer(
+    cls=WholeSentences,
     help="Benchmark of hybrid ViT-plus-SVM classification for medical images with small data.",
     epilog=EXIT_STATUS,
     no_args_is_help=True,

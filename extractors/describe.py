@@ -307,10 +307,14 @@ def _hint(published: Published) -> str:
     if published.repository is not None:
         page = f"https://huggingface.co/{published.repository.partition('@')[0]}"
         file = f"{published.architecture}.{published.tag}.safetensors"
-        return f"get {published.filenames[0]} from {page}, save it as {file} in the weights folder"
+        return (
+            f"get {published.filenames[0]} from {page}, save it as {file} in the folder of "
+            "--weights-dir"
+        )
     if published.url is not None:
         return (
-            f"get {published.url}, save it as {url_file_name(published.url)} in the weights folder"
+            f"get {published.url}, save it as {url_file_name(published.url)} in the folder of "
+            "--weights-dir"
         )
     return (
         "no weights are published; give a checkpoint of your own, or use "

@@ -8,10 +8,15 @@ from typing import Annotated
 
 import typer
 
+from bench.commands.options import WholeSentences
 from bench.commands.printing import print_json, print_table, say
 from bench.errors import UnusableInput
 
-app = typer.Typer(help="The store: what lies in it, and removing some of it.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences,
+    help="The store: what lies in it, and removing some of it.",
+    no_args_is_help=True,
+)
 
 _Cache = Annotated[Path | None, typer.Option(help="Folder of the store; else $BENCH_CACHE.")]
 _UNITS = {"h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}

@@ -6,15 +6,22 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.options import WholeSentences
 from bench.commands.printing import print_json, print_table, say, say_wrapped
 from bench.errors import INTERRUPTED
 from bench.planning.config import COLUMNS_HELP, Configuration, option_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
     from bench.data.crops.stack import CropStack
     from bench.data.lesions import Dataset
 
-app = typer.Typer(help="Look at a data set, or write a synthetic one.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences, help="Look at a data set, or write a synthetic one.", no_args_is_help=True
+)
 
 # Left-out rows that are printed one by one; the report lists all of them.
 LISTED_ROWS = 20
@@ -153,6 +160,18 @@ def _notices(dataset: "Dataset", stack: "CropStack | None") -> list[str]:
     return notices
 
 
+def _says_more(name: str, tables: "Mapping[str, pd.DataFrame]") -> bool:
+    """Whether a table of a data set says what the counts of its crops do not."""
+    counts = tables["counts"]
+    if name == "shared_patients":
+        return {"train", "test"} <= set(counts["split"])
+    if name == "pathology":
+        columns = ["subset", "split", "class", "crops"]
+        rows = tables[name].itertuples(index=False, name=None)
+        return set(rows) != set(counts[columns].itertuples(index=False, name=None))
+    return True
+
+
 def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
     """Print what a data set holds, what was left out of it and why.
 
@@ -182,8 +201,8 @@ def print_dataset(dataset: "Dataset", stack: "CropStack | None" = None) -> None:
         ("Copies of one picture", "copies"),
         ("Left out", "left_out"),
     ):
-        table = tables.get(name, ())
-        if len(table):
+        if name in tables and len(tables[name]) and _says_more(name, tables):
+            table = tables[name].dropna(axis="columns", how="all")
             say("")
             print_table(title, list(table.columns), table.itertuples(index=False))
     left_out = (stack or dataset).left_out

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bench.commands.options import WholeSentences
 from bench.commands.printing import print_json, print_table, say, say_wrapped
 from bench.errors import UnusableInput
 
@@ -14,7 +15,9 @@ if TYPE_CHECKING:
     from extractors import BackboneInfo
     from extractors.pretrained.medical.registry import MedicalModel
 
-app = typer.Typer(help="List what can be named on the command line.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences, help="List what can be named on the command line.", no_args_is_help=True
+)
 
 Plugins = Annotated[
     list[Path] | None, typer.Option(metavar="FILE", help="Python file that registers some more.")

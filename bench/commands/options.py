@@ -7,13 +7,15 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from bench.commands.completion import completes
 from bench.planning.config import Configuration, option_of
 
 # The argument of a command's function that is no option: the run that is repeated, if any.
 REPEATED = "repeated"
+# Letters of a sentence: more than any has.
+_NO_LIMIT = 10_000
 
 
 class GroupedCommand(TyperCommand):
@@ -30,6 +32,22 @@ class GroupedCommand(TyperCommand):
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)
+
+
+class WholeSentences(TyperGroup):
+    """A group whose `--help` says of each command the first sentence, folded and never cut."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands, each with its first sentence."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, command.get_short_help_str(_NO_LIMIT))
+            for name, command in commands
+            if command is not None and not command.hidden
+        ]
+        if rows:
+            with formatter.section("Commands"):
+                formatter.write_dl(rows)
 
 
 def with_options(

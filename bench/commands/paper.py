@@ -13,9 +13,11 @@ def paper(
     systems: Annotated[
         str,
         typer.Option(
-            help="Extractors, or EXTRACTOR/CLASSIFIER, from top to bottom.", metavar="A,B"
+            help="Extractors, or EXTRACTOR/CLASSIFIER, from top to bottom; needed. Without it the "
+            "names in the run are said.",
+            metavar="A,B",
         ),
-    ],
+    ] = "",
     subset: Annotated[str, typer.Option(help="The run's first by default.")] = "",
     protocol: Annotated[str, typer.Option(help="The first that is no audit by default.")] = "",
     measures: Annotated[
@@ -39,6 +41,8 @@ def paper(
     from reports.paper.request import NotInRun, PaperRequest
 
     try:
+        if not _parts(systems):
+            raise NotInRun(f"--systems is missing; there are {_extractors_of(run)}")
         request = PaperRequest(
             _parts(systems), subset, protocol, _parts(measures), _named(names or []),
             width, font_size, decimal,
@@ -47,6 +51,12 @@ def paper(
     except (NotInRun, RunFolderError) as error:
         raise UnusableInput(str(error)) from error
     typer.echo(f"paper: {files[0].parent} ({', '.join(file.name for file in files)})")
+
+
+def _extractors_of(run: Path) -> str:
+    from reports.systems.run_folder import read_scores
+
+    return ", ".join(dict.fromkeys(map(str, read_scores(run).units["extractor"])))
 
 
 def _parts(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.atomic_files import write_atomically
+from bench.commands.options import WholeSentences
 from bench.errors import UnusableInput
 from bench.file_names import is_reserved
 from extractors.errors import BackboneError
@@ -19,7 +20,9 @@ from extractors.plugins import BACKBONES
 if TYPE_CHECKING:
     from extractors.conformance.findings import Finding
 
-app = typer.Typer(help="Write a backbone of your own, or test one.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences, help="Write a backbone of your own, or test one.", no_args_is_help=True
+)
 
 # A plugin that works as it is, under the name `mynet`, and its test.
 SKELETON = Path(__file__).with_name("skeleton")

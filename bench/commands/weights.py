@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bench.commands.options import WholeSentences
 from bench.commands.printing import say
 from bench.errors import UnusableInput
 
 if TYPE_CHECKING:
     from extractors import BackboneInfo
 
-app = typer.Typer(help="Get weights for machines without a network.", no_args_is_help=True)
+app = typer.Typer(
+    cls=WholeSentences, help="Get weights for machines without a network.", no_args_is_help=True
+)
 
 
 @app.callback()

@@ -8,18 +8,22 @@ from bench.data.class_words import ClassSides, UnknownClass, decide_sides, named
 from bench.data.companions import is_mask_folder, named_masks
 from bench.data.csv_manifest import VALIDATION
 from bench.data.folder_files import (
+    IMAGE_ENDINGS,
     escapes_source,
     files_in,
     images_in,
     is_undecodable,
     problem_of,
 )
+from bench.data.images.decoding import DICOM_ENDINGS
 from bench.data.lesions import Dataset, LeftOut, SubsetInfo, check_classes, finish, unusable
 from bench.data.loader import lesion_row
 from bench.data.patients import kept_together, named_alike
 from bench.data.sources import FolderSource
 from bench.errors import UnusableInput
 
+# Headers of DICOM that are read for a notice.
+MOST_HEADERS = 1000
 NO_PATIENTS = "there are no patient ids: every image counts as a patient of its own"
 # The folders of a split; nothing is chosen on a validation set here, so it joins training.
 PARTS: Mapping[str, str] = {
@@ -126,6 +130,7 @@ def from_class_folders(
             *(line for part in parts for line in _unused_folders(source, part, folders)),
             NO_PATIENTS,
             *named_alike_notices(rows),
+            *dicom_patient_notices(source, rows),
             *notices,
             *doubtful_notices(doubtful),
         ],
@@ -171,6 +176,33 @@ def named_alike_notices(rows: list[dict[str, Any]]) -> list[str]:
         f"{sum(map(len, groups))} images are named as if several were of one patient, such as "
         f"{one} and {other}: only a CSV with the column patient_id keeps them together"
     ]
+
+
+def dicom_patient_notices(source: FolderSource, rows: list[dict[str, Any]]) -> list[str]:
+    """A notice where DICOM headers say that several pictures are of one patient; no id is named."""
+    from bench.data.images.dicom import read_header
+    from bench.data.images.pixels import UnreadableImage
+
+    files = [row["path"] for row in rows if not _has_no_header(row["path"])]
+    ids = []
+    for path in files[:MOST_HEADERS]:
+        if not escapes_source(source, path):
+            try:
+                ids.append(read_header(source.root / path).patient_id)
+            except UnreadableImage:  # it is listed elsewhere
+                continue
+    known = [one for one in ids if one]
+    if len(set(known)) in (0, 1, len(known)):
+        return []
+    return [
+        f"the headers of {len(known)} DICOM files have {len(set(known))} patient ids, which are "
+        "not used: only a CSV with the column patient_id keeps the pictures of one together"
+    ]
+
+
+def _has_no_header(path: str) -> bool:
+    """Whether a picture is no DICOM by its name."""
+    return path.lower().endswith(IMAGE_ENDINGS) and not path.lower().endswith(DICOM_ENDINGS)
 
 
 def _check_used(

@@ -5,6 +5,7 @@ side that its name says, or the class that `--positive` names against all others
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,8 +61,10 @@ class ClassSides:
 def normalised(word: str) -> str:
     """A class's name in lower case, with spaces between its words: 'No_Findings' is 'no findings'.
 
-    A number that is written as a decimal loses its zero and keeps its sign.
+    A number that is written as a decimal loses its zero and keeps its sign. Letters with marks are
+    composed: names of files from a Mac hold them in two parts, and look the same.
     """
+    word = unicodedata.normalize("NFC", word)
     if number := re.fullmatch(r"\s*([+\-\u2212]?)\s*(\d+)(\.0*)?\s*", word):
         return "-" * (number[1] in ("-", "\u2212")) + number[2]
     divided = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", word.strip())
@@ -171,7 +174,7 @@ def _as_requested(classes: Sequence[str], positive: str) -> ClassSides:
         raise UnknownClass(f"--positive {positive!r}: the classes are {named(classes)}")
     if len(found) == len(classes):
         raise UnusableInput(f"--positive {positive!r}: there is no other class")
-    return _sides(classes, {name: int(name in found) for name in classes})
+    return _sides(classes, {name: int(name in found) for name in classes}, requested=True)
 
 
 def _of_two(classes: Sequence[str], sides: dict[str, int | None]) -> ClassSides:
@@ -204,7 +207,11 @@ def _is_normal(name: str) -> bool:
     return bool(words & {"normal", "healthy", "control", "controls", "clear", "none", *NEGATIONS})
 
 
-def _sides(classes: Sequence[str], sides: "dict[str, int | None] | dict[str, int]") -> ClassSides:
+def _sides(
+    classes: Sequence[str],
+    sides: "dict[str, int | None] | dict[str, int]",
+    requested: bool = False,
+) -> ClassSides:
     """The classes by side; a notice where a side has more than one."""
     groups = [tuple(name for name in classes if sides[name] == label) for label in (0, 1)]
     merged = [
@@ -212,6 +219,6 @@ def _sides(classes: Sequence[str], sides: "dict[str, int | None] | dict[str, int
         for group, word in zip(groups, ("negative", "positive"), strict=True)
         if len(group) > 1
     ]
-    if merged:
+    if merged and not requested:
         merged[-1] += "; --positive NAME sets one class against all others"
     return ClassSides(groups[0], groups[1], tuple(merged))

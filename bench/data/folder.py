@@ -1,6 +1,7 @@
 """A user's own data set: one folder a class, or a CSV manifest (see `csv_manifest`)."""
 
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,13 +10,14 @@ from bench.data import csv_manifest
 from bench.data.class_folders import (
     NO_PATIENTS,
     class_folders,
+    dicom_patient_notices,
     doubtful_notices,
     from_class_folders,
     named_alike_notices,
     with_companions,
     without_masks,
 )
-from bench.data.folder_files import images_in
+from bench.data.folder_files import MOST_SEARCHED, images_in, same_name
 from bench.data.lesions import (
     NO_SPLIT,
     Dataset,
@@ -75,7 +77,9 @@ def load(
     if len(tables) == 1 and (columns or len(class_folders(source, source.root)) < 2):
         return _from_manifest(tables[0], positive, columns, follow_links)
     if columns:
-        raise unusable(root, "--columns is for a CSV manifest, and there is none")
+        below = {file.parent.name for file in islice(root.glob("*/*.csv"), MOST_SEARCHED)}
+        one = f" here, but there is one in {min(below)}: name that folder" if below else ""
+        raise unusable(root, f"--columns is for a CSV manifest, and there is none{one}")
     return from_class_folders("folder", source, {root: "none"}, positive, [NO_SPLIT])
 
 
@@ -100,9 +104,11 @@ def _from_manifest(
     import pandas as pd
 
     manifest = csv_manifest.read(file, positive, columns)
+    source = FolderSource(file.parent, follow_links)
     notices = [*manifest.class_notices]
     if not manifest.has_patients:
         notices += [NO_PATIENTS, *named_alike_notices(manifest.rows)]
+        notices += dicom_patient_notices(source, manifest.rows)
     notices += manifest.patient_notices
     if manifest.ignored:
         ignored = ", ".join(map(repr, manifest.ignored))
@@ -113,9 +119,8 @@ def _from_manifest(
             file,
             f"none of its {len(manifest.left_out)} files is there; the first, "
             f"{manifest.left_out[0].path}, was looked for in {file.parent.absolute()}, where the "
-            "CSV lies: paths are relative to it",
+            "CSV lies: paths are relative to it" + _instead(source, manifest.left_out[0].path),
         )
-    source = FolderSource(file.parent, follow_links)
     kept, masks, doubtful = without_masks(source, manifest.rows)
     notices += doubtful_notices(doubtful)
     left_out = [*manifest.left_out, *masks]
@@ -140,6 +145,12 @@ def _from_manifest(
         patient_ids=manifest.has_patients,
         own=True,
     )
+
+
+def _instead(source: FolderSource, path: str) -> str:
+    """What to say of a file that is meant by a path which is not there; empty without one."""
+    found = same_name(source, path)
+    return f"; {found} is there: write paths like that" if found else ""
 
 
 def _maybe_one_person(rows: Any) -> tuple[Any, list[str]]:

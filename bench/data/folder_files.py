@@ -24,6 +24,9 @@ IMAGE_ENDINGS = (
     *DICOM_ENDINGS,
 )
 
+# Files that are looked at for a hint, in a folder of any size.
+MOST_SEARCHED = 100_000
+
 
 def found_instead(root: Path) -> str:
     """What is in a folder that is no data set, in words."""
@@ -85,6 +88,16 @@ def _is_seen(link: Path, seen: set[str]) -> bool:
 def images_in(source: FolderSource, folder: Path) -> Iterator[str]:
     """The images among them; see `is_image`."""
     return (path for path in files_in(source, folder) if is_image(source, path))
+
+
+def same_name(source: FolderSource, path: str) -> str:
+    """The first image of the name in a path, with an ending or without; empty if there is none."""
+    wanted = PurePosixPath(path).name.lower()
+    for file in islice(files_in(source, source.root), MOST_SEARCHED):
+        name = PurePosixPath(file.lower())
+        if wanted in (name.name, name.stem) and name.suffix in IMAGE_ENDINGS:
+            return file
+    return ""
 
 
 def is_image(source: FolderSource, path: str) -> bool:

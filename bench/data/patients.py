@@ -6,7 +6,7 @@ What can only be spelling is normalised. What may be one person, or shares a pic
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -63,6 +63,8 @@ _TITLES = (
 _NOTHING_AFTER = r"(\.0+|,0(0|0{3,})?)"
 # What tells the pictures of one patient apart at the end of a name.
 _LAST_PART = re.compile(r"[ _.\-]*(\(?\d+\)?|(?<![a-z])[a-z]|(?<![a-z])(left|right|cc|mlo))$", re.I)
+# All of a name up to the end of its first number, which is no year and no date.
+_FIRST_NUMBER = re.compile(r"\D*(?!(?:19|20)\d\d(?:\d{4})?(?!\d))\d+")
 # Parts of names that point to a person, and of those that say something else of one.
 _PERSON = (
     *("patient", "subject", "subj", "person", "participant", "case", "study", "exam", "mrn", "pid"),
@@ -199,10 +201,11 @@ def plain_id(one: str) -> str:
 
 
 def named_alike(paths: Sequence[str]) -> list[list[str]]:
-    """Groups of pictures whose paths differ in a last number, letter or side alone.
+    """Groups of pictures whose names look as if they were of one patient.
 
-    `P12_1.png` and `P12_2.png` may be of one patient, and so may the pictures of a folder `P12`;
-    `image_1.png` and `image_2.png` say nothing.
+    They differ in a last number, letter or side alone, or they begin with the same number,
+    whichever groups more: `P12_1.png` and `P12_2.png`, `P12_LEFT_CC.png` and `P12_RIGHT_MLO.png`,
+    and the pictures of a folder `P12`. `image_1.png` and `image_2.png` say nothing.
 
     Parameters
     ----------
@@ -215,16 +218,32 @@ def named_alike(paths: Sequence[str]) -> list[list[str]]:
         Groups of two or more in the order of their first paths. None where they are fewer than
         three or one holds a fifth of all pictures: those are parts of a set, not patients.
     """
+    by_last, by_first = (_grouped(paths, start_of) for start_of in (_before_last, _through_first))
+    return max(by_last, by_first, key=lambda groups: sum(map(len, groups)))
+
+
+def _grouped(paths: Sequence[str], start_of: Callable[[str], str]) -> list[list[str]]:
+    """Groups of pictures whose names begin alike, or that lie in one numbered folder."""
     groups: dict[str, list[str]] = {}
     for path in paths:
         *folders, name = path.split("/")
-        start = _LAST_PART.sub("", name.rpartition(".")[0])
+        start = start_of(name.rpartition(".")[0])
         key = start if _is_numbered(start) else folders[-1] if folders else ""
         if _is_numbered(key):
             groups.setdefault("/".join([*folders, key]), []).append(path)
     found = [group for group in groups.values() if len(group) > 1]
     few = len(found) < 3 or max(map(len, found)) * 5 > len(paths)
     return [] if few else found
+
+
+def _before_last(stem: str) -> str:
+    return _LAST_PART.sub("", stem)
+
+
+def _through_first(stem: str) -> str:
+    """A name up to its first number: `P_00012_LEFT_CC` and `P_00012_RIGHT_MLO_2` are of one."""
+    first = _FIRST_NUMBER.match(stem)
+    return first[0] if first else ""
 
 
 def _is_numbered(text: str) -> bool:

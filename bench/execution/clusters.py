@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 import signal
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -298,6 +299,14 @@ def _batch_cluster(file: Path) -> Any:
         for name, value in vars(dask_jobqueue).items()
         if name.endswith("Cluster") and name.removesuffix("Cluster").lower() == system
     )
+    submit = str(getattr(getattr(kind, "job_cls", None), "submit_command", "") or "").partition(
+        " "
+    )[0]
+    if submit and shutil.which(submit) is None:
+        # Without it no job ever starts, and the run would wait for the first one.
+        raise UnusableInput(
+            f"{file}: system: {system}: there is no program {submit} on this machine"
+        )
     try:
         cluster = kind(**{"cores": 1, "processes": 1, **settings})
         cluster.scale(jobs=jobs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
-from bench.planning.imports import ImportedFeatures, find_import
+from bench.planning.imports import ImportedFeatures, described, find_import
 from bench.planning.presets import PRESETS, SELECTED
 from bench.planning.reference_points import NO_FEATURES, READERS, SHORTCUTS
 from bench.plugins.references import REFERENCE_PREFIX
@@ -323,7 +323,7 @@ def _look_up(
         return Extractor(name, None, imported.weights, imported=imported)
     if name in (*SHORTCUTS, *READERS, NO_FEATURES) or name.startswith(REFERENCE_PREFIX):
         raise UnusableInput(f"--extractors {name!r}: reference points are always in the table")
-    info = describe(name, weights_dir)
+    info = described(name, weights_dir, imports)
     if info.problem is None:
         check_suffix(name, weights_dir)
     recipe = _recipe(name, configuration)

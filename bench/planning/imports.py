@@ -6,6 +6,7 @@ need no more than that.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +20,7 @@ from bench.data.lesions import unusable
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
 from bench.store import Store, array_digest, digest
-from extractors import BackboneError
+from extractors import BackboneError, BackboneInfo, UnknownBackbone, describe
 from extractors.names import FEATURES
 
 if TYPE_CHECKING:
@@ -207,3 +208,28 @@ def find_import(name: str, imports: Sequence[ImportedFeatures]) -> ImportedFeatu
         f"--extractors {name!r}: no such features"
         + (f"; given are {given}" if given else f": give the file with --features {bare}=FILE")
     )
+
+
+def described(
+    name: str, weights_dir: Path | None, imports: Sequence[ImportedFeatures]
+) -> BackboneInfo:
+    """What a name stands for, as `extractors.describe` says it.
+
+    Raises
+    ------
+    UnknownBackbone
+        If it stands for nothing; with the name of given features that may be meant, or the place
+        where names are listed.
+    """
+    try:
+        return describe(name, weights_dir)
+    except UnknownBackbone as error:
+        said = str(error)
+        if any(one.name == FEATURES + name for one in imports):
+            said = f"{name}: no such backbone; the features of that file are {FEATURES}{name}"
+        elif said.endswith("no such backbone"):
+            said += (
+                "; `python -m bench list extractors` names those there are, --plugin FILE brings "
+                "one of yours"
+            )
+        raise UnknownBackbone(said) from error

@@ -46,6 +46,24 @@ class RunFolderError(ValueError):
     """
 
 
+def with_manifest_below(folder: Path) -> str:
+    """What to say of a folder above those with a manifest.json; empty if none lies in it."""
+    below = sorted(file.parent.as_posix() for file in folder.glob("*/manifest.json"))
+    named = ", ".join([*below[:2], *["..."] * (len(below) > 2)])
+    return f"; there is one in {named}" if below else ""
+
+
+def _check_run_folder(folder: Path) -> None:
+    if folder.is_file():
+        raise RunFolderError(f"{folder}: is a file; name the run folder in which it lies")
+    if not folder.is_dir():
+        raise RunFolderError(f"{folder}: no such folder")
+    if not (folder / "manifest.json").is_file():
+        raise RunFolderError(
+            f"{folder}: not a run folder (it holds no manifest.json{with_manifest_below(folder)})"
+        )
+
+
 def _no_lesions() -> "pd.DataFrame":
     import pandas as pd
 
@@ -151,10 +169,7 @@ def read_run(folder: Path) -> Run:
         another schema, lacks a column, or has one that holds something else than a run writes.
     """
     folder = Path(folder)
-    if not folder.is_dir():
-        raise RunFolderError(f"{folder}: no such folder")
-    if not (folder / "manifest.json").is_file():
-        raise RunFolderError(f"{folder}: not a run folder (it holds no manifest.json)")
+    _check_run_folder(folder)
     external = folder / "external.parquet"
     return Run(
         folder=folder,
@@ -190,8 +205,7 @@ def read_scores(folder: Path) -> Run:
     import pandas as pd
 
     folder = Path(folder)
-    if not (folder / "manifest.json").is_file():
-        raise RunFolderError(f"{folder}: not a run folder (it holds no manifest.json)")
+    _check_run_folder(folder)
     return Run(
         folder=folder,
         manifest=_read_manifest(folder / "manifest.json"),
@@ -280,7 +294,10 @@ def _read_table(path: Path, needed: Iterable[str], newer: Iterable[str] = ()) ->
     import pyarrow.parquet as pq
 
     if not path.is_file():
-        raise RunFolderError(f"{path.parent}: not a whole run folder (it holds no {path.name})")
+        raise RunFolderError(
+            f"{path.parent}: not a whole run folder (it holds no {path.name}); where its run was "
+            "interrupted, the same command goes on from what is done"
+        )
     try:
         schema = pq.read_schema(path)
         names = set(schema.names)

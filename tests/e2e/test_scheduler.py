@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -116,11 +117,15 @@ def test_a_lost_scheduler_is_one_line_and_nothing_is_lost(
         ("tcp://", "is not one of"),
         ("tcp://127.0.0.1:9", "no scheduler answers there"),
         ("jobqueue:missing.yaml", "missing.yaml: No such file"),
+        ("jobqueue:slurm.yaml", "slurm.yaml: system: slurm: there is no program sbatch on this"),
         ("jobqueue:odd.yaml", "odd.yaml: needs a line `system: NAME`, one of"),
     ],
 )
 def test_a_scheduler_that_cannot_be_used_is_named(bench, work, tmp_path, scheduler, reason):
     (tmp_path / "odd.yaml").write_text("system: cray\njobs: 2\n")
+    (tmp_path / "slurm.yaml").write_text("system: slurm\nmemory: 4GB\n")
+    if scheduler == "jobqueue:slurm.yaml" and shutil.which("sbatch"):
+        pytest.skip("this machine has SLURM")
     ended = bench(*work, "--out", tmp_path / "run", "--scheduler", scheduler)
     assert ended.status == 2
     assert reason in ended.err

@@ -147,6 +147,11 @@ def refused(folder: Path) -> str:
 def test_no_run_folder(tmp_path: Path) -> None:
     assert "no such folder" in refused(tmp_path / "none")
     assert "not a run folder" in refused(tmp_path)
+    file = tmp_path / "b" / "manifest.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    assert f"there is one in {file.parent.as_posix()}" in refused(tmp_path)
+    assert "name the run folder in which it lies" in refused(file)
 
 
 @pytest.mark.parametrize("name", ["units.parquet", "predictions.parquet", "lesions.parquet"])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.commands.paper import paper
+from bench.errors import UnusableInput
 from reports import build_report
 from reports.paper.build import build_paper
 from reports.paper.request import NotInRun, PaperRequest
@@ -49,6 +51,11 @@ def test_a_comma_parts_no_numbers(run: Path, tmp_path: Path) -> None:
     assert re.search(r"\[(\$-\$)?0,\d{3}; (\$-\$)?0,\d{3}\]", line)
     assert not re.search(r"\d\.\d", line)
     assert "0,5" in (tmp_path / "roc.svg").read_text()
+
+
+def test_without_systems_their_names_are_told(run: Path) -> None:
+    with pytest.raises(UnusableInput, match=r"--systems is missing; there are .*alexnet, "):
+        paper(run)
 
 
 def test_methods_and_references_are_of_these_systems(run: Path, tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ def verify(
 
     if not bundle.is_dir():
         raise UnusableInput(f"{bundle}: no such folder")
+    _check_kind(bundle)
     audits = frozenset(name for name, protocol in PROTOCOLS.items() if protocol.audit)
     verdict = verify_bundle(bundle, audits)
     if not verdict.faults:
@@ -46,6 +47,21 @@ def verify(
         count = len(verdict.faults)
         raise WorkStopped(f"{bundle}: {count} fault{'s' if count > 1 else ''}, see above")
     say(f"{bundle}: nothing wrong was found")
+
+
+def _check_kind(folder: Path) -> None:
+    """Raise UnusableInput for a folder that is not meant to be a bundle, with what is."""
+    from reports.systems.run_folder import with_manifest_below
+
+    if (folder / "lesions.parquet").exists():
+        raise UnusableInput(
+            f"{folder}: a run folder, not a bundle; python -m bench submit {folder} --out FOLDER "
+            "makes one of it"
+        )
+    nearer = folder / "runs" if (folder / "runs").is_dir() else folder
+    below = with_manifest_below(nearer)
+    if below and not (folder / "manifest.json").exists():
+        raise UnusableInput(f"{folder}: holds no manifest.json{below}")
 
 
 def _check_against_data(verdict: "Verdict", data: Path | None) -> None:

@@ -51,7 +51,7 @@ def pretraining_notices(
     hidden = [name for name, corpora in found.items() if corpora is None or not _known(corpora)]
     if hidden:
         lines.append(
-            "nobody outside can see all that these were pretrained on, so that it is not known "
+            "what these weights were trained on is told nowhere, or not all of it: it is not known "
             f"whether they have seen test images: {', '.join(hidden)}"
         )
     medical = {

@@ -133,6 +133,13 @@ def test_help_says_what_an_exit_status_means() -> None:
     assert EXIT_STATUS.startswith("\b\n")
 
 
+@pytest.mark.parametrize("group", [(), *((name,) for name in ("cache", "data", "list", "plugin"))])
+def test_help_cuts_no_sentence_of_a_command(group: tuple[str, ...]) -> None:
+    printed = CliRunner().invoke(app, [*group, "--help"]).stdout
+    assert "Commands:" in printed
+    assert "..." not in printed.partition("Commands:")[2]
+
+
 def test_help_of_all_has_its_options_in_groups() -> None:
     printed = CliRunner().invoke(app, ["all", "--help"]).stdout
     headings = ("Data", "Systems", "Protocols", "Resources", "Output")

@@ -66,8 +66,26 @@ def test_the_end_of_a_run(
     assert "0.900 [0.800, 1.000]" in printed
     assert "1 min 3 s" in printed
     assert "synthetic" in printed
-    assert "3 further rows" in printed
+    assert "3 further rows stand" in printed
+    assert "the row `selected` is not" in " ".join(printed.split())
+    assert "±" not in printed  # one repeat
     assert max(map(len, lines)) <= (width or 1000)
+
+
+def test_each_of_few_extractors_is_shown_and_nothing_is_said_of_a_row_that_is_not_there(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "")
+    path = run / "tables" / "summary.csv"
+    rows = [row("net", f"kernel{n}", 0.6 + n / 100, auc_std=0.01) for n in range(6)]
+    pd.DataFrame([*rows, row("other", "linear", 0.2), row("none", "majority", 0.1)]).to_csv(path)
+    print_results(run)
+    printed = capsys.readouterr().out
+    systems = [line.split()[2] for line in printed.splitlines() if line.startswith("mass")]
+    assert systems == [*["net"] * 5, "other", "none"]
+    assert "1 further row stands" in printed
+    assert "the row `selected`" not in printed
+    assert "mean ± standard deviation" in printed
 
 
 def test_scores_are_written_with_what_they_are_of(

@@ -1,7 +1,9 @@
 """Which class is positive: words of both sides, negations, several classes, and `--positive`."""
 
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -88,6 +90,16 @@ def as_csv(root: Path, names: list[str], save: Callable[..., Path]) -> Path:
     return root / "set.csv"
 
 
+@pytest.mark.parametrize(("folder", "typed"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_a_class_is_found_however_its_marks_are_written(
+    folder: Literal["NFC", "NFD"], typed: Literal["NFC", "NFD"]
+) -> None:
+    classes = [unicodedata.normalize(folder, name) for name in ("bösartig", "gutartig")]
+    sides = decide_sides(classes, unicodedata.normalize(typed, "bösartig"))
+    assert sides.positive == (classes[0],)
+    assert sides.notices == ()
+
+
 @pytest.mark.parametrize("layout", [as_folders, as_csv])
 def test_three_classes_follow_one_rule(
     tmp_path: Path, save: Callable[..., Path], layout: Callable[..., Path]
@@ -107,7 +119,8 @@ def test_three_classes_follow_one_rule(
     assert len(str(caught.value).splitlines()) == 1
     dataset = load_lesions(unknown, positive="BCC")
     assert list(dataset.table.groupby("pathology")["label"].first()) == [0, 1, 0]
-    assert any("put together" in notice for notice in dataset.notices)
+    (together,) = [notice for notice in dataset.notices if "put together" in notice]
+    assert "--positive" not in together  # it was given
 
 
 @pytest.mark.parametrize("layout", [as_folders, as_csv])

@@ -232,3 +232,34 @@ def test_a_column_with_spaces_is_known_and_nan_is_no_patient(
     assert load_lesions(file).table["patient_id"].nunique() == (len(paths) + 1) // 2
     file.write_text("\n".join(["path,label,patient_id", f"{paths[0]},0,NaN", *lines[1:]]))
     assert "patient_id is empty" in refusal(file)
+
+
+@pytest.mark.parametrize(
+    ("written", "there"),
+    [("{}.png", "img/a/{}.png"), ("{}", "{}.png"), ("img/{}.jpg", ""), ("b/{}", "img/{}.PNG")],
+)
+def test_paths_that_lead_nowhere_are_told_what_is_there(
+    tmp_path: Path, save: Callable[..., Path], written: str, there: str
+) -> None:
+    for n in range(4):
+        save(tmp_path / (there or "img/{}.png").format(n))
+    rows = [f"{written.format(n)},{n % 2}" for n in range(4)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,label", *rows]))
+    with pytest.raises(UnusableInput) as caught:
+        load_lesions(tmp_path)
+    said = str(caught.value)
+    assert ("; " + there.format(0) + " is there: write paths like that" in said) == bool(there)
+    assert said.endswith("paths are relative to it") == (not there)
+
+
+def test_columns_for_a_table_that_lies_deeper(tmp_path: Path, save: Callable[..., Path]) -> None:
+    for n in range(4):
+        save(tmp_path / "img" / f"{n}.png")
+    columns = {"path": "file", "label": "what"}
+    with pytest.raises(UnusableInput, match=r"there is none$"):
+        load_lesions(tmp_path, columns=columns)
+    lines = ["file,what", *(f"{n}.png,{n % 2}" for n in range(4))]
+    (tmp_path / "img" / "list.csv").write_text("\n".join(lines))
+    with pytest.raises(UnusableInput, match=r"there is one in img: name that folder$"):
+        load_lesions(tmp_path, columns=columns)
+    assert len(load_lesions(tmp_path / "img", columns=columns).table) == 4

@@ -164,3 +164,18 @@ def test_the_lines_on_external_sets_are_those_of_the_page(tmp_path: Path) -> Non
         with pytest.raises(UnusableInput, match=said):
             match("B", sets[external], sets["own"], ["all"], None)
     assert match("B", sets["other"], sets["own"], ["all"], "covid").parts
+
+
+def test_the_table_of_names_that_hold_patients(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = PAGE.split("```python\n")[1].split("```")[0]
+    monkeypatch.chdir(tmp_path)
+    for name in ("benign", "malignant"):
+        pictures(tmp_path / "pictures", name, size=4)
+        for i, file in enumerate(sorted((tmp_path / "pictures" / name).iterdir())):
+            file.rename(file.with_name(f"P{i // 2}_left{i}.png"))
+    exec(code, {})
+    table = load_lesions("pictures", cache=tmp_path / "cache").table
+    assert len(table) == 8
+    assert set(table["patient_id"]) == {"P0", "P1"}

@@ -270,6 +270,9 @@ def test_without_patient_ids_images_of_a_lesion_stay_together(
         ("benign/P12/left.png", "benign/P12/right.png"),
         ("NORMAL/IMG-12-0001.png", "NORMAL/IMG-12-0002.png"),
         ("person12_bacteria_1.png", "person12_bacteria_2.png"),
+        ("P_00012_LEFT_CC.png", "P_00012_RIGHT_MLO.png"),
+        ("P12_LEFT_CC_7.png", "P12_LEFT_MLO_8.png"),
+        ("Pat 12 links CC.PNG", "Pat 12 rechts MLO Übersicht.JPG"),
     ],
 )
 def test_names_that_may_hold_patient_ids(one: str, other: str) -> None:
@@ -294,6 +297,12 @@ def test_numbered_names_hold_no_patient_ids(name: str) -> None:
     assert named_alike([name.format(number) for number in range(40)]) == []
 
 
+@pytest.mark.parametrize("date", ["{}-03-04", "film {}0304", "{}"])
+def test_years_in_names_are_no_patients(date: str) -> None:
+    days = [date.format(2000 + n // 3) for n in range(40)]
+    assert named_alike([f"{day}_x{n:02d}y.png" for n, day in enumerate(days)]) == []
+
+
 @pytest.mark.parametrize("manifest", [False, True])
 def test_ids_in_names_alone_are_pointed_out(
     tmp_path: Path, save: Callable[..., Path], manifest: bool
@@ -309,3 +318,27 @@ def test_ids_in_names_alone_are_pointed_out(
     notice = load_lesions(tmp_path).notices[1]
     assert "36 images" in notice
     assert "benign/P0_1.png and benign/P0_2.png" in notice
+
+
+@pytest.mark.parametrize("manifest", [False, True])
+@pytest.mark.parametrize(
+    ("ids", "told"),
+    [("SECRET1 SECRET1 SECRET2 SECRET3", True), ("A B C D", False), ("A A A A", False)],
+)
+def test_ids_in_dicom_headers_are_pointed_out_and_not_named(
+    tmp_path: Path, dicom_file: Callable[..., bytes], manifest: bool, ids: str, told: bool
+) -> None:
+    lines = ["path,label"]
+    for n, one in enumerate(ids.split()):
+        name = ("benign", "malignant")[n % 2]
+        file = tmp_path / name / ("x.dcm" if n < 2 else "IM1")
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(dicom_file(PatientID=one))
+        lines.append(f"{name}/{file.name},{name}")
+    (tmp_path / "benign" / "damaged.dcm").write_bytes(b"x" * 300)
+    if manifest:
+        (tmp_path / "set.csv").write_text("\n".join(lines))
+    notices = load_lesions(tmp_path).notices
+    found = [one for one in notices if "headers of 4 DICOM files have 3 patient ids" in one]
+    assert len(found) == told
+    assert not any("SECRET" in notice for notice in notices)

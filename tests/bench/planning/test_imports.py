@@ -10,6 +10,8 @@ from bench.data.imported.matching import match_rows
 from bench.data.imported.reading import read_features
 from bench.errors import UnusableInput
 from bench.planning.config import Configuration
+from bench.planning.imports import ImportedFeatures, described
+from extractors import UnknownBackbone
 
 IDS = ["a/1.png", "a/2.png", "b/3.png", "b/4.png"]
 X = np.arange(12, dtype=np.float32).reshape(4, 3) / 7
@@ -305,3 +307,13 @@ def test_columns_that_are_named_unlike_features_are_told(tmp_path, kind):
     assert found.matrix.shape == (4, 5)
     assert found.remarks[0].startswith("columns that are no features: 'cancer'")
     assert found.remarks[-1] == "columns taken as features: age, implant"
+
+
+def test_a_name_without_a_neighbour_says_where_names_are_listed() -> None:
+    given = [ImportedFeatures("features:mine", "", "", 3, "")]
+    with pytest.raises(UnknownBackbone, match=r"mine: .*of that file are features:mine$"):
+        described("mine", None, given)
+    with pytest.raises(UnknownBackbone, match=r"bench list extractors.* --plugin FILE"):
+        described("zzqqjj", None, given)
+    with pytest.raises(UnknownBackbone, match=r"did you mean [^`]*\?$"):
+        described("timm:resnet19", None, given)

@@ -277,6 +277,22 @@ def test_a_bundle_is_made_and_verified_by_command(
         submit(run, tmp_path / "out")
 
 
+def test_what_is_taken_for_a_bundle_is_told_from_one(
+    make_run: Callable[..., Path], bundle: Path, tmp_path: Path
+) -> None:
+    run = make_run(tmp_path / "runs" / "first", failed=None, synthetic=False)
+    with pytest.raises(UnusableInput, match=r"a run folder, not a bundle; python -m bench submit"):
+        verify(run)
+    for n in "123":
+        shutil.copytree(bundle, tmp_path / "shared" / "runs" / n)
+    (tmp_path / "shared" / "runs" / "3" / "manifest.json").unlink()
+    for folder in (tmp_path / "shared", tmp_path / "shared" / "runs"):
+        with pytest.raises(UnusableInput, match=r"there is one in .*/shared/runs/1, .*runs/2$"):
+            verify(folder)
+    with pytest.raises(WorkStopped):
+        verify(tmp_path / "shared" / "runs" / "3")
+
+
 def test_there_are_three_files(bundle: Path) -> None:
     assert {one.name for one in bundle.iterdir()} == set(FILES)
 

@@ -91,3 +91,23 @@ def test_a_phantom_has_no_published_totals(phantom: Path) -> None:
     found = json.loads(info(phantom, "--json"))
     assert [row["published"] for row in found["tables"]["totals"]] == [None] * 4
     assert found["synthetic"]
+
+
+def test_a_folder_is_shown_without_what_it_does_not_have(
+    tmp_path: Path, save: Callable[..., Path]
+) -> None:
+    """No empty columns, no shared patients without a split, no counts a second time."""
+    for name in ("benign", "malignant"):
+        for n in range(3):
+            save(tmp_path / "two" / name / f"{n}.png")
+            for part in ("train", "test"):
+                save(tmp_path / "split" / part / name / f"{n}.png")
+            save(tmp_path / "three" / name / f"{n}.png")
+            save(tmp_path / "three" / "normal" / f"{n}.png")
+    two, split, three = (info(tmp_path / name) for name in ("two", "split", "three"))
+    assert two.partition("Totals")[2].splitlines()[1].split() == ["of", "used"]
+    assert "Crops" in two
+    assert "Patients in both splits" not in two
+    assert "Patients in both splits" in split
+    assert "Pathologies" not in two + split
+    assert "Pathologies" in three
