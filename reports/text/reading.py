@@ -86,8 +86,8 @@ def _figures(evaluation: Evaluation) -> str:
         f"{DRAWS:,} bootstrap draws that {drawn}; it is missing where the measure is undefined in "
         f"more than {100 * MAX_UNDEFINED:g} % of them. Where an AUC, an accuracy or a rate is 0 or "
         f"1 it is Wilson's interval, of as many trials as there are {run.patients} behind it. An "
-        "empty cell is a measure that is undefined, or belongs to a system that did not run. Rows stand in the order of the "
-        "configuration, not of merit; a heading sorts them."
+        "empty cell is a measure that is undefined, or belongs to a system that did not run. Rows "
+        "stand in the order of the configuration, not of merit; a heading sorts them."
     )
 
 
