@@ -27,7 +27,7 @@ from extractors.isolation import isolated
 from extractors.layers import Tap
 from extractors.networks.token_grid import tap_grid
 from extractors.out_of_memory import PartsThatFit, first_line, is_out_of_memory, release_memory
-from extractors.precision import computes_bfloat16, without_tf32
+from extractors.precision import computes_bfloat16, running
 from extractors.pretrained.checkpoints import StateDict
 from extractors.recipes import Recipe
 from extractors.training.attempts import BeforeStep, fewest_images, kept_generators
@@ -96,7 +96,8 @@ def train(
     held_out = None if held_out is None else checked(held_out, trainable.name)
     bfloat16 = allow_bfloat16 and computes_bfloat16(device)
     loop = _Loop(trainable, rows, recipe, seed, device, "bfloat16" if bfloat16 else "float32")
-    with kept_generators(device), isolated(trainable.name), without_tf32():
+    # Without an outer region of autocast: it would cast in the losses and the backward pass, too.
+    with kept_generators(device), isolated(trainable.name), running(device, "float32"):
         start = loop.resume(checkpoint) if checkpoint else 0
         if start and progress is not None:
             progress(start)

@@ -30,5 +30,5 @@ def test_the_report_has_the_column_and_the_warning(bench, phantom, tmp_path):
     assert costs.loc["mine", "pretrained_on"] == "not known"
     assert costs.loc["bundled:efficientnet_lite0", "pretrained_on"] == "ImageNet-1k"
     report = (tmp_path / "run/report.html").read_text()
-    assert "pretrained on" in report
+    assert "Pretrained on" in report
     assert "not known whether they have seen test images: mine" in report

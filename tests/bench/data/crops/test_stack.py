@@ -102,7 +102,7 @@ def test_crops_without_the_window_asked_for_are_counted(classes: Path, cache: Pa
 
 
 @pytest.mark.parametrize("window", ["own", "voi"])
-def test_a_dicom_file_is_parsed_once(
+def test_a_dicom_file_is_decoded_once(
     tmp_path: Path,
     cache: Path,
     dicom_file: Callable[..., bytes],
@@ -119,7 +119,9 @@ def test_a_dicom_file_is_parsed_once(
     parse, calls = dicom.read_partial, []
 
     def count(*arguments: Any, **named: Any) -> Any:
-        calls.append(arguments)
+        # A header alone is read without the values that take room, the pixels among them.
+        if named["defer_size"] is None:
+            calls.append(arguments)
         return parse(*arguments, **named)
 
     monkeypatch.setattr(dicom, "read_partial", count)
