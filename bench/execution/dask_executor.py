@@ -7,6 +7,7 @@ what is lost there is done again, and what was done is read.
 import contextlib
 import itertools
 import socket
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,10 +47,12 @@ if TYPE_CHECKING:
 
 # Tasks that are handed over together.
 AT_ONCE = 1000
-# How often a task is handed over again that came back from unfit workers, or that the scheduler
-# gives up because workers ended on which it may only have waited. One that ends its workers is
-# found out in `perform_at`.
+# How often a task is handed over again that the scheduler gives up because workers ended on which
+# it may only have waited. One that ends its workers is found out in `perform_at`.
 LOST = 10
+# Seconds that a worker that cannot do a task keeps it. Having nothing else to do, it takes tasks
+# that wait for the others, however often they are handed over.
+PAUSE = 0.5
 
 
 @dataclass(frozen=True)
@@ -205,19 +208,21 @@ class DaskExecutor:
         found: Mapping[str, Any] = self.client.scheduler_info(n_workers=-1)["workers"]
         return found
 
-    def leave_out(self, unfit: UnfitWorker) -> None:
+    def leave_out(self, unfit: UnfitWorker, gpu: bool = False) -> None:
         """Say once why a worker is not used.
 
         Raises
         ------
         UnusableInput
-            If there is no other one.
+            If there is no other one, with a GPU where the work wants one and some have one.
         """
         if unfit.reason not in self._unfit.values():
             self.progress.say(f"a worker is not used: {unfit.reason}")
         self._unfit[unfit.worker] = unfit.reason
-        if self._workers().keys() <= self._unfit.keys():
-            raise _no_worker(unfit)
+        needs_gpu = gpu and self._has_gpu_workers()
+        others = (worker for name, worker in self._workers().items() if name not in self._unfit)
+        if not any("GPU" in worker["resources"] or not needs_gpu for worker in others):
+            raise UnusableInput(f"no worker can do the work of this run: {unfit.reason}")
 
     def _has_gpu_workers(self) -> bool:
         """Whether workers say that they have GPUs; where none does, any may have one."""
@@ -228,7 +233,7 @@ class DaskExecutor:
 
     def _call(self, work: Callable[..., Any], *given: Any) -> Any:
         """What a function in which networks may run gives in a worker that is fit for it."""
-        for _ in range(LOST):
+        while True:
             key = f"{work.__name__}-{uuid.uuid4().hex}"
             places = self._places(gpu=True)
             future = self.client.submit(on_worker, work, *given, key=key, pure=False, **places)
@@ -239,8 +244,7 @@ class DaskExecutor:
                 raise
             if not isinstance(found, UnfitWorker):
                 return found
-            self.leave_out(found)
-        raise _no_worker(found)
+            self.leave_out(found, gpu=True)
 
     def _ask_all(self, question: Callable[..., str], *given: Any) -> dict[str, str]:
         """What each worker answers; one that has ended meanwhile is none."""
@@ -332,18 +336,13 @@ class _Submission:
         """The answer to a task; None where it has to be sent again."""
         if isinstance(found, Answer):
             return found
-        self._lost[task] += 1
         if found is not None:
-            self.executor.leave_out(found)
-            if self._lost[task] > LOST:  # the others lack what it needs, a GPU say
-                raise _no_worker(found)
-        elif self._lost[task] > LOST:
+            self.executor.leave_out(found, task.wants_gpu)
+            return None
+        self._lost[task] += 1
+        if self._lost[task] > LOST:
             return Answer(task, None, status=ended_too_often(task))
         return None
-
-
-def _no_worker(unfit: UnfitWorker) -> UnusableInput:
-    return UnusableInput(f"no worker can do the work of this run: {unfit.reason}")
 
 
 def _alike(tasks: Iterable[Task]) -> Iterator[list[Task]]:
@@ -370,6 +369,7 @@ def on_worker(work: Callable[..., Any], *given: Any) -> Any:
     try:
         return work(*given)
     except (UnusableInput, OSError) as error:
+        time.sleep(PAUSE)
         return UnfitWorker(get_worker().address, _reason(error))
 
 
