@@ -1,12 +1,15 @@
 """Runs the command line as a user does: another process, its exit status and what it prints."""
 
 import json
+import multiprocessing
 import os
 import re
+import runpy
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -112,15 +115,72 @@ def start(tmp_path, environment):
     return begin
 
 
+# Not timm: with it comes a library that reads its folders from the environment when imported.
+LIBRARIES = (
+    *("torch", "torch._dynamo", "torch.fx.experimental.symbolic_shapes"),
+    *("torchvision", "torchvision.models.feature_extraction"),
+    *("pandas", "pyarrow.parquet", "scipy.stats", "scipy.optimize", "sklearn.svm"),
+    *("sklearn.linear_model", "sklearn.metrics", "sklearn.model_selection", "sklearn.manifold"),
+    *("matplotlib.pyplot", "seaborn", "pydicom", "typer", "rich", "jinja2"),
+)
+
+
+class Forks:
+    """Commands in forks of a process that has imported the large libraries, and nothing of ours.
+
+    Importing torch takes longer than most commands of these tests. One thing differs from processes
+    of their own: the seed of hashes is the same in all of them.
+    """
+
+    def __init__(self):
+        self.possible = "forkserver" in multiprocessing.get_all_start_methods()
+        self._context = multiprocessing.get_context("forkserver") if self.possible else None
+        if self._context is not None:
+            self._context.set_forkserver_preload(list(LIBRARIES))
+
+    def run(self, words, folder, environment):
+        """How `python -m bench WORDS` ends; what it prints is kept in the folder meanwhile."""
+        printed = [folder / f".{name}" for name in ("out", "err")]
+        given = {"GIVEN": (words, str(folder), environment, list(map(str, printed)))}
+        file = Path(__file__).with_name("forked_command.py")
+        command = self._context.Process(target=runpy.run_path, args=(str(file), given, "fork"))
+        with pytest.MonkeyPatch.context() as patch:
+            # The libraries count their threads when they are imported.
+            patch.setenv("OMP_NUM_THREADS", environment["OMP_NUM_THREADS"])
+            command.start()
+        command.join(300)
+        if command.is_alive():
+            command.kill()
+            raise TimeoutError(f"bench {' '.join(words)}: not over after 300 s")
+        ended = Ended(command.exitcode, *(file.read_text() for file in printed))
+        for file in printed:
+            file.unlink()
+        return ended
+
+
+@pytest.fixture(scope="session")
+def forks():
+    return Forks()
+
+
 @pytest.fixture
-def bench(start):
-    """Run `python -m bench ARGUMENTS` in an empty folder and wait."""
+def bench(start, forks, environment, tmp_path):
+    """Run `python -m bench ARGUMENTS` in an empty folder and wait.
+
+    With variables of its environment other than BENCH_CACHE, and where it is to start processes, it
+    is another process from the first import on.
+    """
 
     def run(*arguments, **options):
-        process = start(*arguments, **options)
-        out, err = process.communicate(timeout=300)
-        assert "Traceback" not in err, err
-        return Ended(process.returncode, out, err)
+        words = list(map(str, arguments))
+        if forks.possible and options.keys() <= {"BENCH_CACHE"} and "--scheduler" not in words:
+            ended = forks.run(words, tmp_path, environment | options)
+        else:
+            process = start(*words, **options)
+            out, err = process.communicate(timeout=300)
+            ended = Ended(process.returncode, out, err)
+        assert "Traceback" not in ended.err, ended.err
+        return ended
 
     return run
 

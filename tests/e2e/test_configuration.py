@@ -23,6 +23,7 @@ def test_a_manifest_repeats_its_run_byte_for_byte(bench, command, tmp_path, same
     again = bench(
         *("all", "--config", tmp_path / "one" / "manifest.json", "--out", tmp_path / "two"),
         BENCH_CACHE=str(tmp_path / "fresh"),
+        PYTHONHASHSEED="7",
     )
     assert again.status == 0, again.err
     same_run(tmp_path / "one", tmp_path / "two")
