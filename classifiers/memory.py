@@ -51,10 +51,13 @@ def thread_bytes(n: int, m: int) -> int:
 
 def affordable_threads(n: int, m: int, jobs: int, limit: float) -> int:
     """The number of threads, at most `jobs` and at least 1, that `limit` bytes have room for."""
-    from joblib import effective_n_jobs  # -1 is every core
+    from joblib import effective_n_jobs, parallel_config
 
+    # Of threads: a worker of Dask may start no processes, and would be counted as one.
+    with parallel_config(backend="threading"):
+        requested = effective_n_jobs(jobs)  # -1 is every core
     room = (limit - FLOAT64 * (n + m) * n) / thread_bytes(n, m)
-    return max(1, int(min(effective_n_jobs(jobs), room)))
+    return max(1, int(min(requested, room)))
 
 
 def checked_limit(given: float) -> float:

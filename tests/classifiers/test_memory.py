@@ -1,6 +1,7 @@
 """The memory that is computed is the memory that is taken, and how results depend on the limit."""
 
 import gc
+import multiprocessing
 import tracemalloc
 import warnings
 
@@ -76,6 +77,12 @@ def test_threads_are_as_many_as_there_is_room_for():
     assert affordable_threads(500, 100, 3, np.inf) == 3
     assert affordable_threads(500, 100, 3, 0) == 1
     assert affordable_threads(500, 100, -1, np.inf) >= 1
+
+
+def test_a_worker_that_may_start_no_processes_has_its_threads(monkeypatch, recwarn):
+    monkeypatch.setitem(multiprocessing.current_process()._config, "daemon", True)
+    assert affordable_threads(500, 100, 3, np.inf) == 3
+    assert not recwarn.list
 
 
 def test_the_number_of_threads_decides_nothing():
