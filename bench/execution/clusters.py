@@ -66,6 +66,8 @@ def check_scheduler(text: str) -> None:
         )
     if name == JOBQUEUE:
         jobqueue_settings(Path(rest))
+    if text == GPUS:
+        visible_gpus()
 
 
 def is_on_this_machine(text: str) -> bool:
@@ -224,9 +226,6 @@ def _gpu_cluster(folder: str) -> Any:
     """One worker a GPU, each seeing only its own."""
     from distributed import Nanny, Scheduler, SpecCluster
 
-    numbers = visible_gpus()
-    if not numbers:
-        raise UnusableInput("--scheduler gpus: this machine has no GPU that torch can use")
     options = {"nthreads": 1, "local_directory": folder, "memory_limit": 0, "host": "127.0.0.1"}
     workers = {
         number: {
@@ -237,7 +236,7 @@ def _gpu_cluster(folder: str) -> Any:
                 "resources": {"GPU": 1},
             },
         }
-        for number in numbers
+        for number in visible_gpus()
     }
     scheduler = {
         "cls": Scheduler,
@@ -249,9 +248,17 @@ def _gpu_cluster(folder: str) -> Any:
 
 
 def visible_gpus() -> list[str]:
-    """What CUDA_VISIBLE_DEVICES names, one by one; else the numbers of all GPUs."""
+    """What CUDA_VISIBLE_DEVICES names, one by one; else the numbers of all GPUs.
+
+    Raises
+    ------
+    UnusableInput
+        If there is none.
+    """
     import torch
 
+    if not torch.cuda.device_count():
+        raise UnusableInput("--scheduler gpus: this machine has no GPU that torch can use")
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [one.strip() for one in named.split(",") if one.strip()]

@@ -173,7 +173,8 @@ def bench(start, forks, environment, tmp_path):
 
     def run(*arguments, **options):
         words = list(map(str, arguments))
-        if forks.possible and options.keys() <= {"BENCH_CACHE"} and "--scheduler" not in words:
+        alone = options.keys() - {"BENCH_CACHE"} or any(w.startswith("processes") for w in words)
+        if forks.possible and not alone:
             ended = forks.run(words, tmp_path, environment | options)
         else:
             process = start(*words, **options)
