@@ -87,6 +87,7 @@ def test_features_from_a_file_go_through_everything(
 
 
 @pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="no distributed")
+@pytest.mark.slow
 def test_workers_need_no_file(bench, many_patients, plugin, features, tmp_path, same_run):
     command = (
         *("all", "--data", many_patients, "--subset", "mass", "--plugin", plugin, "--size", "64"),

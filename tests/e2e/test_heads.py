@@ -51,6 +51,7 @@ def units(folder):
     return table[table["extractor"] == "tiny-a"].set_index("classifier")
 
 
+@pytest.mark.slow
 def test_heads_run_by_name_here_and_in_processes(run, heads, artifacts):
     first = run("one")
     rows = units(first)

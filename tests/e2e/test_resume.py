@@ -27,6 +27,7 @@ def undisturbed(bench, phantom, plugin, tmp_path, tables):
     return tables(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_killed_at_random_points_and_resumed_it_ends_the_same(
     bench, start, phantom, plugin, tmp_path, undisturbed, artifacts, tables
 ):

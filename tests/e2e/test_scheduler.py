@@ -64,7 +64,8 @@ def test_ten_killed_workers_lose_nothing(
     same_run(local, tmp_path / "run")
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(5, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("kills", [1, 5])
 def test_a_killed_driver_goes_on_from_what_is_finished(
     start, bench, work, tmp_path, cluster, local, same_run, artifacts, kills
 ):
@@ -89,6 +90,7 @@ def test_a_killed_driver_goes_on_from_what_is_finished(
     same_run(local, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_lost_scheduler_is_one_line_and_nothing_is_lost(
     start, bench, work, tmp_path, cluster, artifacts
 ):

@@ -106,6 +106,7 @@ def test_what_fails_or_ends_its_workers_is_a_status(bench, phantom, plugin, tmp_
     assert "no image is good enough" in found["failing"]
 
 
+@pytest.mark.slow
 def test_workers_that_cannot_work_are_named_and_not_used(bench, phantom, plugin, tmp_path, cluster):
     """One has too little memory, one a full disk for plugins; the third does all."""
     address, worker, _ = cluster
@@ -150,6 +151,7 @@ def test_a_store_that_a_worker_does_not_see_is_named(bench, phantom, plugin, tmp
     assert not list((store / "sites").iterdir())
 
 
+@pytest.mark.slow
 def test_a_training_goes_on_from_its_checkpoint(bench, phantom, plugin, tmp_path, cluster, tables):
     address, worker, _ = cluster
     plugin.write_text(plugin.read_text() + INTERRUPTED)
@@ -184,6 +186,7 @@ def test_two_drivers_share_one_store(start, work, tmp_path, cluster, local, same
     assert not [file for file in (tmp_path / "cache").rglob(".writing-*") if file.is_file()]
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_workers_that_were_started_here(
     environment, phantom, plugin, tmp_path, artifacts, work
 ):

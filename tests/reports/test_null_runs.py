@@ -5,6 +5,7 @@ each patient, so that anything that let a patient stand on both sides would be s
 """
 
 import numpy as np
+import pytest
 import pandas as pd
 from scipy import stats
 
@@ -51,6 +52,7 @@ def test_intervals_on_a_single_split_hold_one_half() -> None:
     assert 0.91 <= held / permutations <= 0.98
 
 
+@pytest.mark.slow
 def test_permutation_p_values_are_uniform() -> None:
     """Each of 200 null data sets against 19 exchanges of its own: p is one of 0.05, 0.10 … 1."""
     shares = []

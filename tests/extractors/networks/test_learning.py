@@ -1,6 +1,6 @@
 """Every network learns 32 synthetic crops by heart, down to the last one.
 
-Small inputs here; at full size with `tox -e slow`.
+Small inputs here; at full size, and the networks that take longest, with `tox -e slow`.
 """
 
 from dataclasses import replace
@@ -30,6 +30,8 @@ RECIPE = Recipe(
 RATES = {"swin_t": 2e-4}
 # Pixels: as few as each takes and still has some tokens.
 SMALL = {"cnn_baseline": 64, "vit_256_p32": 128, "vit_256_p16": 64, "vit_128_p16": 64}
+# Half a minute or more, also on small inputs.
+LONG = ("spt_lsa_vit", "swin_t", "cvt_13", "t2t_vit_14", "vit_128_p16_aug_l12")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,10 @@ def reached(name, rows, recipe):
     return None
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in LONG else ()) for name in NETWORKS],
+)
 def test_learns_32_crops_by_heart(name, crops):
     size = SMALL.get(name, 64)
     rate = RATES.get(name, RECIPE.learning_rate)

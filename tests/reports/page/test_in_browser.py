@@ -159,10 +159,17 @@ def test_print_is_short_and_begins_with_the_picture(
     assert not page.locator("#systems").is_visible()
 
 
-@pytest.mark.parametrize("kind", ["reported_run", "trained_run"])
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (390, "dark")])
+@pytest.mark.parametrize(
+    ("kind", "width", "scheme"),
+    [
+        ("reported_run", 1280, "light"),
+        ("trained_run", 390, "dark"),
+        pytest.param("reported_run", 390, "dark", marks=pytest.mark.slow),
+        pytest.param("trained_run", 1280, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_fits_its_width_and_has_no_serious_barrier(
-    browser: Any, request: pytest.FixtureRequest, width: int, scheme: str, kind: str
+    browser: Any, request: pytest.FixtureRequest, kind: str, width: int, scheme: str
 ) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
