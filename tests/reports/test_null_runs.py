@@ -5,8 +5,8 @@ each patient, so that anything that let a patient stand on both sides would be s
 """
 
 import numpy as np
-import pytest
 import pandas as pd
+import pytest
 from scipy import stats
 
 from bench.planning.protocols import PROTOCOLS
